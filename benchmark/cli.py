@@ -1,0 +1,190 @@
+"""The command line, `python -m benchmark VERB`. Each verb imports only what it needs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.errors import UserError
+
+app = typer.Typer(
+    help="A benchmark of weather removal. 'make benchmark' runs all of it; each verb is one part.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="A run's configuration.")]
+Label = Annotated[str, typer.Option("--method", help="A method entry of the configuration.")]
+VariantName = Annotated[str, typer.Option("--variant", help="One of the entry's variants.")]
+Seed = Annotated[int, typer.Option(help="Training and sampling seed.")]
+Dataset = Annotated[str, typer.Option(help="A data set of the configuration.")]
+DEFAULT = Path("config/default.yaml")
+
+
+@app.command()
+def check(config: ConfigFile = DEFAULT) -> None:
+    """Check a configuration, its methods and its data; write the run's images.csv."""
+    from benchmark import config as configuration
+    from benchmark import datasets, run
+    from benchmark.metrics import metrics_of
+
+    settings, folder = _open(config)
+    configuration.check_methods(settings, str(config))
+    metrics_of(settings.protocols)
+    datasets.training_photos(settings.train_on)
+    images = datasets.find_images(settings)
+    run.write_csv(images, folder.images)
+    print(f"{config}: {len(settings.methods)} methods, {len(images)} images.")
+
+
+@app.command()
+def train(method: Label, seed: Seed = 0, config: ConfigFile = DEFAULT) -> None:
+    """Train one method; resumes where an interrupted training stopped."""
+    import json
+
+    from benchmark import jobs
+
+    settings, folder = _open(config)
+    result = jobs.train(settings, folder, method, seed)
+    print(json.dumps(result))
+
+
+@app.command("restore-dataset")
+def restore_dataset(
+    method: Label,
+    variant: VariantName,
+    dataset: Dataset,
+    seed: Seed = 0,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Restore a data set with one method and variant; measure what it costs."""
+    from benchmark import jobs
+
+    settings, folder = _open(config)
+    jobs.restore(settings, folder, method, variant, seed, dataset)
+
+
+@app.command("score-dataset")
+def score_dataset(
+    method: Label,
+    variant: VariantName,
+    dataset: Dataset,
+    seed: Seed = 0,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Score what restore-dataset wrote."""
+    from benchmark import jobs
+
+    settings, folder = _open(config)
+    jobs.score(settings, folder, method, variant, seed, dataset)
+
+
+@app.command()
+def collect(config: ConfigFile = DEFAULT) -> None:
+    """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json."""
+    import json
+
+    from benchmark import environment, run
+    from benchmark.atomic import write_text
+
+    settings, folder = _open(config)
+    run.collect(settings, folder)
+    manifest = environment.capture(settings, config)
+    write_text(folder.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+
+
+RunPath = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
+
+
+@app.command()
+def leaderboard(
+    path: RunPath = Path("results/default"),
+    show: Annotated[bool, typer.Option(help="Only print the board that is there.")] = False,
+) -> None:
+    """Make leaderboard.csv and leaderboard.md from a run's scores and cost."""
+    from benchmark.leaderboard import print_leaderboard, write_leaderboard
+
+    if not show:
+        write_leaderboard(path)
+    print_leaderboard(path)
+
+
+@app.command()
+def figures(path: RunPath = Path("results/default")) -> None:
+    """Draw a run's figures."""
+    from benchmark.figures import draw_figures
+
+    draw_figures(path)
+
+
+@app.command()
+def report(path: RunPath = Path("results/default")) -> None:
+    """Build a run's HTML report, report/index.html."""
+    from benchmark.report import build_report
+
+    build_report(path)
+
+
+@app.command()
+def score(
+    restored: Annotated[Path, typer.Option(help="Folder of restored images.")],
+    target: Annotated[Path, typer.Option(help="Folder of ground truth, paired by file stem.")],
+    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    protocol: Annotated[list[str] | None, typer.Option(help="Protocols; all if none.")] = None,
+) -> None:
+    """Score any folder of images in the benchmark's protocols."""
+    from benchmark.run import write_csv
+    from benchmark.scoring import score_folder
+
+    scores = score_folder(restored, target, protocol)
+    write_csv(scores, out)
+    means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
+    for (name, metric), values in means:
+        print(f"{name:12} {metric:6} {values.mean():9.4f}  mean of {len(values)} images")
+    failed = scores[scores.status != "ok"]
+    for reason in failed.drop_duplicates(["image", "reason"]).itertuples():
+        print(f"not scored: {reason.image}: {reason.reason}", file=sys.stderr)
+
+
+@app.command("list")
+def list_methods() -> None:
+    """List the methods with what they need."""
+    from benchmark import registry
+
+    for name in registry.available():
+        card = registry.load(name).card
+        print(f"{name:24} {card.supervision:11} {card.title}")
+
+
+@app.command("make-data")
+def make_data(
+    photos: Annotated[Path, typer.Option(help="Folder of photographs with manifest.csv.")],
+    weights: Annotated[Path, typer.Option(help="Folder of the metrics' weights.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("data"),
+    seed: Annotated[int, typer.Option(help="Seed of splits' weather.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is in the folder.")] = False,
+) -> None:
+    """Make the bundled data from the photographs, bit for bit."""
+    from benchmark.make_data import make_data as make
+
+    make(photos, out, seed, weights=weights, overwrite=overwrite)
+
+
+def _open(config: Path):
+    from benchmark import config as configuration
+    from benchmark.run import RunFolder
+
+    settings = configuration.load(config)
+    return settings, RunFolder(Path("results") / settings.name)
+
+
+def main() -> None:
+    """Run the command line; a UserError is printed without a traceback and exits with 1."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

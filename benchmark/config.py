@@ -1,0 +1,148 @@
+"""A run's configuration: read from YAML, checked, every fault named with what to do."""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator
+
+from benchmark import registry
+from benchmark.errors import UserError
+from benchmark.method import Settings
+from benchmark.training_settings import Training
+
+S = TypeVar("S", bound=BaseModel)
+
+# Names become folder names and Snakemake wildcards.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]*$")]
+
+
+class DatasetChoice(Settings):
+    """Which part of a data set is restored: `weathers` and `limit` (images a weather) narrow it."""
+
+    split: str = "test"
+    weathers: tuple[str, ...] | None = None
+    limit: int | None = Field(default=None, ge=1)
+
+
+class MethodEntry(Settings):
+    """One line of the board's making: a method file with its parameters, and its variants.
+
+    `method` is the file in `methods/`; it defaults to the entry's own name. `training` replaces
+    single values of the run's `training`, `seeds` the run's `seeds`.
+    """
+
+    method: str | None = None
+    parameters: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    seeds: tuple[int, ...] | None = None
+    variants: dict[Name, dict[str, Any]] = {}
+
+    @field_validator("parameters", "training", "variants", mode="before")
+    @classmethod
+    def _empty_is_default(cls, value):
+        return value or {}
+
+
+class Config(Settings):
+    """A whole run: `results/NAME/` is what it writes.
+
+    `datasets` are restored and scored; the clean photographs of the set `train_on` are trained on.
+    `discover`: also run, with its defaults, every method in `methods/` that is not named here.
+    """
+
+    name: Name
+    seeds: tuple[int, ...] = (0,)
+    datasets: dict[Name, DatasetChoice]
+    protocols: tuple[str, ...] = ("rgb", "y-matlab", "lpips-alex")
+    train_on: Name
+    training: Training = Training()
+    methods: dict[Name, MethodEntry]
+    discover: bool = True
+
+    @field_validator("methods", "datasets", mode="before")
+    @classmethod
+    def _empty_entries(cls, value):
+        return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    def entry(self, label: str) -> MethodEntry:
+        """The entry called `label`; UserError with the nearest name if there is none."""
+        if label not in self.methods:
+            raise UserError(
+                f"No method entry '{label}' in the run.{registry.nearest(label, self.methods)}"
+            )
+        return self.methods[label]
+
+    def method_of(self, label: str) -> str:
+        """The name of the method file behind an entry."""
+        return self.entry(label).method or label
+
+    def training_of(self, label: str) -> Training:
+        """The run's training settings with the entry's own on top."""
+        return Training(**{**self.training.model_dump(), **self.entry(label).training})
+
+    def seeds_of(self, label: str) -> tuple[int, ...]:
+        """The seeds an entry is trained and restored with."""
+        seeds = self.entry(label).seeds
+        return self.seeds if seeds is None else seeds
+
+    def variants_of(self, label: str) -> dict[str, dict[str, Any]]:
+        """Variant names and settings; an entry that names none has one, `default`."""
+        return self.entry(label).variants or {"default": {}}
+
+
+def load(path: str | Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises UserError that names the file and the key at fault: not YAML, unknown key, wrong type,
+    unknown method or data set. Methods' own parameters are checked by `check_methods`, which has to
+    import them.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration file. See config/.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
+    config = parse(Config, values, str(path))
+    for label in config.methods:
+        try:
+            registry.check_name(config.method_of(label))
+        except UserError as error:
+            raise UserError(f"{path}: methods.{label}: {error}") from None
+        parse(Training, config.entry(label).training, f"{path}: methods.{label}.training")
+    if config.discover:
+        used = {config.method_of(label) for label in config.methods}
+        found = {name: MethodEntry() for name in registry.available() if name not in used}
+        config = config.model_copy(update={"methods": {**config.methods, **found}})
+    return config
+
+
+def parse(model: type[S], values: Any, where: str) -> S:
+    """`values` as a `model`; UserError naming `where` and each key at fault."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+            faults.append(
+                f"{where}: {key + ': ' if key else ''}{fault['msg'].removeprefix('Value error, ')}"
+            )
+        raise UserError("\n".join(faults)) from None
+
+
+def check_methods(config: Config, where: str) -> None:
+    """Check every entry's parameters and variants against what its method declares."""
+    for label in config.methods:
+        method = registry.load(config.method_of(label))
+        parse(
+            method.Parameters,
+            config.entry(label).parameters,
+            f"{where}: methods.{label}.parameters",
+        )
+        for variant, settings in config.variants_of(label).items():
+            parse(method.Variant, settings, f"{where}: methods.{label}.variants.{variant}")

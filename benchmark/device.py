@@ -1,0 +1,64 @@
+"""The machine: which device, made deterministic, and how long and how much memory work takes."""
+
+import os
+import platform
+import resource
+import time
+from pathlib import Path
+
+import torch
+
+
+def choose() -> torch.device:
+    """A GPU where there is one, else the CPU; every operation made deterministic."""
+    # cuBLAS is deterministic only with a fixed workspace, which must be set before its first use.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """Device, model and, for a CPU, threads: e.g. 'cuda: NVIDIA H100' or 'cpu: AMD EPYC, 2 threads'."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"cpu: {processor()}, {torch.get_num_threads()} threads"
+
+
+def processor() -> str:
+    """The processor's model name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+class Stopwatch:
+    """Seconds between entering and leaving, the device's queued work included."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.seconds = float("nan")
+
+    def __enter__(self) -> "Stopwatch":
+        self._wait()
+        self.start = time.perf_counter()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._wait()
+        self.seconds = time.perf_counter() - self.start
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most that torch held on a GPU, or this process's largest resident set on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

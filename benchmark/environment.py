@@ -1,0 +1,63 @@
+"""What a run was made of: commit, configuration, versions, machine, data."""
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmark.config import Config
+from benchmark.registry import ROOT
+
+PACKAGES = (
+    "torch", "torchvision", "accelerate", "lpips", "numpy", "scipy", "opencv-python-headless",
+    "pillow", "pandas", "seaborn", "snakemake", "dvc", "safetensors", "pydantic",
+)  # fmt: skip
+
+
+def capture(config: Config, config_file: Path) -> dict[str, Any]:
+    """A JSON-able description of the code, the configuration, the data and the machine."""
+    from benchmark import device
+
+    machine = device.choose()
+    return {
+        "run": config.name,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "uncommitted_changes": bool(_git("status", "--porcelain")),
+        "config_file": str(config_file),
+        "config": config.model_dump(mode="json"),
+        "data": {"data.dvc sha256": _sha256(ROOT / "data.dvc")},
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processor": device.processor(),
+            "cores": os.cpu_count(),
+            "device": device.describe(machine),
+        },
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _sha256(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,82 @@
+"""The jobs of a run: what the workflow calls for one method, variant, seed and data set."""
+
+import json
+import traceback
+from typing import Any
+
+import torch
+
+from benchmark import columns, registry, restoring, training
+from benchmark.atomic import write_text
+from benchmark.config import Config
+from benchmark.datasets import IMAGE_COLUMNS, training_photos
+from benchmark.errors import UserError
+from benchmark.method import LearnedMethod, Method
+from benchmark.registry import ROOT
+from benchmark.run import RunFolder, read_csv, write_csv
+from benchmark.seeds import named_seed
+
+
+def build(config: Config, label: str, seed: int) -> Method:
+    """The method of an entry with its parameters; a network starts from the seed's weights."""
+    kind = registry.load(config.method_of(label))
+    torch.manual_seed(named_seed("weights", seed))
+    return kind(kind.Parameters(**config.entry(label).parameters))
+
+
+def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
+    """Train an entry; its training.json says whether that went well.
+
+    A failure of the method is recorded there and becomes the status of its rows on the board, so
+    that the other methods go on; a UserError (missing data, say) stops the run.
+    """
+    folder = run.training(label, seed)
+    settings = config.training_of(label)
+    try:
+        method = build(config, label, seed)
+        if not isinstance(method, LearnedMethod):
+            raise UserError(f"'{label}' has nothing to train.")
+        facts = training.train(method, training_photos(config.train_on), settings, seed, folder)
+        result = {"status": columns.OK, **facts}
+    except UserError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        result = {"status": columns.FAILED, "reason": f"training: {type(error).__name__}: {error}"}
+    write_text(folder / "training.json", json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def restore(
+    config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
+) -> None:
+    """Restore a data set's images and write the table of files and cost."""
+    table = run.restored(label, variant, seed, dataset)
+    images = read_csv(run.images, IMAGE_COLUMNS)
+    images = images[images.dataset == dataset]
+    method = build(config, label, seed)
+    settings = method.Variant(**config.variants_of(label)[variant])
+    weights = failure = None
+    if isinstance(method, LearnedMethod):
+        trained = json.loads((run.training(label, seed) / "training.json").read_text())
+        weights = run.training(label, seed) / "weights.safetensors"
+        if trained["status"] != columns.OK:
+            failure = RuntimeError(trained["reason"])
+    job = restoring.Job(label, variant, seed, method, settings, weights)
+    if failure:
+        rows = restoring.failed_rows(job, images, failure)
+    else:
+        rows = restoring.restore(job, images, ROOT, ROOT / table.with_suffix(""))
+    write_csv(rows, table)
+
+
+def score(
+    config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
+) -> None:
+    """Score what `restore` wrote."""
+    from benchmark.scoring import score_restored
+
+    restored = read_csv(run.restored(label, variant, seed, dataset), restoring.TABLE_COLUMNS)
+    images = read_csv(run.images, IMAGE_COLUMNS)
+    scores = score_restored(restored, images, ROOT, config.protocols)
+    write_csv(scores[list(columns.SCORES)], run.scores(label, variant, seed, dataset))

@@ -1,0 +1,145 @@
+"""Restores a data set's images with one method and variant, and measures what it costs."""
+
+import hashlib
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from benchmark import columns, device, weights
+from benchmark.errors import WeightsMissing
+from benchmark.images import read_image, to_float, to_uint8, write_png
+from benchmark.method import LearnedMethod, Method, Settings
+from benchmark.seeds import torch_generator
+
+TABLE_COLUMNS = (*columns.COST, "file", "sha256")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method at one setting on one data set; the names go into the table and the seeds."""
+
+    label: str
+    variant: str
+    seed: int
+    method: Method
+    settings: Settings
+    weights: Path | None
+
+
+def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFrame:
+    """Restore every image to `out/WEATHER/IMAGE.png` (8 bit) and tell what each cost.
+
+    images: rows of images.csv, paths relative to `root`. Returns one row an image with
+    TABLE_COLUMNS. What goes wrong with an image or with the method's weights becomes the row's
+    status and reason; the other images go on.
+    """
+    machine = device.choose()
+    try:
+        parameters = ready(job.method, job.weights, machine)
+    except Exception as error:
+        return failed_rows(job, images, error)
+    rows, flops = [], {}
+    for image in tqdm(list(images.itertuples()), f"{job.label} {job.variant}", unit="image"):
+        row = _row(job, image)
+        if image.weather not in job.method.card.weathers:
+            row |= {"status": columns.SKIPPED, "reason": f"not made for {image.weather}"}
+        else:
+            try:
+                row |= _restore_one(job, image, root, out, machine, flops)
+                row |= {"parameters": parameters, "status": columns.OK}
+            except Exception as error:
+                row |= _failure(error)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+
+
+def ready(method: Method, file: Path | None, machine: torch.device) -> int:
+    """Load a method's weights if it learns, put it on the device; returns its parameter count."""
+    method.device = machine
+    if not isinstance(method, LearnedMethod):
+        return 0
+    if file is None:
+        raise WeightsMissing("no weights were given for a method that learns")
+    weights.load(method.network, file)
+    method.network.eval().to(machine, memory_format=torch.channels_last)
+    return sum(p.numel() for p in method.network.parameters())
+
+
+def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -> dict:
+    """Restore, time and save one image. `flops` remembers each size's FLOPs from its warm-up."""
+    degraded = _tensor(root / image.input, machine)
+    targets = (_tensor(root / image.target, machine),) if job.method.sees_target else ()
+
+    def run() -> torch.Tensor:
+        # Seeded by what the image is, so that its noise does not depend on the others.
+        generator = torch_generator("restore", image.dataset, image.weather, image.image, job.seed)
+        with torch.inference_mode():
+            return job.method.restore(degraded, job.settings, [generator], *targets)
+
+    size = tuple(degraded.shape[-2:])
+    if size not in flops:
+        with FlopCounterMode(display=False) as counter:
+            run()
+        flops[size] = counter.get_total_flops() or None
+    with device.Stopwatch(machine) as watch:
+        restored = run()
+    if restored.shape != degraded.shape:
+        raise ValueError(f"restored {tuple(restored.shape)} from {tuple(degraded.shape)}")
+    if not torch.isfinite(restored).all():
+        raise ValueError("the restored image holds values that are not finite")
+    pixels = to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+    file = out / image.weather / f"{image.image}.png"
+    write_png(file, pixels)
+    return {
+        "width": size[1],
+        "height": size[0],
+        "seconds": round(watch.seconds, 6),
+        "nfe": job.method.evaluations(job.settings),
+        "flops": flops[size],
+        "peak_memory_bytes": device.peak_memory(machine),
+        "device": device.describe(machine),
+        "file": file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file),
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
+
+
+def _tensor(path: Path, machine: torch.device) -> torch.Tensor:
+    image = torch.from_numpy(to_float(read_image(path)))
+    return image.permute(2, 0, 1)[None].to(machine).contiguous()
+
+
+def _row(job: Job, image) -> dict:
+    return {
+        "dataset": image.dataset,
+        "weather": image.weather,
+        "image": image.image,
+        "method": job.label,
+        "variant": job.variant,
+        "seed": job.seed,
+    }
+
+
+def failed_rows(job: Job, images: pd.DataFrame, error: Exception) -> pd.DataFrame:
+    """The table of a method that could not even start: the error is every image's reason."""
+    failure = _failure(error)
+    rows = [_row(job, image) | failure for image in images.itertuples()]
+    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+
+
+def _failure(error: Exception) -> dict:
+    """Status and reason of an error; the traceback goes to the job's log."""
+    tqdm.write("".join(traceback.format_exception(error)))
+    status = columns.FAILED
+    if isinstance(error, WeightsMissing):
+        status = columns.WEIGHTS_MISSING
+    elif isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(
+        error
+    ):
+        status = columns.OUT_OF_MEMORY
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return {"status": status, "reason": reason[:300]}

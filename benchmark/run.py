@@ -1,0 +1,113 @@
+"""A run's folder, `results/NAME/`: where each part lies, and the tables gathered from the parts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark import columns, registry
+from benchmark.atomic import atomic_path, write_text
+from benchmark.config import Config
+from benchmark.errors import UserError
+from benchmark.method import LearnedMethod
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run; `path` is `results/NAME`."""
+
+    path: Path
+
+    @property
+    def images(self) -> Path:
+        return self.path / "images.csv"
+
+    def training(self, label: str, seed: int) -> Path:
+        """Folder of training.json, weights.safetensors and curve.csv."""
+        return self.path / "train" / label / f"seed{seed}"
+
+    def restored(self, label: str, variant: str, seed: int, dataset: str) -> Path:
+        """The table of restored images; the images lie beside it in a folder of its name."""
+        return self.path / "restored" / label / variant / f"seed{seed}" / f"{dataset}.csv"
+
+    def scores(self, label: str, variant: str, seed: int, dataset: str) -> Path:
+        return self.path / "scores" / label / variant / f"seed{seed}" / f"{dataset}.csv"
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table atomically, floats in full."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path, expected: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table that a run wrote; UserError if it is missing or lacks a column."""
+    try:
+        # Names such as "nan" or "001" are text; only an empty cell is missing.
+        text = {name: str for name in expected if name in ("image", "photo", "reason", "strength")}
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing. Run 'snakemake --cores all'.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV table: {error}. Delete it and run again.") from error
+    missing = [name for name in expected if name not in table.columns]
+    if missing:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}. Delete it and run again.")
+    return table
+
+
+def units(config: Config) -> list[tuple[str, str, int, str]]:
+    """Every (entry, variant, seed, data set) that a run restores and scores, in order."""
+    return [
+        (label, variant, seed, dataset)
+        for label in config.methods
+        for variant in config.variants_of(label)
+        for seed in config.seeds_of(label)
+        for dataset in config.datasets
+    ]
+
+
+def collect(config: Config, run: RunFolder) -> None:
+    """Join the parts of a run into scores.csv, cost.csv and methods.json."""
+    scores = [read_csv(run.scores(*unit), columns.SCORES) for unit in units(config)]
+    costs = [read_csv(run.restored(*unit), columns.COST) for unit in units(config)]
+    write_csv(pd.concat(scores)[list(columns.SCORES)], run.path / "scores.csv")
+    write_csv(pd.concat(costs)[list(columns.COST)], run.path / "cost.csv")
+    entries = [
+        _describe(config, run, label, variant)
+        for label in config.methods
+        for variant in config.variants_of(label)
+    ]
+    write_text(run.path / "methods.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+
+
+def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[str, Any]:
+    """What the report says of an entry's variant: card, settings, training."""
+    name = config.method_of(label)
+    method = registry.load(name)
+    parameters = method.Parameters(**config.entry(label).parameters)
+    settings = method.Variant(**config.variants_of(label)[variant]).model_dump(mode="json")
+    described = {
+        "label": label,
+        "method": name,
+        "variant": variant,
+        **method.card.model_dump(mode="json"),
+        "parameters": parameters.model_dump(mode="json"),
+        "settings": settings,
+        "sampler": settings.get("sampler"),
+        "steps": settings.get("steps"),
+        "training": None,
+        "training_seconds": None,
+        "training_curve": None,
+        "facts": method(parameters).facts(),
+    }
+    if issubclass(method, LearnedMethod):
+        folder = run.training(label, config.seeds_of(label)[0])
+        trained = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        described["training"] = config.training_of(label).model_dump(mode="json")
+        described["training_seconds"] = trained.get("seconds")
+        if (folder / "curve.csv").exists():
+            described["training_curve"] = (folder / "curve.csv").relative_to(run.path).as_posix()
+    return described

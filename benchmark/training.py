@@ -1,0 +1,200 @@
+"""The one training loop: every learned method under the same data, optimiser and budget.
+
+Device, mixed precision and several processes come from accelerate, the moving average from torch.
+Randomness is a function of (seed, step) alone, so a run that was killed and resumed sees the same
+pairs and noise as one that was not, and ends with the same weights.
+"""
+
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from benchmark import weights
+from benchmark.atomic import atomic_path
+from benchmark.device import choose, describe
+from benchmark.errors import UserError
+from benchmark.images import read_image
+from benchmark.method import LearnedMethod
+from benchmark.seeds import named_seed, numpy_generator, torch_generator
+from benchmark.training_settings import Training
+from benchmark.weather import training_pair
+
+
+class TrainingPairs(Dataset):
+    """Pairs made on the fly from clean photographs; pair i is a function of (seed, i) alone.
+
+    An item is (clean, degraded), float32 (3, crop, crop) in [0, 1].
+    """
+
+    def __init__(self, photos: list[Path], crop: int, seed: int, first: int, count: int):
+        if not photos:
+            raise UserError("There is no training photograph. Run 'dvc pull' and try again.")
+        self.photos = [read_image(path) for path in photos]
+        self.crop, self.seed, self.first, self.count = crop, seed, first, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        rng = numpy_generator("training pair", self.seed, self.first + index)
+        photo = self.photos[rng.integers(len(self.photos))]
+        pair = training_pair(photo, self.crop, rng)
+        return tuple(torch.from_numpy(image).permute(2, 0, 1).contiguous() for image in pair)
+
+
+def train(
+    method: LearnedMethod, photos: list[Path], settings: Training, seed: int, folder: Path
+) -> dict[str, Any]:
+    """Train `method.network` and write to `folder`: weights.safetensors (the moving average) and
+    curve.csv (step, loss, learning_rate, seconds). Returns steps, seconds and device.
+
+    Resumes from folder/checkpoint.pt if there is one; removes it when done. Raises UserError if
+    there is no photo, and FloatingPointError if the loss is not finite.
+    """
+    # Every process has its own loader workers; OpenCV's threads would fight them for the cores.
+    cv2.setNumThreads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    choose()
+    method.network.to(memory_format=torch.channels_last)
+    accelerator = Accelerator(mixed_precision=settings.precision)
+    average = AveragedModel(method.network, multi_avg_fn=_warming_average(settings.ema))
+    optimizer = torch.optim.AdamW(method.network.parameters(), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate(settings))
+    run = _Run(method.network, average, optimizer, schedule)
+    run.resume(folder / "checkpoint.pt", f"{settings.model_dump_json()} seed {seed}")
+
+    average.to(accelerator.device)
+    bare = method.network
+    method.network, optimizer = accelerator.prepare(bare, optimizer)
+    batches = _batches(photos, settings, seed, run.step, accelerator)
+    bar = tqdm(
+        batches, "training", settings.steps, initial=run.step, unit="step", mininterval=2,
+        disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    start, saved = time.monotonic() - run.seconds, time.monotonic()
+    for clean, degraded in bar:
+        noise = torch_generator("training noise", seed, run.step, accelerator.process_index)
+        with accelerator.autocast():
+            loss = method.loss(clean, degraded, noise)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(bare.parameters(), settings.clip)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        average.update_parameters(bare)
+        run.record(loss.item(), time.monotonic() - start)
+        bar.set_postfix(loss=f"{run.recent_loss():.4f}", refresh=False)
+        if time.monotonic() - saved > settings.checkpoint_seconds:
+            saved = time.monotonic()
+            if accelerator.is_main_process:
+                run.save(folder / "checkpoint.pt")
+    method.network = bare
+    if accelerator.is_main_process:
+        weights.save(average.module, folder / "weights.safetensors")
+        _write_curve(folder / "curve.csv", run.curve)
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    device = describe(accelerator.device)
+    return {"steps": run.step, "seconds": round(run.seconds, 1), "device": device}
+
+
+class _Run:
+    """What a checkpoint holds: weights, their average, optimiser, step, curve."""
+
+    def __init__(self, network, average, optimizer, schedule):
+        self.parts = {
+            "network": network, "average": average, "optimizer": optimizer, "schedule": schedule
+        }  # fmt: skip
+        self.step, self.seconds, self.curve, self.settings = 0, 0.0, [], ""
+
+    def record(self, loss: float, seconds: float) -> None:
+        self.step, self.seconds = self.step + 1, seconds
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise FloatingPointError(f"the training loss is {loss} at step {self.step}")
+        rate = self.parts["schedule"].get_last_lr()[0]
+        self.curve.append([self.step, loss, rate, round(seconds, 2)])
+
+    def recent_loss(self) -> float:
+        recent = [row[1] for row in self.curve[-50:]]
+        return sum(recent) / len(recent)
+
+    def save(self, path: Path) -> None:
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        state |= {k: getattr(self, k) for k in ("step", "seconds", "curve", "settings")}
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+
+    def resume(self, path: Path, settings: str) -> None:
+        """Load a checkpoint of a run with the same settings; a damaged or other one is not used."""
+        self.settings = settings
+        if not path.exists():
+            return
+        try:
+            # weights_only: a checkpoint is data and must not be able to run code.
+            state = torch.load(path, weights_only=True, map_location="cpu")
+        except Exception as error:
+            tqdm.write(f"{path} cannot be read ({type(error).__name__}): training starts afresh.")
+            return
+        if state["settings"] != settings:
+            tqdm.write(f"{path} is of other settings: training starts afresh.")
+            return
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+
+
+def _batches(
+    photos: list[Path], settings: Training, seed: int, step: int, accelerator: Accelerator
+) -> Iterator[list[Tensor]]:
+    """Batches of pairs from `step` on; of several processes each gets its own share."""
+    shares = accelerator.num_processes
+    size = settings.batch * shares
+    first, count = step * size, (settings.steps - step) * size
+    pairs = TrainingPairs(photos, settings.crop, named_seed("train", seed), first, count)
+    loader = DataLoader(
+        pairs,
+        settings.batch,
+        num_workers=settings.workers,
+        pin_memory=accelerator.device.type == "cuda",
+        prefetch_factor=4 if settings.workers else None,
+    )
+    return iter(accelerator.prepare(loader))
+
+
+def _learning_rate(settings: Training):
+    """Factor of the learning rate at a step: linear warm-up, then half a cosine down to zero."""
+
+    def factor(step: int) -> float:
+        if step < settings.warmup:
+            return (step + 1) / settings.warmup
+        done = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
+        return 0.5 * (1 + torch.cos(torch.tensor(done * torch.pi)).item())
+
+    return factor
+
+
+def _warming_average(decay: float):
+    """Exponential moving average whose decay grows from 0.1, so that it soon forgets the start."""
+
+    @torch.no_grad()
+    def update(averages: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        count = int(count)
+        torch._foreach_lerp_(averages, current, 1 - min(decay, (1 + count) / (10 + count)))
+
+    return update
+
+
+def _write_curve(path: Path, curve: list[list[float]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["step", "loss", "learning_rate", "seconds"])
+        writer.writerows(curve)

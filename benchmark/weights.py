@@ -1,0 +1,51 @@
+"""Weights in safetensors files: written atomically, read strictly."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from benchmark.atomic import atomic_path
+from benchmark.errors import UserError, WeightsMissing
+
+
+def save(network: nn.Module, path: Path) -> None:
+    """Write a network's parameters and buffers, float32, contiguous."""
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(state, temporary)
+
+
+def load(network: nn.Module, path: Path) -> None:
+    """Load a file into a network, every name and shape of which must fit.
+
+    Half-precision files are widened. Raises WeightsMissing if there is no file, UserError if it is
+    not safetensors or is of another model.
+    """
+    if not path.exists():
+        raise WeightsMissing(f"{path} is missing: train the method, or 'dvc pull' its weights.")
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}). Make it anew."
+        ) from error
+    wanted = network.state_dict()
+    faults = [f"lacks {k}" for k in wanted.keys() - state.keys()]
+    faults += [f"has {k}, which the model lacks" for k in state.keys() - wanted.keys()]
+    faults += [
+        f"has {k} of shape {tuple(state[k].shape)}, the model {tuple(wanted[k].shape)}"
+        for k in wanted.keys() & state.keys()
+        if wanted[k].shape != state[k].shape
+    ]
+    if faults:
+        shown = "; ".join(sorted(faults)[:3])
+        raise UserError(
+            f"{path} is of another model than {type(network).__name__} with these parameters: "
+            f"it {shown}{' …' if len(faults) > 3 else ''} ({len(faults)} in all)."
+        )
+    network.load_state_dict(
+        {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
+    )

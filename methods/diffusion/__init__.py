@@ -1,0 +1,1 @@
+"""The diffusion process, its noise schedules, prediction targets and samplers."""

@@ -1,0 +1,1 @@
+"""Networks and what every network needs: padding, tiles."""

@@ -1,0 +1,57 @@
+rule collect:
+    input:
+        [FOLDER.scores(*unit) for unit in units(RUN)],
+        [FOLDER.restored(*unit) for unit in units(RUN)],
+        registry.sources("benchmark.run"),
+    output:
+        multiext(str(FOLDER.path / "scores"), ".csv"),
+        FOLDER.path / "cost.csv",
+        FOLDER.path / "methods.json",
+        FOLDER.path / "manifest.json",
+    log:
+        FOLDER.path / "logs/collect.log",
+    shell:
+        "{BENCHMARK} collect --config {CONFIG:q} 2>&1 | tee {log}"
+
+
+TABLES = [FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")]
+
+
+rule leaderboard:
+    input:
+        TABLES,
+        registry.sources("benchmark.leaderboard"),
+    output:
+        FOLDER.path / "leaderboard.csv",
+        FOLDER.path / "leaderboard.md",
+    log:
+        FOLDER.path / "logs/leaderboard.log",
+    shell:
+        "{BENCHMARK} leaderboard {FOLDER.path:q} > {log} 2>&1"
+
+
+rule figures:
+    input:
+        TABLES,
+        registry.sources("benchmark.figures"),
+    output:
+        directory(FOLDER.path / "figures"),
+    log:
+        FOLDER.path / "logs/figures.log",
+    shell:
+        "{BENCHMARK} figures {FOLDER.path:q} 2>&1 | tee {log}"
+
+
+rule report:
+    input:
+        TABLES,
+        FOLDER.path / "manifest.json",
+        FOLDER.path / "leaderboard.csv",
+        FOLDER.path / "figures",
+        registry.sources("benchmark.report"),
+    output:
+        FOLDER.path / "report/index.html",
+    log:
+        FOLDER.path / "logs/report.log",
+    shell:
+        "{BENCHMARK} report {FOLDER.path:q} 2>&1 | tee {log}"
