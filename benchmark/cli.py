@@ -100,16 +100,21 @@ RunPath = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
 
 
 @app.command()
-def leaderboard(
-    path: RunPath = Path("results/default"),
-    show: Annotated[bool, typer.Option(help="Only print the board that is there.")] = False,
-) -> None:
+def leaderboard(path: RunPath = Path("results/default")) -> None:
     """Make leaderboard.csv and leaderboard.md from a run's scores and cost."""
-    from benchmark.leaderboard import print_leaderboard, write_leaderboard
+    from benchmark.leaderboard import write_leaderboard
 
-    if not show:
-        write_leaderboard(path)
-    print_leaderboard(path)
+    write_leaderboard(path)
+
+
+@app.command()
+def show(config: ConfigFile = DEFAULT) -> None:
+    """Print a run's leaderboard and where its report lies."""
+    from benchmark.leaderboard import print_leaderboard
+
+    _, folder = _open(config)
+    print_leaderboard(folder.path)
+    print(f"\nTables: {folder.path}/leaderboard.md  Report: {folder.path}/report/index.html")
 
 
 @app.command()

@@ -13,12 +13,9 @@ from benchmark.config import Config
 from benchmark.errors import UserError, nearest
 from benchmark.method import ALL_WEATHERS, Settings
 from benchmark.registry import ROOT
+from benchmark.run_tables import IMAGES
 
 CARDS = ROOT / "config" / "datasets"
-IMAGE_COLUMNS = (
-    "dataset", "weather", "image", "photo", "strength", "input", "target", "input_sha256",
-    "target_sha256",
-)  # fmt: skip
 
 
 class Split(Settings):
@@ -69,9 +66,8 @@ def load_card(name: str) -> DatasetCard:
     card = configuration.parse(DatasetCard, values, str(file.relative_to(ROOT)))
     for weather in card.weathers:
         if weather not in ALL_WEATHERS:
-            raise UserError(
-                f"config/datasets/{name}.yaml: unknown weather '{weather}'.{nearest(weather, ALL_WEATHERS)}"
-            )
+            hint = nearest(weather, ALL_WEATHERS)
+            raise UserError(f"config/datasets/{name}.yaml: unknown weather '{weather}'.{hint}")
     return card
 
 
@@ -87,10 +83,10 @@ def training_photos(name: str) -> list[Path]:
 
 
 def find_images(config: Config) -> pd.DataFrame:
-    """All test images of a run, one row each, with checksums; columns IMAGE_COLUMNS.
+    """All test images of a run, one row each, with checksums; columns IMAGES.
 
-    Paths below the repository are relative to it. Raises UserError that lists everything missing:
-    a split without images, an input without its target, a file that differs from the set's manifest.
+    Paths below the repository are relative to it. Raises UserError that lists all that is wrong:
+    a split without images, an input without target, a file that differs from the set's manifest.
     """
     tables = [_images_of(name, choice) for name, choice in config.datasets.items()]
     return pd.concat(tables, ignore_index=True)
@@ -134,9 +130,9 @@ def _images_of(name: str, choice: configuration.DatasetChoice) -> pd.DataFrame:
         shown = "\n  ".join(faults[:20])
         raise UserError(
             f"Data set '{name}' is not as its card says ({len(faults)} faults):\n  {shown}\n"
-            f"Run 'dvc pull --force' for the bundled set, or set 'path' in config/datasets/{name}.yaml."
+            f"Run 'dvc pull --force' for the bundled set, or set 'path' in config/datasets/."
         )
-    return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))
+    return pd.DataFrame(rows, columns=list(IMAGES))
 
 
 def _pairs(card: DatasetCard, split: Split, weather: str) -> list[tuple[str, Path, Path]]:

@@ -9,11 +9,12 @@ import torch
 from benchmark import columns, registry, restoring, training
 from benchmark.atomic import write_text
 from benchmark.config import Config
-from benchmark.datasets import IMAGE_COLUMNS, training_photos
+from benchmark.datasets import training_photos
 from benchmark.errors import UserError
 from benchmark.method import LearnedMethod, Method
 from benchmark.registry import ROOT
-from benchmark.run import RunFolder, read_csv, write_csv
+from benchmark.run import AGAIN, RESTORED, RunFolder, write_csv
+from benchmark.run_tables import IMAGES, read_table
 from benchmark.seeds import named_seed
 
 
@@ -52,7 +53,7 @@ def restore(
 ) -> None:
     """Restore a data set's images and write the table of files and cost."""
     table = run.restored(label, variant, seed, dataset)
-    images = read_csv(run.images, IMAGE_COLUMNS)
+    images = read_table(run.images, IMAGES, AGAIN)
     images = images[images.dataset == dataset]
     method = build(config, label, seed)
     settings = method.Variant(**config.variants_of(label)[variant])
@@ -76,7 +77,7 @@ def score(
     """Score what `restore` wrote."""
     from benchmark.scoring import score_restored
 
-    restored = read_csv(run.restored(label, variant, seed, dataset), restoring.TABLE_COLUMNS)
-    images = read_csv(run.images, IMAGE_COLUMNS)
+    restored = read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
+    images = read_table(run.images, IMAGES, AGAIN)
     scores = score_restored(restored, images, ROOT, config.protocols)
-    write_csv(scores[list(columns.SCORES)], run.scores(label, variant, seed, dataset))
+    write_csv(scores, run.scores(label, variant, seed, dataset))

@@ -48,10 +48,10 @@ class Card(Settings):
 
 
 class Method:
-    """One way of removing weather. Subclass it once in `methods/NAME.py`; that file is all it takes.
+    """One way of removing weather: subclass it once in `methods/NAME.py`, no more is needed.
 
     Images are float32 tensors `(B, 3, H, W)` in [0, 1], of any H, W >= 1.
-    A *variant* is a setting used when restoring (sampler, number of steps): it never needs training.
+    A *variant* is a setting used when restoring (sampler, steps): it never needs training.
     """
 
     card: ClassVar[Card]

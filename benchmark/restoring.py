@@ -14,9 +14,8 @@ from benchmark import columns, device, weights
 from benchmark.errors import WeightsMissing
 from benchmark.images import read_image, to_float, to_uint8, write_png
 from benchmark.method import LearnedMethod, Method, Settings
+from benchmark.run import RESTORED
 from benchmark.seeds import torch_generator
-
-TABLE_COLUMNS = (*columns.COST, "file", "sha256")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
     """Restore every image to `out/WEATHER/IMAGE.png` (8 bit) and tell what each cost.
 
     images: rows of images.csv, paths relative to `root`. Returns one row an image with
-    TABLE_COLUMNS. What goes wrong with an image or with the method's weights becomes the row's
+    RESTORED. What goes wrong with an image or with the method's weights becomes the row's
     status and reason; the other images go on.
     """
     machine = device.choose()
@@ -55,7 +54,7 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
             except Exception as error:
                 row |= _failure(error)
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+    return pd.DataFrame(rows, columns=list(RESTORED))
 
 
 def ready(method: Method, file: Path | None, machine: torch.device) -> int:
@@ -128,7 +127,7 @@ def failed_rows(job: Job, images: pd.DataFrame, error: Exception) -> pd.DataFram
     """The table of a method that could not even start: the error is every image's reason."""
     failure = _failure(error)
     rows = [_row(job, image) | failure for image in images.itertuples()]
-    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+    return pd.DataFrame(rows, columns=list(RESTORED))
 
 
 def _failure(error: Exception) -> dict:

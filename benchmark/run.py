@@ -10,8 +10,12 @@ import pandas as pd
 from benchmark import columns, registry
 from benchmark.atomic import atomic_path, write_text
 from benchmark.config import Config
-from benchmark.errors import UserError
 from benchmark.method import LearnedMethod
+from benchmark.run_tables import read_table
+
+# The table of restored images: their cost, and where each lies.
+RESTORED = (*columns.COST, "file", "sha256")
+AGAIN = "delete it and run 'snakemake --cores all' again"
 
 
 @dataclass(frozen=True)
@@ -42,22 +46,6 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_csv(path: Path, expected: tuple[str, ...]) -> pd.DataFrame:
-    """Read a table that a run wrote; UserError if it is missing or lacks a column."""
-    try:
-        # Names such as "nan" or "001" are text; only an empty cell is missing.
-        text = {name: str for name in expected if name in ("image", "photo", "reason", "strength")}
-        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing. Run 'snakemake --cores all'.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV table: {error}. Delete it and run again.") from error
-    missing = [name for name in expected if name not in table.columns]
-    if missing:
-        raise UserError(f"{path} lacks the columns {', '.join(missing)}. Delete it and run again.")
-    return table
-
-
 def units(config: Config) -> list[tuple[str, str, int, str]]:
     """Every (entry, variant, seed, data set) that a run restores and scores, in order."""
     return [
@@ -71,9 +59,9 @@ def units(config: Config) -> list[tuple[str, str, int, str]]:
 
 def collect(config: Config, run: RunFolder) -> None:
     """Join the parts of a run into scores.csv, cost.csv and methods.json."""
-    scores = [read_csv(run.scores(*unit), columns.SCORES) for unit in units(config)]
-    costs = [read_csv(run.restored(*unit), columns.COST) for unit in units(config)]
-    write_csv(pd.concat(scores)[list(columns.SCORES)], run.path / "scores.csv")
+    scores = [read_table(run.scores(*unit), columns.SCORES, AGAIN) for unit in units(config)]
+    costs = [read_table(run.restored(*unit), RESTORED, AGAIN) for unit in units(config)]
+    write_csv(pd.concat(scores), run.path / "scores.csv")
     write_csv(pd.concat(costs)[list(columns.COST)], run.path / "cost.csv")
     entries = [
         _describe(config, run, label, variant)
@@ -90,9 +78,10 @@ def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[
     parameters = method.Parameters(**config.entry(label).parameters)
     settings = method.Variant(**config.variants_of(label)[variant]).model_dump(mode="json")
     described = {
-        "label": label,
-        "method": name,
+        "label": label if variant == "default" else f"{label} {variant}",
+        "method": label,
         "variant": variant,
+        "file": f"methods/{name}.py",
         **method.card.model_dump(mode="json"),
         "parameters": parameters.model_dump(mode="json"),
         "settings": settings,

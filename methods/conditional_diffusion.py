@@ -47,8 +47,9 @@ class ConditionalDiffusion(LearnedMethod):
         url="https://doi.org/10.1109/TPAMI.2023.3238179",
         licence="MIT",
         supervision="paired",
-        description="Draws the clean image from noise, step by step, with the degraded image beside "
-        "the noisy one at the network's input. Trained once, sampled at any number of steps.",
+        description="Draws the clean image from noise, step by step, with the degraded image "
+        "beside the noisy one at the network's input. Trained once, sampled at any number of "
+        "steps.",
     )
     Parameters = Parameters
     Variant = Variant

@@ -27,7 +27,7 @@ rule leaderboard:
     log:
         FOLDER.path / "logs/leaderboard.log",
     shell:
-        "{BENCHMARK} leaderboard {FOLDER.path:q} > {log} 2>&1"
+        "{BENCHMARK} leaderboard {FOLDER.path:q} 2>&1 | tee {log}"
 
 
 rule figures:

@@ -1,0 +1,45 @@
+# make benchmark   everything, from data to report          make test   the tests
+# make setup       the environment alone                    make help   all targets
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CONFIG ?= config/default.yaml
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# The lock is for Linux on x86_64; elsewhere pip resolves the direct dependencies anew.
+ifeq ($(shell uname -sm),Linux x86_64)
+INSTALL := --no-deps -r requirements.lock
+else
+INSTALL := -r requirements.in
+endif
+
+.PHONY: benchmark test setup lint help
+.DEFAULT_GOAL := help
+
+benchmark: setup ## set up, pull the data, run everything, print the leaderboard
+	@dvc pull --quiet
+	@snakemake --cores all --config run=$(CONFIG)
+	@python -m benchmark show --config $(CONFIG)
+
+test: setup ## set up, pull the data, run the tests
+	@dvc pull --quiet
+	@python -m pytest -q
+
+setup: $(VENV)/installed ## make .venv and install the locked dependencies
+
+$(VENV)/installed: requirements.in requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'Installing dependencies into $(VENV) (about 7 GB, minutes)'
+	@python -m pip install --disable-pip-version-check --progress-bar on $(INSTALL)
+	@touch $@
+
+lint: setup ## check style and workflow
+	ruff check .
+	ruff format --check .
+	snakefmt --check workflow
+	snakemake --lint
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'

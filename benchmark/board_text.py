@@ -1,0 +1,213 @@
+"""The leaderboard as text: Markdown for a file, a short table for the terminal."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmark.board import ALL, GROUP, METRICS, groups, per_image, photo_names
+from benchmark.columns import OK
+from benchmark.run_tables import Cards, label
+from benchmark.seeds import numpy_generator
+from benchmark.statistics import mean_interval, stratified_mean
+
+LOWER_IS_BETTER = {"lpips-alex/lpips"}
+DECIMALS = {"psnr": 2, "ssim": 3, "lpips": 3}
+HEADINGS = {
+    "rgb/psnr": "PSNR RGB ↑",
+    "rgb/ssim": "SSIM RGB ↑",
+    "y-matlab/psnr": "PSNR Y ↑",
+    "y-matlab/ssim": "SSIM Y ↑",
+    "lpips-alex/lpips": "LPIPS ↓",
+}
+MISSING = "–"
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def leaders(
+    scores: pd.DataFrame, methods: Cards, photos: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Who leads each metric: columns dataset, weather, method, variant, metric.
+
+    The best of the methods that are not controls, and every other whose paired difference from it
+    has an interval (`statistics.mean_interval` of it) that holds 0: those are ties, and the board
+    claims no winner among them.
+    """
+    wide = per_image(scores)
+    names = photo_names(wide, photos)
+    ranked = [(card["method"], card["variant"]) for card in methods if not card.get("control")]
+    found = []
+    for dataset, weather, rows in groups(wide):
+        part, photo = wide.loc[rows], names.loc[rows].to_numpy()
+        strata = rows.get_level_values("weather") if weather == ALL else None
+        for metric in METRICS:
+            generator = numpy_generator("leaders", dataset, weather, metric)
+            for key in _ties(part, photo, strata, metric, ranked, generator):
+                found.append((dataset, weather, *key, metric))
+    return pd.DataFrame(found, columns=[*GROUP, "metric"])
+
+
+def _ties(part, photo, strata, metric, ranked, generator):
+    """The best of `ranked` and those that tie with it: (method, variant) pairs."""
+    keys = [key for key in ranked if (*key, metric) in part and part[(*key, metric)].notna().all()]
+    if not keys:
+        return []
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    values = sign * part[[(*key, metric) for key in keys]].to_numpy()
+    best = int(np.argmax(stratified_mean(values, strata)))
+    with np.errstate(invalid="ignore"):  # two infinite values leave the difference open
+        behind = values[:, [best]] - values
+    low = mean_interval(behind, photo, generator, strata).low
+    # One photo gives no interval (NaN), and then no tie can be ruled out.
+    return [key for key, least in zip(keys, low, strict=True) if not least > 0]
+
+
+def devices(cost: pd.DataFrame) -> list[str]:
+    """The distinct devices on which the costs were measured."""
+    return sorted(set(cost.loc[cost["status"] == OK, "device"]) - {""})
+
+
+def value_text(row: "pd.Series", metric: str) -> str:
+    """A value with its interval, such as `25.47 [24.90, 26.10]`; `–` where it is missing."""
+    digits = DECIMALS[metric.split("/")[1]]
+    value, low, high = (float(row[metric + end]) for end in ("", "_low", "_high"))
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞"
+    text = f"{value:.{digits}f}"
+    return text if math.isnan(low) else f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def seconds_text(value: float) -> str:
+    """Seconds with three figures, or `–`."""
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value < 0.01 else f"{value:.3g}"
+
+
+def count_text(value: float, unit: str = "") -> str:
+    """A count with a metric prefix, such as `3.9 M`, `1.1 GFLOP` or `25`; `–` where missing."""
+    if math.isnan(value):
+        return MISSING
+    for size, prefix in PREFIXES:
+        if value >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.4g} {unit}".strip()
+
+
+def to_markdown(
+    board: pd.DataFrame,
+    methods: Cards,
+    *,
+    reasons: pd.DataFrame | None = None,
+    best: pd.DataFrame | None = None,
+    devices: Sequence[str] = (),
+) -> str:
+    """The leaderboard as Markdown: a table for `all`, then one a weather.
+
+    board: from `leaderboard`. reasons: from `statuses`, for the footnotes of missing values. best:
+    from `leaders`, to be set in bold. devices: where the costs were measured.
+    """
+    parts = ["# Leaderboard", "", _preface(best is not None, devices), ""]
+    cards = {(card["method"], card["variant"]): card for card in methods}
+    bold = set() if best is None else set(best.itertuples(index=False, name=None))
+    why = (
+        {}
+        if reasons is None
+        else {
+            tuple(row[:4]): row[5]
+            for row in reasons[[*GROUP, "status", "reason"]].to_numpy().tolist()
+        }
+    )
+    for dataset, rows in board.groupby("dataset", sort=False):
+        weathers = list(dict.fromkeys(rows["weather"]))
+        if len(weathers) == 2:  # `all` of a single weather says the same twice
+            weathers.remove(ALL)
+        for weather in weathers:
+            part = rows[rows["weather"] == weather]
+            heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
+            parts += [f"## {_cell(dataset)}: {_cell(heading)}", ""]
+            parts += _table(part, cards, bold, why)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _preface(has_best: bool, devices: Sequence[str]) -> str:
+    lines = [
+        "Means over images (over seeds first) with 95 % intervals from a bootstrap over photos; "
+        "`all` gives every weather equal weight.",
+        "A value is missing (–) unless every image of the group was scored; the note says why.",
+        "Controls are marked † and take no place. Seconds are medians for one image.",
+    ]
+    if has_best:
+        lines.insert(
+            2, "Bold: the best, and all whose paired difference from it may be zero (95 %)."
+        )
+    if devices:
+        lines.append(f"Measured on {_cell('; '.join(devices))}.")
+    return "\n".join(lines)
+
+
+def _table(part: pd.DataFrame, cards, bold: set, why: dict) -> list[str]:
+    metrics = [metric for metric in METRICS if part[metric].notna().any()]
+    heads = ["method", "supervision", *(HEADINGS[m] for m in metrics), "s", "s/MP", "NFE", "params"]
+    lines = ["| " + " | ".join(heads) + " |"]
+    lines.append("|" + "|".join(["---"] * 2 + ["---:"] * (len(heads) - 2)) + "|")
+    notes: list[str] = []
+    for _, row in part.iterrows():
+        key = (row["dataset"], row["weather"], row["method"], row["variant"])
+        card = cards[key[2:]]
+        name = _cell(label(card)) + (" †" if card.get("control") else "")
+        if row["status"] != OK:
+            reason = why.get(key, "")
+            note = f"{row['status']}: {reason}" if reason else row["status"]
+            if note not in notes:
+                notes.append(note)
+            name += f" [{notes.index(note) + 1}]"
+        values = [value_text(row, metric) for metric in metrics]
+        values = [
+            f"**{v}**" if (*key, m) in bold else v for v, m in zip(values, metrics, strict=True)
+        ]
+        costs = [seconds_text(row["seconds"]), seconds_text(row["seconds_per_megapixel"])]
+        counts = [count_text(row["nfe"]), count_text(row["parameters"])]
+        lines.append("| " + " | ".join([name, row["supervision"], *values, *costs, *counts]) + " |")
+    footnotes = [f"[{number}] {_cell(note)}  " for number, note in enumerate(notes, 1)]
+    return [*lines, "", *footnotes, *([""] if footnotes else [])]
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break a Markdown table or smuggle in HTML."""
+    text = " ".join(str(text).split())
+    for sign in "\\|<>`*[]":
+        text = text.replace(sign, "\\" + sign)
+    return text
+
+
+def print_leaderboard(board: pd.DataFrame, methods: Cards = ()) -> None:
+    """Print the `all` rows of each data set to the terminal, best first, controls last."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cards = {(card["method"], card["variant"]): card for card in methods}
+    console = Console()
+    for dataset, rows in board[board["weather"] == ALL].groupby("dataset", sort=False):
+        metrics = [m for m in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips") if rows[m].notna().any()]
+        title = Text(f"{dataset}: all weathers, scored on RGB")
+        table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+        table.add_column("method")
+        for heading in (*(HEADINGS[m].replace(" RGB", "") for m in metrics), "seconds", "NFE"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for _, row in rows.iterrows():
+            key = (row["method"], row["variant"])
+            card = cards.get(key, {"method": key[0], "variant": key[1]})
+            name = label(card) + (" †" if card.get("control") else "")
+            # Only PSNR has room for its interval on 80 columns.
+            texts = [value_text(row, metric) for metric in metrics]
+            texts = [*texts[:1], *(text.split(" ")[0] for text in texts[1:])]
+            costs = (seconds_text(row["seconds"]), count_text(row["nfe"]))
+            name += "" if row["status"] == OK else f" ({row['status']})"
+            table.add_row(Text(name), *texts, *costs)
+        console.print(table, markup=False)

@@ -1,0 +1,63 @@
+"""The leaderboard of a run: from its tables to `leaderboard.csv` and `leaderboard.md`."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.atomic import atomic_path, write_text
+from benchmark.board import COLUMNS, GROUP, leaderboard, statuses
+from benchmark.board_text import devices, leaders, print_leaderboard, to_markdown
+from benchmark.errors import UserError
+from benchmark.run_tables import read_cost, read_images, read_methods, read_scores
+
+__all__ = [
+    "leaderboard",
+    "print_leaderboard",
+    "read_leaderboard",
+    "statuses",
+    "to_markdown",
+    "write_leaderboard",
+]
+
+
+def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
+    """Write `leaderboard.csv` and `leaderboard.md` of a run and return the board.
+
+    Reads `scores.csv`, `cost.csv`, `methods.json` and, for which image comes from which photo,
+    `images.csv` (without it every image is its own photo). Each file is written whole or not at
+    all. Raises UserError naming the file at fault.
+    """
+    run_dir = Path(run_dir)
+    scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
+    photos = read_images(run_dir)
+    board = leaderboard(scores, cost, methods, photos)
+    text = to_markdown(
+        board,
+        methods,
+        reasons=statuses(scores, methods),
+        best=leaders(scores, methods, photos),
+        devices=devices(cost),
+    )
+    with atomic_path(run_dir / "leaderboard.csv") as path:
+        board.to_csv(path, index=False)
+    write_text(run_dir / "leaderboard.md", text)
+    return board
+
+
+def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
+    """`leaderboard.csv` of a run, as `leaderboard` returned it.
+
+    Raises UserError if it is missing or has other columns.
+    """
+    path = Path(run_dir) / "leaderboard.csv"
+    if not path.is_file():
+        raise UserError(f"{path} is missing; run `benchmark leaderboard` first.")
+    names = [*GROUP, "supervision", "status"]
+    # Nothing but an empty number is missing: a variant may be called "NA" or "none".
+    missing = {name: [""] for name in COLUMNS if name not in names}
+    board = pd.read_csv(
+        path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
+    )
+    if tuple(board.columns) != COLUMNS:
+        raise UserError(f"{path} has other columns than expected; make the leaderboard again.")
+    return board

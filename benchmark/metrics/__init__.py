@@ -1,0 +1,21 @@
+"""Metrics and the protocols they are taken under. Importing them imports no torch and no lpips."""
+
+from benchmark.metrics.checks import UndefinedMetric
+from benchmark.metrics.protocols import (
+    LPIPS_WEIGHTS,
+    METRICS,
+    PROTOCOLS,
+    Metric,
+    Protocol,
+    metrics_of,
+)
+
+__all__ = [
+    "LPIPS_WEIGHTS",
+    "METRICS",
+    "PROTOCOLS",
+    "Metric",
+    "Protocol",
+    "UndefinedMetric",
+    "metrics_of",
+]

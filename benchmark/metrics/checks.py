@@ -1,0 +1,26 @@
+"""What every metric asks of its two images."""
+
+import numpy as np
+
+
+class UndefinedMetric(ValueError):
+    """A metric is not defined for these images; the message is the reason shown in the tables."""
+
+
+def check_pair(restored: np.ndarray, target: np.ndarray) -> None:
+    """Raise ValueError unless both are uint8 (H, W, 3) of one size, H and W at least 1."""
+    for name, image in (("restored", restored), ("target", target)):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(
+                f"the {name} image is uint8 (H, W, 3), not {image.dtype} {image.shape}"
+            )
+    if restored.shape != target.shape:
+        raise ValueError(different_sizes(restored, target))
+
+
+def different_sizes(restored: np.ndarray, target: np.ndarray) -> str:
+    """The reason of a pair that is not scored because its images are of different sizes."""
+    return (
+        f"restored is {restored.shape[1]}x{restored.shape[0]}, "
+        f"target is {target.shape[1]}x{target.shape[0]} pixels (width x height); never resized"
+    )

@@ -1,0 +1,164 @@
+"""Scores of image pairs as rows: one row an image and metric, with a status and a reason."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmark import columns
+from benchmark.errors import UserError, WeightsMissing
+from benchmark.images import image_files, read_image
+from benchmark.metrics import LPIPS_WEIGHTS, Metric, UndefinedMetric, metrics_of
+from benchmark.metrics.checks import different_sizes
+
+KEYS = ("dataset", "weather", "image", "method", "variant", "seed")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Stands for an image that there is not, with the status and reason its rows get."""
+
+    status: str
+    reason: str
+
+
+Source = Path | Absent
+Pair = tuple[Row, Source, Source]  # key columns, restored, target
+
+
+def score_pair(
+    restored: np.ndarray,
+    target: np.ndarray,
+    metrics: Sequence[Metric],
+    weights: Path = LPIPS_WEIGHTS,
+) -> list[Row]:
+    """One row a metric for two uint8 (H, W, 3) images; the value is NaN unless the status is ok.
+
+    Different sizes, and images for which a metric is undefined, are `failed`; a metric without its
+    weight file is `weights-missing`. A weight file of the wrong kind is a UserError: it would spoil
+    every row alike.
+    """
+    if restored.shape != target.shape:
+        return unscored(metrics, columns.FAILED, different_sizes(restored, target))
+    return [_score(metric, restored, target, weights) for metric in metrics]
+
+
+def unscored(metrics: Sequence[Metric], status: str, reason: str) -> list[Row]:
+    """The rows of a pair that cannot be scored."""
+    return [_row(metric, math.nan, status, reason) for metric in metrics]
+
+
+def score_images(
+    pairs: Iterable[Pair], metrics: Sequence[Metric], weights: Path = LPIPS_WEIGHTS
+) -> pd.DataFrame:
+    """Score pairs one by one, in their order; a row has the pair's key columns and the score.
+
+    pairs: (key columns, restored, target), each image a path or why there is none. An image that
+    cannot be read is `failed` with the reason, and the others go on. A value depends on its own
+    pair only.
+    """
+    rows: list[Row] = []
+    for key, restored, target in tqdm(list(pairs), "score", unit="image"):
+        rows += [key | row for row in _score_files(restored, target, metrics, weights)]
+    return pd.DataFrame(rows)
+
+
+def score_folder(
+    restored: str | Path,
+    target: str | Path,
+    protocols: Iterable[str] | None = None,
+    weights: Path = LPIPS_WEIGHTS,
+) -> pd.DataFrame:
+    """Score a folder of images against a folder of targets, paired by file stem.
+
+    Returns `columns.FOLDER_SCORES`, by image, then in the order of METRICS. An image without its
+    partner gets rows of status `failed`; see `problems`. protocols: names, all if None.
+
+    Raises UserError if a folder is missing, nothing pairs, or a protocol is unknown.
+    """
+    metrics = metrics_of(protocols)
+    ours, theirs = image_files(restored), image_files(target)
+    if not ours.keys() & theirs.keys():
+        raise UserError(
+            f"No image of {str(restored)!r} ({len(ours)}) has the stem of one of {str(target)!r} "
+            f"({len(theirs)}). A restored image is named like its target; the suffix may differ."
+        )
+    absent_restored = Absent(columns.FAILED, "no restored image")
+    pairs: list[Pair] = []
+    for stem in sorted(ours.keys() | theirs.keys()):
+        mine = ours.get(stem, absent_restored)
+        # Only one of the two can be absent, so there is a file to name.
+        absent_target = Absent(columns.FAILED, f"no target for {getattr(mine, 'name', '')!r}")
+        pairs.append(({"image": stem}, mine, theirs.get(stem, absent_target)))
+    return score_images(pairs, metrics, weights)[list(columns.FOLDER_SCORES)]
+
+
+def score_restored(
+    restored: pd.DataFrame,
+    images: pd.DataFrame,
+    root: Path,
+    protocols: Iterable[str] | None = None,
+    weights: Path = LPIPS_WEIGHTS,
+) -> pd.DataFrame:
+    """Score what `restoring.restore` wrote; returns `columns.SCORES`, in the order of `restored`.
+
+    restored: one row an image, with the key columns, `file`, `status` and `reason`. images: rows of
+    images.csv. Paths are relative to `root`. An image that was not restored keeps its status and
+    reason. Raises UserError if `images` has no row for a restored image.
+    """
+    metrics = metrics_of(protocols)
+    targets = {(i.dataset, i.weather, i.image): i.target for i in images.itertuples()}
+    pairs: list[Pair] = []
+    for row in restored.itertuples():
+        name = (row.dataset, row.weather, row.image)
+        if name not in targets:
+            raise UserError(f"images.csv has no {'/'.join(name)}. Restore and score again.")
+        source = root / row.file if row.status == columns.OK else Absent(row.status, row.reason)
+        pairs.append(({key: getattr(row, key) for key in KEYS}, source, root / targets[name]))
+    return score_images(pairs, metrics, weights).reindex(columns=list(columns.SCORES))
+
+
+def problems(scores: pd.DataFrame) -> list[str]:
+    """One line for each image and reason that left a score out, in the table's order."""
+    failed = scores[scores["status"] != columns.OK].drop_duplicates(["image", "reason"])
+    return [f"{row.image}: {row.reason}" for row in failed.itertuples()]
+
+
+def _score_files(
+    restored: Source, target: Source, metrics: Sequence[Metric], weights: Path
+) -> list[Row]:
+    for source in (restored, target):
+        if isinstance(source, Absent):
+            return unscored(metrics, source.status, source.reason)
+    try:
+        images = read_image(restored), read_image(target)
+    except UserError as error:
+        return unscored(metrics, columns.FAILED, str(error))
+    return score_pair(*images, metrics, weights)
+
+
+def _score(metric: Metric, restored: np.ndarray, target: np.ndarray, weights: Path) -> Row:
+    try:
+        return _row(metric, metric(restored, target, weights), columns.OK, "")
+    except UndefinedMetric as error:
+        return _row(metric, math.nan, columns.FAILED, str(error))
+    except WeightsMissing as error:
+        return _row(metric, math.nan, columns.WEIGHTS_MISSING, str(error))
+    except MemoryError as error:
+        return _row(metric, math.nan, columns.OUT_OF_MEMORY, f"scoring: {error}")
+
+
+def _row(metric: Metric, value: float, status: str, reason: str) -> Row:
+    return {
+        "protocol": metric.protocol,
+        "metric": metric.name,
+        "value": value,
+        "status": status,
+        "reason": reason,
+    }

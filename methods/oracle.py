@@ -1,0 +1,21 @@
+"""Control: the ground truth. What the metrics give a perfect result, 8-bit rounding included."""
+
+from benchmark.method import Card, Method, Settings
+
+
+class Oracle(Method):
+    """Returns the target, which the suite hands to methods that declare `sees_target`."""
+
+    card = Card(
+        title="Oracle (the ground truth)",
+        citation="none: a control",
+        licence="none needed",
+        supervision="none",
+        description="Returns the ground truth: the upper end of every scale, and a check of it.",
+        control=True,
+    )
+    sees_target = True
+
+    def restore(self, degraded, variant: Settings, generators, target):
+        """target: float32 (B, 3, H, W) in [0, 1], the clean images of the batch."""
+        return target.clone()

@@ -1,0 +1,162 @@
+"""A made-up run for tests of what comes after scoring: tables, cards and small images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.columns import COST, OK, SCORES, SKIPPED
+from benchmark.run_tables import IMAGES
+
+PAIRS = (
+    ("rgb", "psnr"),
+    ("rgb", "ssim"),
+    ("y-matlab", "psnr"),
+    ("y-matlab", "ssim"),
+    ("lpips-alex", "lpips"),
+)
+DEVICE = "cpu: made up, 2 threads"
+
+
+def card(method: str, variant: str = "default", gain: float = 0.0, **more) -> dict:
+    """A method card; `gain` in dB drives the made-up scores."""
+    return {
+        "label": method if variant == "default" else f"{method} {variant}",
+        "method": method,
+        "variant": variant,
+        "title": method.replace("-", " ").capitalize(),
+        "citation": "A. Author, A Paper, 2020",
+        "url": "https://example.org/paper",
+        "licence": "MIT",
+        "supervision": "none",
+        "description": "A made-up method.",
+        "control": False,
+        "parameters": {"width": 48},
+        "settings": {},
+        "training": None,
+        "training_seconds": None,
+        "training_curve": None,
+        "gain": gain,
+        **more,
+    }
+
+
+def score_rows(dataset, weather, image, card, values, seed=0) -> list[dict]:
+    """The five rows of one image; `values` in the order of PAIRS."""
+    key = (dataset, weather, image, card["method"], card["variant"], str(seed))
+    return [
+        dict(zip(SCORES, (*key, *pair, value, OK, ""), strict=True))
+        for pair, value in zip(PAIRS, values, strict=True)
+    ]
+
+
+def cost_row(dataset, weather, image, card, seconds=1.0, nfe=0, parameters=0, side=256) -> dict:
+    key = (dataset, weather, image, card["method"], card["variant"], "0")
+    cost = (side, side, seconds, nfe, parameters, 1e9 * nfe, 5e8, DEVICE, OK, "")
+    return dict(zip(COST, (*key, *cost), strict=True))
+
+
+def default_cards() -> list[dict]:
+    sampled = [
+        card(
+            "diffusion",
+            f"{sampler}-{steps}",
+            2 + np.log2(steps) / 4,
+            supervision="paired",
+            sampler=sampler,
+            steps=steps,
+            settings={"sampler": sampler, "steps": steps, "eta": 0.0},
+            training={"steps": 3000, "batch": 16},
+            training_seconds=900.0,
+            training_curve="training/diffusion.csv",
+        )
+        for sampler in ("ddim", "dpm-solver")
+        for steps in (1, 4, 10)
+    ]
+    return [
+        card("identity", control=True),
+        card("oracle", gain=np.inf, control=True),
+        card("dark-channel", gain=0.8),
+        card("median", gain=-0.7),
+        card("regression", gain=3.2, supervision="paired"),
+        *sampled,
+    ]
+
+
+def make_run(
+    run: Path, photos=4, weathers=("rain", "haze", "raindrop", "snow"), cards=None, side=48
+):
+    """Write a whole made-up run into `run` = .../results/NAME; returns its cards."""
+    from PIL import Image
+
+    cards = default_cards() if cards is None else cards
+    run.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(0)
+    root, scores, cost, images = run.parents[1], [], [], []
+    for w, weather in enumerate(weathers):
+        for p in range(photos):
+            image = f"photo{p:02d}"
+            ramp = np.linspace(0, 200, side)[None, :, None] + np.zeros((side, 1, 3))
+            clean = np.clip(ramp + 20 * np.sin(np.arange(side) / 5 + p)[:, None, None], 0, 255)
+            noise = generator.normal(0, 30, clean.shape)
+            hashes = ("0" * 64, "1" * 64)  # nothing after scoring reads them
+            paths = {kind: f"data/{weather}/{kind}/{image}.png" for kind in ("input", "target")}
+            for kind, pixels in (("input", clean + noise), ("target", clean)):
+                _save(Image, root / paths[kind], pixels)
+            row = (
+                "test-set",
+                weather,
+                image,
+                f"p{p}",
+                "medium",
+                paths["input"],
+                paths["target"],
+                *hashes,
+            )
+            images.append(row)
+            base = 18 + 3 * w + generator.normal(0, 1.5)
+            for c in cards:
+                gain = c["gain"] + generator.normal(0, 0.3)
+                if c["method"] == "dark-channel" and weather != "haze":
+                    row = (*row[:3], c["method"], c["variant"], "0")
+                    skip = ("", SKIPPED, "made for haze only")
+                    scores += [(*row, *pair, *skip) for pair in PAIRS]
+                    continue
+                psnr = base + gain
+                ssim = float(np.clip(0.6 + 0.05 * gain + 0.02 * w, 0, 1))
+                lpips = float(np.clip(0.35 - 0.04 * gain, 0, 1))
+                values = (psnr, ssim, psnr + 1.3, min(1, ssim + 0.02), lpips)
+                scores += [
+                    tuple(r.values())
+                    for r in score_rows("test-set", weather, image, c, map(float, values))
+                ]
+                steps = c.get("steps", 1 if c["method"] == "regression" else 0)
+                cost.append(
+                    cost_row("test-set", weather, image, c, 0.02 + 0.17 * steps, steps, 3.9e6)
+                )
+                path = f"{c['method']}/{c['variant']}/seed0/test-set/{weather}/{image}.png"
+                mixed = clean + noise * float(np.exp(-max(c["gain"], 0) / 2))
+                _save(Image, run / "restored" / path, mixed)
+    pd.DataFrame(scores, columns=SCORES).to_csv(run / "scores.csv", index=False)
+    pd.DataFrame(cost, columns=COST).to_csv(run / "cost.csv", index=False)
+    pd.DataFrame(images, columns=IMAGES).to_csv(run / "images.csv", index=False)
+    kept = [{k: v for k, v in c.items() if k != "gain"} for c in cards]
+    (run / "methods.json").write_text(json.dumps(kept), encoding="utf-8")
+    curve = pd.DataFrame({"step": range(1, 301), "loss": np.linspace(1, 0.1, 300)})
+    (run / "training").mkdir(exist_ok=True)
+    curve.to_csv(run / "training" / "diffusion.csv", index=False)
+    manifest = {
+        "commit": "0123abc",
+        "config": {"name": "made-up", "seeds": [0], "weathers": list(weathers)},
+        "versions": {"numpy": np.__version__},
+        "hardware": {"cpu": "made up", "threads": 2},
+        "times": {"restore": 12.5},
+    }
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return kept
+
+
+def _save(image_module, path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image_module.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)

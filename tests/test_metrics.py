@@ -1,0 +1,230 @@
+"""Metrics against closed forms, independent libraries, and the numbers of their authors."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from benchmark.errors import UserError, WeightsMissing
+from benchmark.images import image_files, read_image
+from benchmark.metrics import LPIPS_WEIGHTS, METRICS, PROTOCOLS, UndefinedMetric, metrics_of
+from benchmark.metrics.pixel import luma, psnr, ssim
+from tests.shared import shared
+
+EXAMPLES = Path(__file__).parent / "golden" / "lpips"
+METRIC = {(m.protocol, m.name): m for m in METRICS}
+LPIPS = METRIC["lpips-alex", "lpips"]
+needs_backbone = pytest.mark.skipif(
+    not LPIPS_WEIGHTS.is_file(), reason="no LPIPS backbone in data/weights: run 'dvc pull'"
+)
+
+
+def noisy_pair(height=40, width=57):
+    rng = np.random.default_rng(3)
+    smooth = np.linspace(20, 200, height * width * 3).reshape(height, width, 3)
+    target = np.clip(smooth + rng.normal(0, 25, smooth.shape), 0, 255)
+    restored = np.clip(target + rng.normal(0, 12, smooth.shape), 0, 255)
+    return restored.astype(np.uint8), target.astype(np.uint8)
+
+
+def test_metrics_are_data_with_known_protocols():
+    assert {m.protocol for m in METRICS} == set(PROTOCOLS)
+    assert metrics_of(None) == metrics_of([]) == METRICS
+    assert [m.name for m in metrics_of(["lpips-alex", "rgb", "rgb"])] == ["psnr", "ssim", "lpips"]
+    assert {m.name for m in METRICS if m.direction == "lower"} == {"lpips"}
+    with pytest.raises(UserError, match="Did you mean 'y-matlab'"):
+        metrics_of(["y-mtlab"])
+
+
+def test_psnr_of_a_constant_offset():
+    target = np.full((5, 7, 3), 100, np.uint8)
+    for offset in (1, 10, 155):
+        expected = 20 * math.log10(255 / offset)
+        assert METRIC["rgb", "psnr"](target + np.uint8(offset), target) == pytest.approx(expected)
+        # Grey levels become 219 / 255 as far apart on Y.
+        on_y = expected + 20 * math.log10(255 / 219)
+        assert METRIC["y-matlab", "psnr"](target + np.uint8(offset), target) == pytest.approx(on_y)
+
+
+def test_luma_spans_16_to_235():
+    ends = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0]]], np.uint8)
+    assert luma(ends)[0, :, 0] == pytest.approx([16, 235, 81.481])
+
+
+def test_ssim_of_flat_images():
+    """Without variance only the luminance term of eq. 6 is left."""
+    c1 = (0.01 * 255) ** 2
+    a, b = np.full((20, 20, 3), 100, np.uint8), np.full((20, 20, 3), 140, np.uint8)
+    expected = (2 * 100 * 140 + c1) / (100**2 + 140**2 + c1)
+    assert METRIC["rgb", "ssim"](a, b) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("size", [(11, 11), (40, 57), (64, 12)])
+def test_agreement_with_skimage(size):
+    restored, target = noisy_pair(*size)
+    flavour = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)
+    assert METRIC["rgb", "psnr"](restored, target) == pytest.approx(
+        peak_signal_noise_ratio(target, restored, data_range=255), abs=1e-10
+    )
+    assert METRIC["rgb", "ssim"](restored, target) == pytest.approx(
+        structural_similarity(target, restored, channel_axis=2, **flavour), abs=1e-10
+    )
+    y = [luma(image)[..., 0] for image in (target, restored)]
+    assert METRIC["y-matlab", "psnr"](restored, target) == pytest.approx(
+        peak_signal_noise_ratio(*y, data_range=255), abs=1e-10
+    )
+    assert METRIC["y-matlab", "ssim"](restored, target) == pytest.approx(
+        structural_similarity(*y, **flavour), abs=1e-10
+    )
+
+
+def test_agreement_and_differences_with_pyiqa():
+    import torch
+    from pyiqa.archs.psnr_arch import psnr as their_psnr
+    from pyiqa.archs.ssim_arch import ssim as their_ssim
+
+    restored, target = noisy_pair()
+    x, y = (torch.from_numpy(i / 255.0).permute(2, 0, 1)[None] for i in (restored, target))
+    assert METRIC["rgb", "psnr"](restored, target) == pytest.approx(
+        their_psnr(x, y, eps=0).item(), abs=1e-9
+    )
+    # Their window is rounded to float32.
+    assert METRIC["rgb", "ssim"](restored, target) == pytest.approx(
+        their_ssim(x, y).item(), abs=1e-7
+    )
+    on_y = METRIC["y-matlab", "psnr"](restored, target)
+    assert on_y == pytest.approx(
+        their_psnr(x, y, test_y_channel=True, color_space="ycbcr", eps=0).item(), abs=1e-4
+    )
+    full_range = their_psnr(x, y, test_y_channel=True, eps=0).item()
+    assert on_y - full_range == pytest.approx(20 * math.log10(255 / 219), abs=0.02)
+    # Their eps caps identical images at 80 dB; ours are infinite.
+    assert their_psnr(x, x).item() == pytest.approx(80)
+    assert METRIC["rgb", "psnr"](target, target) == math.inf
+
+
+def test_identical_images_and_symmetry():
+    restored, target = noisy_pair()
+    for metric in metrics_of(["rgb", "y-matlab"]):
+        assert metric(target, target) == (math.inf if metric.name == "psnr" else 1.0)
+        assert metric(restored, target) == metric(target, restored)
+
+
+def test_a_plane_is_scored_like_its_channel():
+    restored, target = (image.astype(float) for image in noisy_pair())
+    parts = [ssim(restored[..., [c]], target[..., [c]]) for c in range(3)]
+    assert ssim(restored, target) == pytest.approx(np.mean(parts), abs=1e-14)
+    assert psnr(restored, target) == psnr(target, restored)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10, 200), (200, 10)])
+def test_small_images_have_psnr_but_no_ssim(size):
+    restored, target = noisy_pair(*size)
+    assert METRIC["rgb", "psnr"](restored, target) > 0
+    with pytest.raises(UndefinedMetric, match="SSIM needs 11x11"):
+        METRIC["rgb", "ssim"](restored, target)
+
+
+def test_unequal_or_wrong_arrays_are_refused():
+    restored, target = noisy_pair()
+    with pytest.raises(ValueError, match=r"57x39.*57x40.*never resized"):
+        METRIC["rgb", "psnr"](restored[1:], target)
+    for wrong in (restored.astype(float), restored[..., 0], restored[:0]):
+        with pytest.raises(ValueError, match="uint8"):
+            METRIC["rgb", "psnr"](wrong, target)
+
+
+def test_rain100l_input_has_the_published_scores():
+    """26.90 dB and 0.8384 on Y (MATLAB) in the deraining literature; 25.52 dB on RGB."""
+    folder = shared("real/Rain100L")
+    targets = image_files(folder / "target")
+    metrics = [METRIC["rgb", "psnr"], *metrics_of(["y-matlab"])]
+    scores = [
+        [metric(*pair) for metric in metrics]
+        for stem, path in image_files(folder / "input").items()
+        for pair in [(read_image(path), read_image(targets[stem]))]
+    ]
+    psnr_rgb, psnr_y, ssim_y = np.mean(scores, 0)
+    assert len(scores) == 100
+    assert (round(psnr_rgb, 2), round(psnr_y, 2), round(ssim_y, 4)) == (25.52, 26.90, 0.8384)
+
+
+@needs_backbone
+def test_lpips_has_its_authors_values():
+    ref, p0, p1 = (read_image(EXAMPLES / f"ex_{name}.png") for name in ("ref", "p0", "p1"))
+    assert LPIPS(ref, p0) == pytest.approx(0.7219, abs=5e-5)
+    assert LPIPS(ref, p1) == pytest.approx(0.1376, abs=5e-5)
+    assert LPIPS(ref, ref) == 0
+    assert LPIPS(ref, p0) == LPIPS(ref, p0)
+
+
+@needs_backbone
+def test_lpips_is_defined_from_31_pixels():
+    restored, target = noisy_pair(31, 31)
+    assert LPIPS(restored, target) > 0
+    with pytest.raises(UndefinedMetric, match="31x31 pixels, the image has 40x30"):
+        LPIPS(*noisy_pair(30, 40))
+
+
+@needs_backbone
+def test_building_lpips_is_silent_and_leaves_the_random_state_alone(tmp_path, capfd, recwarn):
+    import torch
+
+    pair = noisy_pair()
+    expected = LPIPS(*pair)
+    copy = tmp_path / "copy.safetensors"  # a path of its own, so that the network is built anew
+    copy.write_bytes(LPIPS_WEIGHTS.read_bytes())
+    state = torch.get_rng_state()
+    recwarn.clear()
+    capfd.readouterr()
+    assert LPIPS(*pair, copy) == expected
+    assert torch.equal(state, torch.get_rng_state())
+    assert (list(recwarn), *capfd.readouterr()) == ([], "", "")
+
+
+def test_a_missing_backbone_says_dvc_pull(tmp_path):
+    with pytest.raises(WeightsMissing, match=r"gone\.safetensors.*dvc pull"):
+        LPIPS(*noisy_pair(), tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize("fault", ["text", "lacks", "unknown", "shape"])
+def test_a_wrong_backbone_is_named(tmp_path, fault):
+    import torch
+    from safetensors.torch import save_file
+    from torchvision.models import alexnet
+
+    path = tmp_path / "other.safetensors"
+    state = {f"features.{k}": v for k, v in alexnet(weights=None).features.state_dict().items()}
+    match fault:
+        case "lacks":
+            del state["features.6.bias"]
+        case "unknown":
+            state["features.99.bias"] = torch.zeros(3)
+        case "shape":
+            state["features.6.bias"] = torch.zeros(3)
+    if fault == "text":
+        path.write_text("weights")
+    else:
+        save_file(state, path)
+    message = {
+        "text": "not a whole",
+        "lacks": "lacks.*features.6.bias",
+        "unknown": "unknown.*features.99.bias",
+        "shape": r"features.6.bias.*\(3,\)",
+    }[fault]
+    with pytest.raises(UserError, match=rf"other\.safetensors.*{message}"):
+        LPIPS(*noisy_pair(), path)
+
+
+def test_importing_the_metrics_imports_nothing_slow():
+    program = (
+        "import sys, benchmark.metrics\n"
+        "print([m for m in ('torch', 'lpips', 'pyiqa', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          cwd=Path(__file__).parents[1])  # fmt: skip
+    assert done.stdout.strip() == "[]", done.stderr
