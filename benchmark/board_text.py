@@ -184,7 +184,7 @@ def _cell(text: str) -> str:
     return text
 
 
-def print_leaderboard(board: pd.DataFrame, methods: Cards = ()) -> None:
+def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
     """Print the `all` rows of each data set to the terminal, best first, controls last."""
     from rich import box
     from rich.console import Console

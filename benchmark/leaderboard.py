@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmark.atomic import atomic_path, write_text
 from benchmark.board import COLUMNS, GROUP, leaderboard, statuses
-from benchmark.board_text import devices, leaders, print_leaderboard, to_markdown
+from benchmark.board_text import devices, leaders, print_board, to_markdown
 from benchmark.errors import UserError
 from benchmark.run_tables import read_cost, read_images, read_methods, read_scores
 
@@ -61,3 +61,11 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     if tuple(board.columns) != COLUMNS:
         raise UserError(f"{path} has other columns than expected; make the leaderboard again.")
     return board
+
+
+def print_leaderboard(run_dir: str | Path) -> None:
+    """Print the `all` rows of a run's `leaderboard.csv` to the terminal, best first, controls last.
+
+    Raises UserError if `leaderboard.csv` or `methods.json` is missing.
+    """
+    print_board(read_leaderboard(run_dir), read_methods(run_dir))

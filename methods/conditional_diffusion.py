@@ -24,6 +24,7 @@ class Parameters(Settings):
     width: int = 48
     multipliers: tuple[int, ...] = (1, 2, 3, 4)
     blocks: int = 2
+    unshuffle: int = 2
 
 
 class Variant(Settings):
@@ -59,7 +60,7 @@ class ConditionalDiffusion(LearnedMethod):
         self.schedule = SCHEDULES[self.parameters.schedule](self.parameters.T)
 
     def build(self) -> nn.Module:
-        size = self.parameters.model_dump(include={"width", "multipliers", "blocks"})
+        size = self.parameters.model_dump(include={"width", "multipliers", "blocks", "unshuffle"})
         return UNet(in_channels=6, time=True, **size)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:

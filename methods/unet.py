@@ -14,6 +14,7 @@ class Parameters(Settings):
     width: int = 48
     multipliers: tuple[int, ...] = (1, 2, 3, 4)
     blocks: int = 2
+    unshuffle: int = 2
 
 
 class Variant(Settings):

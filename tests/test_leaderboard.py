@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from benchmark.board import ALL, COLUMNS, METRICS, leaderboard, statuses
-from benchmark.board_text import count_text, leaders, print_leaderboard, seconds_text, to_markdown
+from benchmark.board_text import count_text, leaders, seconds_text, to_markdown
 from benchmark.columns import COST, FAILED, OK, SCORES, SKIPPED
 from benchmark.errors import UserError
-from benchmark.leaderboard import read_leaderboard, write_leaderboard
+from benchmark.leaderboard import print_leaderboard, read_leaderboard, write_leaderboard
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 
 A, B = card("a"), card("b")
@@ -220,12 +220,12 @@ def test_seconds_have_three_figures(value, text):
 
 def test_files_are_written_and_read_back(tmp_path, capsys):
     run = tmp_path / "results" / "demo"
-    cards = make_run(run, photos=3, weathers=("rain", "haze"), side=8)
+    make_run(run, photos=3, weathers=("rain", "haze"), side=8)
     board = write_leaderboard(run)
     pd.testing.assert_frame_equal(read_leaderboard(run), board)
     assert np.isinf(row_of(board, "oracle")["rgb/psnr"])
     assert (run / "leaderboard.md").read_text().count("## test-set") == 3
-    print_leaderboard(board, cards)
+    print_leaderboard(run)
     assert "dark-channel" in capsys.readouterr().out
 
 

@@ -15,8 +15,6 @@ from torch.nn import functional as F
 
 from methods.networks.any_size import pad_to_multiple
 
-GROUPS = 8
-
 
 class UNet(nn.Module):
     """Maps (B, in_channels, H, W) to (B, out_channels, H, W), for any H, W >= 1.
@@ -59,7 +57,7 @@ class UNet(nn.Module):
         self.middle = ResidualBlock(channels[-1], channels[-1], embedding)
         self.grow = nn.ModuleList(nn.Conv2d(deep, c, 1) for c, deep in itertools.pairwise(channels))
         self.up = nn.ModuleList(level(2 * c, c) for c in channels[:-1])
-        self.norm = nn.GroupNorm(GROUPS, channels[0])
+        self.norm = group_norm(channels[0])
         self.leave = nn.Conv2d(channels[0], out_channels * unshuffle**2, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -87,14 +85,19 @@ class UNet(nn.Module):
         return F.pixel_shuffle(x, self.unshuffle)[..., :height, :width]
 
 
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Eight groups, or fewer of four channels: a group of one is not defined on 1×1 pixels."""
+    return nn.GroupNorm(min(8, channels // 4), channels)
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions with group normalisation and SiLU; the time shifts the features."""
 
     def __init__(self, inputs: int, outputs: int, embedding: int | None):
         super().__init__()
-        self.norm1 = nn.GroupNorm(GROUPS, inputs)
+        self.norm1 = group_norm(inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.norm2 = nn.GroupNorm(GROUPS, outputs)
+        self.norm2 = group_norm(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.shift = nn.Linear(embedding, outputs) if embedding else None
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
@@ -112,7 +115,7 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int, heads: int = 4):
         super().__init__()
         self.heads = heads
-        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.norm = group_norm(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
 

@@ -1,0 +1,297 @@
+"""Build the report of a run: `report/index.html`, a page a method and a page a test image.
+
+The report links to `restored/` and `figures/` beside it, so `results/RUN/` as a whole can be moved
+and opened from a disk: nothing is fetched from a network. Inputs and targets are copied in.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from benchmark.board import ALL, weather_rank
+from benchmark.errors import UserError
+from benchmark.report.parts import (
+    board_table,
+    dataset_tables,
+    duration,
+    link,
+    method_page,
+    score_texts,
+    slug,
+    training_curve,
+)
+from benchmark.report.run_data import RunData
+
+HERE = Path(__file__).parent
+SHOWN = 6  # images in "helped least" and "helped most"
+THUMBNAIL = 224  # pixels
+
+
+def build_report(run_dir: str | Path) -> Path:
+    """Write the report of a run; returns the path of its first page.
+
+    Reads `scores.csv`, `cost.csv` and `methods.json`; and, where they are there,
+    `images.csv`, `manifest.json` and `figures/`. An old report is replaced as a whole, and only
+    once the new one is complete. Raises UserError naming the file that is missing or malformed.
+    """
+    run_dir = Path(run_dir)
+    data = RunData(run_dir)
+    new = Path(tempfile.mkdtemp(dir=run_dir, prefix=".report-"))
+    try:
+        shutil.copytree(HERE / "static", new / "static")
+        photos = _photos(data, new)
+        _write_image_pages(data, photos, new)
+        _write_method_pages(data, photos, new)
+        _write_index(data, photos, new)
+        umask = os.umask(0)
+        os.umask(umask)
+        new.chmod(0o777 & ~umask)  # mkdtemp makes folders private
+        old = run_dir / "report"
+        shutil.rmtree(old, ignore_errors=True)
+        new.rename(old)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return run_dir / "report" / "index.html"
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,  # names and reasons come from files: none of them is HTML
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+ENVIRONMENT = _environment()
+
+
+def _write(page: Path, template: str, **values: Any) -> None:
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(ENVIRONMENT.get_template(template).render(values), encoding="utf-8")
+
+
+def _photos(data: RunData, report: Path) -> list[dict[str, Any]]:
+    """The test images: names, files copied into the report, and the gain of the leading method."""
+    if data.images is None:
+        return []
+    gains = {name: data.gains(data.leader(name)) for name in data.images["dataset"].unique()}
+    copied: dict[str, str] = {}
+    photos = []
+    for row in data.images.to_dict("records"):
+        place = (row["dataset"], row["weather"], row["image"])
+        name = slug(*place)
+        files = {kind: _copied(data, row[kind], report, copied) for kind in ("input", "target")}
+        thumbnail, size = _thumbnail(data.root / row["input"], report / "thumbnails" / name)
+        photos.append(
+            {
+                **row,
+                "place": place,
+                "files": files,
+                "width": size[0],
+                "height": size[1],
+                "thumbnail": link(f"thumbnails/{thumbnail.name}"),
+                "href": link(f"images/{name}.html"),
+                "gain_value": gains[row["dataset"]].get(place),
+            }
+        )
+    return photos
+
+
+def _copied(data: RunData, path: str, report: Path, copied: dict[str, str]) -> str:
+    """Copy an image into the report once, however many rows name it; its URL from the report."""
+    if path not in copied:
+        source = data.root / path
+        if not source.is_file():
+            raise UserError(f"{source}, named in images.csv, is missing; pull the data first.")
+        name = f"{slug(*Path(path).parts[-4:-1], Path(path).stem)}{source.suffix}"
+        target = report / "photos" / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target)
+        copied[path] = link(f"photos/{name}")
+    return copied[path]
+
+
+def _thumbnail(source: Path, stem: Path) -> tuple[Path, tuple[int, int]]:
+    """Write a small WebP; returns its path and the size of the source."""
+    path = stem.with_name(stem.name + ".webp")
+    path.parent.mkdir(exist_ok=True)
+    with Image.open(source) as image:
+        size = image.size
+        small = image.convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    small.save(path, quality=80, method=2)
+    return path, size
+
+
+def _with_gain(photos: list[dict[str, Any]], gains: pd.Series) -> list[dict[str, Any]]:
+    """The photos that have a gain, the least first."""
+    found = [{**photo, "gain_value": gains.get(photo["place"])} for photo in photos]
+    return _sorted([photo for photo in found if photo["gain_value"] is not None])
+
+
+def _sorted(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def key(photo):
+        return (photo["gain_value"] is None, photo["gain_value"] or 0.0, photo["place"])
+
+    return [
+        {**photo, "gain": "" if (gain := photo["gain_value"]) is None else f"{gain:+.2f} dB"}
+        for photo in sorted(photos, key=key)
+    ]
+
+
+def _extremes(photos: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The least and the most helped of sorted photos; none is in both."""
+    known = [photo for photo in photos if photo["gain_value"] is not None]
+    count = min(SHOWN, len(known) // 2)
+    return {"worst": known[:count], "best": known[::-1][:count]}
+
+
+def _write_image_pages(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
+    pages = [photo["href"].removeprefix("images/") for photo in photos]
+    for number, photo in enumerate(photos):
+        cells = _cells(data, photo)
+        pictures = [cell for cell in cells if cell["src"]]
+        # The slider starts with the input and the best restoration that is no control.
+        right = next((cell for cell in pictures if cell["restored"]), pictures[-1])
+        _write(
+            report / "images" / f"{slug(*photo['place'])}.html",
+            "image.html.j2",
+            root="../",
+            photo=photo,
+            cells=cells,
+            pictures=pictures,
+            left=pictures[0],
+            right=right,
+            previous=pages[number - 1] if number else None,
+            next=pages[number + 1] if number + 1 < len(pages) else None,
+        )
+
+
+def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
+    """Input, target, then the methods (no controls), best PSNR first, missing ones last."""
+    place = photo["place"]
+
+    def given(name: str, scores: list[str]) -> dict[str, Any]:
+        src = "../" + photo["files"][name]
+        return {"label": name, "src": src, "scores": scores, "href": "", "note": "",
+                "restored": False}  # fmt: skip
+
+    ranked = []
+    for key, card in data.cards.items():
+        if card.get("control"):
+            continue
+        psnr = data.score(place, key, "rgb/psnr")
+        file = _restored(data.run_dir, key, place)
+        ranked.append(
+            (
+                (psnr != psnr, -psnr if psnr == psnr else 0.0),  # NaN, a missing score, goes last
+                {
+                    "label": data.label(key),
+                    "src": file and link(Path("../..") / file.relative_to(data.run_dir)),
+                    "scores": score_texts(data, place, key),
+                    "href": link(method_page(card["method"])),
+                    "note": data.problems.get((*place, *key), ""),
+                    "restored": True,
+                },
+            )
+        )
+    ranked.sort(key=lambda pair: pair[0])
+    of_input = score_texts(data, place, data.input_key) if data.input_key else []
+    return [given("input", of_input), given("target", []), *(cell for _, cell in ranked)]
+
+
+def _restored(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> Path | None:
+    """The restored image of the first seed that has one."""
+    dataset, weather, image = place
+    for folder in sorted((run_dir / "restored" / key[0] / key[1]).glob("seed*")):
+        file = folder / dataset / weather / f"{image}.png"
+        if file.is_file():
+            return file
+    return None
+
+
+def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
+    for method in dict.fromkeys(card["method"] for card in data.methods):
+        cards = [card for card in data.methods if card["method"] == method]
+        rows = data.board[data.board["method"] == method]
+        tables = [
+            board_table(data, part, f"{dataset}, every weather", with_weather=True)
+            for dataset, part in rows.groupby("dataset", sort=False)
+        ]
+        best = rows[(rows["weather"] == ALL)]["variant"]
+        chosen = (method, best.iloc[0]) if len(best) else None
+        gains = data.gains(chosen)
+        first = {
+            **dict.fromkeys(("parameters", "training", "training_seconds", "facts", "file")),
+            **cards[0],
+        }
+        _write(
+            report / "methods" / f"{slug(method)}.html",
+            "method.html.j2",
+            root="../",
+            method={
+                **_about(cards[0]),
+                "parameters": first["parameters"] or {},
+                "training": first["training"],
+                "facts": first["facts"],
+                "file": first["file"],
+                "training_time": duration(first["training_seconds"]),
+                "link": _safe_link(cards[0].get("url")),
+            },
+            variants=[
+                {"label": data.label((method, card["variant"])), "settings": card["settings"]}
+                for card in cards
+                if card.get("settings")
+            ],
+            tables=tables,
+            chosen=data.label(chosen) if chosen else "",
+            curve=training_curve(data, cards[0].get("training_curve")),
+            **_extremes([] if first.get("control") else _with_gain(photos, gains)),
+        )
+
+
+def _about(card: dict[str, Any]) -> dict[str, Any]:
+    names = ("title", "citation", "licence", "supervision", "description")
+    known = {name: card.get(name) or "not stated" for name in names}
+    return {**known, "method": card["method"], "control": bool(card.get("control"))}
+
+
+def _safe_link(url: str | None) -> str:
+    """A card's address, if it is one of the web: `javascript:` must not become a link."""
+    return url if url and url.startswith(("https://", "http://")) else ""
+
+
+def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
+    names = list(dict.fromkeys(data.board["dataset"]))
+    leading = [key for key in map(data.leader, names) if key]
+    ordered = _sorted(photos)
+    groups: dict[str, list] = {}
+    for photo in sorted(ordered, key=lambda photo: weather_rank(photo["weather"])):
+        groups.setdefault(f"{photo['dataset']}, {photo['weather']}", []).append(photo)
+    cards = {card["method"]: card for card in reversed(data.methods)}
+    wanted = dict.fromkeys(card["method"] for card in data.methods)
+    _write(
+        report / "index.html",
+        "index.html.j2",
+        root="",
+        run=data.name,
+        devices=data.devices,
+        counts={"methods": len(cards), "variants": len(data.cards), "images": len(data.wide)},
+        datasets=[{"name": name, "tables": dataset_tables(data, name)} for name in names],
+        figures=[
+            {**figure, "href": link(f"../figures/{figure['file']}")} for figure in data.figures
+        ],
+        photos=[{"name": name, "photos": group} for name, group in groups.items()],
+        leader=" and ".join(dict.fromkeys(map(data.label, leading))),
+        methods=[{**_about(cards[name]), "href": link(method_page(name))} for name in wanted],
+        manifest=data.manifest,
+        **_extremes(ordered),
+    )

@@ -1,0 +1,133 @@
+"""Simulated weather: rain, haze, raindrops on the lens, snow, and mixes of them.
+
+`degrade` makes one degraded picture; `training_pair` makes an endless variety of training pairs.
+Both depend on nothing but their arguments: the same generator state gives the same bits.
+"""
+
+import cv2
+import numpy as np
+
+from benchmark.errors import UserError, nearest
+from benchmark.weather.haze import add_haze
+from benchmark.weather.layers import grey, smooth_field, three
+from benchmark.weather.mix import add_mix
+from benchmark.weather.rain import add_rain
+from benchmark.weather.raindrop import add_raindrops
+from benchmark.weather.snow import add_snow
+
+WEATHERS = ("rain", "haze", "raindrop", "snow", "mix")
+STRENGTHS = {"light": (0.12, 0.28), "medium": (0.42, 0.58), "heavy": (0.8, 1.0)}
+
+_ADD = {
+    "rain": add_rain,
+    "haze": add_haze,
+    "raindrop": add_raindrops,
+    "snow": add_snow,
+    "mix": add_mix,
+}
+_CLEAR_SHARE = 0.06  # pairs without weather: a method must learn to leave clear pictures alone
+_PARTIAL_SHARE = 0.1  # weather on a part of the picture only
+_EXPOSURE_SHARE = 0.3
+_MUTED_SHARE = 0.12  # grey concrete under a grey sky is not haze: a method must not learn so
+
+
+def degrade(image, weather, strength, rng):
+    """Adds weather to a clean image.
+
+    image: float32 (H, W, 3), sRGB in [0, 1], any H, W >= 1. weather: one of WEATHERS. strength: in
+    [0, 1]; 0 returns the image unchanged. rng: np.random.Generator, advanced.
+
+    Returns (degraded float32 (H, W, 3) in [0, 1], parameters: everything that describes the
+    weather drawn, JSON-able; single drops, streaks and flakes are counted, not listed).
+    Raises UserError for an unknown weather, a strength out of range and an image that is not as
+    described. Models and papers: see the module of each weather.
+    """
+    _check(image, weather, strength)
+    if strength == 0:
+        return image.copy(), {}
+    degraded, parameters = _ADD[weather](image, float(strength), rng)
+    return np.clip(degraded, 0.0, 1.0).astype(np.float32, copy=False), parameters
+
+
+def training_pair(photo, crop, rng):
+    """A random training pair from one photograph.
+
+    photo: uint8 (H, W, 3); crop: side of the pair in pixels, >= 1. A square of random size is cut
+    from the photograph, scaled to `crop`, flipped and sometimes re-exposed or muted. Then comes a
+    random kind of weather of random strength in (0, 1], in some pairs on a part of the picture
+    only, in some none at all. Returns (clean, degraded), float32 (crop, crop, 3) in [0, 1].
+    Raises UserError for a photograph or crop that is not as described.
+    """
+    clean = _random_view(photo, crop, rng)
+    if rng.random() < _CLEAR_SHARE:
+        return clean, clean.copy()
+    weather = WEATHERS[int(rng.integers(len(WEATHERS)))]
+    # In (0, 1], a little more often strong: faint weather teaches less.
+    strength = (1.0 - rng.random()) ** 0.8
+    degraded, _ = degrade(clean, weather, strength, rng)
+    if rng.random() < _PARTIAL_SHARE:
+        field = smooth_field((crop, crop), crop * float(rng.uniform(0.4, 1.0)), rng)
+        mask = np.clip((field - rng.uniform(0.2, 0.6)) * 5 + 0.5, 0, 1).astype(np.float32)
+        degraded = clean + three(mask) * (degraded - clean)
+    return clean, degraded
+
+
+def _check(image, weather, strength):
+    if weather not in _ADD:
+        raise UserError(f"weather '{weather}' is unknown.{nearest(weather, WEATHERS)}")
+    if not 0 <= strength <= 1:
+        raise UserError(f"strength {strength} is out of range: give a number from 0 to 1.")
+    if not (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.float32
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.size > 0
+    ):
+        what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image)
+        raise UserError(f"image is {what}: give float32 of shape (height, width, 3).")
+    if not (image.min() >= 0 and image.max() <= 1):
+        raise UserError("image has values outside [0, 1]: divide 8-bit values by 255.")
+
+
+def _random_view(photo, crop, rng):
+    """A random square of the photograph at a random scale, as float32 (crop, crop, 3)."""
+    if not (
+        isinstance(photo, np.ndarray)
+        and photo.dtype == np.uint8
+        and photo.ndim == 3
+        and photo.shape[2] == 3
+        and photo.size > 0
+    ):
+        raise UserError("photo must be uint8 of shape (height, width, 3).")
+    if crop < 1:
+        raise UserError(f"crop {crop} is too small: give at least 1.")
+    height, width = photo.shape[:2]
+    # From a mild enlargement down to the whole photograph: near and far views of all textures.
+    side = crop * float(np.exp(rng.uniform(np.log(0.85), np.log(3.5))))
+    side = max(1, min(round(side), height, width))
+    top = int(rng.integers(height - side + 1))
+    left = int(rng.integers(width - side + 1))
+    view = photo[top : top + side, left : left + side]
+    if side >= 2 * crop:  # halving first is the same area mean, and three times as fast
+        half = side // 2
+        view = cv2.resize(view[: 2 * half, : 2 * half], (half, half), interpolation=cv2.INTER_AREA)
+    if view.shape[0] != crop:
+        method = cv2.INTER_AREA if side > crop else cv2.INTER_CUBIC
+        view = cv2.resize(view, (crop, crop), interpolation=method)
+    if rng.random() < 0.5:
+        view = view[:, ::-1]
+    view = cv2.LUT(np.ascontiguousarray(view), _exposure_table(rng))
+    if rng.random() < _MUTED_SHARE:
+        saturation = np.float32(rng.uniform(0.1, 0.8))
+        view = saturation * view + (1 - saturation) * three(grey(view))
+    return view
+
+
+def _exposure_table(rng):
+    """Values of the 256 levels of each channel: as they are, or at times re-exposed."""
+    table = np.repeat(np.arange(256, dtype=np.float32)[:, None] / np.float32(255), 3, axis=1)
+    if rng.random() < _EXPOSURE_SHARE:
+        gamma, gain = np.exp(rng.normal(0.0, 0.25)), np.exp(rng.normal(0.0, 0.06, 3))
+        table = np.clip(table**gamma * gain, 0.0, 1.0)
+    return table.astype(np.float32)[None]
