@@ -1,1 +1,1 @@
-"""The suite: data, weather simulation, scoring, cost, tables and report. It knows no single method."""
+"""The suite: data, weather, training, scores, cost, tables, report. It knows no single method."""

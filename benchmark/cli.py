@@ -67,6 +67,21 @@ def restore_dataset(
     jobs.restore(settings, folder, method, variant, seed, dataset)
 
 
+@app.command()
+def restore(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of any size.")],
+    out: Annotated[Path, typer.Option(help="Folder of the restored photos.")],
+    method: Label = "conditional_diffusion",
+    variant: Annotated[str | None, typer.Option(help="The entry's first if none.")] = None,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Restore your own photos with a method that a run has trained."""
+    from benchmark import jobs
+
+    settings, folder = _open(config)
+    jobs.restore_photos(settings, folder, method, variant, photos, out)
+
+
 @app.command("score-dataset")
 def score_dataset(
     method: Label,
@@ -169,13 +184,28 @@ def make_data(
     photos: Annotated[Path, typer.Option(help="Folder of photographs with manifest.csv.")],
     weights: Annotated[Path, typer.Option(help="Folder of the metrics' weights.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("data"),
-    seed: Annotated[int, typer.Option(help="Seed of splits' weather.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated weather.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace what is in the folder.")] = False,
 ) -> None:
     """Make the bundled data from the photographs, bit for bit."""
     from benchmark.make_data import make_data as make
 
-    make(photos, out, seed, weights=weights, overwrite=overwrite)
+    manifest = make(photos, out, seed, weights=weights, overwrite=overwrite)
+    print(f"{out}: {len(manifest['files'])} files, {len(manifest['pairs'])} pairs")
+
+
+@app.command("remake-pairs")
+def remake_pairs(
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    data: Annotated[Path, typer.Option(help="The bundled data.")] = Path("data"),
+) -> None:
+    """Make the bundled pairs anew from their targets; fails if a byte differs."""
+    from benchmark.make_pairs import remake_pairs as remake
+
+    differing = remake(data, out)
+    if differing:
+        raise UserError(f"{len(differing)} pairs differ from {data}: {', '.join(differing[:5])}")
+    print(f"{out}: all pairs are identical to those of {data}")
 
 
 def _open(config: Path):

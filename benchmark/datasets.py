@@ -153,17 +153,23 @@ def _pairs(card: DatasetCard, split: Split, weather: str) -> list[tuple[str, Pat
 
 
 def _manifest(card: DatasetCard) -> dict[str, dict]:
-    """What the set's manifest says of each file, by path below the set's folder."""
+    """What the set's manifest says of each file, by path below the set's folder.
+
+    `files` gives checksums, `pairs` the strength level of each degraded picture.
+    """
     if card.manifest is None:
         return {}
     file = card.folder / card.manifest
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-        return {entry["path"]: entry for entry in manifest["files"]}
+        listed = {entry["path"]: {"sha256": entry["sha256"]} for entry in manifest["files"]}
+        for pair in manifest.get("pairs", []):
+            listed[pair["degraded"]]["strength"] = pair["level"]
     except FileNotFoundError:
         raise UserError(f"{_shown(file)} is missing. Run 'dvc pull' and try again.") from None
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{_shown(file)} is damaged ({error}). Run 'dvc pull --force'.") from error
+    return listed
 
 
 def _shown(path: Path) -> str:

@@ -5,16 +5,14 @@ one degraded picture for every weather; training pairs are made on the fly from 
 (`benchmark.weather.training_pair`). Every pair has its own random generator, seeded by its name, so
 that adding a photo or a weather leaves all other pairs as they are.
 
-    python -m benchmark.make_data PHOTOS data --weights WEIGHTS
+    python -m benchmark make-data --photos PHOTOS --weights WEIGHTS --out data
 """
 
-import argparse
 import csv
 import hashlib
 import io
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -23,13 +21,12 @@ from PIL import Image
 
 from benchmark.atomic import atomic_path, write_text
 from benchmark.errors import UserError
-from benchmark.seeds import numpy_generator
-from benchmark.weather import STRENGTHS, WEATHERS, degrade
+from benchmark.make_pairs import JPEG_QUALITY, write_image, write_pairs
+from benchmark.weather import STRENGTHS
 
 VERSION = 1
 TARGET_SIDE = 256
 TRAIN_LONG_SIDE = 640
-JPEG_QUALITY = 95
 
 # Chosen by eye: two thirds outdoor scenes, the rest animals; no scene that a train photo shows too;
 # none under a share-alike licence. Counts are multiples of three, so that every weather has as many
@@ -80,7 +77,7 @@ def make_data(photos, out, seed=0, weights=None, overwrite=False, held_out=None)
     for split in ("val", "test"):
         names = [name for name in rows if split_of[name] == split]
         for i, name in enumerate(names):
-            pairs += _write_pairs(out, split, name, i, _target(images[name]), seed)
+            pairs += write_pairs(out, split, name, i, _target(images[name]), seed)
     for source, name in sources:
         with atomic_path(out / "weights" / name) as temporary:
             shutil.copyfile(source, temporary)
@@ -206,41 +203,12 @@ def _write_photo(out, name, split, row, image):
         made, file = _target(image), f"{split}/{name}.png"
         changes = f"short side scaled to {TARGET_SIDE} pixels, centre cropped to a square"
     path = out / "photos" / file
-    _write_image(path, made)
+    write_image(path, made)
     kept = {key: value for key, value in row.items() if key not in ("file", "width", "height")}
     return {
         "file": file, "split": split, "width": made.shape[1], "height": made.shape[0],
         "sha256": _sha256(path), "changes": changes, **kept,
     }  # fmt: skip
-
-
-def _write_pairs(out, split, name, index, target, seed):
-    """Writes the degraded pictures of one target, one a weather; returns their descriptions."""
-    clean = target.astype(np.float32) / np.float32(255)
-    levels, pairs = list(STRENGTHS), []
-    for j, weather in enumerate(WEATHERS):
-        level = levels[(index + j) % len(levels)]  # a Latin square over photos and weathers
-        rng = numpy_generator("pair", seed, split, weather, name)
-        strength = round(float(rng.uniform(*STRENGTHS[level])), 6)
-        degraded, parameters = degrade(clean, weather, strength, rng)
-        path = f"pairs/{split}/{weather}/{name}.png"
-        _write_image(out / path, np.round(degraded * 255).astype(np.uint8))
-        pairs.append({
-            "split": split, "weather": weather, "photo": name,
-            "degraded": path, "target": f"photos/{split}/{name}.png",
-            "level": level, "strength": strength, "parameters": parameters,
-        })  # fmt: skip
-    return pairs
-
-
-def _write_image(path, pixels):
-    buffer = io.BytesIO()
-    if path.suffix == ".jpg":
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    else:
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=6)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
 
 
 def _write_photo_manifest(path, rows):
@@ -329,26 +297,3 @@ def _readme(photo_rows, pairs, weights, seed):
         weights_row="| `weights/` | networks and tables that metrics need |\n" if weights else "",
         weights_text=_WEIGHTS_TEXT if weights else "",
     )
-
-
-def main(arguments=None):
-    """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.make_data", description=__doc__)
-    parser.add_argument("photos", type=Path, help="folder of photographs with manifest.csv")
-    parser.add_argument("out", type=Path, help="folder of the data set to make")
-    parser.add_argument("--weights", type=Path, help="folder of the metric weights")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier data set")
-    options = parser.parse_args(arguments)
-    try:
-        manifest = make_data(**vars(options))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    size = sum(file["bytes"] for file in manifest["files"]) / 1e6
-    print(f"{len(manifest['files'])} files, {size:.1f} MB, {len(manifest['pairs'])} pairs")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,6 +5,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -71,8 +72,8 @@ def ready(method: Method, file: Path | None, machine: torch.device) -> int:
 
 def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -> dict:
     """Restore, time and save one image. `flops` remembers each size's FLOPs from its warm-up."""
-    degraded = _tensor(root / image.input, machine)
-    targets = (_tensor(root / image.target, machine),) if job.method.sees_target else ()
+    degraded = read_tensor(root / image.input, machine)
+    targets = (read_tensor(root / image.target, machine),) if job.method.sees_target else ()
 
     def run() -> torch.Tensor:
         # Seeded by what the image is, so that its noise does not depend on the others.
@@ -89,9 +90,7 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
         restored = run()
     if restored.shape != degraded.shape:
         raise ValueError(f"restored {tuple(restored.shape)} from {tuple(degraded.shape)}")
-    if not torch.isfinite(restored).all():
-        raise ValueError("the restored image holds values that are not finite")
-    pixels = to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+    pixels = to_pixels(restored)
     file = out / image.weather / f"{image.image}.png"
     write_png(file, pixels)
     return {
@@ -107,9 +106,15 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
     }
 
 
-def _tensor(path: Path, machine: torch.device) -> torch.Tensor:
+def read_tensor(path: Path, machine: torch.device) -> torch.Tensor:
+    """An image file as float32 (1, 3, H, W) in [0, 1] on the device."""
     image = torch.from_numpy(to_float(read_image(path)))
     return image.permute(2, 0, 1)[None].to(machine).contiguous()
+
+
+def to_pixels(restored: torch.Tensor) -> np.ndarray:
+    """The 8-bit (H, W, 3) pixels of a (1, 3, H, W) result; ValueError if it is not finite."""
+    return to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
 
 
 def _row(job: Job, image) -> dict:

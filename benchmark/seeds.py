@@ -1,4 +1,4 @@
-"""Random numbers seeded by named parts, so that adding one thing does not change another's numbers."""
+"""Random numbers seeded by named parts: adding one thing does not change another's numbers."""
 
 import hashlib
 from typing import TYPE_CHECKING

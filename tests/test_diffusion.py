@@ -1,5 +1,6 @@
 """The equations of the conditional model, numbered as in the README's mathematics section."""
 
+import itertools
 import math
 
 import pytest
@@ -216,7 +217,7 @@ def test_ddim_error_falls_in_first_order_on_gaussian_data():
     for steps in (25, 50, 100, 200):
         out = ddim(data, x, schedule, uniform_timesteps(1000, steps), no_noise)
         errors.append((out - data.flow(x)).abs().max().item())
-    ratios = [a / b for a, b in zip(errors, errors[1:], strict=False)]
+    ratios = [a / b for a, b in itertools.pairwise(errors)]
     assert errors[-1] < 0.02
     assert all(1.6 < ratio < 2.6 for ratio in ratios), ratios
 

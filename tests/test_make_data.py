@@ -5,14 +5,17 @@ import hashlib
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import make_data as module
+from benchmark import make_pairs
 from benchmark.errors import UserError
-from benchmark.make_data import HELD_OUT, main, make_data
+from benchmark.images import read_image, write_png
+from benchmark.make_data import HELD_OUT, make_data
+from benchmark.make_pairs import remake_pairs
 from benchmark.seeds import numpy_generator
 from benchmark.weather import STRENGTHS, WEATHERS, degrade
 
@@ -125,12 +128,12 @@ def test_another_photo_leaves_the_pictures_of_the_others(photos, tmp_path):
 
 
 def test_levels_rotate_so_that_every_weather_has_each_equally_often(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_write_image", lambda path, pixels: None)
+    monkeypatch.setattr(make_pairs, "write_image", lambda path, pixels: None)
     target = np.full((8, 8, 3), 128, np.uint8)
     for names in HELD_OUT.values():
         pairs = []
         for i, name in enumerate(sorted(names)):
-            pairs += module._write_pairs(tmp_path, "test", name, i, target, 0)
+            pairs += make_pairs.write_pairs(tmp_path, "test", name, i, target, 0)
         for weather in WEATHERS:
             levels = [pair["level"] for pair in pairs if pair["weather"] == weather]
             assert {levels.count(level) for level in STRENGTHS} == {len(names) / 3}
@@ -219,9 +222,23 @@ def test_out_must_be_a_folder(photos, tmp_path):
         make_data(photos, tmp_path / "data", held_out=SMALL)
 
 
-def test_command_line(photos, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(module, "HELD_OUT", SMALL)
-    assert main([str(photos), str(tmp_path / "data")]) == 0
-    assert "10 pairs" in capsys.readouterr().out
-    assert main([str(photos), str(tmp_path / "data")]) == 1
-    assert "not empty" in capsys.readouterr().err
+def test_pairs_are_remade_bit_for_bit_from_the_data_alone(photos, tmp_path):
+    data = tmp_path / "data"
+    make_data(photos, data, held_out=SMALL)
+    assert remake_pairs(data, tmp_path / "again") == []
+    for path in (tmp_path / "again").rglob("*.png"):
+        assert path.read_bytes() == (data / path.relative_to(tmp_path / "again")).read_bytes()
+
+
+def test_a_changed_target_gives_other_pairs_and_they_are_named(photos, tmp_path):
+    data = tmp_path / "data"
+    make_data(photos, data, held_out=SMALL)
+    target = next((data / "photos" / "val").glob("*.png"))
+    write_png(target, 255 - read_image(target))
+    differing = remake_pairs(data, tmp_path / "again")
+    assert {Path(path).stem for path in differing} == {target.stem}
+
+
+def test_remaking_without_a_manifest_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match=r"manifest\.json.*dvc pull"):
+        remake_pairs(tmp_path, tmp_path / "again")

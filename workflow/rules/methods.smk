@@ -28,13 +28,13 @@ rule train:
         ancient(FOLDER.images),
     output:
         FOLDER.training("{method}", "{seed}") / "training.json",
-    params:
-        settings=lambda w: settings_of(w, "parameters", "training"),
     log:
         FOLDER.path / "logs/train/{method}-seed{seed}.log",
     threads: workflow.cores
     resources:
         gpu=1,
+    params:
+        settings=lambda w: settings_of(w, "parameters", "training"),
     shell:
         "{BENCHMARK} train --config {CONFIG:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} 2>&1 | tee {log}"
@@ -49,13 +49,13 @@ rule restore:
         FOLDER.images,
     output:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
-    params:
-        settings=lambda w: settings_of(w, "parameters", "variant"),
     log:
         FOLDER.path / "logs/restore/{method}-{variant}-seed{seed}-{dataset}.log",
     threads: workflow.cores
     resources:
         gpu=1,
+    params:
+        settings=lambda w: settings_of(w, "parameters", "variant"),
     shell:
         "{BENCHMARK} restore-dataset --config {CONFIG:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed}"
@@ -68,10 +68,10 @@ rule score:
         restored=FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
     output:
         FOLDER.scores("{method}", "{variant}", "{seed}", "{dataset}"),
-    params:
-        settings=lambda w: settings_of(w, "protocols"),
     log:
         FOLDER.path / "logs/score/{method}-{variant}-seed{seed}-{dataset}.log",
+    params:
+        settings=lambda w: settings_of(w, "protocols"),
     shell:
         "{BENCHMARK} score-dataset --config {CONFIG:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed}"

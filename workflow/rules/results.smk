@@ -4,7 +4,7 @@ rule collect:
         [FOLDER.restored(*unit) for unit in units(RUN)],
         registry.sources("benchmark.run"),
     output:
-        multiext(str(FOLDER.path / "scores"), ".csv"),
+        FOLDER.path / "scores.csv",
         FOLDER.path / "cost.csv",
         FOLDER.path / "methods.json",
         FOLDER.path / "manifest.json",
@@ -14,7 +14,16 @@ rule collect:
         "{BENCHMARK} collect --config {CONFIG:q} 2>&1 | tee {log}"
 
 
-TABLES = [FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")]
+TABLES = [
+    FOLDER.images,
+    *(FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")),
+]
+REPORT_PARTS = [
+    path
+    for folder in ("templates", "static")
+    for path in sorted(Path("benchmark/report", folder).rglob("*"))
+    if path.is_file()
+]
 
 
 rule leaderboard:
@@ -46,11 +55,11 @@ rule report:
     input:
         TABLES,
         FOLDER.path / "manifest.json",
-        FOLDER.path / "leaderboard.csv",
         FOLDER.path / "figures",
-        registry.sources("benchmark.report"),
+        registry.sources("benchmark.report.build"),
+        REPORT_PARTS,
     output:
-        FOLDER.path / "report/index.html",
+        directory(FOLDER.path / "report"),
     log:
         FOLDER.path / "logs/report.log",
     shell:

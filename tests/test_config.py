@@ -1,0 +1,96 @@
+"""Every fault in a configuration is named with its file and key, and the nearest known name."""
+
+import pytest
+import yaml
+
+from benchmark import config as configuration
+from benchmark import registry
+from benchmark.errors import UserError
+
+GOOD = {
+    "name": "tiny",
+    "train_on": "photos",
+    "datasets": {"photos": {"split": "val"}},
+    "methods": {"identity": None, "unet": {"training": {"steps": 3}}},
+    "discover": False,
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(values):
+        path = tmp_path / "run.yaml"
+        path.write_text(values if isinstance(values, str) else yaml.safe_dump(values))
+        return path
+
+    return write
+
+
+def changed(**values):
+    return {**GOOD, **values}
+
+
+def test_good_configuration_with_its_defaults(write):
+    config = configuration.load(write(GOOD))
+    assert config.variants_of("identity") == {"default": {}}
+    assert config.training_of("unet").steps == 3
+    assert config.training_of("identity") == config.training
+    assert config.seeds_of("unet") == (0,)
+
+
+@pytest.mark.parametrize("name", ["default", "smoke"])
+def test_shipped_configurations_and_their_methods_are_sound(name):
+    path = registry.ROOT / "config" / f"{name}.yaml"
+    configuration.check_methods(configuration.load(path), str(path))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (changed(metods={}), "unknown key 'metods'. Did you mean 'methods'"),
+        (changed(methods={"unett": None}), "no method 'unett'. Did you mean 'unet'"),
+        (changed(methods={"a": {"method": "orakle"}}), "methods.a: .*Did you mean 'oracle'"),
+        (changed(methods={"unet": {"trainin": {}}}), "methods.unet: .*Did you mean 'training'"),
+        (changed(methods={"unet": {"training": {"step": 3}}}), "training: .*Did you mean 'steps'"),
+        (changed(methods={"unet": {"training": {"steps": 0}}}), "training: steps: .*greater"),
+        (changed(methods={"unet": {"training": {"steps": "x"}}}), "training: steps: .*integer"),
+        (changed(methods={"Bad Name": None}), "Bad Name"),
+        (changed(methods={"../up": None}), "up"),
+        (changed(name="a/b"), "name: .*pattern"),
+        (changed(datasets={"photos": {"splt": "val"}}), "datasets.photos: .*Did you mean 'split'"),
+        (changed(seeds="many"), "seeds"),
+        ({"name": "x"}, "methods: Field required"),
+        ("- a\n- b\n", "must hold keys"),
+        ("a: [1\n", "not valid YAML"),
+        ("", "must hold keys"),
+    ],
+)
+def test_bad_configuration_is_named(write, values, message):
+    with pytest.raises(UserError, match=message) as caught:
+        configuration.load(write(values))
+    assert "run.yaml" in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="no such configuration"):
+        configuration.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"parameters": {"widht": 8}}, "methods.unet.parameters: .*Did you mean 'width'"),
+        ({"variants": {"a": {"tille": 8}}}, "methods.unet.variants.a: .*Did you mean 'tile'"),
+        ({"variants": {"a": {"tile": "big"}}}, "methods.unet.variants.a: tile: "),
+    ],
+)
+def test_methods_own_parameters_are_checked(write, entry, message):
+    config = configuration.load(write(changed(methods={"unet": entry})))
+    with pytest.raises(UserError, match=message):
+        configuration.check_methods(config, "run.yaml")
+
+
+def test_methods_that_are_not_named_are_discovered(write):
+    config = configuration.load(write(changed(discover=True)))
+    assert set(config.methods) == set(registry.available())
+    assert list(config.methods)[:2] == ["identity", "unet"]

@@ -1,0 +1,146 @@
+"""Training is a function of its seed, and a run that was killed ends as one that was not."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmark import registry, training, weights
+from benchmark.errors import UserError, WeightsMissing
+from benchmark.images import write_png
+from benchmark.training_settings import Training
+
+SETTINGS = Training(steps=6, batch=2, crop=16, warmup=2, workers=0, checkpoint_seconds=1e-9)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the code may catch it."""
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        write_png(tmp_path / f"{i}.png", rng.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    return sorted(tmp_path.glob("*.png"))
+
+
+def make(name="conditional_diffusion", width=8):
+    kind = registry.load(name)
+    torch.manual_seed(0)
+    return kind(kind.Parameters(width=width, multipliers=(1, 2), blocks=1))
+
+
+def run(photos, folder, settings=SETTINGS, seed=0, name="conditional_diffusion"):
+    facts = training.train(make(name), photos, settings, seed, folder)
+    return facts, load_file(folder / "weights.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_same_seed_same_weights_other_seed_other_weights(photos, tmp_path):
+    facts, first = run(photos, tmp_path / "1")
+    assert facts["steps"] == 6
+    assert same(first, run(photos, tmp_path / "2")[1])
+    assert not same(first, run(photos, tmp_path / "3", seed=1)[1])
+    curve = (tmp_path / "1" / "curve.csv").read_text().splitlines()
+    assert curve[0] == "step,loss,learning_rate,seconds"
+    assert len(curve) == 7
+    assert not (tmp_path / "1" / "checkpoint.pt").exists()
+
+
+def test_loader_workers_do_not_change_the_weights(photos, tmp_path):
+    settings = SETTINGS.model_copy(update={"workers": 2})
+    assert same(run(photos, tmp_path / "0")[1], run(photos, tmp_path / "2", settings)[1])
+
+
+@pytest.mark.parametrize("killed_at", [1, 4, 6])
+def test_killed_and_resumed_ends_with_the_same_weights(photos, tmp_path, killed_at):
+    method, calls = make(), []
+    loss = method.loss
+
+    def dying(*arguments):
+        calls.append(1)
+        if len(calls) == killed_at:
+            raise Killed
+        return loss(*arguments)
+
+    method.loss = dying
+    with pytest.raises(Killed):
+        training.train(method, photos, SETTINGS, 0, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "weights.safetensors").exists()
+    resumed = run(photos, tmp_path / "killed")[1]
+    assert same(resumed, run(photos, tmp_path / "whole")[1])
+    steps = [line.split(",")[0] for line in (tmp_path / "killed/curve.csv").read_text().split()]
+    assert steps == ["step", "1", "2", "3", "4", "5", "6"]
+
+
+@pytest.mark.parametrize("checkpoint", ["damaged", "other settings"])
+def test_a_useless_checkpoint_is_not_used(photos, tmp_path, checkpoint):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    if checkpoint == "damaged":
+        (folder / "checkpoint.pt").write_bytes(b"PK half a file")
+    else:
+        torch.save({"settings": "others", "step": 5}, folder / "checkpoint.pt")
+    assert same(run(photos, folder)[1], run(photos, tmp_path / "whole")[1])
+
+
+def test_a_loss_that_is_not_finite_stops_training(photos, tmp_path):
+    method = make("unet")
+    method.loss = lambda clean, degraded, generator: method.network(clean).sum() * float("nan")
+    with pytest.raises(FloatingPointError, match="step 1"):
+        training.train(method, photos, SETTINGS, 0, tmp_path / "run")
+
+
+def test_no_photos(tmp_path):
+    with pytest.raises(UserError, match="dvc pull"):
+        training.train(make("unet"), [], SETTINGS, 0, tmp_path / "run")
+
+
+def test_average_is_the_exponential_moving_average():
+    """Written out: a ← d a + (1 - d) x with d = min(decay, (1 + n) / (10 + n))."""
+    update = training._warming_average(0.9)
+    average, expected = torch.tensor([1.0]), 1.0
+    for n in range(1, 200):
+        value = torch.tensor([float(n)])
+        update([average], [value], n)
+        d = min(0.9, (1 + n) / (10 + n))
+        expected = d * expected + (1 - d) * n
+    assert torch.isclose(average, torch.tensor([expected]), rtol=1e-5)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    factor = training._learning_rate(Training(steps=100, warmup=10))
+    assert factor(0) == pytest.approx(0.1)
+    assert factor(9) == pytest.approx(1)
+    assert factor(55) == pytest.approx(0.5)
+    assert factor(100) == pytest.approx(0)
+
+
+def test_weights_round_trip_and_widen_half_precision(tmp_path):
+    network = make("unet").network
+    weights.save(network, tmp_path / "w.safetensors")
+    other = make("unet").network
+    torch.nn.init.ones_(other.leave.weight)
+    weights.load(other, tmp_path / "w.safetensors")
+    assert same(network.state_dict(), other.state_dict())
+    weights.save(network.half(), tmp_path / "h.safetensors")
+    weights.load(other, tmp_path / "h.safetensors")
+    assert other.leave.weight.dtype == torch.float32
+
+
+def test_weights_of_another_model_are_refused_by_name(tmp_path):
+    path = tmp_path / "w.safetensors"
+    weights.save(make("unet").network, path)
+    with pytest.raises(UserError, match=r"w\.safetensors is of another model.*lacks time"):
+        weights.load(make("conditional_diffusion").network, path)
+    with pytest.raises(UserError, match="of shape"):
+        weights.load(make("unet", width=16).network, path)
+    path.write_bytes(b"{}")
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        weights.load(make("unet").network, path)
+    with pytest.raises(WeightsMissing, match="is missing"):
+        weights.load(make("unet").network, tmp_path / "none.safetensors")
