@@ -68,7 +68,9 @@ def train(
     method.network.to(memory_format=torch.channels_last)
     accelerator = Accelerator(mixed_precision=settings.precision)
     average = AveragedModel(method.network, multi_avg_fn=_warming_average(settings.ema))
-    optimizer = torch.optim.AdamW(method.network.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.AdamW(
+        method.network.parameters(), lr=settings.learning_rate, betas=settings.betas
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate(settings))
     run = _Run(method.network, average, optimizer, schedule)
     run.resume(folder / "checkpoint.pt", f"{settings.model_dump_json()} seed {seed}")

@@ -19,11 +19,11 @@ class Parameters(Settings):
     size of the network, see `methods.networks.unet.UNet`."""
 
     target: Target = "x0"
-    schedule: Literal["linear", "cosine"] = "cosine"
+    schedule: Literal["linear", "cosine"] = "linear"
     T: int = Field(default=1000, ge=1)
-    width: int = 48
+    width: int = 32
     multipliers: tuple[int, ...] = (1, 2, 3, 4)
-    blocks: int = 2
+    blocks: int = 1
     unshuffle: int = 2
 
 

@@ -11,9 +11,9 @@ from methods.networks.unet import UNet
 class Parameters(Settings):
     """Size of the network; see `methods.networks.unet.UNet`."""
 
-    width: int = 48
+    width: int = 32
     multipliers: tuple[int, ...] = (1, 2, 3, 4)
-    blocks: int = 2
+    blocks: int = 1
     unshuffle: int = 2
 
 
