@@ -7,7 +7,7 @@ rule pull:
     log:
         FOLDER.path / "logs/pull.log",
     shell:
-        "dvc pull --quiet data.dvc > {log} 2>&1 && cp {input} {output}"
+        "{DVC} pull --quiet data.dvc > {log} 2>&1 && cp {input} {output}"
 
 
 rule check:
