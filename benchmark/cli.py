@@ -26,18 +26,29 @@ DEFAULT = Path("config/default.yaml")
 
 @app.command()
 def check(config: ConfigFile = DEFAULT) -> None:
-    """Check a configuration, its methods and its data; write the run's images.csv."""
+    """Check a configuration: its methods with their parameters and variants, its protocols."""
     from benchmark import config as configuration
-    from benchmark import datasets, run
+    from benchmark.atomic import write_text
     from benchmark.metrics import metrics_of
 
     settings, folder = _open(config)
     configuration.check_methods(settings, str(config))
     metrics_of(settings.protocols)
+    summary = f"{config}: {', '.join(settings.methods)}"
+    write_text(folder.path / "checked.txt", summary + "\n")
+    print(summary)
+
+
+@app.command()
+def images(config: ConfigFile = DEFAULT) -> None:
+    """Check a run's data sets and write images.csv, the images to restore, with checksums."""
+    from benchmark import datasets, run
+
+    settings, folder = _open(config)
     datasets.training_photos(settings.train_on)
-    images = datasets.find_images(settings)
-    run.write_csv(images, folder.images)
-    print(f"{config}: {len(settings.methods)} methods, {len(images)} images.")
+    found = datasets.find_images(settings)
+    run.write_csv(found, folder.images)
+    print(f"{folder.images}: {len(found)} images")
 
 
 @app.command()

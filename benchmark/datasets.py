@@ -62,8 +62,8 @@ def load_card(name: str) -> DatasetCard:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise UserError(f"{file.relative_to(ROOT)} is not valid YAML: {error}") from error
-    card = configuration.parse(DatasetCard, values, str(file.relative_to(ROOT)))
+        raise UserError(f"{_shown(file)} is not valid YAML: {error}") from error
+    card = configuration.parse(DatasetCard, values, _shown(file))
     for weather in card.weathers:
         if weather not in ALL_WEATHERS:
             hint = nearest(weather, ALL_WEATHERS)

@@ -135,7 +135,9 @@ def test_weights_round_trip_and_widen_half_precision(tmp_path):
 def test_weights_of_another_model_are_refused_by_name(tmp_path):
     path = tmp_path / "w.safetensors"
     weights.save(make("unet").network, path)
-    with pytest.raises(UserError, match=r"w\.safetensors is of another model.*lacks time"):
+    with pytest.raises(
+        UserError, match=r"w\.safetensors is of another model.*it has enter\.weight"
+    ):
         weights.load(make("conditional_diffusion").network, path)
     with pytest.raises(UserError, match="of shape"):
         weights.load(make("unet", width=16).network, path)

@@ -1,3 +1,7 @@
+# An edit of the configuration is checked first, but re-runs only the jobs whose own settings changed.
+CHECKED = ancient(FOLDER.path / "checked.txt")
+
+
 def method_of(wildcards):
     return RUN.method_of(wildcards.method)
 
@@ -25,6 +29,8 @@ rule train:
     input:
         registry.sources("benchmark.training"),
         lambda w: registry.sources(f"methods.{method_of(w)}"),
+        CHECKED,
+        FOLDER.path / "pulled.txt",
         ancient(FOLDER.images),
     output:
         FOLDER.training("{method}", "{seed}") / "training.json",
@@ -46,6 +52,7 @@ rule restore:
         registry.sources("benchmark.restoring"),
         lambda w: registry.sources(f"methods.{method_of(w)}"),
         trained,
+        CHECKED,
         FOLDER.images,
     output:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
