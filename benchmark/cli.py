@@ -28,15 +28,12 @@ DEFAULT = Path("config/default.yaml")
 def check(config: ConfigFile = DEFAULT) -> None:
     """Check a configuration: its methods with their parameters and variants, its protocols."""
     from benchmark import config as configuration
-    from benchmark.atomic import write_text
     from benchmark.metrics import metrics_of
 
-    settings, folder = _open(config)
+    settings, _ = _open(config)
     configuration.check_methods(settings, str(config))
     metrics_of(settings.protocols)
-    summary = f"{config}: {', '.join(settings.methods)}"
-    write_text(folder.path / "checked.txt", summary + "\n")
-    print(summary)
+    print(f"{config}: {', '.join(settings.methods)}")
 
 
 @app.command()
@@ -45,6 +42,8 @@ def images(config: ConfigFile = DEFAULT) -> None:
     from benchmark import datasets, run
 
     settings, folder = _open(config)
+    for name in sorted({*settings.datasets, settings.train_on}):
+        datasets.verify(name)
     datasets.training_photos(settings.train_on)
     found = datasets.find_images(settings)
     run.write_csv(found, folder.images)

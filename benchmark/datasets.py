@@ -82,11 +82,27 @@ def training_photos(name: str) -> list[Path]:
     return photos
 
 
+def verify(name: str) -> None:
+    """Compare a set's files, training photographs and weights too, with its manifest, if any.
+
+    Raises UserError that lists the files that are missing or have another checksum.
+    """
+    card = load_card(name)
+    faults = []
+    for key, entry in _manifest(card).items():
+        path = card.folder / key
+        if not path.is_file():
+            faults.append(f"{_shown(path)} is missing")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+            faults.append(f"{_shown(path)} differs from the set's manifest")
+    _refuse(name, faults)
+
+
 def find_images(config: Config) -> pd.DataFrame:
     """All test images of a run, one row each, with checksums; columns IMAGES.
 
     Paths below the repository are relative to it. Raises UserError that lists all that is wrong:
-    a split without images, an input without target, a file that differs from the set's manifest.
+    a split without images, an input without target.
     """
     tables = [_images_of(name, choice) for name, choice in config.datasets.items()]
     return pd.concat(tables, ignore_index=True)
@@ -120,19 +136,21 @@ def _images_of(name: str, choice: configuration.DatasetChoice) -> pd.DataFrame:
                     faults.append(f"{_shown(path)} is missing")
                     continue
                 checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-                if entry and entry["sha256"] != checksum:
-                    faults.append(f"{_shown(path)} differs from the set's manifest")
                 row |= {role: _shown(path), f"{role}_sha256": checksum}
                 if role == "input":
                     row["strength"] = entry.get("strength", "")
             rows.append(row)
+    _refuse(name, faults)
+    return pd.DataFrame(rows, columns=list(IMAGES))
+
+
+def _refuse(name: str, faults: list[str]) -> None:
     if faults:
         shown = "\n  ".join(faults[:20])
         raise UserError(
             f"Data set '{name}' is not as its card says ({len(faults)} faults):\n  {shown}\n"
             f"Run 'dvc pull --force' for the bundled set, or set 'path' in config/datasets/."
         )
-    return pd.DataFrame(rows, columns=list(IMAGES))
 
 
 def _pairs(card: DatasetCard, split: Split, weather: str) -> list[tuple[str, Path, Path]]:

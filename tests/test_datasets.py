@@ -66,8 +66,10 @@ def test_a_damaged_file_is_found_by_the_manifest(card):
     folder = card(manifest="manifest.json")
     files = [{"path": "hazy/c_1.png", "sha256": "0" * 64}]
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
-    with pytest.raises(UserError, match=r"c_1\.png differs from the set's manifest"):
-        find()
+    files.append({"path": "photos/gone.jpg", "sha256": "0" * 64})
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(UserError, match=r"(?s)c_1\.png differs from .*gone\.jpg is missing"):
+        datasets.verify("mine")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"files": [{}]}'])

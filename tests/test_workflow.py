@@ -101,7 +101,7 @@ def test_a_misspelt_method_is_an_error_that_names_it(repository):
 
 
 def test_a_damaged_dvc_object_is_an_error_that_says_so(repository):
-    """The remote's copy of the LPIPS weights is damaged, and a fresh clone pulls it."""
+    """One object of the remote is damaged, and a fresh clone pulls it."""
     clone = repository.parent / f"{repository.name}-damaged"
     shutil.copytree(repository, clone, ignore=shutil.ignore_patterns("data", "results", "cache"))
     victim = max((clone / "data-store").rglob("*"), key=lambda p: p.stat().st_size)
@@ -109,5 +109,20 @@ def test_a_damaged_dvc_object_is_an_error_that_says_so(repository):
     victim.write_bytes(victim.read_bytes()[:-1000])
     done = snakemake(clone, "--config", f"run={SMOKE}")
     assert done.returncode != 0
+    assert "'git checkout data-store' restores it" in done.stdout + done.stderr
     assert not (clone / "results" / "smoke" / "images.csv").exists()
     shutil.rmtree(clone)
+
+
+def test_a_data_file_changed_afterwards_is_an_error_that_names_it(repository):
+    photo = next((repository / "data" / "photos" / "train").iterdir())
+    before = photo.read_bytes()
+    photo.unlink()  # it may be a link into DVC's cache
+    photo.write_bytes(before[:-100])
+    try:
+        done = snakemake(repository, "--forcerun", "images", "--config", f"run={SMOKE}")
+    finally:
+        photo.write_bytes(before)
+    assert done.returncode != 0
+    assert f"{photo.name} differs from the set's manifest" in done.stdout + done.stderr
+    assert (repository / "results" / "smoke" / "scores.csv").exists()

@@ -8,6 +8,8 @@ rule pull:
         FOLDER.path / "logs/pull.log",
     shell:
         "{DVC} pull --quiet data.dvc > {log} 2>&1 && cp {input} {output}"
+        " || (echo \"Is the remote in data-store/ whole? 'git status data-store' tells,"
+        " 'git checkout data-store' restores it.\" >> {log}; exit 1)"
 
 
 rule images:
@@ -25,15 +27,3 @@ rule images:
         },
     shell:
         "{BENCHMARK} images --config {CONFIG:q} 2>&1 | tee {log}"
-
-
-rule check:
-    """Check the configuration before anything long starts."""
-    input:
-        CONFIG,
-    output:
-        FOLDER.path / "checked.txt",
-    log:
-        FOLDER.path / "logs/check.log",
-    shell:
-        "{BENCHMARK} check --config {CONFIG:q} 2>&1 | tee {log}"

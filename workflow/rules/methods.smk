@@ -1,7 +1,3 @@
-# An edit of the configuration is checked first, but re-runs only the jobs whose own settings changed.
-CHECKED = ancient(FOLDER.path / "checked.txt")
-
-
 def method_of(wildcards):
     return RUN.method_of(wildcards.method)
 
@@ -29,7 +25,6 @@ rule train:
     input:
         registry.sources("benchmark.training"),
         lambda w: registry.sources(f"methods.{method_of(w)}"),
-        CHECKED,
         FOLDER.path / "pulled.txt",
         ancient(FOLDER.images),
     output:
@@ -52,7 +47,6 @@ rule restore:
         registry.sources("benchmark.restoring"),
         lambda w: registry.sources(f"methods.{method_of(w)}"),
         trained,
-        CHECKED,
         FOLDER.images,
     output:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
