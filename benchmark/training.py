@@ -31,7 +31,7 @@ from benchmark.weather import training_pair
 
 
 class TrainingPairs(Dataset):
-    """Pairs made on the fly from clean photographs; pair i is a function of (seed, i) alone.
+    """Pairs made on the fly from clean photographs; pair i is a function of (seed, crop, i) alone.
 
     An item is (clean, degraded), float32 (3, crop, crop) in [0, 1].
     """
@@ -46,7 +46,7 @@ class TrainingPairs(Dataset):
         return self.count
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        rng = numpy_generator("training pair", self.seed, self.first + index)
+        rng = numpy_generator("training pair", self.seed, self.crop, self.first + index)
         photo = self.photos[rng.integers(len(self.photos))]
         pair = training_pair(photo, self.crop, rng)
         return tuple(torch.from_numpy(image).permute(2, 0, 1).contiguous() for image in pair)
@@ -157,19 +157,23 @@ class _Run:
 def _batches(
     photos: list[Path], settings: Training, seed: int, step: int, accelerator: Accelerator
 ) -> Iterator[list[Tensor]]:
-    """Batches of pairs from `step` on; of several processes each gets its own share."""
-    shares = accelerator.num_processes
-    size = settings.batch * shares
-    first, count = step * size, (settings.steps - step) * size
-    pairs = TrainingPairs(photos, settings.crop, named_seed("train", seed), first, count)
-    loader = DataLoader(
-        pairs,
-        settings.batch,
-        num_workers=settings.workers,
-        pin_memory=accelerator.device.type == "cuda",
-        prefetch_factor=4 if settings.workers else None,
-    )
-    return iter(accelerator.prepare(loader))
+    """Batches of pairs from `step` on, stage by stage; of several processes each gets its share."""
+    for stage, first, end in settings.stage_steps():
+        first = max(first, step)
+        if first >= end:
+            continue
+        size = stage.batch * accelerator.num_processes
+        pairs = TrainingPairs(
+            photos, stage.crop, named_seed("train", seed), first * size, (end - first) * size
+        )
+        loader = DataLoader(
+            pairs,
+            stage.batch,
+            num_workers=settings.workers,
+            pin_memory=accelerator.device.type == "cuda",
+            prefetch_factor=4 if settings.workers else None,
+        )
+        yield from accelerator.prepare(loader)
 
 
 def _learning_rate(settings: Training):

@@ -2,21 +2,34 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from benchmark.method import Settings
 
 
+class Stage(Settings):
+    """A share of the gradient steps, with its batch (pairs) and crop (side of a pair, pixels)."""
+
+    share: float = Field(gt=0, le=1)
+    batch: int = Field(ge=1)
+    crop: int = Field(ge=16)
+
+
 class Training(Settings):
-    """Gradient steps, batch and crop (pixels), AdamW's learning rate (linear warm-up, cosine decay)
-    and betas, gradient clipping (norm), EMA decay, arithmetic, loader processes, and a checkpoint
-    every so many seconds.
+    """Gradient steps and their stages, AdamW's learning rate (linear warm-up, cosine decay) and
+    betas, gradient clipping (norm), EMA decay, arithmetic, loader processes, and a checkpoint every
+    so many seconds.
+
+    Stages go from many small crops, whose variety teaches fast, to few large ones, whose context
+    tells a hazy scene from a pale one (progressive learning, Zamir et al., 2022, section 4).
     """
 
     steps: int = Field(default=500, ge=1)
-    batch: int = Field(default=4, ge=1)
-    crop: int = Field(default=128, ge=16)
-    learning_rate: float = Field(default=3e-3, gt=0)
+    stages: tuple[Stage, ...] = Field(
+        default=(Stage(share=0.6, batch=16, crop=64), Stage(share=0.4, batch=4, crop=128)),
+        min_length=1,
+    )
+    learning_rate: float = Field(default=1.5e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
     warmup: int = Field(default=20, ge=0)
     clip: float = Field(default=1.0, gt=0)
@@ -24,3 +37,19 @@ class Training(Settings):
     precision: Literal["no", "bf16", "fp16"] = "no"
     workers: int = Field(default=1, ge=0)
     checkpoint_seconds: float = Field(default=60, gt=0)
+
+    @field_validator("stages")
+    @classmethod
+    def _shares_make_one(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        total = sum(stage.share for stage in stages)
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of the stages must sum to 1, not {total:g}")
+        return stages
+
+    def stage_steps(self) -> list[tuple[Stage, int, int]]:
+        """Each stage with its first step and the step after its last; the last ends at `steps`."""
+        ends, done = [], 0.0
+        for stage in self.stages:
+            done += stage.share
+            ends.append(round(done * self.steps))
+        return list(zip(self.stages, [0, *ends[:-1]], ends, strict=True))

@@ -15,12 +15,15 @@ from methods.networks.unet import UNet
 
 
 class Parameters(Settings):
-    """target: what the network predicts; T: number of times of the noise schedule; the rest is the
-    size of the network, see `methods.networks.unet.UNet`."""
+    """target: what the network predicts; T: number of times of the noise schedule; start_share:
+    share of the training at t = T, where every sampler starts (the rest is at uniformly random
+    times; 0 is equation 12); the rest is the size of the network, see `methods.networks.unet.UNet`.
+    """
 
     target: Target = "x0"
     schedule: Literal["linear", "cosine"] = "linear"
     T: int = Field(default=1000, ge=1)
+    start_share: float = Field(default=0.5, ge=0, le=1)
     width: int = 32
     multipliers: tuple[int, ...] = (1, 2, 3, 4)
     blocks: int = 1
@@ -74,12 +77,13 @@ class ConditionalDiffusion(LearnedMethod):
         return condition + prediction if self.parameters.target == "x0" else prediction
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Equation (12) with the condition: E|target - prediction|^p at uniformly random times.
+        """Equation (12) with the condition: E|target - prediction|^p at random times.
 
         p = 2 for ε and v, as published; p = 1 for x0, where the loss is the regression's.
         """
         x0, condition = 2 * clean - 1, 2 * degraded - 1
         t = torch.randint(1, self.schedule.T + 1, (len(x0),), generator=generator)
+        t[torch.rand(len(x0), generator=generator) < self.parameters.start_share] = self.schedule.T
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
         signal, noise = self.schedule.coefficients(t, x0)
         prediction = self.predict(condition, signal * x0 + noise * epsilon, t.to(x0.device))

@@ -54,6 +54,8 @@ def test_shipped_configurations_and_their_methods_are_sound(name):
         (changed(methods={"unet": {"training": {"step": 3}}}), "training: .*Did you mean 'steps'"),
         (changed(methods={"unet": {"training": {"steps": 0}}}), "training: steps: .*greater"),
         (changed(methods={"unet": {"training": {"steps": "x"}}}), "training: steps: .*integer"),
+        (changed(training={"stages": [{"share": 0.5, "batch": 1, "crop": 16}]}), "sum to 1"),
+        (changed(training={"stages": []}), "training.stages"),
         (changed(methods={"Bad Name": None}), "Bad Name"),
         (changed(methods={"../up": None}), "up"),
         (changed(name="a/b"), "name: .*pattern"),

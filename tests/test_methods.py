@@ -126,3 +126,15 @@ def test_diffusion_loss_is_zero_for_a_perfect_network(target):
 
     method.network = Perfect()
     assert method.loss(clean, degraded, torch.Generator().manual_seed(0)) < 1e-4
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 5), (0.5, 80, 120), (1.0, 200, 200)])
+def test_start_share_is_the_share_of_training_at_the_last_time(share, low, high):
+    kind = registry.load("conditional_diffusion")
+    method = kind(kind.Parameters(start_share=share, **SMALL))
+    times = []
+    method.network.register_forward_hook(lambda m, inputs, out: times.append(inputs[1]))
+    images = torch.rand(200, 3, 8, 8)
+    method.loss(images, images, torch.Generator().manual_seed(0))
+    assert low <= (times[0] == 1.0).sum() <= high
+    assert times[0].min() > 0

@@ -10,7 +10,8 @@ from benchmark.errors import UserError, WeightsMissing
 from benchmark.images import write_png
 from benchmark.training_settings import Training
 
-SETTINGS = Training(steps=6, batch=2, crop=16, warmup=2, workers=0, checkpoint_seconds=1e-9)
+STAGES = ({"share": 0.5, "batch": 2, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 24})
+SETTINGS = Training(steps=6, stages=STAGES, warmup=2, workers=0, checkpoint_seconds=1e-9)
 
 
 class Killed(BaseException):
@@ -38,6 +39,25 @@ def run(photos, folder, settings=SETTINGS, seed=0, name="conditional_diffusion")
 
 def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_stages_take_their_shares_of_the_steps_and_all_of_them():
+    shares = [stage.model_copy(update={"share": 1 / 3}) for stage in SETTINGS.stages * 2][:3]
+    settings = SETTINGS.model_copy(update={"steps": 100, "stages": tuple(shares)})
+    assert [steps for _, *steps in settings.stage_steps()] == [[0, 33], [33, 67], [67, 100]]
+
+
+def test_batches_have_the_size_of_their_stage(photos, tmp_path, monkeypatch):
+    seen = []
+    loss = registry.load("unet").loss
+
+    def spy(self, clean, degraded, generator):
+        seen.append(tuple(clean.shape))
+        return loss(self, clean, degraded, generator)
+
+    monkeypatch.setattr(registry.load("unet"), "loss", spy)
+    run(photos, tmp_path / "run", name="unet")
+    assert seen == [(2, 3, 16, 16)] * 3 + [(1, 3, 24, 24)] * 3
 
 
 def test_same_seed_same_weights_other_seed_other_weights(photos, tmp_path):

@@ -25,6 +25,8 @@ _ADD = {
     "snow": add_snow,
     "mix": add_mix,
 }
+# Drops are learnt last, haze first; and a method that met haze too often sees it everywhere.
+_TRAINING_SHARES = (0.2, 0.12, 0.36, 0.2, 0.12)  # of WEATHERS
 _CLEAR_SHARE = 0.06  # pairs without weather: a method must learn to leave clear pictures alone
 _PARTIAL_SHARE = 0.1  # weather on a part of the picture only
 _EXPOSURE_SHARE = 0.3
@@ -61,7 +63,7 @@ def training_pair(photo, crop, rng):
     clean = _random_view(photo, crop, rng)
     if rng.random() < _CLEAR_SHARE:
         return clean, clean.copy()
-    weather = WEATHERS[int(rng.integers(len(WEATHERS)))]
+    weather = str(rng.choice(WEATHERS, p=_TRAINING_SHARES))
     # In (0, 1], a little more often strong: faint weather teaches less.
     strength = (1.0 - rng.random()) ** 0.8
     degraded, _ = degrade(clean, weather, strength, rng)
