@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from benchmark.method import Card, LearnedMethod, Settings
 from methods.diffusion.samplers import SAMPLERS
-from methods.diffusion.schedule import SCHEDULES, uniform_timesteps
+from methods.diffusion.schedule import SCHEDULES
 from methods.diffusion.targets import Target, from_x0, to_x0
+from methods.diffusion.timesteps import uniform
 from methods.networks.any_size import tiled
 from methods.networks.unet import UNet
 
@@ -112,8 +113,8 @@ class ConditionalDiffusion(LearnedMethod):
             return to_x0(self.parameters.target, prediction, x_t, signal, sigma).clamp(-1, 1)
 
         options = {"eta": variant.eta} if variant.sampler == "ddim" else {}
-        times = uniform_timesteps(self.schedule.T, variant.steps)
-        sampler = SAMPLERS[variant.sampler]
+        times = uniform(self.schedule, variant.steps)
+        sampler = SAMPLERS[variant.sampler].function
         return (sampler(denoise, noise(), self.schedule, times, noise, **options) + 1) / 2
 
     def evaluations(self, variant: Variant) -> int:

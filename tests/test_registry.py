@@ -75,7 +75,7 @@ def test_sources_follow_imports():
     assert "methods/networks/unet.py" in unet
     assert "benchmark/method.py" in unet
     assert not any(path.startswith("methods/diffusion") for path in unet)
-    assert "methods/diffusion/samplers.py" in registry.sources("methods.conditional_diffusion")
+    assert "methods/diffusion/samplers/__init__.py" in registry.sources("methods.conditional_diffusion")
 
 
 def test_the_suite_knows_no_single_method():

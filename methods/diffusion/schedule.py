@@ -13,9 +13,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Schedule:
-    """ᾱ_0 ... ᾱ_T as a float64 tensor of T + 1 values, falling from 1.
+    """ᾱ_0 ... ᾱ_T as a float64 tensor of T + 1 values, falling from 1; ᾱ_T may be 0.
 
-    Raises ValueError if ᾱ does not start at 1, does not fall, or leaves (0, 1].
+    Raises ValueError if ᾱ does not start at 1, does not fall, or becomes negative.
     """
 
     alpha_bar: Tensor
@@ -50,6 +50,13 @@ class Schedule:
         """√(1 - ᾱ_t), the share of ε in x_t (equation 5)."""
         return math.sqrt(1 - self.alpha_bar[t].item())
 
+    def half_log_snr(self, t: int) -> float:
+        """λ_t = log(√ᾱ_t / √(1 - ᾱ_t)), the time of fast solvers (Lu et al., 2022, DPM-Solver).
+
+        +inf at t = 0; -inf where ᾱ_t = 0.
+        """
+        return 0.5 * torch.logit(self.alpha_bar[t]).item()
+
     def diffuse(self, x0: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
         """Equation (5): x_t = √ᾱ_t x0 + √(1 - ᾱ_t) ε, for (B, C, H, W) images and (B,) times."""
         signal, noise = self.coefficients(t, x0)
@@ -60,6 +67,11 @@ class Schedule:
         a = self.alpha_bar[t.cpu()].view(-1, 1, 1, 1)
         return a.sqrt().to(like), (1 - a).sqrt().to(like)
 
+    def snr(self, t: Tensor, like: Tensor) -> Tensor:
+        """Signal-to-noise ratio ᾱ_t / (1 - ᾱ_t) for (B,) times, shaped like `coefficients`."""
+        a = self.alpha_bar[t.cpu()].view(-1, 1, 1, 1)
+        return (a / (1 - a)).to(like)
+
 
 def linear(T: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedule:
     """β rising linearly (Ho et al., 2020, section 4).
@@ -68,6 +80,15 @@ def linear(T: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedule:
     the same (4e-5); β is capped at 0.999 for very small T.
     """
     betas = torch.linspace(first, last, T, dtype=torch.float64) * (1000 / T)
+    return Schedule.from_betas(betas.clamp(max=0.999))
+
+
+def scaled_linear(T: int = 1000, first: float = 0.0015, last: float = 0.0195) -> Schedule:
+    """√β rising linearly (Rombach et al., 2022, in their code); scaled for other T as `linear`.
+
+    The ends are those of their first latent models, with ᾱ_T = 1.5e-4.
+    """
+    betas = torch.linspace(first**0.5, last**0.5, T, dtype=torch.float64) ** 2 * (1000 / T)
     return Schedule.from_betas(betas.clamp(max=0.999))
 
 
@@ -82,7 +103,50 @@ def cosine(T: int = 1000, offset: float = 0.008) -> Schedule:
     return Schedule.from_betas(betas.clamp(max=0.999))
 
 
-SCHEDULES = {"linear": linear, "cosine": cosine}
+def sigmoid(T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> Schedule:
+    """ᾱ is a piece of the logistic function, mirrored and stretched to fall from 1 to 0
+    (Jabri, Fleet and Chen, 2022; Chen, 2023).
+
+    ᾱ is kept at or above 1e-9, as there.
+    """
+    t = torch.arange(T + 1, dtype=torch.float64) / T
+    curve = torch.sigmoid((start + t * (end - start)) / tau)
+    return Schedule(((curve[-1] - curve) / (curve[-1] - curve[0])).clamp(min=1e-9))
+
+
+def edm(
+    T: int = 1000, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+) -> Schedule:
+    """Noise levels with σ^(1/ρ) evenly spaced (Karras et al., 2022, equation 5).
+
+    There x0 + σ ε is what the network sees; divided by √(1 + σ²) it is our x_t, with
+    ᾱ = 1 / (1 + σ²). t = T has σ_max, t = 1 has σ_min.
+    """
+    falling = torch.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), T, dtype=torch.float64)
+    sigma = torch.cat([torch.zeros(1, dtype=torch.float64), (falling**rho).flip(0)])
+    return Schedule(1 / (1 + sigma**2))
+
+
+SCHEDULES = {
+    "linear": linear,
+    "scaled-linear": scaled_linear,
+    "cosine": cosine,
+    "sigmoid": sigmoid,
+    "edm": edm,
+}
+
+
+def zero_terminal_snr(schedule: Schedule) -> Schedule:
+    """The schedule with ᾱ_T = 0 exactly (Lin et al., 2024, algorithm 1).
+
+    √ᾱ is shifted so that its last value is 0, then scaled so that its first, √ᾱ_1, is kept. Raises
+    ValueError for T = 1, where the first is the last.
+    """
+    if schedule.T < 2:
+        raise ValueError("zero terminal SNR needs a schedule of at least 2 times, not T = 1")
+    root = schedule.alpha_bar[1:].sqrt()
+    shifted = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+    return Schedule(torch.cat([schedule.alpha_bar[:1], shifted**2]))
 
 
 def uniform_timesteps(T: int, steps: int) -> list[int]:

@@ -1,0 +1,54 @@
+"""Samplers: from noise to an image, by a number of network evaluations.
+
+All are plain functions with one signature:
+
+    sampler(denoise, x, schedule, timesteps, noise, **options) -> x0
+
+- denoise(x_t, t) -> x0: the denoiser's estimate of the clean image; x_t (B, C, H, W), t an int.
+- x: x at the first of the times, (B, C, H, W); standard normal where that is T.
+- timesteps: falling times, the first where sampling starts; t = 0 follows the last.
+- noise() -> standard normal tensor shaped like x, called once for every random step.
+
+All raise ValueError for times that do not fall or do not stay above 0. docs/mathematics.md says
+which equation each solves, in what order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from methods.diffusion.samplers.ddim import ddim
+from methods.diffusion.samplers.ddpm import ddpm
+from methods.diffusion.samplers.dpm_solver import dpm_solver_2m, dpm_solver_2s, dpm_solver_3m
+from methods.diffusion.samplers.heun import heun
+from methods.diffusion.samplers.plms import plms
+from methods.diffusion.samplers.unipc import unipc
+
+
+def _one_a_step(steps: int) -> int:
+    return steps
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler and what it costs.
+
+    function: as above. evaluations(steps) -> the calls of `denoise` (NFE) that it makes for `steps`
+    time steps.
+    """
+
+    function: Callable[..., Tensor]
+    evaluations: Callable[[int], int] = _one_a_step
+
+
+SAMPLERS = {
+    "ddpm": Sampler(ddpm),
+    "ddim": Sampler(ddim),
+    "dpm-solver-2s": Sampler(dpm_solver_2s),
+    "dpm-solver-2m": Sampler(dpm_solver_2m),
+    "dpm-solver-3m": Sampler(dpm_solver_3m),
+    "unipc": Sampler(unipc),
+    "heun": Sampler(heun, lambda steps: 2 * steps - 1),
+    "plms": Sampler(plms, lambda steps: steps + 1 if steps > 1 else 1),
+}

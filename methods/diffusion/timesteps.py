@@ -1,0 +1,76 @@
+"""Where sampling starts, and the times at which the denoiser is evaluated on the way to t = 0.
+
+A *spacing* is a function `(schedule, steps, start=None) -> list[int]`: exactly `steps` different
+times that fall from `start` (T if None) and stay above 0; t = 0 follows the last. Each cuts the way
+from `start` to 0 into `steps` parts that are equal in its own measure of time. All raise ValueError
+unless 1 <= steps <= start <= T.
+"""
+
+import torch
+from torch import Tensor
+
+from methods.diffusion.schedule import Schedule, uniform_timesteps
+
+
+def uniform(schedule: Schedule, steps: int, start: int | None = None) -> list[int]:
+    """Evenly spaced in t, down to about start / steps."""
+    return uniform_timesteps(_checked_start(schedule, steps, start), steps)
+
+
+def quadratic(schedule: Schedule, steps: int, start: int | None = None) -> list[int]:
+    """Evenly spaced in √t: denser near t = 0 (Song, Meng and Ermon, 2021, appendix D.2)."""
+    start = _checked_start(schedule, steps, start)
+    return _distinct([round(start * (1 - i / steps) ** 2) for i in range(steps)])
+
+
+def log_snr(schedule: Schedule, steps: int, start: int | None = None) -> list[int]:
+    """Evenly spaced in λ = half the log-SNR, between its values at `start` and at t = 1
+    (Lu et al., 2022, DPM-Solver).
+
+    λ = +inf at t = 0 cannot be divided, so t = 1 stands for it. Neither can λ = -inf (zero terminal
+    SNR): there the time before `start` stands for it.
+    """
+    start = _checked_start(schedule, steps, start)
+    falling = 0.5 * torch.logit(schedule.alpha_bar[1 : start + 1])
+    finite = falling[falling.isfinite()]
+    if len(finite) == 0:
+        return [start]
+    wanted = finite[-1] + (finite[0] - finite[-1]) * torch.arange(steps) / steps
+    nearest = [(finite - value).abs().argmin().item() + 1 for value in wanted]
+    return _distinct([start, *nearest[1:]])
+
+
+SPACINGS = {"uniform": uniform, "quadratic": quadratic, "log-snr": log_snr}
+
+
+def noised_start(condition: Tensor, schedule: Schedule, t0: int, noise: Tensor) -> Tensor:
+    """x_{t0} = √ᾱ_{t0} condition + √(1 - ᾱ_{t0}) noise: sampling from `start` = t0 < T begins at
+    the degraded image, with noise that hides its weather (SDEdit; Meng et al., 2022, section 3).
+
+    condition, noise: (B, C, H, W), in [-1, 1] and standard normal. Raises ValueError unless
+    1 <= t0 <= T.
+    """
+    _check_start(schedule, t0)
+    return schedule.signal(t0) * condition + schedule.noise(t0) * noise
+
+
+def _checked_start(schedule: Schedule, steps: int, start: int | None) -> int:
+    start = schedule.T if start is None else start
+    _check_start(schedule, start)
+    if not 1 <= steps <= start:
+        raise ValueError(f"steps must lie between 1 and the first time {start}, not {steps}")
+    return start
+
+
+def _check_start(schedule: Schedule, start: int) -> None:
+    if not 1 <= start <= schedule.T:
+        raise ValueError(f"start must lie between 1 and T = {schedule.T}, not {start}")
+
+
+def _distinct(times: list[int]) -> list[int]:
+    """The times moved, where they must, to be strictly falling and above 0."""
+    result = []
+    for i, t in enumerate(times):
+        room = len(times) - i  # times still to come, this one included
+        result.append(min(max(t, room), result[-1] - 1 if result else t))
+    return result
