@@ -7,13 +7,16 @@ choices are for speed on a CPU: the image enters as 2×2 pixel blocks (pixel uns
 """
 
 import itertools
-import math
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.networks.any_size import pad_to_multiple
+from methods.networks.blocks import TimeEmbedding
+
+Conditioning = Literal["concatenation", "modulation"]
 
 
 class UNet(nn.Module):
@@ -23,6 +26,12 @@ class UNet(nn.Module):
     blocks: residual blocks a level and side; attention: self-attention at the coarsest level;
     time: takes a time t as second input (diffusion). The last convolution starts at zero, so an
     untrained network returns zeros.
+
+    conditioning: how the first three input channels, the condition, take part. `concatenation`:
+    like all others. `modulation`: only the others enter the U-Net, and features of the condition
+    scale and shift the normalised features of every residual block (spatial feature transform, Wang
+    et al., CVPR 2018; SPADE, Park et al., CVPR 2019, equation 1). Raises ValueError for another
+    conditioning, and for modulation without other channels.
     """
 
     def __init__(
@@ -35,8 +44,14 @@ class UNet(nn.Module):
         attention: bool = True,
         time: bool = False,
         unshuffle: int = 2,
+        conditioning: Conditioning = "concatenation",
     ):
         super().__init__()
+        if conditioning not in get_args(Conditioning):
+            raise ValueError(f"conditioning is one of {get_args(Conditioning)}: '{conditioning}'")
+        modulated = conditioning == "modulation"
+        if modulated and in_channels <= 3:
+            raise ValueError(f"modulation needs channels beside the condition's 3: {in_channels}")
         self.unshuffle = unshuffle
         self.multiple = unshuffle * 2 ** (len(multipliers) - 1)
         channels = [width * m for m in multipliers]
@@ -44,17 +59,21 @@ class UNet(nn.Module):
         self.time = TimeEmbedding(width, embedding) if time else None
 
         def level(inputs: int, outputs: int) -> nn.ModuleList:
-            first = [ResidualBlock(inputs, outputs, embedding)]
-            rest = [ResidualBlock(outputs, outputs, embedding) for _ in range(blocks - 1)]
+            features = outputs if modulated else None
+            first = [ResidualBlock(inputs, outputs, embedding, features)]
+            rest = [ResidualBlock(outputs, outputs, embedding, features) for _ in range(blocks - 1)]
             return nn.ModuleList(first + rest)
 
-        self.enter = nn.Conv2d(in_channels * unshuffle**2, width, 3, padding=1)
+        self.condition = 3 * unshuffle**2 if modulated else 0
+        self.encoder = ConditionEncoder(self.condition, channels) if modulated else None
+        self.enter = nn.Conv2d(in_channels * unshuffle**2 - self.condition, width, 3, padding=1)
         self.down = nn.ModuleList(
             level(c_in, c) for c_in, c in zip([width, *channels], channels, strict=False)
         )
         self.shrink = nn.ModuleList(nn.Conv2d(c, c, 3, stride=2, padding=1) for c in channels[:-1])
         self.attention = SelfAttention(channels[-1]) if attention else nn.Identity()
-        self.middle = ResidualBlock(channels[-1], channels[-1], embedding)
+        features = channels[-1] if modulated else None
+        self.middle = ResidualBlock(channels[-1], channels[-1], embedding, features)
         self.grow = nn.ModuleList(nn.Conv2d(deep, c, 1) for c, deep in itertools.pairwise(channels))
         self.up = nn.ModuleList(level(2 * c, c) for c in channels[:-1])
         self.norm = group_norm(channels[0])
@@ -67,20 +86,24 @@ class UNet(nn.Module):
         height, width = x.shape[-2:]
         embedding = self.time(t) if self.time is not None else None
         x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple), self.unshuffle)
+        features = [None] * len(self.down)
+        if self.encoder is not None:
+            features = self.encoder(x[:, : self.condition])
+            x = x[:, self.condition :]
         x = self.enter(x)
         skips = []
         for i, level in enumerate(self.down):
             for block in level:
-                x = block(x, embedding)
+                x = block(x, embedding, features[i])
             if i < len(self.shrink):
                 skips.append(x)
                 x = self.shrink[i](x)
-        x = self.middle(self.attention(x), embedding)
+        x = self.middle(self.attention(x), embedding, features[-1])
         for i in reversed(range(len(self.up))):
             x = F.interpolate(self.grow[i](x), scale_factor=2.0, mode="nearest")
             x = torch.cat([x, skips[i]], dim=1)
             for block in self.up[i]:
-                x = block(x, embedding)
+                x = block(x, embedding, features[i])
         x = self.leave(F.silu(self.norm(x)))
         return F.pixel_shuffle(x, self.unshuffle)[..., :height, :width]
 
@@ -91,9 +114,14 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with group normalisation and SiLU; the time shifts the features."""
+    """Two 3×3 convolutions with group normalisation and SiLU; the time shifts the features.
 
-    def __init__(self, inputs: int, outputs: int, embedding: int | None):
+    features: channels of the condition's features that modulate both normalisations, if any.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, embedding: int | None, features: int | None = None
+    ):
         super().__init__()
         self.norm1 = group_norm(inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
@@ -101,12 +129,53 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.shift = nn.Linear(embedding, outputs) if embedding else None
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.modulate1 = Modulation(features, inputs) if features else None
+        self.modulate2 = Modulation(features, outputs) if features else None
 
-    def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
+    def forward(
+        self, x: Tensor, embedding: Tensor | None, features: Tensor | None = None
+    ) -> Tensor:
+        h = self.norm1(x)
+        if self.modulate1 is not None:
+            h = self.modulate1(h, features)
+        h = self.conv1(F.silu(h))
         if self.shift is not None:
             h = h + self.shift(F.silu(embedding))[:, :, None, None]
-        return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
+        h = self.norm2(h)
+        if self.modulate2 is not None:
+            h = self.modulate2(h, features)
+        return self.skip(x) + self.conv2(F.silu(h))
+
+
+class Modulation(nn.Module):
+    """Scales and shifts x (B, C, H, W) at each position, as features (B, F, H, W) say."""
+
+    def __init__(self, features: int, channels: int):
+        super().__init__()
+        self.scale_shift = nn.Conv2d(features, 2 * channels, 1)
+
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        scale, shift = self.scale_shift(features).chunk(2, dim=1)
+        return x * (1 + scale) + shift
+
+
+class ConditionEncoder(nn.Module):
+    """Features of the condition for each level: a 3×3 convolution and SiLU from one to the next."""
+
+    def __init__(self, inputs: int, channels: list[int]):
+        super().__init__()
+        self.levels = nn.ModuleList(
+            nn.Conv2d(before, c, 3, stride=2 if i else 1, padding=1)
+            for i, (before, c) in enumerate(zip([inputs, *channels], channels, strict=False))
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, inputs, H, W) to one (B, channels[i], H / 2^i, W / 2^i) a level."""
+        features = []
+        for level in self.levels:
+            x = F.silu(level(x))
+            features.append(x)
+        return features
 
 
 class SelfAttention(nn.Module):
@@ -125,20 +194,3 @@ class SelfAttention(nn.Module):
         q, k, v = qkv.transpose(-1, -2).unbind(dim=1)
         mixed = F.scaled_dot_product_attention(q, k, v)
         return x + self.out(mixed.transpose(-1, -2).reshape(b, c, h, w))
-
-
-class TimeEmbedding(nn.Module):
-    """Sines and cosines of t at geometrically spaced frequencies, then a two-layer network."""
-
-    def __init__(self, width: int, embedding: int):
-        super().__init__()
-        half = width // 2
-        frequencies = 1000 * torch.exp(-math.log(10000) * torch.arange(half) / half)
-        self.register_buffer("frequencies", frequencies, persistent=False)
-        self.mlp = nn.Sequential(
-            nn.Linear(2 * half, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
-        )
-
-    def forward(self, t: Tensor) -> Tensor:
-        angles = t.float()[:, None] * self.frequencies
-        return self.mlp(torch.cat([angles.sin(), angles.cos()], dim=1))

@@ -1,0 +1,69 @@
+"""The denoisers by name, at two sizes: `small` for CPU cores, `full` for a GPU.
+
+The small ones cost about the same time a training step on a CPU. All are called as
+network(x, t=None), with x (B, in_channels, H, W) for any H, W >= 1, and return (B, 3, H, W).
+"""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from torch import nn
+
+from benchmark.errors import nearest
+from methods.networks.nafnet import NAFNet
+from methods.networks.transformer import Transformer
+from methods.networks.unet import Conditioning, UNet
+
+NETWORKS = {"unet": UNet, "nafnet": NAFNet, "transformer": Transformer}
+
+DENOISERS = {
+    "unet": {
+        "small": {"width": 32, "multipliers": (1, 2, 3, 4), "blocks": 1, "unshuffle": 2},
+        "full": {"width": 160, "multipliers": (1, 2, 3, 4), "blocks": 2, "unshuffle": 2},
+    },
+    "nafnet": {
+        "small": {
+            "width": 32, "encoder": (1, 1, 2), "middle": 4, "decoder": (1, 1, 1), "unshuffle": 2
+        },
+        "full": {
+            "width": 64, "encoder": (2, 2, 4, 8), "middle": 4, "decoder": (2, 2, 2, 2),
+            "unshuffle": 1,
+        },
+    },
+    "transformer": {
+        "small": {"width": 32, "encoder": (0, 1), "middle": 4, "decoder": (1, 1), "unshuffle": 2},
+        "full": {
+            "width": 96, "encoder": (2, 4, 4), "middle": 6, "decoder": (2, 4, 4), "unshuffle": 2
+        },
+    },
+}  # fmt: skip
+
+
+def build(
+    name: str,
+    size: str,
+    in_channels: int,
+    time: bool,
+    conditioning: Conditioning = "concatenation",
+    **overrides,
+) -> nn.Module:
+    """The untrained denoiser of that name and size; `overrides` replace settings of that size.
+
+    in_channels: 6 for a condition and a noisy image, in this order; time: takes a time t as second
+    input; conditioning: see `UNet`, whose alone `modulation` is. Raises ValueError for a name, size
+    or conditioning that is not known, and for a modulated NAFNet or Transformer.
+    """
+    _check("denoiser", name, DENOISERS)
+    _check("size", size, DENOISERS[name])
+    _check("conditioning", conditioning, get_args(Conditioning))
+    settings = {**DENOISERS[name][size], **overrides}
+    if name == "unet":
+        settings["conditioning"] = conditioning
+    elif conditioning == "modulation":
+        raise ValueError(f"conditioning by modulation is made for 'unet', not for '{name}'")
+    return NETWORKS[name](in_channels=in_channels, time=time, **settings)
+
+
+def _check(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise ValueError(f"unknown {what} '{name}'.{nearest(name, known)}")
