@@ -1,0 +1,194 @@
+"""Mean-reverting SDE: the clean image drifts to the degraded one under noise, run backward.
+
+docs/formulations.md has the equations.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from benchmark.method import Card, LearnedMethod, Settings
+from methods.diffusion.conditional import (
+    per_image_noise,
+    predict_on_tiles,
+    random_times,
+    sample_posterior,
+)
+from methods.diffusion.schedule import uniform_timesteps
+from methods.networks.unet import UNet
+
+
+class Parameters(Settings):
+    """target: what the network predicts (epsilon as published); T: number of times; noise_level: λ,
+    the stationary standard deviation, for images in [0, 1]; left: share of the residual left at
+    t = T; start_share: share of the training at t = T, where sampling starts (the rest is uniform,
+    as published); the rest is the size of the network, see `methods.networks.unet.UNet`."""
+
+    target: Literal["x0", "epsilon"] = "x0"
+    T: int = Field(default=100, ge=1)
+    noise_level: float = Field(default=10 / 255, gt=0)
+    left: float = Field(default=0.005, gt=0, lt=1)
+    start_share: float = Field(default=0.5, ge=0, le=1)
+    width: int = 32
+    multipliers: tuple[int, ...] = (1, 2, 3, 4)
+    blocks: int = 1
+    unshuffle: int = 2
+
+
+class Variant(Settings):
+    """steps (= NFE), 1 to T; tile, overlap: the largest square evaluated at once and the tiles'
+    overlap, in pixels."""
+
+    steps: int = Field(default=4, ge=1)
+    tile: int = 768
+    overlap: int = 64
+
+
+@dataclass(frozen=True)
+class MeanRevertingSDE:
+    """dx = θ_t (μ - x) dt + σ_t dw with σ_t² = 2 λ² θ_t (Luo et al., 2023, equation 3).
+
+    theta_bar: θ̄_t, the integral of θ from 0 to t, at t = 0, 1, ..., T; float64, rising from 0.
+    level: λ. Raises ValueError if theta_bar does not rise from 0 or if level is not above 0.
+    """
+
+    theta_bar: Tensor
+    level: float
+
+    def __post_init__(self):
+        theta_bar = self.theta_bar
+        if len(theta_bar) < 2 or theta_bar[0] != 0 or not bool((theta_bar.diff() > 0).all()):
+            raise ValueError("theta_bar must rise from 0")
+        if self.level <= 0:
+            raise ValueError(f"level must be above 0, not {self.level:g}")
+
+    @classmethod
+    def cosine(
+        cls, T: int = 100, level: float = 10 / 255, left: float = 0.005
+    ) -> "MeanRevertingSDE":
+        """θ_t ∝ 1 - f(t) with the cosine ᾱ of Nichol and Dhariwal (2021, equation 17) as f.
+
+        Scaled so that e^{-θ̄_T} = `left`; times are offset as in the authors' code.
+        """
+        times = (torch.arange(T + 1, dtype=torch.float64) + 1) / (T + 2)
+        f = torch.cos((torch.cat([torch.zeros(1), times]) + 0.008) / 1.008 * math.pi / 2) ** 2
+        theta_bar = torch.cumsum(1 - f[1:] / f[0], dim=0)
+        theta_bar = theta_bar - theta_bar[0]
+        return cls(theta_bar * (-math.log(left) / theta_bar[-1]), level)
+
+    @property
+    def T(self) -> int:
+        """The last time, where x is about μ + λ ε."""
+        return len(self.theta_bar) - 1
+
+    def coefficients(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """e^{-θ̄_t} and √v_t = λ √(1 - e^{-2θ̄_t}) for (B,) times, as (B, 1, 1, 1) of the type and
+        device of `like`."""
+        theta_bar = self.theta_bar[t.cpu()].view(-1, 1, 1, 1)
+        deviation = self.level * (-torch.expm1(-2 * theta_bar)).sqrt()
+        return torch.exp(-theta_bar).to(like), deviation.to(like)
+
+    def diffuse(self, x0: Tensor, mu: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
+        """Equation 6: x_t = μ + (x0 - μ) e^{-θ̄_t} + √v_t ε, for (B, C, H, W) and (B,) times."""
+        kept, deviation = self.coefficients(t, x0)
+        return mu + (x0 - mu) * kept + deviation * epsilon
+
+    def to_x0(self, epsilon: Tensor, x_t: Tensor, mu: Tensor, t: Tensor) -> Tensor:
+        """The clean image that a prediction of the noise stands for: equation 6 solved for x0."""
+        kept, deviation = self.coefficients(t, x_t)
+        return mu + (x_t - mu - deviation * epsilon) / kept
+
+    def posterior(
+        self, x_t: Tensor, x0: Tensor, mu: Tensor, t: int, s: int
+    ) -> tuple[Tensor, float]:
+        """Mean and standard deviation of p(x_s given x_t, x0), for any 0 <= s < t.
+
+        With s = t - 1 the mean is proposition 3.2, the most likely earlier state.
+        """
+        bar_t, bar_s = self.theta_bar[t].item(), self.theta_bar[s].item()
+        # Each 1 - e^{-2 θ̄} through expm1: times near 0 would lose digits.
+        all_t, all_s, step = (-math.expm1(-2 * b) for b in (bar_t, bar_s, bar_t - bar_s))
+        of_x_t = math.exp(-(bar_t - bar_s)) * all_s / all_t
+        of_x0 = math.exp(-bar_s) * step / all_t
+        mean = mu + of_x_t * (x_t - mu) + of_x0 * (x0 - mu)
+        return mean, self.level * math.sqrt(step * all_s / all_t)
+
+
+class MeanReverting(LearnedMethod):
+    card = Card(
+        title="Mean-reverting SDE",
+        citation="Luo, Gustafsson, Zhao, Sjölund and Schön. Image Restoration with Mean-Reverting "
+        "Stochastic Differential Equations. ICML 2023.",
+        url="https://arxiv.org/abs/2301.11699",
+        licence="MIT",
+        supervision="paired",
+        description="A stochastic differential equation whose mean drifts from the clean to the "
+        "degraded image, with noise of a fixed small level; reversed step by step from the "
+        "degraded image plus noise.",
+    )
+    Parameters = Parameters
+    Variant = Variant
+
+    def __init__(self, parameters: Parameters | None = None):
+        super().__init__(parameters)
+        p = self.parameters
+        # λ is given for images in [0, 1]; the model's are in [-1, 1].
+        self.sde = MeanRevertingSDE.cosine(p.T, 2 * p.noise_level, p.left)
+
+    def build(self) -> nn.Module:
+        size = self.parameters.model_dump(include={"width", "multipliers", "blocks", "unshuffle"})
+        return UNet(in_channels=6, time=True, **size)
+
+    def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """The network's prediction of its target: x̂0, as the condition plus a correction, or ε̂.
+
+        condition (μ), x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,).
+        """
+        prediction = self.network(torch.cat([condition, x_t], dim=1), t / self.sde.T)
+        return condition + prediction if self.parameters.target == "x0" else prediction
+
+    def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
+        """Mean absolute error of the target at random times."""
+        x0, condition = 2 * clean - 1, 2 * degraded - 1
+        t = random_times(len(x0), self.sde.T, self.parameters.start_share, generator)
+        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
+        x_t = self.sde.diffuse(x0, condition, t, epsilon)
+        target = x0 if self.parameters.target == "x0" else epsilon
+        return (self.predict(condition, x_t, t.to(x0.device)) - target).abs().mean()
+
+    def restore(
+        self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
+    ) -> Tensor:
+        condition = 2 * degraded - 1
+
+        def noise() -> Tensor:
+            return per_image_noise(degraded.shape[1:], generators).to(degraded)
+
+        def predict_x0(mu: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+            prediction = self.predict(mu, x_t, t)
+            if self.parameters.target == "x0":
+                return prediction
+            return self.sde.to_x0(prediction, x_t, mu, t)
+
+        def denoise(x_t: Tensor, t: int) -> Tensor:
+            """x̂0, kept to the range of an image: near t = T, ε leads far astray."""
+            x0 = predict_on_tiles(predict_x0, condition, x_t, t, variant.tile, variant.overlap)
+            return x0.clamp(-1, 1)
+
+        def posterior(x_t: Tensor, x0: Tensor, t: int, s: int) -> tuple[Tensor, float]:
+            return self.sde.posterior(x_t, x0, condition, t, s)
+
+        times = uniform_timesteps(self.sde.T, variant.steps)
+        start = condition + self.sde.level * noise()
+        return (sample_posterior(denoise, start, posterior, times, noise) + 1) / 2
+
+    def evaluations(self, variant: Variant) -> int:
+        return variant.steps
+
+    def facts(self) -> dict[str, float | str]:
+        """e^{-θ̄_T}: the residual's share that is left where sampling starts; about 0."""
+        return {"residual_left_at_T": math.exp(-self.sde.theta_bar[-1].item())}
