@@ -56,7 +56,8 @@ def train(
     method: LearnedMethod, photos: list[Path], settings: Training, seed: int, folder: Path
 ) -> dict[str, Any]:
     """Train `method.network` and write to `folder`: weights.safetensors (the moving average) and
-    curve.csv (step, loss, learning_rate, seconds). Returns steps, seconds and device.
+    curve.csv (step, loss, learning_rate, seconds), and the same for TensorBoard. Returns steps,
+    seconds and device.
 
     Resumes from folder/checkpoint.pt if there is one; removes it when done. Raises UserError if
     there is no photo, and FloatingPointError if the loss is not finite.
@@ -66,13 +67,21 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     choose()
     method.network.to(memory_format=torch.channels_last)
-    accelerator = Accelerator(mixed_precision=settings.precision)
+    accelerator = Accelerator(
+        mixed_precision=settings.precision,
+        gradient_accumulation_steps=settings.accumulate,
+        log_with="tensorboard",
+        project_dir=folder,
+    )
+    accelerator.init_trackers("tensorboard")
     average = AveragedModel(method.network, multi_avg_fn=_warming_average(settings.ema))
     optimizer = torch.optim.AdamW(
         method.network.parameters(), lr=settings.learning_rate, betas=settings.betas
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate(settings))
-    run = _Run(method.network, average, optimizer, schedule)
+    run = _Run(network=method.network, average=average, optimizer=optimizer, schedule=schedule)
+    if accelerator.scaler is not None:
+        run.parts["scaler"] = accelerator.scaler
     run.resume(folder / "checkpoint.pt", f"{settings.model_dump_json()} seed {seed}")
 
     average.to(accelerator.device)
@@ -80,27 +89,27 @@ def train(
     method.network, optimizer = accelerator.prepare(bare, optimizer)
     batches = _batches(photos, settings, seed, run.step, accelerator)
     bar = tqdm(
-        batches, "training", settings.steps, initial=run.step, unit="step", mininterval=2,
-        disable=not accelerator.is_main_process,
+        range(run.step, settings.steps), "training", settings.steps, initial=run.step,
+        unit="step", mininterval=2, disable=not accelerator.is_main_process,
     )  # fmt: skip
     start, saved = time.monotonic() - run.seconds, time.monotonic()
-    for clean, degraded in bar:
-        noise = torch_generator("training noise", seed, run.step, accelerator.process_index)
-        with accelerator.autocast():
-            loss = method.loss(clean, degraded, noise)
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(bare.parameters(), settings.clip)
-        optimizer.step()
+    for step in bar:
+        noise = torch_generator("training noise", seed, step, accelerator.process_index)
+        losses = [
+            _learn(method, *next(batches), noise, accelerator, optimizer, settings.clip)
+            for _ in range(settings.accumulate)
+        ]
         schedule.step()
-        optimizer.zero_grad()
         average.update_parameters(bare)
-        run.record(loss.item(), time.monotonic() - start)
+        run.record(sum(losses) / len(losses), time.monotonic() - start)
+        accelerator.log({"loss": run.curve[-1][1], "learning rate": run.curve[-1][2]}, run.step)
         bar.set_postfix(loss=f"{run.recent_loss():.4f}", refresh=False)
         if time.monotonic() - saved > settings.checkpoint_seconds:
             saved = time.monotonic()
             if accelerator.is_main_process:
                 run.save(folder / "checkpoint.pt")
     method.network = bare
+    accelerator.end_training()
     if accelerator.is_main_process:
         weights.save(average.module, folder / "weights.safetensors")
         _write_curve(folder / "curve.csv", run.curve)
@@ -109,13 +118,24 @@ def train(
     return {"steps": run.step, "seconds": round(run.seconds, 1), "device": device}
 
 
-class _Run:
-    """What a checkpoint holds: weights, their average, optimiser, step, curve."""
+def _learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) -> float:
+    """Loss and gradients of a micro-batch; the last of a batch steps the optimiser."""
+    with accelerator.accumulate(method.network):
+        with accelerator.autocast():
+            loss = method.loss(clean, degraded, noise)
+        accelerator.backward(loss)
+        if accelerator.sync_gradients:
+            accelerator.clip_grad_norm_(method.network.parameters(), clip)
+        optimizer.step()
+        optimizer.zero_grad()
+    return loss.item()
 
-    def __init__(self, network, average, optimizer, schedule):
-        self.parts = {
-            "network": network, "average": average, "optimizer": optimizer, "schedule": schedule
-        }  # fmt: skip
+
+class _Run:
+    """What a checkpoint holds: the parts with a state (network, optimiser, …), step, curve."""
+
+    def __init__(self, **parts):
+        self.parts = parts
         self.step, self.seconds, self.curve, self.settings = 0, 0.0, [], ""
 
     def record(self, loss: float, seconds: float) -> None:
@@ -157,7 +177,7 @@ class _Run:
 def _batches(
     photos: list[Path], settings: Training, seed: int, step: int, accelerator: Accelerator
 ) -> Iterator[list[Tensor]]:
-    """Batches of pairs from `step` on, stage by stage; of several processes each gets its share."""
+    """Micro-batches of pairs from `step` on, stage by stage; each process gets its share."""
     for stage, first, end in settings.stage_steps():
         first = max(first, step)
         if first >= end:
@@ -168,7 +188,7 @@ def _batches(
         )
         loader = DataLoader(
             pairs,
-            stage.batch,
+            stage.batch // settings.accumulate,
             num_workers=settings.workers,
             pin_memory=accelerator.device.type == "cuda",
             prefetch_factor=4 if settings.workers else None,

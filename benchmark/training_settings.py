@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from benchmark.method import Settings
 
@@ -17,8 +17,8 @@ class Stage(Settings):
 
 class Training(Settings):
     """Gradient steps and their stages, AdamW's learning rate (linear warm-up, cosine decay) and
-    betas, gradient clipping (norm), EMA decay, arithmetic, loader processes, and a checkpoint every
-    so many seconds.
+    betas, gradient clipping (norm), EMA decay, parts that a batch is computed in (gradient
+    accumulation), arithmetic, loader processes, and a checkpoint every so many seconds.
 
     Stages go from many small crops, whose variety teaches fast, to few large ones, whose context
     tells a hazy scene from a pale one (progressive learning, Zamir et al., 2022, section 4).
@@ -34,6 +34,7 @@ class Training(Settings):
     warmup: int = Field(default=20, ge=0)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.995, ge=0, lt=1)
+    accumulate: int = Field(default=1, ge=1)
     precision: Literal["no", "bf16", "fp16"] = "no"
     workers: int = Field(default=1, ge=0)
     checkpoint_seconds: float = Field(default=60, gt=0)
@@ -45,6 +46,16 @@ class Training(Settings):
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the shares of the stages must sum to 1, not {total:g}")
         return stages
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> "Training":
+        for stage in self.stages:
+            if stage.batch % self.accumulate:
+                raise ValueError(
+                    f"accumulate: a batch of {stage.batch} cannot be cut into {self.accumulate} "
+                    "equal parts"
+                )
+        return self
 
     def stage_steps(self) -> list[tuple[Stage, int, int]]:
         """Each stage with its first step and the step after its last; the last ends at `steps`."""
