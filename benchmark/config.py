@@ -48,7 +48,8 @@ class Config(Settings):
     """A whole run: `results/NAME/` is what it writes.
 
     `datasets` are restored and scored; the clean photographs of the set `train_on` are trained on.
-    `discover`: also run, with its defaults, every method in `methods/` that is not named here.
+    `discover`: also run, with its defaults, every method in `methods/` that is neither named here
+    nor in `leave_out`.
     """
 
     name: Name
@@ -59,6 +60,7 @@ class Config(Settings):
     training: Training = Training()
     methods: dict[Name, MethodEntry]
     discover: bool = True
+    leave_out: tuple[str, ...] = ()
 
     @field_validator("methods", "datasets", mode="before")
     @classmethod
@@ -114,8 +116,13 @@ def load(path: str | Path) -> Config:
         except UserError as error:
             raise UserError(f"{path}: methods.{label}: {error}") from None
         parse(Training, config.entry(label).training, f"{path}: methods.{label}.training")
+    for name in config.leave_out:
+        try:
+            registry.check_name(name)
+        except UserError as error:
+            raise UserError(f"{path}: leave_out: {error}") from None
     if config.discover:
-        used = {config.method_of(label) for label in config.methods}
+        used = {config.method_of(label) for label in config.methods} | {*config.leave_out}
         found = {name: MethodEntry() for name in registry.available() if name not in used}
         config = config.model_copy(update={"methods": {**config.methods, **found}})
     return config

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from tqdm import tqdm
 
 from benchmark import columns, device, registry, restoring, training
@@ -47,7 +48,8 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
     except Exception as error:
         traceback.print_exc()
         result = {"status": columns.FAILED, "reason": f"training: {type(error).__name__}: {error}"}
-    write_text(folder / "training.json", json.dumps(result, indent=1) + "\n")
+    if PartialState().is_main_process:
+        write_text(folder / "training.json", json.dumps(result, indent=1) + "\n")
     return result
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import torch
 from accelerate import Accelerator
+from pytorch_optimizer import Muon
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
@@ -75,9 +76,7 @@ def train(
     )
     accelerator.init_trackers("tensorboard")
     average = AveragedModel(method.network, multi_avg_fn=_warming_average(settings.ema))
-    optimizer = torch.optim.AdamW(
-        method.network.parameters(), lr=settings.learning_rate, betas=settings.betas
-    )
+    optimizer = _optimizer(method.network, settings)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate(settings))
     run = _Run(network=method.network, average=average, optimizer=optimizer, schedule=schedule)
     if accelerator.scaler is not None:
@@ -194,6 +193,20 @@ def _batches(
             prefetch_factor=4 if settings.workers else None,
         )
         yield from accelerator.prepare(loader)
+
+
+def _optimizer(network: torch.nn.Module, settings: Training) -> torch.optim.Optimizer:
+    """Muon (Jordan, 2024; step sizes by Liu et al., 2025) for weights of two dimensions or more,
+    AdamW for biases and gains. It learns several times faster than AdamW alone.
+    """
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "use_muon": True, "use_adjusted_lr": True, "weight_decay": 0.01},
+        {"params": vectors, "use_muon": False, "betas": settings.betas},
+    ]
+    groups = [{**group, "lr": settings.learning_rate} for group in groups if group["params"]]
+    return Muon(groups)
 
 
 def _learning_rate(settings: Training):

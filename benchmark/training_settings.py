@@ -16,7 +16,7 @@ class Stage(Settings):
 
 
 class Training(Settings):
-    """Gradient steps and their stages, AdamW's learning rate (linear warm-up, cosine decay) and
+    """Gradient steps and their stages, the learning rate (linear warm-up, cosine decay), AdamW's
     betas, gradient clipping (norm), EMA decay, parts that a batch is computed in (gradient
     accumulation), arithmetic, loader processes, and a checkpoint every so many seconds.
 
@@ -29,7 +29,7 @@ class Training(Settings):
         default=(Stage(share=0.6, batch=16, crop=64), Stage(share=0.4, batch=4, crop=128)),
         min_length=1,
     )
-    learning_rate: float = Field(default=1.5e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
     warmup: int = Field(default=20, ge=0)
     clip: float = Field(default=1.0, gt=0)

@@ -1,45 +1,68 @@
 """The image-conditional diffusion model: DDPM/DDIM with the degraded image as condition."""
 
+import itertools
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from benchmark.method import Card, LearnedMethod, Settings
+from methods.diffusion.conditional import per_image_noise, predict_on_tiles, random_times
 from methods.diffusion.samplers import SAMPLERS
-from methods.diffusion.schedule import SCHEDULES
+from methods.diffusion.schedule import SCHEDULES, zero_terminal_snr
 from methods.diffusion.targets import Target, from_x0, to_x0
-from methods.diffusion.timesteps import uniform
-from methods.networks.any_size import tiled
-from methods.networks.unet import UNet
+from methods.diffusion.timesteps import SPACINGS, noised_start
+from methods.diffusion.weighting import WEIGHTINGS
+from methods.networks.denoisers import DenoiserSettings
+from methods.networks.losses import rmse
+from methods.networks.unet import Conditioning
 
 
-class Parameters(Settings):
-    """target: what the network predicts; T: number of times of the noise schedule; start_share:
-    share of the training at t = T, where every sampler starts (the rest is at uniformly random
-    times; 0 is equation 12); the rest is the size of the network, see `methods.networks.unet.UNet`.
-    """
+class Parameters(DenoiserSettings):
+    """target: what the network predicts; schedule, T: the noise schedule and the number of its
+    times; zero_terminal_snr: rescale it to end in noise alone; start_share: share of the training
+    at t = T, where sampling starts (the rest is at uniformly random times; 0 is equation 12);
+    weighting: of the squared error of ε and v, and of x0 if not `plain`; conditioning: see
+    `methods.networks.unet.UNet`."""
 
     target: Target = "x0"
-    schedule: Literal["linear", "cosine"] = "linear"
+    schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "edm"] = "linear"
     T: int = Field(default=1000, ge=1)
+    zero_terminal_snr: bool = False
     start_share: float = Field(default=0.5, ge=0, le=1)
-    width: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 3, 4)
-    blocks: int = 1
-    unshuffle: int = 2
+    weighting: Literal["plain", "min-snr"] = "plain"
+    conditioning: Conditioning = "concatenation"
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Parameters":
+        if self.zero_terminal_snr and self.target == "epsilon":
+            raise ValueError(
+                "zero_terminal_snr: noise alone says nothing of x0: target must be x0 or v"
+            )
+        if self.zero_terminal_snr and self.T < 2:
+            raise ValueError("zero_terminal_snr: T must be at least 2")
+        if self.conditioning == "modulation" and self.denoiser != "unet":
+            raise ValueError("conditioning: 'modulation' is made for the denoiser 'unet' alone")
+        return self
 
 
 class Variant(Settings):
-    """sampler and steps (= NFE); eta: DDIM's share of fresh noise; tile, overlap: the largest
-    square evaluated at once and the tiles' overlap, in pixels."""
+    """sampler; steps: times at which the denoiser is evaluated; spacing: how they are chosen;
+    start: the share of T at which sampling starts, from the degraded image with that time's noise
+    (1: from noise alone); eta: DDIM's share of fresh noise; tile, overlap: the largest square
+    evaluated at once and the tiles' overlap, in pixels; tile_batch: tiles evaluated at once."""
 
-    sampler: Literal["ddim", "ddpm"] = "ddim"
-    steps: int = Field(default=4, ge=1)
+    sampler: Literal[
+        "ddpm", "ddim", "dpm-solver-2s", "dpm-solver-2m", "dpm-solver-3m", "unipc", "heun", "plms"
+    ] = "ddim"
+    steps: int = Field(default=1, ge=1)
+    spacing: Literal["uniform", "quadratic", "log-snr"] = "uniform"
+    start: float = Field(default=1.0, gt=0, le=1)
     eta: float = Field(default=0.0, ge=0, le=1)
     tile: int = 768
     overlap: int = 64
+    tile_batch: int = Field(default=1, ge=1)
 
 
 class ConditionalDiffusion(LearnedMethod):
@@ -61,11 +84,14 @@ class ConditionalDiffusion(LearnedMethod):
 
     def __init__(self, parameters: Parameters | None = None):
         super().__init__(parameters)
-        self.schedule = SCHEDULES[self.parameters.schedule](self.parameters.T)
+        schedule = SCHEDULES[self.parameters.schedule](self.parameters.T)
+        end_in_noise = self.parameters.zero_terminal_snr
+        self.schedule = zero_terminal_snr(schedule) if end_in_noise else schedule
 
     def build(self) -> nn.Module:
-        size = self.parameters.model_dump(include={"width", "multipliers", "blocks", "unshuffle"})
-        return UNet(in_channels=6, time=True, **size)
+        return self.parameters.build(
+            in_channels=6, time=True, conditioning=self.parameters.conditioning
+        )
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """The network's prediction of its target: (B, 3, H, W) condition and x_t in the [-1, 1]
@@ -78,47 +104,48 @@ class ConditionalDiffusion(LearnedMethod):
         return condition + prediction if self.parameters.target == "x0" else prediction
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Equation (12) with the condition: E|target - prediction|^p at random times.
+        """Equation (12) with the condition: the weighted error of the target at random times.
 
-        p = 2 for ε and v, as published; p = 1 for x0, where the loss is the regression's.
+        Squared for ε and v, as published; for x0 the regression's loss, unless it is weighted.
         """
-        x0, condition = 2 * clean - 1, 2 * degraded - 1
-        t = torch.randint(1, self.schedule.T + 1, (len(x0),), generator=generator)
-        t[torch.rand(len(x0), generator=generator) < self.parameters.start_share] = self.schedule.T
+        p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
+        t = random_times(len(x0), p.T, p.start_share, generator)
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
         signal, noise = self.schedule.coefficients(t, x0)
         prediction = self.predict(condition, signal * x0 + noise * epsilon, t.to(x0.device))
-        error = prediction - from_x0(self.parameters.target, x0, epsilon, signal, noise)
-        return error.abs().mean() if self.parameters.target == "x0" else error.square().mean()
+        target = from_x0(p.target, x0, epsilon, signal, noise)
+        if p.target == "x0" and p.weighting == "plain":
+            return rmse(prediction, target)
+        weight = WEIGHTINGS[p.weighting](p.target, self.schedule.snr(t, x0))
+        return (weight * (prediction - target).square()).mean()
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        condition = 2 * degraded - 1
+        condition, T = 2 * degraded - 1, self.schedule.T
+        steps = itertools.count()
 
         def noise() -> Tensor:
-            shape = degraded.shape[1:]
-            return torch.stack([torch.randn(shape, generator=g) for g in generators]).to(degraded)
+            return per_image_noise(degraded.shape[1:], generators).to(degraded)
 
         def denoise(x_t: Tensor, t: int) -> Tensor:
             """x̂0, kept to the range of an image, without which ε at t near T leads far astray."""
-
-            def predict(inputs: Tensor) -> Tensor:
-                times = torch.full((len(inputs),), t, device=inputs.device)
-                return self.predict(inputs[:, :3], inputs[:, 3:], times)
-
-            inputs = torch.cat([condition, x_t], dim=1)
-            prediction = tiled(predict, inputs, variant.tile, variant.overlap)
+            prediction = predict_on_tiles(
+                self.predict, condition, x_t, t, variant.tile, variant.overlap,
+                step=next(steps), batch=variant.tile_batch,
+            )  # fmt: skip
             signal, sigma = self.schedule.signal(t), self.schedule.noise(t)
             return to_x0(self.parameters.target, prediction, x_t, signal, sigma).clamp(-1, 1)
 
+        t0 = max(variant.steps, round(variant.start * T))
+        times = SPACINGS[variant.spacing](self.schedule, variant.steps, t0)
+        x = noise() if t0 == T else noised_start(condition, self.schedule, t0, noise())
         options = {"eta": variant.eta} if variant.sampler == "ddim" else {}
-        times = uniform(self.schedule, variant.steps)
         sampler = SAMPLERS[variant.sampler].function
-        return (sampler(denoise, noise(), self.schedule, times, noise, **options) + 1) / 2
+        return (sampler(denoise, x, self.schedule, times, noise, **options) + 1) / 2
 
     def evaluations(self, variant: Variant) -> int:
-        return variant.steps
+        return SAMPLERS[variant.sampler].evaluations(variant.steps)
 
     def facts(self) -> dict[str, float | str]:
         """ᾱ_T: what is left of the image where sampling starts, and should be about 0."""

@@ -19,24 +19,21 @@ from methods.diffusion.conditional import (
     sample_posterior,
 )
 from methods.diffusion.schedule import uniform_timesteps
-from methods.networks.unet import UNet
+from methods.networks.denoisers import DenoiserSettings
+from methods.networks.losses import rmse
 
 
-class Parameters(Settings):
+class Parameters(DenoiserSettings):
     """target: what the network predicts (epsilon as published); T: number of times; noise_level: λ,
     the stationary standard deviation, for images in [0, 1]; left: share of the residual left at
     t = T; start_share: share of the training at t = T, where sampling starts (the rest is uniform,
-    as published); the rest is the size of the network, see `methods.networks.unet.UNet`."""
+    as published)."""
 
     target: Literal["x0", "epsilon"] = "x0"
     T: int = Field(default=100, ge=1)
     noise_level: float = Field(default=10 / 255, gt=0)
     left: float = Field(default=0.005, gt=0, lt=1)
     start_share: float = Field(default=0.5, ge=0, le=1)
-    width: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 3, 4)
-    blocks: int = 1
-    unshuffle: int = 2
 
 
 class Variant(Settings):
@@ -140,8 +137,7 @@ class MeanReverting(LearnedMethod):
         self.sde = MeanRevertingSDE.cosine(p.T, 2 * p.noise_level, p.left)
 
     def build(self) -> nn.Module:
-        size = self.parameters.model_dump(include={"width", "multipliers", "blocks", "unshuffle"})
-        return UNet(in_channels=6, time=True, **size)
+        return self.parameters.build(in_channels=6, time=True)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """The network's prediction of its target: x̂0, as the condition plus a correction, or ε̂.
@@ -152,13 +148,15 @@ class MeanReverting(LearnedMethod):
         return condition + prediction if self.parameters.target == "x0" else prediction
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean absolute error of the target at random times."""
+        """Error at random times: the regression's for x0, the mean absolute one for ε."""
         x0, condition = 2 * clean - 1, 2 * degraded - 1
         t = random_times(len(x0), self.sde.T, self.parameters.start_share, generator)
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
         x_t = self.sde.diffuse(x0, condition, t, epsilon)
-        target = x0 if self.parameters.target == "x0" else epsilon
-        return (self.predict(condition, x_t, t.to(x0.device)) - target).abs().mean()
+        prediction = self.predict(condition, x_t, t.to(x0.device))
+        if self.parameters.target == "x0":
+            return rmse(prediction, x0)
+        return (prediction - epsilon).abs().mean()
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]

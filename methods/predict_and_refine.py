@@ -14,20 +14,17 @@ from methods.diffusion.conditional import per_image_noise, predict_on_tiles, ran
 from methods.diffusion.samplers import ddim, ddpm
 from methods.diffusion.schedule import linear, uniform_timesteps
 from methods.networks.any_size import tiled
-from methods.networks.unet import UNet
+from methods.networks.denoisers import DENOISERS, DenoiserSettings
+from methods.networks.losses import rmse
 
 
-class Parameters(Settings):
+class Parameters(DenoiserSettings):
     """T: times of the linear noise schedule; start_share: share of the training at t = T, where
-    sampling starts (the rest is uniform, as published); the rest is the size of the predictor, see
-    `methods.networks.unet.UNet`. The refiner has half its width."""
+    sampling starts (the rest is uniform, as published). The denoiser's settings are the
+    predictor's; the refiner has half its width."""
 
     T: int = Field(default=1000, ge=1)
     start_share: float = Field(default=0.5, ge=0, le=1)
-    width: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 3, 4)
-    blocks: int = 1
-    unshuffle: int = 2
 
 
 class Variant(Settings):
@@ -41,7 +38,7 @@ class Variant(Settings):
 
 
 class PredictorAndRefiner(nn.Module):
-    """Two U-Nets as one network: without a time it predicts, with one it refines.
+    """Two denoisers as one network: without a time it predicts, with one it refines.
 
     The predictor maps (B, 3, H, W) to the correction of the degraded image; the refiner maps
     (B, 6, H, W), condition and noisy residual, and times (B,) in [0, 1] to the residual.
@@ -51,12 +48,13 @@ class PredictorAndRefiner(nn.Module):
     is left to it, the residual, is the simpler part.
     """
 
-    def __init__(self, width: int, **size):
+    def __init__(self, settings: DenoiserSettings):
         super().__init__()
+        width = settings.network.get("width", DENOISERS[settings.denoiser][settings.size]["width"])
         # A multiple of 8 suits the groups of the normalisation.
         refiner_width = max(8, width // 16 * 8)
-        self.predictor = UNet(width=width, **size)
-        self.refiner = UNet(in_channels=6, time=True, width=refiner_width, **size)
+        self.predictor = settings.build(in_channels=3, time=False)
+        self.refiner = settings.build(in_channels=6, time=True, width=refiner_width)
 
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
         return self.predictor(x) if t is None else self.refiner(x, t)
@@ -82,8 +80,7 @@ class PredictAndRefine(LearnedMethod):
         self.schedule = linear(self.parameters.T)
 
     def build(self) -> nn.Module:
-        size = {"width", "multipliers", "blocks", "unshuffle"}
-        return PredictorAndRefiner(**self.parameters.model_dump(include=size))
+        return PredictorAndRefiner(self.parameters)
 
     def predict(self, condition: Tensor) -> Tensor:
         """The first answer: (B, 3, H, W) in the [-1, 1] scale, as the condition."""
@@ -94,7 +91,7 @@ class PredictAndRefine(LearnedMethod):
         return self.network(torch.cat([condition, r_t], dim=1), t / self.schedule.T)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean absolute error of the prediction, plus that of the refined image at random times.
+        """The regression's error of the prediction, plus that of the refined image at random times.
 
         As published, gradients of the second reach the predictor too. The first is ours: the
         published loss is that of the noise, which a good predictor makes easier to tell; with the
@@ -106,7 +103,8 @@ class PredictAndRefine(LearnedMethod):
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
         signal, noise = self.schedule.coefficients(t, x0)
         refined = self.refine(condition, signal * residual + noise * epsilon, t.to(x0.device))
-        return residual.abs().mean() + (residual - refined).abs().mean()
+        prediction = x0 - residual
+        return rmse(prediction, x0) + rmse(prediction + refined, x0)
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]

@@ -18,23 +18,19 @@ from methods.diffusion.conditional import (
     sample_posterior,
 )
 from methods.diffusion.schedule import uniform_timesteps
-from methods.networks.unet import UNet
+from methods.networks.denoisers import DenoiserSettings
+from methods.networks.losses import rmse
 
 
-class Parameters(Settings):
+class Parameters(DenoiserSettings):
     """T: length of the chain; kappa: noise at its end, on the [-1, 1] scale of images; power: p of
     the schedule (below 1, η rises early); start_share: share of the training at t = T, where
-    sampling starts (the rest is uniform, as published); the rest is the size of the network, see
-    `methods.networks.unet.UNet`."""
+    sampling starts (the rest is uniform, as published)."""
 
     T: int = Field(default=15, ge=2)
     kappa: float = Field(default=2.0, gt=0)
     power: float = Field(default=0.3, gt=0)
     start_share: float = Field(default=0.5, ge=0, le=1)
-    width: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 3, 4)
-    blocks: int = 1
-    unshuffle: int = 2
 
 
 class Variant(Settings):
@@ -127,8 +123,7 @@ class ResidualShift(LearnedMethod):
         self.chain = ShiftingChain.geometric(p.T, p.kappa, p.power)
 
     def build(self) -> nn.Module:
-        size = self.parameters.model_dump(include={"width", "multipliers", "blocks", "unshuffle"})
-        return UNet(in_channels=6, time=True, **size)
+        return self.parameters.build(in_channels=6, time=True)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """x̂0: the network's correction added to the condition.
@@ -141,12 +136,12 @@ class ResidualShift(LearnedMethod):
         return condition + self.network(inputs, t / self.chain.T)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean absolute error of x̂0 at random times (published: squared)."""
+        """Error of x̂0 at random times: the regression's (published: squared)."""
         x0, condition = 2 * clean - 1, 2 * degraded - 1
         t = random_times(len(x0), self.chain.T, self.parameters.start_share, generator)
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
         x_t = self.chain.diffuse(x0, condition, t, epsilon)
-        return (self.predict(condition, x_t, t.to(x0.device)) - x0).abs().mean()
+        return rmse(self.predict(condition, x_t, t.to(x0.device)), x0)
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]

@@ -7,11 +7,12 @@ from benchmark import config as configuration
 from benchmark import registry
 from benchmark.errors import UserError
 
+SHIPPED = sorted(path.stem for path in (registry.ROOT / "config").glob("*.yaml"))
 GOOD = {
     "name": "tiny",
     "train_on": "photos",
     "datasets": {"photos": {"split": "val"}},
-    "methods": {"identity": None, "unet": {"training": {"steps": 3}}},
+    "methods": {"identity": None, "regression": {"training": {"steps": 3}}},
     "discover": False,
 }
 
@@ -33,12 +34,12 @@ def changed(**values):
 def test_good_configuration_with_its_defaults(write):
     config = configuration.load(write(GOOD))
     assert config.variants_of("identity") == {"default": {}}
-    assert config.training_of("unet").steps == 3
+    assert config.training_of("regression").steps == 3
     assert config.training_of("identity") == config.training
-    assert config.seeds_of("unet") == (0,)
+    assert config.seeds_of("regression") == (0,)
 
 
-@pytest.mark.parametrize("name", ["default", "smoke"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configurations_and_their_methods_are_sound(name):
     path = registry.ROOT / "config" / f"{name}.yaml"
     configuration.check_methods(configuration.load(path), str(path))
@@ -48,12 +49,21 @@ def test_shipped_configurations_and_their_methods_are_sound(name):
     ("values", "message"),
     [
         (changed(metods={}), "unknown key 'metods'. Did you mean 'methods'"),
-        (changed(methods={"unett": None}), "no method 'unett'. Did you mean 'unet'"),
+        (changed(methods={"regresion": None}), "no method 'regresion'. Did you mean 'regression'"),
         (changed(methods={"a": {"method": "orakle"}}), "methods.a: .*Did you mean 'oracle'"),
-        (changed(methods={"unet": {"trainin": {}}}), "methods.unet: .*Did you mean 'training'"),
-        (changed(methods={"unet": {"training": {"step": 3}}}), "training: .*Did you mean 'steps'"),
-        (changed(methods={"unet": {"training": {"steps": 0}}}), "training: steps: .*greater"),
-        (changed(methods={"unet": {"training": {"steps": "x"}}}), "training: steps: .*integer"),
+        (
+            changed(methods={"regression": {"trainin": {}}}),
+            "methods.regression: .*Did you mean 'training'",
+        ),
+        (
+            changed(methods={"regression": {"training": {"step": 3}}}),
+            "training: .*Did you mean 'steps'",
+        ),
+        (changed(methods={"regression": {"training": {"steps": 0}}}), "training: steps: .*greater"),
+        (
+            changed(methods={"regression": {"training": {"steps": "x"}}}),
+            "training: steps: .*integer",
+        ),
         (changed(training={"stages": [{"share": 0.5, "batch": 1, "crop": 16}]}), "sum to 1"),
         (changed(training={"stages": []}), "training.stages"),
         (changed(methods={"Bad Name": None}), "Bad Name"),
@@ -61,6 +71,8 @@ def test_shipped_configurations_and_their_methods_are_sound(name):
         (changed(name="a/b"), "name: .*pattern"),
         (changed(datasets={"photos": {"splt": "val"}}), "datasets.photos: .*Did you mean 'split'"),
         (changed(seeds="many"), "seeds"),
+        (changed(leave_out=["orakle"]), "leave_out: .*Did you mean 'oracle'"),
+        (changed(training={"accumulate": 3}), "a batch of 16 cannot be cut into 3 equal parts"),
         ({"name": "x"}, "methods: Field required"),
         ("- a\n- b\n", "must hold keys"),
         ("a: [1\n", "not valid YAML"),
@@ -81,13 +93,15 @@ def test_missing_file(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"parameters": {"widht": 8}}, "methods.unet.parameters: .*Did you mean 'width'"),
-        ({"variants": {"a": {"tille": 8}}}, "methods.unet.variants.a: .*Did you mean 'tile'"),
-        ({"variants": {"a": {"tile": "big"}}}, "methods.unet.variants.a: tile: "),
+        ({"parameters": {"netwrok": {}}}, "methods.regression.parameters: .*mean 'network'"),
+        ({"parameters": {"network": {"widht": 8}}}, "'widht'. Did you mean 'width'"),
+        ({"parameters": {"denoiser": "unett"}}, "methods.regression.parameters: denoiser: "),
+        ({"variants": {"a": {"tille": 8}}}, "methods.regression.variants.a: .*Did you mean 'tile'"),
+        ({"variants": {"a": {"tile": "big"}}}, "methods.regression.variants.a: tile: "),
     ],
 )
 def test_methods_own_parameters_are_checked(write, entry, message):
-    config = configuration.load(write(changed(methods={"unet": entry})))
+    config = configuration.load(write(changed(methods={"regression": entry})))
     with pytest.raises(UserError, match=message):
         configuration.check_methods(config, "run.yaml")
 
@@ -95,4 +109,6 @@ def test_methods_own_parameters_are_checked(write, entry, message):
 def test_methods_that_are_not_named_are_discovered(write):
     config = configuration.load(write(changed(discover=True)))
     assert set(config.methods) == set(registry.available())
-    assert list(config.methods)[:2] == ["identity", "unet"]
+    assert list(config.methods)[:2] == ["identity", "regression"]
+    fewer = configuration.load(write(changed(discover=True, leave_out=["oracle"])))
+    assert set(config.methods) - set(fewer.methods) == {"oracle"}

@@ -7,7 +7,7 @@ from benchmark import registry
 from benchmark.method import ALL_WEATHERS, LearnedMethod
 from tests.test_weatherdiff import tiny_weatherdiff
 
-SMALL = {"width": 8, "multipliers": (1, 2), "blocks": 1}
+SMALL = {"network": {"width": 8, "multipliers": (1, 2), "blocks": 1}}
 
 
 def make(name):

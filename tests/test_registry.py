@@ -64,18 +64,20 @@ def test_a_syntax_error_names_file_and_line(add, tmp_path, monkeypatch):
 
 
 def test_learned_methods_are_known_without_importing_them():
-    assert registry.learns("unet")
+    assert registry.learns("regression")
     assert registry.learns("conditional_diffusion")
     assert not registry.learns("identity")
 
 
 def test_sources_follow_imports():
-    unet = registry.sources("methods.unet")
-    assert "methods/unet.py" in unet
-    assert "methods/networks/unet.py" in unet
-    assert "benchmark/method.py" in unet
-    assert not any(path.startswith("methods/diffusion") for path in unet)
-    assert "methods/diffusion/samplers/__init__.py" in registry.sources("methods.conditional_diffusion")
+    files = registry.sources("methods.regression")
+    assert "methods/regression.py" in files
+    assert "methods/networks/unet.py" in files
+    assert "benchmark/method.py" in files
+    assert not any(path.startswith("methods/diffusion") for path in files)
+    assert "methods/diffusion/samplers/__init__.py" in registry.sources(
+        "methods.conditional_diffusion"
+    )
 
 
 def test_the_suite_knows_no_single_method():

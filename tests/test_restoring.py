@@ -128,7 +128,7 @@ def test_the_oracle_sees_the_target(images, tmp_path):
 def diffusion():
     kind = registry.load("conditional_diffusion")
     torch.manual_seed(0)
-    method = kind(kind.Parameters(width=8, multipliers=(1, 2), blocks=1))
+    method = kind(kind.Parameters(network={"width": 8, "multipliers": (1, 2), "blocks": 1}))
     torch.nn.init.normal_(method.network.leave.weight, std=0.1)
     return method
 
@@ -136,7 +136,7 @@ def diffusion():
 def test_weights_missing_or_of_another_model_are_every_images_status(images, tmp_path):
     table = restore(diffusion(), images, tmp_path, tmp_path / "none.safetensors")
     assert set(table.status) == {"weights-missing"}
-    other = registry.load("unet")()
+    other = registry.load("regression")()
     weights.save(other.network, tmp_path / "other.safetensors")
     table = restore(diffusion(), images, tmp_path, tmp_path / "other.safetensors")
     assert set(table.status) == {"failed"}

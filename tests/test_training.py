@@ -1,5 +1,9 @@
 """Training is a function of its seed, and a run that was killed ends as one that was not."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -29,7 +33,7 @@ def photos(tmp_path):
 def make(name="conditional_diffusion", width=8):
     kind = registry.load(name)
     torch.manual_seed(0)
-    return kind(kind.Parameters(width=width, multipliers=(1, 2), blocks=1))
+    return kind(kind.Parameters(network={"width": width, "multipliers": (1, 2), "blocks": 1}))
 
 
 def run(photos, folder, settings=SETTINGS, seed=0, name="conditional_diffusion"):
@@ -49,14 +53,14 @@ def test_stages_take_their_shares_of_the_steps_and_all_of_them():
 
 def test_batches_have_the_size_of_their_stage(photos, tmp_path, monkeypatch):
     seen = []
-    loss = registry.load("unet").loss
+    loss = registry.load("regression").loss
 
     def spy(self, clean, degraded, generator):
         seen.append(tuple(clean.shape))
         return loss(self, clean, degraded, generator)
 
-    monkeypatch.setattr(registry.load("unet"), "loss", spy)
-    run(photos, tmp_path / "run", name="unet")
+    monkeypatch.setattr(registry.load("regression"), "loss", spy)
+    run(photos, tmp_path / "run", name="regression")
     assert seen == [(2, 3, 16, 16)] * 3 + [(1, 3, 24, 24)] * 3
 
 
@@ -109,7 +113,7 @@ def test_a_useless_checkpoint_is_not_used(photos, tmp_path, checkpoint):
 
 
 def test_a_loss_that_is_not_finite_stops_training(photos, tmp_path):
-    method = make("unet")
+    method = make("regression")
     method.loss = lambda clean, degraded, generator: method.network(clean).sum() * float("nan")
     with pytest.raises(FloatingPointError, match="step 1"):
         training.train(method, photos, SETTINGS, 0, tmp_path / "run")
@@ -117,7 +121,7 @@ def test_a_loss_that_is_not_finite_stops_training(photos, tmp_path):
 
 def test_no_photos(tmp_path):
     with pytest.raises(UserError, match="dvc pull"):
-        training.train(make("unet"), [], SETTINGS, 0, tmp_path / "run")
+        training.train(make("regression"), [], SETTINGS, 0, tmp_path / "run")
 
 
 def test_average_is_the_exponential_moving_average():
@@ -141,9 +145,9 @@ def test_learning_rate_warms_up_and_falls_to_zero():
 
 
 def test_weights_round_trip_and_widen_half_precision(tmp_path):
-    network = make("unet").network
+    network = make("regression").network
     weights.save(network, tmp_path / "w.safetensors")
-    other = make("unet").network
+    other = make("regression").network
     torch.nn.init.ones_(other.leave.weight)
     weights.load(other, tmp_path / "w.safetensors")
     assert same(network.state_dict(), other.state_dict())
@@ -154,15 +158,68 @@ def test_weights_round_trip_and_widen_half_precision(tmp_path):
 
 def test_weights_of_another_model_are_refused_by_name(tmp_path):
     path = tmp_path / "w.safetensors"
-    weights.save(make("unet").network, path)
+    weights.save(make("regression").network, path)
     with pytest.raises(
         UserError, match=r"w\.safetensors is of another model.*it has enter\.weight"
     ):
         weights.load(make("conditional_diffusion").network, path)
     with pytest.raises(UserError, match="of shape"):
-        weights.load(make("unet", width=16).network, path)
+        weights.load(make("regression", width=16).network, path)
     path.write_bytes(b"{}")
     with pytest.raises(UserError, match="not a whole safetensors file"):
-        weights.load(make("unet").network, path)
+        weights.load(make("regression").network, path)
     with pytest.raises(WeightsMissing, match="is missing"):
-        weights.load(make("unet").network, tmp_path / "none.safetensors")
+        weights.load(make("regression").network, tmp_path / "none.safetensors")
+
+
+def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp_path):
+    """Exactly the same mathematics for a regression, whose loss is a mean over images."""
+    stage = ({"share": 1, "batch": 4, "crop": 16},)
+    whole = Training(steps=4, stages=stage, warmup=1, workers=0)
+    parts = whole.model_copy(update={"accumulate": 2})
+    first = run(photos, tmp_path / "whole", whole, name="regression")[1]
+    second = run(photos, tmp_path / "parts", parts, name="regression")[1]
+    assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
+    start = make("regression").network.state_dict()
+    assert any(not torch.allclose(start[k], first[k], atol=2e-3) for k in first)
+
+
+def test_curves_are_written_for_tensorboard(photos, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(photos, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("loss")]
+    curve = (tmp_path / "run" / "curve.csv").read_text().splitlines()[1:]
+    assert losses == pytest.approx([float(line.split(",")[1]) for line in curve], rel=1e-6)
+
+
+def test_two_processes_train_as_one(photos, tmp_path):
+    """Launched as several GPUs would be, on the CPU: half of the batch on each."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys; from pathlib import Path\n"
+        "from benchmark import training\n"
+        "from benchmark.training_settings import Training\n"
+        "from tests.test_training import make\n"
+        "folder = Path(sys.argv[1])\n"
+        "stage = ({'share': 1, 'batch': int(sys.argv[2]), 'crop': 16},)\n"
+        "settings = Training(steps=3, stages=stage, warmup=1, workers=0)\n"
+        "photos = sorted(Path(sys.argv[3]).glob('*.png'))\n"
+        "training.train(make('regression'), photos, settings, 0, folder)\n"
+    )
+
+    def launch(processes, batch):
+        folder = tmp_path / f"{processes}"
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node"]
+        command += [str(processes), script, folder, str(batch), tmp_path]
+        environment = {**os.environ, "PYTHONPATH": str(registry.ROOT), "OMP_NUM_THREADS": "1"}
+        environment["ACCELERATE_USE_CPU"] = "1"
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return load_file(folder / "weights.safetensors")
+
+    two, one = launch(2, 2), launch(1, 4)
+    assert all(torch.allclose(two[k], one[k], atol=2e-3) for k in one)
+    assert not all(torch.allclose(two[k], launch(1, 2)[k], atol=2e-3) for k in one)

@@ -67,7 +67,7 @@ def test_running_again_does_nothing(repository):
 
 
 def test_an_edit_of_a_method_re_runs_that_method_only(repository):
-    file = repository / "methods" / "unet.py"
+    file = repository / "methods" / "regression.py"
     before = file.read_text()
     file.write_text(before + "\n# edited\n")
     try:
@@ -92,11 +92,11 @@ def test_new_step_counts_never_retrain(repository):
 
 def test_a_misspelt_method_is_an_error_that_names_it(repository):
     (repository / "config" / "wrong.yaml").write_text(
-        (repository / SMOKE).read_text().replace("  unet:", "  unett:")
+        (repository / SMOKE).read_text().replace("method: regression", "method: regresion")
     )
     done = snakemake(repository, "--dry-run", "--config", "run=config/wrong.yaml")
     assert done.returncode != 0
-    assert "Did you mean 'unet'" in done.stdout + done.stderr
+    assert "Did you mean 'regression'" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

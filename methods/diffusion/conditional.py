@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from methods.networks.any_size import tiled
+from methods.networks.any_size import grid_shift, tiled
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 Posterior = Callable[[Tensor, Tensor, int, int], tuple[Tensor, float]]
@@ -24,18 +24,26 @@ def per_image_noise(shape: Sequence[int], generators: list[torch.Generator]) -> 
 
 
 def predict_on_tiles(
-    predict: Predict, condition: Tensor, x_t: Tensor, t: int, tile: int, overlap: int
+    predict: Predict,
+    condition: Tensor,
+    x_t: Tensor,
+    t: int,
+    tile: int,
+    overlap: int,
+    step: int = 0,
+    batch: int = 1,
 ) -> Tensor:
     """predict(condition, x_t, times) at one time for all, on tiles where the image is large.
 
-    condition, x_t: (B, 3, H, W); predict gets them cut alike, and (B,) times.
+    condition, x_t: (B, 3, H, W); predict gets them cut alike, and (B,) times. Each step of a
+    sampler has its own grid of tiles; `batch` tiles are evaluated at once.
     """
 
-    def evaluate(inputs: Tensor) -> Tensor:
-        times = torch.full((len(inputs),), t, device=inputs.device)
-        return predict(inputs[:, :3], inputs[:, 3:], times)
+    def evaluate(condition: Tensor, x_t: Tensor) -> Tensor:
+        return predict(condition, x_t, torch.full((len(x_t),), t, device=x_t.device))
 
-    return tiled(evaluate, torch.cat([condition, x_t], dim=1), tile, overlap)
+    shift = grid_shift(step, tile, overlap)
+    return tiled(evaluate, (condition, x_t), tile, overlap, shift, batch)
 
 
 def sample_posterior(

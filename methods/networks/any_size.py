@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,41 +18,145 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
-def tiled(evaluate: Callable[[Tensor], Tensor], x: Tensor, tile: int, overlap: int) -> Tensor:
+def tiled(
+    evaluate: Callable[..., Tensor],
+    x: Tensor | tuple[Tensor, ...],
+    tile: int,
+    overlap: int,
+    shift: tuple[int, int] = (0, 0),
+    batch: int = 1,
+) -> Tensor:
     """Evaluate a network on overlapping tiles and blend them; every pixel is covered.
 
-    evaluate maps (B, C, h, w) to (B, D, h, w); x is (B, C, H, W). An image no larger than one tile
-    is evaluated whole. Tiles are `tile` pixels square (less where the image is smaller), overlap by
+    evaluate maps (B, C, h, w) to (B, D, h, w); x is (B, C, H, W), or a tuple of such tensors with
+    equal B, H, W, whose tiles are then evaluate's arguments. An image no larger than one tile is
+    evaluated whole. Tiles are `tile` pixels square (less where the image is smaller), overlap by
     at least `overlap` pixels, and are blended with weights that fall linearly towards the tile's
-    edge. Raises ValueError unless 0 <= overlap < tile.
+    edge. `batch` tiles are evaluated at once, stacked along B.
+
+    shift moves the grid of tiles up and left by so many pixels (modulo tile - overlap); tiles that
+    would reach beyond the image are moved back inside, so that all are equally large. At (0, 0)
+    tiles are spread evenly. With `grid_shift` the seams of a sampler's steps do not add up in one
+    place.
+
+    The one buffer as large as the image is the result. Raises ValueError unless
+    0 <= overlap < tile and batch >= 1, and for tensors that differ in size.
     """
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap must lie in [0, tile), not overlap {overlap}, tile {tile}")
-    height, width = x.shape[-2:]
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, not {batch}")
+    tensors = x if isinstance(x, tuple) else (x,)
+    height, width = tensors[0].shape[-2:]
+    if any(t.shape[-2:] != (height, width) for t in tensors):
+        raise ValueError(f"tensors differ in size: {[tuple(t.shape) for t in tensors]}")
     if height <= tile and width <= tile:
-        return evaluate(x)
-    h, w = min(tile, height), min(tile, width)
-    weight = (_ramp(h, overlap)[:, None] * _ramp(w, overlap)[None, :]).to(x)
-    total = weighted = None
-    for top, left in itertools.product(_starts(height, h, overlap), _starts(width, w, overlap)):
-        part = evaluate(x[..., top : top + h, left : left + w]) * weight
-        if weighted is None:
-            weighted = part.new_zeros(*part.shape[:2], height, width)
-            total = weight.new_zeros(height, width)
-        weighted[..., top : top + h, left : left + w] += part
-        total[top : top + h, left : left + w] += weight
-    return weighted / total
+        return evaluate(*tensors)
+    rows, columns = (
+        _grid(length, min(tile, length), overlap, moved, tensors[0].device)
+        for length, moved in zip((height, width), shift, strict=True)
+    )
+    places = list(itertools.product(rows, columns))
+    blended = None
+    for i in range(0, len(places), batch):
+        some = places[i : i + batch]
+        parts = evaluate(*(_stack(t, some) for t in tensors))
+        for place, part in zip(some, parts.chunk(len(some)), strict=True):
+            part = part * _weight(place).to(tensors[0])
+            if blended is None:
+                blended = part.new_zeros(*part.shape[:2], height, width)
+            _window(blended, place).add_(part)
+        del parts, part  # else they would stay while the next tiles are evaluated
+    _divide_by_total(blended, rows, columns, like=tensors[0])
+    return blended
 
 
-def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles start: evenly spread, the first at 0, the last ending at `length`."""
-    if length <= tile:
-        return [0]
-    count = -(-(length - overlap) // (tile - overlap))
-    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+def grid_shift(step: int, tile: int, overlap: int) -> tuple[int, int]:
+    """How far to shift the tiles of `tiled` at a sampler's step 0, 1, ...
+
+    The Halton sequence in bases 2 and 3 (Halton, 1960), which fills the square evenly however many
+    steps there are; step 0 is (0, 0). Raises ValueError unless step >= 0 and 0 <= overlap < tile.
+    """
+    if step < 0 or not 0 <= overlap < tile:
+        raise ValueError(f"no shift for step {step}, tile {tile}, overlap {overlap}")
+    return tuple((tile - overlap) * n // d for n, d in (_mirror(step, 2), _mirror(step, 3)))
 
 
-def _ramp(length: int, overlap: int) -> Tensor:
-    """Weights across a tile: 1 inside, falling linearly over `overlap` pixels at both ends, > 0."""
-    distance = torch.minimum(torch.arange(1, length + 1), torch.arange(length, 0, -1))
+def _mirror(number: int, base: int) -> tuple[int, int]:
+    """The digits of a number mirrored at the point, as a fraction: 6 = 110 (base 2) is 0.011."""
+    numerator, denominator = 0, 1
+    while number:
+        number, digit = divmod(number, base)
+        numerator, denominator = numerator * base + digit, denominator * base
+    return numerator, denominator
+
+
+@dataclass(frozen=True)
+class _Span:
+    """One side of a tile: where it starts, and its pixels' weights."""
+
+    start: int
+    weights: Tensor
+
+
+def _grid(length: int, tile: int, overlap: int, shift: int, device: torch.device) -> list[_Span]:
+    """Tiles along one side: evenly spread, or a grid that is shifted towards 0.
+
+    Where the shifted grid reaches beyond the image, the tile is moved back inside, but weighs as if
+    it had stayed, so that its inner edge, too, is where the grid has it.
+    """
+    last, stride = length - tile, tile - overlap
+    if last <= 0:
+        places = [0]
+    elif shift % stride:
+        places = range(-(shift % stride), length - overlap, stride)
+    else:
+        count = -(-(length - overlap) // stride)
+        places = [round(i * last / (count - 1)) for i in range(count)]
+    starts = [min(max(place, 0), last) for place in places]
+    return [
+        _Span(start, _ramp(tile, overlap, start - place).to(device))
+        for start, place in zip(starts, places, strict=True)
+    ]
+
+
+def _ramp(tile: int, overlap: int, skipped: int) -> Tensor:
+    """Weights across a tile: 1 inside, falling linearly over `overlap` pixels at both ends, > 0.
+
+    They start `skipped` pixels within the tile; beyond its end they are 0.
+    """
+    pixels = torch.arange(skipped, skipped + tile)
+    distance = torch.minimum(pixels + 1, tile - pixels).clamp(min=0)
     return (distance / (overlap + 1)).clamp(max=1)
+
+
+def _window(x: Tensor, place: tuple[_Span, _Span]) -> Tensor:
+    """The pixels of x (..., H, W) under a tile, as a view."""
+    rows, columns = (slice(span.start, span.start + len(span.weights)) for span in place)
+    return x[..., rows, columns]
+
+
+def _weight(place: tuple[_Span, _Span]) -> Tensor:
+    return place[0].weights[:, None] * place[1].weights[None, :]
+
+
+def _stack(x: Tensor, places: list[tuple[_Span, _Span]]) -> Tensor:
+    """The tiles of x (B, C, H, W) at some places: (len(places) * B, C, h, w)."""
+    return torch.cat([_window(x, place) for place in places])
+
+
+def _divide_by_total(blended: Tensor, rows: list[_Span], columns: list[_Span], like: Tensor):
+    """Divide each pixel, in place, by the sum of the weights that tiles have at it.
+
+    One tile's height of rows at a time, so that the sums are never held for the whole image.
+    """
+    height, width = blended.shape[-2:]
+    h = len(rows[0].weights)
+    for first in range(0, height, h):
+        total = like.new_zeros(min(h, height - first), width)
+        for row, column in itertools.product(rows, columns):
+            start, end = max(row.start, first), min(row.start + h, first + len(total))
+            if start < end:
+                part = _Span(start - first, row.weights[start - row.start : end - row.start])
+                _window(total, (part, column)).add_(_weight((part, column)).to(total))
+        blended[..., first : first + h, :] /= total

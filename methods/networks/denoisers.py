@@ -4,17 +4,23 @@ The small ones cost about the same time a training step on a CPU. All are called
 network(x, t=None), with x (B, in_channels, H, W) for any H, W >= 1, and return (B, 3, H, W).
 """
 
+import inspect
 from collections.abc import Iterable
-from typing import get_args
+from typing import Any, Literal, get_args
 
+from pydantic import model_validator
 from torch import nn
 
 from benchmark.errors import nearest
+from benchmark.method import Settings
 from methods.networks.nafnet import NAFNet
 from methods.networks.transformer import Transformer
 from methods.networks.unet import Conditioning, UNet
 
 NETWORKS = {"unet": UNet, "nafnet": NAFNet, "transformer": Transformer}
+
+# What the methods decide, not their users.
+OWN = {"in_channels", "out_channels", "time", "conditioning"}
 
 DENOISERS = {
     "unet": {
@@ -62,6 +68,28 @@ def build(
     elif conditioning == "modulation":
         raise ValueError(f"conditioning by modulation is made for 'unet', not for '{name}'")
     return NETWORKS[name](in_channels=in_channels, time=time, **settings)
+
+
+class DenoiserSettings(Settings):
+    """denoiser: the network's kind; size: `small` for CPU cores, `full` for a GPU; network:
+    settings of the network (its class's arguments, such as `width`) in place of the size's."""
+
+    denoiser: Literal["unet", "nafnet", "transformer"] = "unet"
+    size: Literal["small", "full"] = "small"
+    network: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _network_is_known(self) -> "DenoiserSettings":
+        known = set(inspect.signature(NETWORKS[self.denoiser]).parameters) - OWN
+        for key in self.network:
+            if key not in known:
+                raise ValueError(f"network: unknown key '{key}'.{nearest(key, known)}")
+        return self
+
+    def build(self, in_channels: int, time: bool, **overrides) -> nn.Module:
+        """The untrained network; see `build`."""
+        settings = {**self.network, **overrides}
+        return build(self.denoiser, self.size, in_channels, time, **settings)
 
 
 def _check(what: str, name: str, known: Iterable[str]) -> None:

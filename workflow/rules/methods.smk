@@ -37,7 +37,7 @@ rule train:
     params:
         settings=lambda w: settings_of(w, "parameters", "training"),
     shell:
-        "{BENCHMARK} train --config {CONFIG:q} --method {wildcards.method:q}"
+        "{TRAIN} train --config {CONFIG:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} 2>&1 | tee {log}"
 
 

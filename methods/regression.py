@@ -1,20 +1,12 @@
-"""U-Net regression: the clean image in one evaluation."""
+"""Regression: the clean image in one evaluation of a denoiser."""
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.method import Card, LearnedMethod, Settings
 from methods.networks.any_size import tiled
-from methods.networks.unet import UNet
-
-
-class Parameters(Settings):
-    """Size of the network; see `methods.networks.unet.UNet`."""
-
-    width: int = 32
-    multipliers: tuple[int, ...] = (1, 2, 3, 4)
-    blocks: int = 1
-    unshuffle: int = 2
+from methods.networks.denoisers import DenoiserSettings
+from methods.networks.losses import rmse
 
 
 class Variant(Settings):
@@ -26,25 +18,24 @@ class Variant(Settings):
 
 class Regression(LearnedMethod):
     card = Card(
-        title="U-Net regression",
+        title="Regression",
         citation="Ronneberger, Fischer and Brox. U-Net: Convolutional Networks for Biomedical "
         "Image Segmentation. MICCAI 2015.",
         url="https://doi.org/10.1007/978-3-319-24574-4_28",
         licence="MIT",
         supervision="paired",
-        description="The diffusion model's own backbone, trained to give the clean image directly "
-        "by least absolute error; its output is a correction added to the input.",
+        description="The diffusion model's own backbone, trained to give the clean image directly; "
+        "its output is a correction added to the input.",
     )
-    Parameters = Parameters
+    Parameters = DenoiserSettings
     Variant = Variant
 
     def build(self) -> nn.Module:
-        return UNet(**self.parameters.model_dump())
+        return self.parameters.build(in_channels=3, time=False)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean absolute error, on the [-1, 1] scale that the network works in."""
         x = 2 * degraded - 1
-        return (x + self.network(x) - (2 * clean - 1)).abs().mean()
+        return rmse(x + self.network(x), 2 * clean - 1)
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
