@@ -197,7 +197,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
         metrics = [m for m in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips") if rows[m].notna().any()]
         title = Text(f"{dataset}: all weathers, scored on RGB")
         table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
-        table.add_column("method")
+        table.add_column("method", overflow="fold")
         for heading in (*(HEADINGS[m].replace(" RGB", "") for m in metrics), "seconds", "NFE"):
             table.add_column(heading, justify="right", no_wrap=True)
         for _, row in rows.iterrows():

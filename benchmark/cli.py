@@ -167,16 +167,15 @@ def score(
 ) -> None:
     """Score any folder of images in the benchmark's protocols."""
     from benchmark.run import write_csv
-    from benchmark.scoring import score_folder
+    from benchmark.scoring import problems, score_folder
 
     scores = score_folder(restored, target, protocol)
     write_csv(scores, out)
     means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
     for (name, metric), values in means:
         print(f"{name:12} {metric:6} {values.mean():9.4f}  mean of {len(values)} images")
-    failed = scores[scores.status != "ok"]
-    for reason in failed.drop_duplicates(["image", "reason"]).itertuples():
-        print(f"not scored: {reason.image}: {reason.reason}", file=sys.stderr)
+    for problem in problems(scores):
+        print(f"not scored: {problem}", file=sys.stderr)
 
 
 @app.command("list")

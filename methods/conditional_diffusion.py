@@ -1,14 +1,13 @@
 """The image-conditional diffusion model: DDPM/DDIM with the degraded image as condition."""
 
-import itertools
 from typing import Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from benchmark.method import Card, LearnedMethod, Settings
-from methods.diffusion.conditional import per_image_noise, predict_on_tiles, random_times
+from benchmark.method import Card, LearnedMethod
+from methods.diffusion.conditional import TiledPrediction, per_image_noise, random_times
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, zero_terminal_snr
 from methods.diffusion.targets import Target, from_x0, to_x0
@@ -16,6 +15,7 @@ from methods.diffusion.timesteps import SPACINGS, noised_start
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import rmse
+from methods.networks.tile_settings import TileSettings
 from methods.networks.unet import Conditioning
 
 
@@ -47,11 +47,11 @@ class Parameters(DenoiserSettings):
         return self
 
 
-class Variant(Settings):
+class Variant(TileSettings):
     """sampler; steps: times at which the denoiser is evaluated; spacing: how they are chosen;
     start: the share of T at which sampling starts, from the degraded image with that time's noise
-    (1: from noise alone); eta: DDIM's share of fresh noise; tile, overlap: the largest square
-    evaluated at once and the tiles' overlap, in pixels; tile_batch: tiles evaluated at once."""
+    (1: from noise alone); eta: DDIM's share of fresh noise; the rest says how large images are cut,
+    see `methods.networks.tile_settings.TileSettings`."""
 
     sampler: Literal[
         "ddpm", "ddim", "dpm-solver-2s", "dpm-solver-2m", "dpm-solver-3m", "unipc", "heun", "plms"
@@ -60,9 +60,6 @@ class Variant(Settings):
     spacing: Literal["uniform", "quadratic", "log-snr"] = "uniform"
     start: float = Field(default=1.0, gt=0, le=1)
     eta: float = Field(default=0.0, ge=0, le=1)
-    tile: int = 768
-    overlap: int = 64
-    tile_batch: int = Field(default=1, ge=1)
 
 
 class ConditionalDiffusion(LearnedMethod):
@@ -123,19 +120,16 @@ class ConditionalDiffusion(LearnedMethod):
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
         condition, T = 2 * degraded - 1, self.schedule.T
-        steps = itertools.count()
+        predict = TiledPrediction(self.predict, condition, variant)
 
         def noise() -> Tensor:
             return per_image_noise(degraded.shape[1:], generators).to(degraded)
 
         def denoise(x_t: Tensor, t: int) -> Tensor:
             """x̂0, kept to the range of an image, without which ε at t near T leads far astray."""
-            prediction = predict_on_tiles(
-                self.predict, condition, x_t, t, variant.tile, variant.overlap,
-                step=next(steps), batch=variant.tile_batch,
-            )  # fmt: skip
             signal, sigma = self.schedule.signal(t), self.schedule.noise(t)
-            return to_x0(self.parameters.target, prediction, x_t, signal, sigma).clamp(-1, 1)
+            x0 = to_x0(self.parameters.target, predict(x_t, t), x_t, signal, sigma)
+            return x0.clamp(-1, 1)
 
         t0 = max(variant.steps, round(variant.start * T))
         times = SPACINGS[variant.spacing](self.schedule, variant.steps, t0)

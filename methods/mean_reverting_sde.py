@@ -11,16 +11,17 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.method import Card, LearnedMethod, Settings
+from benchmark.method import Card, LearnedMethod
 from methods.diffusion.conditional import (
+    TiledPrediction,
     per_image_noise,
-    predict_on_tiles,
     random_times,
     sample_posterior,
 )
 from methods.diffusion.schedule import uniform_timesteps
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import rmse
+from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(DenoiserSettings):
@@ -36,13 +37,10 @@ class Parameters(DenoiserSettings):
     start_share: float = Field(default=0.5, ge=0, le=1)
 
 
-class Variant(Settings):
-    """steps (= NFE), 1 to T; tile, overlap: the largest square evaluated at once and the tiles'
-    overlap, in pixels."""
+class Variant(TileSettings):
+    """steps (= NFE), 1 to T; the rest says how large images are cut."""
 
     steps: int = Field(default=4, ge=1)
-    tile: int = 768
-    overlap: int = 64
 
 
 @dataclass(frozen=True)
@@ -172,10 +170,11 @@ class MeanReverting(LearnedMethod):
                 return prediction
             return self.sde.to_x0(prediction, x_t, mu, t)
 
+        predict = TiledPrediction(predict_x0, condition, variant)
+
         def denoise(x_t: Tensor, t: int) -> Tensor:
             """x̂0, kept to the range of an image: near t = T, ε leads far astray."""
-            x0 = predict_on_tiles(predict_x0, condition, x_t, t, variant.tile, variant.overlap)
-            return x0.clamp(-1, 1)
+            return predict(x_t, t).clamp(-1, 1)
 
         def posterior(x_t: Tensor, x0: Tensor, t: int, s: int) -> tuple[Tensor, float]:
             return self.sde.posterior(x_t, x0, condition, t, s)

@@ -9,13 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.method import Card, LearnedMethod, Settings
-from methods.diffusion.conditional import per_image_noise, predict_on_tiles, random_times
+from benchmark.method import Card, LearnedMethod
+from methods.diffusion.conditional import TiledPrediction, per_image_noise, random_times
 from methods.diffusion.samplers import ddim, ddpm
 from methods.diffusion.schedule import linear, uniform_timesteps
 from methods.networks.any_size import tiled
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
 from methods.networks.losses import rmse
+from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(DenoiserSettings):
@@ -27,14 +28,12 @@ class Parameters(DenoiserSettings):
     start_share: float = Field(default=0.5, ge=0, le=1)
 
 
-class Variant(Settings):
-    """sampler and steps of the refiner (NFE = steps + 1); tile, overlap: the largest square
-    evaluated at once and the tiles' overlap, in pixels."""
+class Variant(TileSettings):
+    """sampler and steps of the refiner (NFE = steps + 1); the rest says how large images are
+    cut."""
 
     sampler: Literal["ddim", "ddpm"] = "ddpm"
     steps: int = Field(default=4, ge=1)
-    tile: int = 768
-    overlap: int = 64
 
 
 class PredictorAndRefiner(nn.Module):
@@ -110,17 +109,16 @@ class PredictAndRefine(LearnedMethod):
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
         condition = 2 * degraded - 1
-        prediction = tiled(self.predict, condition, variant.tile, variant.overlap)
+        tile, overlap, batch = variant.tiles(self.predict, 3, condition)
+        prediction = tiled(self.predict, condition, tile, overlap, batch=batch)
+        refine = TiledPrediction(self.refine, condition, variant)
 
         def noise() -> Tensor:
             return per_image_noise(degraded.shape[1:], generators).to(degraded)
 
         def denoise(r_t: Tensor, t: int) -> Tensor:
             """The residual, kept to what leads to an image in range."""
-            residual = predict_on_tiles(
-                self.refine, condition, r_t, t, variant.tile, variant.overlap
-            )
-            return (prediction + residual).clamp(-1, 1) - prediction
+            return (prediction + refine(r_t, t)).clamp(-1, 1) - prediction
 
         sampler = {"ddim": ddim, "ddpm": ddpm}[variant.sampler]
         times = uniform_timesteps(self.schedule.T, variant.steps)

@@ -3,17 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from benchmark.method import Card, LearnedMethod, Settings
+from benchmark.method import Card, LearnedMethod
 from methods.networks.any_size import tiled
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import rmse
-
-
-class Variant(Settings):
-    """tile, overlap: the largest square evaluated at once and the tiles' overlap, in pixels."""
-
-    tile: int = 768
-    overlap: int = 64
+from methods.networks.tile_settings import TileSettings
 
 
 class Regression(LearnedMethod):
@@ -28,7 +22,7 @@ class Regression(LearnedMethod):
         "its output is a correction added to the input.",
     )
     Parameters = DenoiserSettings
-    Variant = Variant
+    Variant = TileSettings
 
     def build(self) -> nn.Module:
         return self.parameters.build(in_channels=3, time=False)
@@ -38,7 +32,8 @@ class Regression(LearnedMethod):
         return rmse(x + self.network(x), 2 * clean - 1)
 
     def restore(
-        self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
+        self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
         x = 2 * degraded - 1
-        return (x + tiled(self.network, x, variant.tile, variant.overlap) + 1) / 2
+        tile, overlap, batch = variant.tiles(self.network, 3, x)
+        return (x + tiled(self.network, x, tile, overlap, batch=batch) + 1) / 2

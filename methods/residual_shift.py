@@ -10,16 +10,17 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.method import Card, LearnedMethod, Settings
+from benchmark.method import Card, LearnedMethod
 from methods.diffusion.conditional import (
+    TiledPrediction,
     per_image_noise,
-    predict_on_tiles,
     random_times,
     sample_posterior,
 )
 from methods.diffusion.schedule import uniform_timesteps
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import rmse
+from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(DenoiserSettings):
@@ -33,13 +34,10 @@ class Parameters(DenoiserSettings):
     start_share: float = Field(default=0.5, ge=0, le=1)
 
 
-class Variant(Settings):
-    """steps (= NFE), 1 to T; tile, overlap: the largest square evaluated at once and the tiles'
-    overlap, in pixels."""
+class Variant(TileSettings):
+    """steps (= NFE), 1 to T; the rest says how large images are cut."""
 
     steps: int = Field(default=4, ge=1)
-    tile: int = 768
-    overlap: int = 64
 
 
 @dataclass(frozen=True)
@@ -147,13 +145,13 @@ class ResidualShift(LearnedMethod):
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
         condition = 2 * degraded - 1
+        predict = TiledPrediction(self.predict, condition, variant)
 
         def noise() -> Tensor:
             return per_image_noise(degraded.shape[1:], generators).to(degraded)
 
         def denoise(x_t: Tensor, t: int) -> Tensor:
-            x0 = predict_on_tiles(self.predict, condition, x_t, t, variant.tile, variant.overlap)
-            return x0.clamp(-1, 1)
+            return predict(x_t, t).clamp(-1, 1)
 
         times = uniform_timesteps(self.chain.T, variant.steps)
         start = condition + self.chain.kappa * math.sqrt(self.chain.eta[-1].item()) * noise()

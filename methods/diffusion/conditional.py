@@ -1,11 +1,13 @@
 """What conditional diffusion methods share: times, noise, evaluation on tiles, posterior steps."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from methods.networks.any_size import grid_shift, tiled
+from methods.networks.tile_settings import TileSettings
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 Posterior = Callable[[Tensor, Tensor, int, int], tuple[Tensor, float]]
@@ -23,27 +25,28 @@ def per_image_noise(shape: Sequence[int], generators: list[torch.Generator]) -> 
     return torch.stack([torch.randn(tuple(shape), generator=g) for g in generators])
 
 
-def predict_on_tiles(
-    predict: Predict,
-    condition: Tensor,
-    x_t: Tensor,
-    t: int,
-    tile: int,
-    overlap: int,
-    step: int = 0,
-    batch: int = 1,
-) -> Tensor:
-    """predict(condition, x_t, times) at one time for all, on tiles where the image is large.
+class TiledPrediction:
+    """A sampler's network: called with x_t and one time for all, on tiles where images are large.
 
-    condition, x_t: (B, 3, H, W); predict gets them cut alike, and (B,) times. Each step of a
-    sampler has its own grid of tiles; `batch` tiles are evaluated at once.
+    predict: (condition, x_t, times) -> prediction, of (B, 3, H, W) tensors and (B,) times, which
+    gets condition and x_t cut alike. Every call is a step with its own grid of tiles, so that their
+    seams do not add up in one place.
     """
 
-    def evaluate(condition: Tensor, x_t: Tensor) -> Tensor:
-        return predict(condition, x_t, torch.full((len(x_t),), t, device=x_t.device))
+    def __init__(self, predict: Predict, condition: Tensor, settings: TileSettings):
+        self.predict, self.condition, self.step = predict, condition, 0
+        first = functools.partial(self._evaluate, t=1)
+        self.tile, self.overlap, self.batch = settings.tiles(first, (3, 3), condition)
 
-    shift = grid_shift(step, tile, overlap)
-    return tiled(evaluate, (condition, x_t), tile, overlap, shift, batch)
+    def __call__(self, x_t: Tensor, t: int) -> Tensor:
+        evaluate = functools.partial(self._evaluate, t=t)
+        shift = grid_shift(self.step, self.tile, self.overlap)
+        self.step += 1
+        inputs = (self.condition, x_t)
+        return tiled(evaluate, inputs, self.tile, self.overlap, shift, self.batch)
+
+    def _evaluate(self, condition: Tensor, x_t: Tensor, t: int) -> Tensor:
+        return self.predict(condition, x_t, torch.full((len(x_t),), t, device=x_t.device))
 
 
 def sample_posterior(

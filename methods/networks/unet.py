@@ -138,13 +138,15 @@ class ResidualBlock(nn.Module):
         h = self.norm1(x)
         if self.modulate1 is not None:
             h = self.modulate1(h, features)
-        h = self.conv1(F.silu(h))
+        h = F.silu(h)  # by its own name, it would keep the tensor before it alive
+        h = self.conv1(h)
         if self.shift is not None:
             h = h + self.shift(F.silu(embedding))[:, :, None, None]
         h = self.norm2(h)
         if self.modulate2 is not None:
             h = self.modulate2(h, features)
-        return self.skip(x) + self.conv2(F.silu(h))
+        h = F.silu(h)
+        return self.skip(x) + self.conv2(h)
 
 
 class Modulation(nn.Module):
