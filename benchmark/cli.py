@@ -178,6 +178,25 @@ def score(
         print(f"not scored: {problem}", file=sys.stderr)
 
 
+@app.command()
+def profile(
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file; the run's profile.json if none.")
+    ] = None,
+    images: Annotated[
+        int, typer.Option(min=1, help="Images that the published default restores, minutes each.")
+    ] = 5,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Measure how well the suite uses this machine, and our sampling against the published."""
+    from benchmark import profiling
+
+    settings, folder = _open(config)
+    report = profiling.profile(settings, folder, images)
+    profiling.write(report, out or folder.path / "profile.json")
+    print(profiling.as_table(report))
+
+
 @app.command("list")
 def list_methods() -> None:
     """List the methods with what they need."""

@@ -193,6 +193,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, c, h, w = x.shape
         qkv = self.qkv(self.norm(x)).reshape(b, 3, self.heads, c // self.heads, h * w)
-        q, k, v = qkv.transpose(-1, -2).unbind(dim=1)
+        # Contiguous, or torch falls back to a kernel that holds all pairs of positions in memory.
+        q, k, v = qkv.transpose(-1, -2).contiguous().unbind(dim=1)
         mixed = F.scaled_dot_product_attention(q, k, v)
         return x + self.out(mixed.transpose(-1, -2).reshape(b, c, h, w))

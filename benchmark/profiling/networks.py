@@ -1,0 +1,111 @@
+"""How much of a machine's arithmetic training and sampling reach, and what making pairs costs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from benchmark import registry, training
+from benchmark.method import LearnedMethod
+from benchmark.profiling.flops import flop_counter
+from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
+from benchmark.seeds import torch_generator
+from benchmark.training_settings import Training
+
+
+def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[float, float]:
+    """Shares of the matrix-product rate that the small denoiser of that name reaches in a training
+    step and in sampling one image, both with the conditional diffusion model around it.
+
+    The step's FLOPs are those of forward and backward; its time holds the optimiser's too.
+    """
+    method = diffusion(machine, denoiser=name)
+    clean, degraded = random_pairs(sizes.batch, sizes.crop, machine)
+    flops = training_flops(method, clean, degraded)
+    train = share_of_matmul(training_step(method, clean, degraded), flops, machine, sizes)
+    method.network.eval()
+    sample = sampling(method, sizes.side, machine)
+    with flop_counter() as counter:
+        sample()
+    return train, share_of_matmul(sample, counter.get_total_flops(), machine, sizes)
+
+
+def simulation_share(
+    photos: list[Path], settings: Training, machine: torch.device, sizes: Sizes
+) -> float:
+    """Seconds of making all training pairs, on one thread, over the seconds of all training steps
+    of the default conditional diffusion model, which wait for no pairs."""
+    making = learning = 0.0
+    for stage, first, end in settings.stage_steps():
+        method = diffusion(machine)
+        step = training_step(method, *random_pairs(stage.batch, stage.crop, machine))
+        learning += (end - first) * median_seconds(step, machine, sizes.repeats)
+        seconds = pair_seconds(photos, stage.crop, sizes.pairs, sizes.repeats)
+        making += (end - first) * stage.batch * seconds
+    return making / learning
+
+
+def pair_seconds(photos: list[Path], crop: int, count: int, repeats: int) -> float:
+    """Seconds to make a training pair on one thread: a mean, because kinds of weather differ."""
+    pairs = training.TrainingPairs(photos, crop, seed=0, first=0, count=count)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # as in training
+    try:
+        cpu = torch.device("cpu")
+        return median_seconds(lambda: [pairs[i] for i in range(count)], cpu, repeats) / count
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def diffusion(machine: torch.device, **parameters) -> LearnedMethod:
+    """The untrained conditional diffusion model, as training and restoring place it."""
+    kind = registry.load("conditional_diffusion")
+    torch.manual_seed(0)
+    method = kind(kind.Parameters(**parameters))
+    method.network.to(machine, memory_format=torch.channels_last)
+    method.device = machine
+    return method
+
+
+def random_pairs(batch: int, crop: int, machine: torch.device) -> tuple[Tensor, Tensor]:
+    """Clean and degraded (batch, 3, crop, crop) in [0, 1] of no meaning."""
+    clean, degraded = torch.rand(2, batch, 3, crop, crop, generator=torch_generator("profile"))
+    return clean.to(machine), degraded.to(machine)
+
+
+def training_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:
+    """Floating-point operations of forward and backward on a batch."""
+    with flop_counter() as counter:
+        method.loss(clean, degraded, torch_generator("profile")).backward()
+    method.network.zero_grad()
+    return counter.get_total_flops()
+
+
+def training_step(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> Callable[[], None]:
+    """A step on one and the same batch, with the optimiser and the moving average of training."""
+    settings = Training()
+    accelerator = Accelerator(mixed_precision="no")
+    average = AveragedModel(method.network, multi_avg_fn=training._warming_average(settings.ema))
+    optimizer = accelerator.prepare(training._optimizer(method.network, settings))
+    noise = torch_generator("profile")
+
+    def step() -> None:
+        training._learn(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
+        average.update_parameters(method.network)
+
+    return step
+
+
+def sampling(method: LearnedMethod, side: int, machine: torch.device) -> Callable[[], None]:
+    """Restores one image (side, side) in the method's default variant."""
+    _, degraded = random_pairs(1, side, machine)
+
+    @torch.inference_mode()
+    def sample() -> None:
+        method.restore(degraded, method.Variant(), [torch_generator("profile")])
+
+    return sample

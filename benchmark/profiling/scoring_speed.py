@@ -1,0 +1,68 @@
+"""The suite's scoring against the usual loop over pyiqa's and lpips' metrics, on the CPU."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from benchmark import columns
+from benchmark.errors import UserError
+from benchmark.images import read_image, to_float
+from benchmark.metrics import LPIPS_WEIGHTS, METRICS
+from benchmark.metrics.perceptual import _network
+from benchmark.profiling.timing import stopped
+from benchmark.scoring import score_images
+
+Pair = tuple[Path, Path]  # restored, target
+
+
+def scoring_speed(pairs: Sequence[Pair], repeats: int) -> tuple[float, float]:
+    """(how many times as many images a second the suite scores in all protocols, the largest
+    absolute difference of a value). Raises UserError if a pair cannot be scored."""
+    usual, cpu = usual_loop(), torch.device("cpu")
+    difference = np.abs(suite_scores(pairs) - usual(pairs)).max()  # also warms up both
+    own, theirs = [], []
+    for _ in range(repeats):
+        own.append(stopped(lambda: suite_scores(pairs), cpu))
+        theirs.append(stopped(lambda: usual(pairs), cpu))
+    return statistics.median(theirs) / statistics.median(own), float(difference)
+
+
+def suite_scores(pairs: Sequence[Pair]) -> np.ndarray:
+    """(pairs, METRICS) values by the suite."""
+    table = score_images([({"image": i}, *pair) for i, pair in enumerate(pairs)], METRICS)
+    failed = table[table.status != columns.OK]
+    if len(failed):
+        raise UserError(f"scoring: {failed.reason.iloc[0]}")
+    return table.value.to_numpy().reshape(len(pairs), len(METRICS))
+
+
+def usual_loop() -> Callable[[Sequence[Pair]], np.ndarray]:
+    """A function that gives (pairs, METRICS) values by pyiqa and lpips; each file is read once."""
+    import pyiqa
+
+    options = ({"test_y_channel": False}, {"test_y_channel": True, "color_space": "ycbcr"})
+    metrics = [
+        pyiqa.create_metric(name, device="cpu", **option)
+        for option in options
+        for name in ("psnr", "ssim")
+    ]
+    lpips = _network(LPIPS_WEIGHTS)  # the lpips package's, with the bundled backbone
+
+    @torch.inference_mode()
+    def loop(pairs: Sequence[Pair]) -> np.ndarray:
+        rows = []
+        for pair in tqdm(pairs, "pyiqa and lpips", unit="image"):
+            x, y = (_tensor(path) for path in pair)
+            row = [metric(x, y).item() for metric in metrics]
+            rows.append([*row, lpips(2 * x - 1, 2 * y - 1).item()])
+        return np.array(rows)
+
+    return loop
+
+
+def _tensor(path: Path) -> torch.Tensor:
+    return torch.from_numpy(to_float(read_image(path))).permute(2, 0, 1)[None]
