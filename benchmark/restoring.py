@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from benchmark import columns, device, weights
 from benchmark.errors import WeightsMissing
+from benchmark.flops import flop_counter
 from benchmark.images import read_image, to_float, to_uint8, write_png
 from benchmark.method import LearnedMethod, Method, Settings
 from benchmark.run import RESTORED
@@ -83,7 +83,7 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
 
     size = tuple(degraded.shape[-2:])
     if size not in flops:
-        with FlopCounterMode(display=False) as counter:
+        with flop_counter() as counter:
             run()
         flops[size] = counter.get_total_flops() or None
     with device.Stopwatch(machine) as watch:

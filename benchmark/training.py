@@ -196,9 +196,13 @@ def _batches(
 
 
 def _optimizer(network: torch.nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """Muon (Jordan, 2024; step sizes by Liu et al., 2025) for weights of two dimensions or more,
-    AdamW for biases and gains. It learns several times faster than AdamW alone.
+    """Muon (Jordan, 2024; step sizes by Liu et al., 2025) for weights of two dimensions or more and
+    AdamW for biases and gains, or AdamW for all (Loshchilov and Hutter, 2019).
     """
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, betas=settings.betas
+        )
     matrices = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
     groups = [

@@ -16,9 +16,10 @@ class Stage(Settings):
 
 
 class Training(Settings):
-    """Gradient steps and their stages, the learning rate (linear warm-up, cosine decay), AdamW's
-    betas, gradient clipping (norm), EMA decay, parts that a batch is computed in (gradient
-    accumulation), arithmetic, loader processes, and a checkpoint every so many seconds.
+    """Gradient steps and their stages, optimiser (`muon`: AdamW for biases and gains), learning
+    rate (linear warm-up, cosine decay), AdamW's betas, gradient clipping (norm), EMA decay, parts
+    that a batch is computed in (gradient accumulation), arithmetic, loader processes, and a
+    checkpoint every so many seconds.
 
     Stages go from many small crops, whose variety teaches fast, to few large ones, whose context
     tells a hazy scene from a pale one (progressive learning, Zamir et al., 2022, section 4).
@@ -29,6 +30,7 @@ class Training(Settings):
         default=(Stage(share=0.6, batch=16, crop=64), Stage(share=0.4, batch=4, crop=128)),
         min_length=1,
     )
+    optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = Field(default=3e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
     warmup: int = Field(default=20, ge=0)

@@ -30,7 +30,7 @@ class Parameters(DenoiserSettings):
     schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "edm"] = "linear"
     T: int = Field(default=1000, ge=1)
     zero_terminal_snr: bool = False
-    start_share: float = Field(default=0.5, ge=0, le=1)
+    start_share: float = Field(default=0.7, ge=0, le=1)
     weighting: Literal["plain", "min-snr"] = "plain"
     conditioning: Conditioning = "concatenation"
 
@@ -95,10 +95,15 @@ class ConditionalDiffusion(LearnedMethod):
         scale, (B,) times. The condition comes first among the network's input channels.
 
         For x0 the network gives the correction of the degraded image, as in the regression: where
-        there is no weather the answer is then zero.
+        there is no weather the answer is then zero. And x_t enters as √ᾱ_t x_t, the best linear
+        guess of x0 from it: it vanishes where x_t is noise alone, which the network would else have
+        to learn to ignore.
         """
-        prediction = self.network(torch.cat([condition, x_t], dim=1), t / self.schedule.T)
-        return condition + prediction if self.parameters.target == "x0" else prediction
+        if self.parameters.target != "x0":
+            return self.network(torch.cat([condition, x_t], dim=1), t / self.schedule.T)
+        signal, _ = self.schedule.coefficients(t, x_t)
+        inputs = torch.cat([condition, signal * x_t], dim=1)
+        return condition + self.network(inputs, t / self.schedule.T)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Equation (12) with the condition: the weighted error of the target at random times.

@@ -1,5 +1,7 @@
 """Regression: the clean image in one evaluation of a denoiser."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -8,6 +10,12 @@ from methods.networks.any_size import tiled
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import rmse
 from methods.networks.tile_settings import TileSettings
+
+
+class Parameters(DenoiserSettings):
+    """loss: each image's root mean square error, or the mean absolute error that most use."""
+
+    loss: Literal["rmse", "l1"] = "rmse"
 
 
 class Regression(LearnedMethod):
@@ -21,7 +29,7 @@ class Regression(LearnedMethod):
         description="The diffusion model's own backbone, trained to give the clean image directly; "
         "its output is a correction added to the input.",
     )
-    Parameters = DenoiserSettings
+    Parameters = Parameters
     Variant = TileSettings
 
     def build(self) -> nn.Module:
@@ -29,7 +37,10 @@ class Regression(LearnedMethod):
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         x = 2 * degraded - 1
-        return rmse(x + self.network(x), 2 * clean - 1)
+        prediction, target = x + self.network(x), 2 * clean - 1
+        if self.parameters.loss == "l1":
+            return (prediction - target).abs().mean()
+        return rmse(prediction, target)
 
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]

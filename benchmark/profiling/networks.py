@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from benchmark import registry, training
+from benchmark.flops import flop_counter
 from benchmark.method import LearnedMethod
-from benchmark.profiling.flops import flop_counter
 from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
 from benchmark.seeds import torch_generator
 from benchmark.training_settings import Training

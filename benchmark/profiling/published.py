@@ -1,8 +1,8 @@
 """The published way of sampling against ours, with the same weights on the same images.
 
-Published (Özdenizci and Legenstein, 2023, algorithm 2; section 4.2 and the authors' code for the
-settings): 64×64 patches, 16 pixels apart, whose predictions are averaged at every step of DDIM; 25
-steps by default. Ours evaluates an image whole, or on tiles where it is larger than one.
+Published (Özdenizci and Legenstein, 2023, algorithm 2, with the settings of the authors' code):
+64×64 patches, 16 pixels apart, whose predictions are averaged at every step of DDIM; 25 steps by
+default. Ours evaluates an image whole, or on tiles where it is larger than one.
 """
 
 import statistics

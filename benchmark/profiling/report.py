@@ -66,6 +66,7 @@ def profile(
         return _gains(published.default_gains(method, variant, choose_images(config, images)))
 
     def scoring() -> Values:
+        # Any images will do: the degraded ones stand for restored ones.
         return scoring_speed.scoring_speed(choose_images(config, 2 * images), sizes.repeats)
 
     measure(["matmul_gflops"], lambda: [matmul_rate(machine, sizes.matrix, repeats=10) / 1e9])

@@ -1,4 +1,8 @@
-"""The suite's scoring against the usual loop over pyiqa's and lpips' metrics, on the CPU."""
+"""The suite's scoring against the usual loop over pyiqa's and lpips' metrics, on the CPU.
+
+Values differ a little, because for SSIM pyiqa rounds Y and takes negative structure terms for 0,
+and for PSNR it adds 1e-8 to the error.
+"""
 
 import statistics
 from collections.abc import Callable, Sequence
