@@ -29,13 +29,15 @@ class MethodEntry(Settings):
     """One line of the board's making: a method file with its parameters, and its variants.
 
     `method` is the file in `methods/`; it defaults to the entry's own name. `training` replaces
-    single values of the run's `training`, `seeds` the run's `seeds`.
+    single values of the run's `training`, `seeds` the run's `seeds`. `teacher`: the entry that it
+    is distilled from.
     """
 
     method: str | None = None
     parameters: dict[str, Any] = {}
     training: dict[str, Any] = {}
     seeds: tuple[int, ...] | None = None
+    teacher: str | None = None
     variants: dict[Name, dict[str, Any]] = {}
 
     @field_validator("parameters", "training", "variants", mode="before")
@@ -116,6 +118,8 @@ def load(path: str | Path) -> Config:
         except UserError as error:
             raise UserError(f"{path}: methods.{label}: {error}") from None
         parse(Training, config.entry(label).training, f"{path}: methods.{label}.training")
+    for label, entry in config.methods.items():
+        _check_teacher(config, label, entry, path)
     for name in config.leave_out:
         try:
             registry.check_name(name)
@@ -126,6 +130,25 @@ def load(path: str | Path) -> Config:
         found = {name: MethodEntry() for name in registry.available() if name not in used}
         config = config.model_copy(update={"methods": {**config.methods, **found}})
     return config
+
+
+def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -> None:
+    if entry.teacher is None:
+        return
+    try:
+        teacher = config.entry(entry.teacher)
+    except UserError as error:
+        raise UserError(f"{path}: methods.{label}.teacher: {error}") from None
+    if teacher.teacher is not None or not registry.learns(config.method_of(entry.teacher)):
+        raise UserError(
+            f"{path}: methods.{label}.teacher: '{entry.teacher}' must be an entry that learns, and "
+            "not from another."
+        )
+    for seed in config.seeds_of(label):
+        if seed not in config.seeds_of(entry.teacher):
+            raise UserError(
+                f"{path}: methods.{label}.seeds: '{entry.teacher}' is not trained with seed {seed}."
+            )
 
 
 def parse(model: type[S], values: Any, where: str) -> S:

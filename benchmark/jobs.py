@@ -1,5 +1,6 @@
 """The jobs of a run: what the workflow calls for one method, variant, seed and data set."""
 
+import hashlib
 import json
 import traceback
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from accelerate import PartialState
 from tqdm import tqdm
 
-from benchmark import columns, device, registry, restoring, training
+from benchmark import columns, device, registry, restoring, training, weights
 from benchmark.atomic import write_text
 from benchmark.config import Config
 from benchmark.datasets import training_photos
@@ -41,7 +42,9 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
         method = build(config, label, seed)
         if not isinstance(method, LearnedMethod):
             raise UserError(f"'{label}' has nothing to train.")
-        facts = training.train(method, training_photos(config.train_on), settings, seed, folder)
+        teacher = _learn_from_teacher(config, run, label, seed, method)
+        photos = training_photos(config.train_on)
+        facts = training.train(method, photos, settings, seed, folder, teacher)
         result = {"status": columns.OK, **facts}
     except UserError:
         raise
@@ -53,6 +56,23 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
     return result
 
 
+def _learn_from_teacher(
+    config: Config, run: RunFolder, label: str, seed: int, method: LearnedMethod
+) -> str:
+    """Give a method its trained teacher, if the entry names one; returns the weights' checksum."""
+    name = config.entry(label).teacher
+    if name is None:
+        return ""
+    trained = json.loads((run.training(name, seed) / "training.json").read_text())
+    if trained["status"] != columns.OK:
+        raise RuntimeError(f"its teacher '{name}' was not trained: {trained['reason']}")
+    teacher = build(config, name, seed)
+    file = run.training(name, seed) / "weights.safetensors"
+    weights.load(teacher.network, file)
+    method.learn_from(teacher)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def restore(
     config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
 ) -> None:
@@ -62,13 +82,13 @@ def restore(
     images = images[images.dataset == dataset]
     method = build(config, label, seed)
     settings = method.Variant(**config.variants_of(label)[variant])
-    weights = failure = None
+    file = failure = None
     if isinstance(method, LearnedMethod):
         trained = json.loads((run.training(label, seed) / "training.json").read_text())
-        weights = run.training(label, seed) / "weights.safetensors"
+        file = run.training(label, seed) / "weights.safetensors"
         if trained["status"] != columns.OK:
             failure = RuntimeError(trained["reason"])
-    job = restoring.Job(label, variant, seed, method, settings, weights)
+    job = restoring.Job(label, variant, seed, method, settings, file)
     if failure:
         rows = restoring.failed_rows(job, images, failure)
     else:

@@ -95,6 +95,10 @@ class LearnedMethod(Method):
         """The untrained network; the suite seeds torch before calling it."""
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 
+    def learn_from(self, teacher: "LearnedMethod") -> None:
+        """Take what is needed of a trained teacher, the entry that the configuration names."""
+        raise NotImplementedError  # only methods that distil another have one
+
     def loss(self, clean: "Tensor", degraded: "Tensor", generator: "torch.Generator") -> "Tensor":
         """The scalar to minimise for a batch of pairs, both (B, 3, H, W) in [0, 1]."""
         raise NotImplementedError  # a subclass without it is refused when it is loaded

@@ -54,13 +54,22 @@ def load(name: str) -> type[Method]:
 
 
 def learns(name: str) -> bool:
-    """Whether a method is trained: its class derives from LearnedMethod.
+    """Whether a method is trained: its class derives from LearnedMethod, or from one that does.
 
     Read from the source, because planning a run must not import torch.
     """
     tree = _parse(FOLDER / f"{name}.py")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    return any(ast.unparse(b).split(".")[-1] == "LearnedMethod" for c in classes for b in c.bases)
+    bases = {ast.unparse(base).split(".")[-1] for c in classes for base in c.bases}
+    if "LearnedMethod" in bases:
+        return True
+    others = [
+        node.module.removeprefix("methods.")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("methods.")
+        if bases & {alias.asname or alias.name for alias in node.names}
+    ]
+    return any(learns(other) for other in others if other in available())
 
 
 def sources(module: str) -> list[str]:

@@ -54,13 +54,19 @@ class TrainingPairs(Dataset):
 
 
 def train(
-    method: LearnedMethod, photos: list[Path], settings: Training, seed: int, folder: Path
+    method: LearnedMethod,
+    photos: list[Path],
+    settings: Training,
+    seed: int,
+    folder: Path,
+    teacher: str = "",
 ) -> dict[str, Any]:
     """Train `method.network` and write to `folder`: weights.safetensors (the moving average) and
     curve.csv (step, loss, learning_rate, seconds), and the same for TensorBoard. Returns steps,
     seconds and device.
 
-    Resumes from folder/checkpoint.pt if there is one; removes it when done. Raises UserError if
+    Resumes from folder/checkpoint.pt if there is one of the same settings, seed and teacher (its
+    weights' checksum); removes it when done. Raises UserError if
     there is no photo, and FloatingPointError if the loss is not finite.
     """
     # Every process has its own loader workers; OpenCV's threads would fight them for the cores.
@@ -81,7 +87,8 @@ def train(
     run = _Run(network=method.network, average=average, optimizer=optimizer, schedule=schedule)
     if accelerator.scaler is not None:
         run.parts["scaler"] = accelerator.scaler
-    run.resume(folder / "checkpoint.pt", f"{settings.model_dump_json()} seed {seed}")
+    key = f"{settings.model_dump_json()} seed {seed} teacher {teacher}"
+    run.resume(folder / "checkpoint.pt", key)
 
     average.to(accelerator.device)
     bare = method.network

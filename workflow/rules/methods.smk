@@ -21,8 +21,15 @@ def trained(wildcards):
     return FOLDER.training(wildcards.method, wildcards.seed) / "training.json"
 
 
+def taught(wildcards):
+    """The training of the entry that a method is distilled from, if any."""
+    teacher = RUN.entry(wildcards.method).teacher
+    return FOLDER.training(teacher, wildcards.seed) / "training.json" if teacher else []
+
+
 rule train:
     input:
+        taught,
         registry.sources("benchmark.training"),
         lambda w: registry.sources(f"methods.{method_of(w)}"),
         FOLDER.path / "pulled.txt",

@@ -1,0 +1,118 @@
+"""Consistency distillation: a trained diffusion model's answer in one or two evaluations."""
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from benchmark.errors import UserError
+from benchmark.method import Card
+from methods import conditional_diffusion
+from methods.conditional_diffusion import ConditionalDiffusion
+from methods.diffusion.conditional import TiledPrediction, per_image_noise
+from methods.diffusion.targets import to_x0
+from methods.diffusion.timesteps import uniform
+from methods.networks.losses import rmse
+from methods.networks.tile_settings import TileSettings
+
+
+class Parameters(conditional_diffusion.Parameters):
+    """times: of the teacher's sampler, whose path the student learns to end at once; the rest must
+    be the teacher's own parameters."""
+
+    times: int = Field(default=4, ge=1)
+
+
+class Variant(TileSettings):
+    """steps (= NFE); the rest says how large images are cut."""
+
+    steps: int = Field(default=1, ge=1)
+
+
+class ConsistencyDistillation(ConditionalDiffusion):
+    card = Card(
+        title="Consistency distillation",
+        citation="Song, Dhariwal, Chen and Sutskever. Consistency Models. ICML 2023.",
+        url="https://arxiv.org/abs/2303.01469",
+        licence="MIT",
+        supervision="paired",
+        description="Learns to jump from any point of a trained diffusion model's sampling path to "
+        "the path's end.",
+    )
+    Parameters = Parameters
+    Variant = Variant
+
+    teacher: ConditionalDiffusion | None = None
+
+    def learn_from(self, teacher: ConditionalDiffusion) -> None:
+        """Start from the teacher's weights, and keep the teacher to follow its path.
+
+        Raises UserError if it is not a conditional diffusion model with the same parameters.
+        """
+        own = self.parameters.model_dump(exclude={"times"})
+        if type(teacher) is not ConditionalDiffusion or teacher.parameters.model_dump() != own:
+            raise UserError(
+                "The teacher must be a conditional_diffusion entry with the same parameters."
+            )
+        self.network.load_state_dict(teacher.network.state_dict())
+        self.teacher = teacher
+        teacher.network.eval().requires_grad_(False)
+
+    def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
+        """Consistency distillation (there, algorithm 2), with the regression's distance.
+
+        From x_t the teacher takes one DDIM step to x_s; the student's answers at both must agree,
+        and at s = 0 the answer is the teacher's own. No gradient flows through the answer at s,
+        which is the student's itself and no moving average's (Song and Dhariwal, 2024, section 3).
+        Raises UserError without a teacher.
+        """
+        if self.teacher is None:
+            raise UserError("It learns from another entry: set 'teacher' to that entry's name.")
+        self.teacher.network.to(clean.device)
+        x0, condition = 2 * clean - 1, 2 * degraded - 1
+        times = torch.tensor([0, *reversed(uniform(self.schedule, self.parameters.times))])
+        place = torch.randint(1, len(times), (len(x0),), generator=generator)
+        t, s = times[place], times[place - 1]
+        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
+        x_t = self.schedule.diffuse(x0, t, epsilon)
+        with torch.no_grad():
+            end = self.answer(self.teacher, condition, x_t, t)
+            x_s = self._ddim_step(end, x_t, t, s)
+            ahead = self.answer(self, condition, x_s, s.clamp(min=1))
+            arrived = (s == 0).view(-1, 1, 1, 1).to(x0.device)
+            target = torch.where(arrived, end, ahead)
+        return rmse(self.answer(self, condition, x_t, t), target)
+
+    def answer(
+        self, model: ConditionalDiffusion, condition: Tensor, x_t: Tensor, t: Tensor
+    ) -> Tensor:
+        """A model's x̂0, (B, 3, H, W) in [-1, 1], at times t (B,)."""
+        signal, noise = self.schedule.coefficients(t, x_t)
+        prediction = model.predict(condition, x_t, t.to(x_t.device))
+        return to_x0(self.parameters.target, prediction, x_t, signal, noise).clamp(-1, 1)
+
+    def _ddim_step(self, x0: Tensor, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        """Equation (13) from t to s, both (B,), of images at different times."""
+        signal, noise = self.schedule.coefficients(t, x_t)
+        epsilon = (x_t - signal * x0) / noise
+        return self.schedule.diffuse(x0, s, epsilon)
+
+    def restore(
+        self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
+    ) -> Tensor:
+        """Multistep consistency sampling (there, algorithm 1): answer, add fresh noise, answer."""
+        condition = 2 * degraded - 1
+        predict = TiledPrediction(
+            lambda c, x, t: self.answer(self, c, x, t.cpu()), condition, variant
+        )
+
+        def noise() -> Tensor:
+            return per_image_noise(degraded.shape[1:], generators).to(degraded)
+
+        first, *others = uniform(self.schedule, variant.steps)
+        x0 = predict(noise(), first)
+        for t in others:
+            x0 = predict(self.schedule.signal(t) * x0 + self.schedule.noise(t) * noise(), t)
+        return (x0 + 1) / 2
+
+    def evaluations(self, variant: Variant) -> int:
+        return variant.steps
