@@ -7,7 +7,9 @@ rule pull:
     log:
         FOLDER.path / "logs/pull.log",
     shell:
-        "{DVC} pull --quiet data.dvc > {log} 2>&1 && cp {input} {output}"
+        # Under 'dvc repro' the data are there, and DVC keeps them from being pulled meanwhile.
+        '(test -n "${{DVC_STAGE:-}}" || {DVC} pull --quiet data.dvc > {log} 2>&1)'
+        " && cp {input} {output}"
         " || (echo \"Is the remote in data-store/ whole? 'git status data-store' tells,"
         " 'git checkout data-store' restores it.\" >> {log}; exit 1)"
 
