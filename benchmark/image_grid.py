@@ -1,5 +1,6 @@
 """The figure one looks at first: a test image a weather, its restorations and its target."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def draw_grid(
         _show(line[-1], _located(run_dir, image["target"]), "PSNR / LPIPS")
         line[0].set_ylabel(weather, fontsize=11, fontweight="bold")
     for axes, head in zip(cells[0], heads, strict=True):
-        axes.set_title(head, fontsize=10, loc="center", wrap=True)
+        axes.set_title(_broken(head), fontsize=10, loc="center")
     title = "One test image a weather: input, restorations, target"
     figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
     alt = f"Rows: {', '.join(weathers)}. Columns: {', '.join(heads)}. Below: PSNR in dB and LPIPS."
@@ -63,6 +64,16 @@ def restored_path(run_dir: Path, key: tuple[str, str], place: tuple[str, str, st
 def repository_root(run_dir: Path) -> Path:
     """Where the paths of `images.csv` start: the folder above `results/`."""
     return run_dir.resolve().parents[1]
+
+
+def _broken(label: str, width: int = 22) -> str:
+    """A label in lines of at most `width` characters, broken at spaces and underscores."""
+    lines = [""]
+    for part in re.findall(r"[^ _]+[ _]?|[ _]", label):
+        if len(lines[-1] + part.rstrip()) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _located(run_dir: Path, path: str) -> Path:
