@@ -67,7 +67,6 @@ def tiled(
                 blended = part.new_zeros(*part.shape[:2], height, width)
             _window(blended, place).add_(part)
         del parts, part  # else they would stay while the next tiles are evaluated
-    _divide_by_total(blended, rows, columns, like=tensors[0])
     return blended
 
 
@@ -93,7 +92,7 @@ def _mirror(number: int, base: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Span:
-    """One side of a tile: where it starts, and its pixels' weights."""
+    """One side of a tile: where it starts, and its pixels' shares of the result."""
 
     start: int
     weights: Tensor
@@ -103,7 +102,8 @@ def _grid(length: int, tile: int, overlap: int, shift: int, device: torch.device
     """Tiles along one side: evenly spread, or a grid that is shifted towards 0.
 
     Where the shifted grid reaches beyond the image, the tile is moved back inside, but weighs as if
-    it had stayed, so that its inner edge, too, is where the grid has it.
+    it had stayed, so that its inner edge, too, is where the grid has it. The shares of all tiles at
+    a pixel sum to 1; so do the products of rows' and columns' shares over the image.
     """
     last, stride = length - tile, tile - overlap
     if last <= 0:
@@ -114,9 +114,15 @@ def _grid(length: int, tile: int, overlap: int, shift: int, device: torch.device
         count = -(-(length - overlap) // stride)
         places = [round(i * last / (count - 1)) for i in range(count)]
     starts = [min(max(place, 0), last) for place in places]
+    ramps = [
+        _ramp(tile, overlap, start - place) for start, place in zip(starts, places, strict=True)
+    ]
+    total = torch.zeros(length)
+    for start, ramp in zip(starts, ramps, strict=True):
+        total[start : start + tile] += ramp
     return [
-        _Span(start, _ramp(tile, overlap, start - place).to(device))
-        for start, place in zip(starts, places, strict=True)
+        _Span(start, (ramp / total[start : start + tile]).to(device))
+        for start, ramp in zip(starts, ramps, strict=True)
     ]
 
 
@@ -143,20 +149,3 @@ def _weight(place: tuple[_Span, _Span]) -> Tensor:
 def _stack(x: Tensor, places: list[tuple[_Span, _Span]]) -> Tensor:
     """The tiles of x (B, C, H, W) at some places: (len(places) * B, C, h, w)."""
     return torch.cat([_window(x, place) for place in places])
-
-
-def _divide_by_total(blended: Tensor, rows: list[_Span], columns: list[_Span], like: Tensor):
-    """Divide each pixel, in place, by the sum of the weights that tiles have at it.
-
-    One tile's height of rows at a time, so that the sums are never held for the whole image.
-    """
-    height, width = blended.shape[-2:]
-    h = len(rows[0].weights)
-    for first in range(0, height, h):
-        total = like.new_zeros(min(h, height - first), width)
-        for row, column in itertools.product(rows, columns):
-            start, end = max(row.start, first), min(row.start + h, first + len(total))
-            if start < end:
-                part = _Span(start - first, row.weights[start - row.start : end - row.start])
-                _window(total, (part, column)).add_(_weight((part, column)).to(total))
-        blended[..., first : first + h, :] /= total
