@@ -51,12 +51,21 @@ def images(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
-def train(method: Label, seed: Seed = 0, config: ConfigFile = DEFAULT) -> None:
+def train(
+    method: Label,
+    seed: Seed = 0,
+    processes: Annotated[int, typer.Option(min=1, help="Processes, one a GPU.")] = 1,
+    config: ConfigFile = DEFAULT,
+) -> None:
     """Train one method; resumes where an interrupted training stopped."""
     import json
+    import os
 
     from benchmark import jobs
 
+    if processes > 1 and "WORLD_SIZE" not in os.environ:
+        launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
+        os.execv(sys.executable, [sys.executable, *launcher, "-m", "benchmark", *sys.argv[1:]])
     settings, folder = _open(config)
     result = jobs.train(settings, folder, method, seed)
     print(json.dumps(result))

@@ -6,9 +6,11 @@ rule pull:
         FOLDER.path / "pulled.txt",
     log:
         FOLDER.path / "logs/pull.log",
+    conda:
+        ENVIRONMENT
     shell:
         # Under 'dvc repro' the data are there, and DVC keeps them from being pulled meanwhile.
-        '(test -n "${{DVC_STAGE:-}}" || {DVC} pull --quiet data.dvc > {log} 2>&1)'
+        '(test -n "${{DVC_STAGE:-}}" || dvc pull --quiet data.dvc > {log} 2>&1)'
         " && cp {input} {output}"
         " || (echo \"Is the remote in data-store/ whole? 'git status data-store' tells,"
         " 'git checkout data-store' restores it.\" >> {log}; exit 1)"
@@ -23,9 +25,12 @@ rule images:
         FOLDER.images,
     log:
         FOLDER.path / "logs/images.log",
+    conda:
+        ENVIRONMENT
     params:
+        config=CONFIG,
         datasets={
             name: choice.model_dump_json() for name, choice in RUN.datasets.items()
         },
     shell:
-        "{BENCHMARK} images --config {CONFIG:q} 2>&1 | tee {log}"
+        "python -m benchmark images --config {params.config:q} 2>&1 | tee {log}"

@@ -10,8 +10,12 @@ rule collect:
         FOLDER.path / "manifest.json",
     log:
         FOLDER.path / "logs/collect.log",
+    conda:
+        ENVIRONMENT
+    params:
+        config=CONFIG,
     shell:
-        "{BENCHMARK} collect --config {CONFIG:q} 2>&1 | tee {log}"
+        "python -m benchmark collect --config {params.config:q} 2>&1 | tee {log}"
 
 
 TABLES = [
@@ -35,8 +39,12 @@ rule leaderboard:
         FOLDER.path / "leaderboard.md",
     log:
         FOLDER.path / "logs/leaderboard.log",
+    conda:
+        ENVIRONMENT
+    params:
+        folder=FOLDER.path,
     shell:
-        "{BENCHMARK} leaderboard {FOLDER.path:q} 2>&1 | tee {log}"
+        "python -m benchmark leaderboard {params.folder:q} 2>&1 | tee {log}"
 
 
 rule figures:
@@ -47,8 +55,12 @@ rule figures:
         directory(FOLDER.path / "figures"),
     log:
         FOLDER.path / "logs/figures.log",
+    conda:
+        ENVIRONMENT
+    params:
+        folder=FOLDER.path,
     shell:
-        "{BENCHMARK} figures {FOLDER.path:q} 2>&1 | tee {log}"
+        "python -m benchmark figures {params.folder:q} 2>&1 | tee {log}"
 
 
 rule report:
@@ -62,5 +74,9 @@ rule report:
         directory(FOLDER.path / "report"),
     log:
         FOLDER.path / "logs/report.log",
+    conda:
+        ENVIRONMENT
+    params:
+        folder=FOLDER.path,
     shell:
-        "{BENCHMARK} report {FOLDER.path:q} 2>&1 | tee {log}"
+        "python -m benchmark report {params.folder:q} 2>&1 | tee {log}"

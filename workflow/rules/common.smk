@@ -1,0 +1,27 @@
+def method_of(wildcards):
+    return RUN.method_of(wildcards.method)
+
+
+def settings_of(wildcards, *parts):
+    """The part of the configuration that a job depends on: a change of it re-runs the job."""
+    entry = RUN.entry(wildcards.method)
+    known = {
+        "parameters": entry.parameters,
+        "training": RUN.training_of(wildcards.method).model_dump(mode="json"),
+        "variant": RUN.variants_of(wildcards.method).get(wildcards.get("variant")),
+        "protocols": RUN.protocols,
+    }
+    return json.dumps([entry.method, *(known[part] for part in parts)])
+
+
+def trained(wildcards):
+    """The training that a restoring job needs, if its method learns."""
+    if not registry.learns(method_of(wildcards)):
+        return []
+    return FOLDER.training(wildcards.method, wildcards.seed) / "training.json"
+
+
+def taught(wildcards):
+    """The training of the entry that a method is distilled from, if any."""
+    teacher = RUN.entry(wildcards.method).teacher
+    return FOLDER.training(teacher, wildcards.seed) / "training.json" if teacher else []
