@@ -50,7 +50,7 @@ class PredictorAndRefiner(nn.Module):
     def __init__(self, settings: DenoiserSettings):
         super().__init__()
         width = settings.network.get("width", DENOISERS[settings.denoiser][settings.size]["width"])
-        # A multiple of 8 suits the groups of the normalisation.
+        # A multiple of 8 suits the groups of the normalisations.
         refiner_width = max(8, width // 16 * 8)
         self.predictor = settings.build(in_channels=3, time=False)
         self.refiner = settings.build(in_channels=6, time=True, width=refiner_width)

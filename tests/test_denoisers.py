@@ -106,13 +106,6 @@ def test_full_size_has_tens_of_millions_of_parameters(name, time, in_channels):
     assert 30e6 < sum(p.numel() for p in network.parameters()) < 90e6
 
 
-def test_small_unet_is_the_one_whose_weights_exist():
-    state = build("unet", "small", in_channels=6, time=True).state_dict()
-    assert len(state) == 120
-    assert sum(v.numel() for v in state.values()) == 1_535_628
-    assert not any("modulate" in key or "encoder" in key for key in state)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -159,17 +152,18 @@ def test_modulation_takes_the_condition_from_the_first_three_channels():
 
 
 def test_modulated_block_equals_its_definition():
-    """conv(SiLU((1 + γ) norm(h) + β)) twice, with γ and β a 1×1 convolution of the features."""
+    """conv(ReLU((1 + γ) h + β)) twice, with γ and β a 1×1 convolution of the features."""
     block = ResidualBlock(8, 8, None, features=4)
+    torch.nn.init.normal_(block.conv2.weight, std=0.1)
     x, features = torch.randn(2, 8, 5, 6), torch.randn(2, 4, 5, 6)
     h = x
-    for norm, conv, modulate in (
-        (block.norm1, block.conv1, block.modulate1.scale_shift),
-        (block.norm2, block.conv2, block.modulate2.scale_shift),
+    for conv, modulate in (
+        (block.conv1, block.modulate1.scale_shift),
+        (block.conv2, block.modulate2.scale_shift),
     ):
         weight, bias = modulate.weight[:, :, 0, 0], modulate.bias[:, None, None]
         gamma_beta = torch.einsum("of,bfhw->bohw", weight, features) + bias
-        h = conv(F.silu((1 + gamma_beta[:, :8]) * norm(h) + gamma_beta[:, 8:]))
+        h = conv(F.relu((1 + gamma_beta[:, :8]) * h + gamma_beta[:, 8:]))
     assert torch.allclose(block(x, None, features), x + h, atol=1e-5)
 
 
@@ -181,7 +175,8 @@ def test_modulation_keeps_its_place():
     for module in network.modules():  # the statistics of a group span the image
         if isinstance(module, torch.nn.GroupNorm):
             module.forward = lambda x: x
-    torch.nn.init.normal_(network.leave.weight, std=0.1)
+    for parameter in network.parameters():  # some start at zero
+        torch.nn.init.normal_(parameter, std=0.1)
     x = torch.rand(1, 6, 64, 64)
     other = x.clone()
     other[:, :3, :4, :4] += 0.5

@@ -197,9 +197,9 @@ def test_both_networks_learn_and_the_refiner_is_the_smaller():
     assert sizes[1] < 0.3 * sizes[0]
 
     method = make("predict_and_refine")
-    # The last convolution starts at zero and would keep gradients from the layers before it.
-    for part in (method.network.predictor, method.network.refiner):
-        torch.nn.init.normal_(part.leave.weight, std=0.1)
+    # Convolutions that start at zero would keep gradients from the layers before them.
+    for parameter in method.network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
     method.loss(*pictures(), torch.Generator().manual_seed(0)).backward()
     for name, parameter in method.network.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name

@@ -24,7 +24,7 @@ OWN = {"in_channels", "out_channels", "time", "conditioning"}
 
 DENOISERS = {
     "unet": {
-        "small": {"width": 32, "multipliers": (1, 2, 3, 4), "blocks": 1, "unshuffle": 2},
+        "small": {"width": 48, "multipliers": (1, 1, 1, 1), "blocks": 1, "unshuffle": 2},
         "full": {"width": 160, "multipliers": (1, 2, 3, 4), "blocks": 2, "unshuffle": 2},
     },
     "nafnet": {

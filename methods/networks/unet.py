@@ -1,9 +1,10 @@
 """The U-Net with self-attention: one backbone for regression and for diffusion.
 
-Convolutional U-Net (Ronneberger et al., 2015) of residual blocks with group normalisation and SiLU,
-self-attention at the coarsest level and time embedding as in Ho et al. (2020, appendix B). Two
-choices are for speed on a CPU: the image enters as 2×2 pixel blocks (pixel unshuffle, Shi et al.,
-2016), and every block is plain 3×3 convolutions, which use a processor's arithmetic best.
+Convolutional U-Net (Ronneberger et al., 2015) with self-attention at the coarsest level and time
+embedding as in Ho et al. (2020, appendix B). The image enters as 2×2 pixel blocks (pixel unshuffle,
+Shi et al., 2016). Residual blocks are 3×3 convolutions and ReLU without normalisation, as in EDSR
+(Lim et al., 2017, section 3.1), so that a processor does little else than convolve; only the last
+features are normalised, which the small ones of a network that starts at zero need.
 """
 
 import itertools
@@ -29,9 +30,9 @@ class UNet(nn.Module):
 
     conditioning: how the first three input channels, the condition, take part. `concatenation`:
     like all others. `modulation`: only the others enter the U-Net, and features of the condition
-    scale and shift the normalised features of every residual block (spatial feature transform, Wang
-    et al., CVPR 2018; SPADE, Park et al., CVPR 2019, equation 1). Raises ValueError for another
-    conditioning, and for modulation without other channels.
+    scale and shift the features of every residual block (spatial feature transform, Wang et al.,
+    CVPR 2018). Raises ValueError for another conditioning, and for modulation without other
+    channels.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class UNet(nn.Module):
             x = torch.cat([x, skips[i]], dim=1)
             for block in self.up[i]:
                 x = block(x, embedding, features[i])
-        x = self.leave(F.silu(self.norm(x)))
+        x = self.leave(F.relu(self.norm(x)))
         return F.pixel_shuffle(x, self.unshuffle)[..., :height, :width]
 
 
@@ -114,19 +115,20 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with group normalisation and SiLU; the time shifts the features.
+    """Two 3×3 convolutions, each after a ReLU; the time shifts the features between them.
 
-    features: channels of the condition's features that modulate both normalisations, if any.
+    The second convolution starts at zero, so that an untrained block passes its input on.
+    features: channels of the condition's features that modulate both convolutions' inputs, if any.
     """
 
     def __init__(
         self, inputs: int, outputs: int, embedding: int | None, features: int | None = None
     ):
         super().__init__()
-        self.norm1 = group_norm(inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.norm2 = group_norm(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
         self.shift = nn.Linear(embedding, outputs) if embedding else None
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         self.modulate1 = Modulation(features, inputs) if features else None
@@ -135,18 +137,13 @@ class ResidualBlock(nn.Module):
     def forward(
         self, x: Tensor, embedding: Tensor | None, features: Tensor | None = None
     ) -> Tensor:
-        h = self.norm1(x)
-        if self.modulate1 is not None:
-            h = self.modulate1(h, features)
-        h = F.silu(h)  # by its own name, it would keep the tensor before it alive
-        h = self.conv1(h)
+        h = x if self.modulate1 is None else self.modulate1(x, features)
+        h = self.conv1(F.relu(h))
         if self.shift is not None:
             h = h + self.shift(F.silu(embedding))[:, :, None, None]
-        h = self.norm2(h)
         if self.modulate2 is not None:
             h = self.modulate2(h, features)
-        h = F.silu(h)
-        return self.skip(x) + self.conv2(h)
+        return self.skip(x) + self.conv2(h.relu_())  # in place: what h was is not needed again
 
 
 class Modulation(nn.Module):
