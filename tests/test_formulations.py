@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from benchmark import registry
+from benchmark.flops import flop_counter
 from methods.diffusion.conditional import per_image_noise, random_times, sample_posterior
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.residual_shift import ShiftingChain
@@ -193,8 +194,11 @@ def test_both_networks_learn_and_the_refiner_is_the_smaller():
     kind = registry.load("predict_and_refine")
     torch.manual_seed(0)
     network = kind(kind.Parameters()).network
-    sizes = [sum(p.numel() for p in part.parameters()) for part in network.children()]
-    assert sizes[1] < 0.3 * sizes[0]
+    with flop_counter() as predicting:
+        network(torch.rand(1, 3, 32, 32))
+    with flop_counter() as refining:
+        network(torch.rand(1, 6, 32, 32), torch.rand(1))
+    assert refining.get_total_flops() < 0.3 * predicting.get_total_flops()
 
     method = make("predict_and_refine")
     # Convolutions that start at zero would keep gradients from the layers before them.
