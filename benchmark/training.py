@@ -77,6 +77,7 @@ def train(
     accelerator = Accelerator(
         mixed_precision=settings.precision,
         gradient_accumulation_steps=settings.accumulate,
+        dynamo_backend="inductor" if settings.compile else "no",
         log_with="tensorboard",
         project_dir=folder,
     )

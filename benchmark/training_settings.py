@@ -18,8 +18,8 @@ class Stage(Settings):
 class Training(Settings):
     """Gradient steps and their stages, optimiser (`muon`: AdamW for biases and gains), learning
     rate (linear warm-up, cosine decay), AdamW's betas, gradient clipping (norm), EMA decay, parts
-    that a batch is computed in (gradient accumulation), arithmetic, loader processes, and a
-    checkpoint every so many seconds.
+    that a batch is computed in (gradient accumulation), arithmetic, whether torch compiles the
+    network, loader processes, and a checkpoint every so many seconds.
 
     Stages go from many small crops, whose variety teaches fast, to few large ones, whose context
     tells a hazy scene from a pale one (progressive learning, Zamir et al., 2022, section 4).
@@ -38,6 +38,7 @@ class Training(Settings):
     ema: float = Field(default=0.995, ge=0, lt=1)
     accumulate: int = Field(default=1, ge=1)
     precision: Literal["no", "bf16", "fp16"] = "no"
+    compile: bool = False
     workers: int = Field(default=1, ge=0)
     checkpoint_seconds: float = Field(default=60, gt=0)
 

@@ -1,6 +1,7 @@
 """Training is a function of its seed, and a run that was killed ends as one that was not."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -182,6 +183,16 @@ def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp
     assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
     start = make("regression").network.state_dict()
     assert any(not torch.allclose(start[k], first[k], atol=2e-3) for k in first)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for a CPU with g++")
+def test_compiled_training_ends_as_eager_training(photos, tmp_path):
+    stage = ({"share": 1, "batch": 2, "crop": 16},)
+    eager = Training(steps=2, stages=stage, warmup=1, workers=0)
+    first = run(photos, tmp_path / "eager", eager, name="regression")[1]
+    compiled = eager.model_copy(update={"compile": True})
+    second = run(photos, tmp_path / "compiled", compiled, name="regression")[1]
+    assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
 
 
 def test_curves_are_written_for_tensorboard(photos, tmp_path):
