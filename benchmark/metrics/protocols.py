@@ -82,9 +82,9 @@ PROTOCOLS = {
         Protocol(
             "y-matlab",
             "Y of MATLAB's rgb2ycbcr (BT.601, 16-235), not rounded, range 255.",
-            "Tables of deraining papers to their printed digits. pyiqa with color_space 'ycbcr': PSNR "
-            "to 1e-4 dB, SSIM to 1e-3, because there it rounds Y (its default, full-range YIQ, gives "
-            "about 1.3 dB less).",
+            "Tables of deraining papers to their printed digits. pyiqa with color_space 'ycbcr': "
+            "PSNR to 1e-4 dB, SSIM to 1e-3, because there it rounds Y (its default, full-range "
+            "YIQ, gives about 1.3 dB less).",
         ),
         Protocol(
             "lpips-alex",
