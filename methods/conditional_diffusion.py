@@ -30,7 +30,7 @@ class Parameters(DenoiserSettings):
     schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "edm"] = "linear"
     T: int = Field(default=1000, ge=1)
     zero_terminal_snr: bool = False
-    start_share: float = Field(default=0.7, ge=0, le=1)
+    start_share: float = Field(default=0.8, ge=0, le=1)
     weighting: Literal["plain", "min-snr"] = "plain"
     conditioning: Conditioning = "concatenation"
 
