@@ -4,7 +4,8 @@ Importing this module imports matplotlib and seaborn (seconds): only the verb th
 """
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
     return [*written, path]
 
 
+def _apart(values: Iterable[float]) -> list[float]:
+    """Values to label on a logarithmic axis: the most frequent, none within a factor 1.4."""
+    kept = []
+    for value, _ in Counter(values).most_common():
+        if all(value >= 1.4 * other or other >= 1.4 * value for other in kept):
+            kept.append(value)
+    return kept
+
+
 def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
     """Quality against network evaluations: a line a method and sampler, with intervals.
 
@@ -102,7 +112,7 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
             line = {"color": "black", "linestyle": ":", "label": others["label"].iloc[0]}
             axes.axhline(others[metric].iloc[0], **line)
         axes.set_xscale("log")
-        ticks = sorted({n for points in series.values() for n in points["nfe"]})
+        ticks = _apart(n for points in series.values() for n in points["nfe"])
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("network evaluations an image (NFE)")
