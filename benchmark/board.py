@@ -26,6 +26,7 @@ COST_COLUMNS = (
     "flops",
     "peak_memory_bytes",
 )
+TRAINING_COLUMNS = ("training_steps", "training_flops", "training_seconds")
 COLUMNS = (
     "dataset",
     "weather",
@@ -36,6 +37,7 @@ COLUMNS = (
     "n_images",
     *(metric + end for metric in METRICS for end in ("", "_low", "_high")),
     *COST_COLUMNS,
+    *TRAINING_COLUMNS,
 )
 ALL = "all"
 WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, OUT_OF_MEMORY, FAILED)
@@ -51,8 +53,9 @@ def leaderboard(
     scores, cost: tables with `columns.SCORES`, `columns.COST`. methods: the cards. photos: columns
     dataset, weather, image, photo; an image without a row there is its own photo.
     `_low` and `_high` are the 95 % interval over photos (`statistics.mean_interval`); PSNR may be
-    infinite. Costs are medians over the images that were restored. `n_images` counts images with a
-    score. Rows go by data set and weather (`all` first), the best RGB PSNR first, controls last.
+    infinite. Costs are medians over the images that were restored; what training took is the first
+    seed's. `n_images` counts images with a score. Rows go by data set and weather (`all` first),
+    the best RGB PSNR first, controls last.
 
     Raises UserError if a score comes twice or a scored method has no card.
     """
@@ -70,6 +73,8 @@ def leaderboard(
     rows = [cards[key] for key in zip(board["method"], board["variant"], strict=True)]
     board["supervision"] = [card["supervision"] for card in rows]
     board["control"] = [bool(card.get("control")) for card in rows]
+    for column in TRAINING_COLUMNS:
+        board[column] = pd.Series([card.get(column) for card in rows], dtype=float)
     return _in_order(board.reindex(columns=[*COLUMNS, "control"]))
 
 

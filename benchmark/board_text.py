@@ -151,7 +151,8 @@ def _preface(has_best: bool, devices: Sequence[str]) -> str:
 
 def _table(part: pd.DataFrame, cards, bold: set, why: dict) -> list[str]:
     metrics = [metric for metric in METRICS if part[metric].notna().any()]
-    heads = ["method", "supervision", *(HEADINGS[m] for m in metrics), "s", "s/MP", "NFE", "params"]
+    costs = ["s", "s/MP", "NFE", "params", "training steps", "training FLOP", "training s"]
+    heads = ["method", "supervision", *(HEADINGS[m] for m in metrics), *costs]
     lines = ["| " + " | ".join(heads) + " |"]
     lines.append("|" + "|".join(["---"] * 2 + ["---:"] * (len(heads) - 2)) + "|")
     notes: list[str] = []
@@ -171,6 +172,8 @@ def _table(part: pd.DataFrame, cards, bold: set, why: dict) -> list[str]:
         ]
         costs = [seconds_text(row["seconds"]), seconds_text(row["seconds_per_megapixel"])]
         counts = [count_text(row["nfe"]), count_text(row["parameters"])]
+        counts += [count_text(row["training_steps"]), count_text(row["training_flops"])]
+        counts.append(seconds_text(row["training_seconds"]))
         lines.append("| " + " | ".join([name, row["supervision"], *values, *costs, *counts]) + " |")
     footnotes = [f"[{number}] {_cell(note)}  " for number, note in enumerate(notes, 1)]
     return [*lines, "", *footnotes, *([""] if footnotes else [])]

@@ -71,6 +71,19 @@ def train(
     print(json.dumps(result))
 
 
+@app.command("export-weights")
+def export_weights(
+    out: Annotated[Path, typer.Option(help="Folder of the weight files.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Copy a run's trained weights in half precision, for the `weights` of other runs' entries."""
+    from benchmark import jobs
+
+    settings, folder = _open(config)
+    for file in jobs.export_weights(settings, folder, out):
+        print(file)
+
+
 @app.command("restore-dataset")
 def restore_dataset(
     method: Label,

@@ -1,14 +1,14 @@
 """A run's configuration: read from YAML, checked, every fault named with what to do."""
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator
 
 from benchmark import registry
 from benchmark.errors import UserError
-from benchmark.method import Settings
+from benchmark.method import ALL_WEATHERS, Settings
 from benchmark.training_settings import Training
 
 S = TypeVar("S", bound=BaseModel)
@@ -29,15 +29,19 @@ class MethodEntry(Settings):
     """One line of the board's making: a method file with its parameters, and its variants.
 
     `method` is the file in `methods/`; it defaults to the entry's own name. `training` replaces
-    single values of the run's `training`, `seeds` the run's `seeds`. `teacher`: the entry that it
-    is distilled from.
+    single values of the run's `training`, `seeds` the run's `seeds`. `weathers`: what a specialist
+    is trained on and restores; all that the method is made for if none. `teacher`: the entry that
+    it is distilled from. `weights`: a file of `export` to use in place of training, its path below
+    the repository; `{seed}` in it stands for the seed.
     """
 
     method: str | None = None
     parameters: dict[str, Any] = {}
     training: dict[str, Any] = {}
     seeds: tuple[int, ...] | None = None
+    weathers: tuple[Literal[*ALL_WEATHERS], ...] | None = Field(default=None, min_length=1)
     teacher: str | None = None
+    weights: str | None = None
     variants: dict[Name, dict[str, Any]] = {}
 
     @field_validator("parameters", "training", "variants", mode="before")
@@ -90,6 +94,15 @@ class Config(Settings):
         seeds = self.entry(label).seeds
         return self.seeds if seeds is None else seeds
 
+    def weathers_of(self, label: str) -> tuple[str, ...]:
+        """The kinds of weather an entry is trained on and restores."""
+        return self.entry(label).weathers or ALL_WEATHERS
+
+    def weights_of(self, label: str, seed: int) -> Path | None:
+        """The file of an entry that comes trained."""
+        weights = self.entry(label).weights
+        return registry.ROOT / weights.replace("{seed}", str(seed)) if weights else None
+
     def variants_of(self, label: str) -> dict[str, dict[str, Any]]:
         """Variant names and settings; an entry that names none has one, `default`."""
         return self.entry(label).variants or {"default": {}}
@@ -120,6 +133,8 @@ def load(path: str | Path) -> Config:
         parse(Training, config.entry(label).training, f"{path}: methods.{label}.training")
     for label, entry in config.methods.items():
         _check_teacher(config, label, entry, path)
+        if entry.weights and not registry.learns(config.method_of(label)):
+            raise UserError(f"{path}: methods.{label}.weights: the method does not learn.")
     for name in config.leave_out:
         try:
             registry.check_name(name)

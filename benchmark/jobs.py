@@ -14,7 +14,7 @@ from benchmark import columns, device, registry, restoring, training, weights
 from benchmark.atomic import write_text
 from benchmark.config import Config
 from benchmark.datasets import training_photos
-from benchmark.errors import UserError, nearest
+from benchmark.errors import UserError, WeightsMissing, nearest
 from benchmark.images import write_png
 from benchmark.method import LearnedMethod, Method
 from benchmark.registry import ROOT
@@ -31,21 +31,33 @@ def build(config: Config, label: str, seed: int) -> Method:
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
-    """Train an entry; its training.json says whether that went well.
+    """Train an entry, or take the weights it comes with; its training.json says how that went.
 
     A failure of the method is recorded there and becomes the status of its rows on the board, so
     that the other methods go on; a UserError (missing data, say) stops the run.
     """
     folder = run.training(label, seed)
-    settings = config.training_of(label)
+    settings, weathers = config.training_of(label), config.weathers_of(label)
     try:
         method = build(config, label, seed)
         if not isinstance(method, LearnedMethod):
             raise UserError(f"'{label}' has nothing to train.")
-        teacher = _learn_from_teacher(config, run, label, seed, method)
-        photos = training_photos(config.train_on)
-        facts = training.train(method, photos, settings, seed, folder, teacher)
-        result = {"status": columns.OK, **facts}
+        if file := config.weights_of(label, seed):
+            result = _take_weights(method, file, folder)
+        else:
+            teacher = _learn_from_teacher(config, run, label, seed, method)
+            photos = training_photos(config.train_on)
+            flops = training.training_flops(method, settings)
+            facts = training.train(method, photos, settings, seed, folder, teacher, weathers)
+            result = {
+                "status": columns.OK,
+                **facts,
+                "flops": flops,
+                "settings": settings.model_dump(mode="json"),
+                "weathers": weathers,
+            }
+    except WeightsMissing as error:
+        result = {"status": columns.WEIGHTS_MISSING, "reason": str(error)}
     except UserError:
         raise
     except Exception as error:
@@ -56,6 +68,39 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
     return result
 
 
+def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, Any]:
+    """Put an exported weight file in the place of a training's; returns what it says of its own."""
+    facts = weights.exported_facts(file)
+    weights.load(method.network, file)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights.save(method.network, folder / "weights.safetensors")
+    (folder / "curve.csv").unlink(missing_ok=True)
+    return facts
+
+
+def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
+    """Write the weights of a run's trained entries to `out/ENTRY-SEED.safetensors`, half precision.
+
+    Entries whose training did not go well or is not done yet are left out. Returns the files.
+    """
+    written = []
+    for label in config.methods:
+        for seed in config.seeds_of(label):
+            folder = run.training(label, seed)
+            trained = _training_facts(folder)
+            if trained is None or trained["status"] != columns.OK:
+                continue
+            file = out / f"{label}-{seed}.safetensors"
+            weights.export(folder / "weights.safetensors", file, trained)
+            written.append(file)
+    return written
+
+
+def _training_facts(folder: Path) -> dict[str, Any] | None:
+    file = folder / "training.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
 def _learn_from_teacher(
     config: Config, run: RunFolder, label: str, seed: int, method: LearnedMethod
 ) -> str:
@@ -63,14 +108,23 @@ def _learn_from_teacher(
     name = config.entry(label).teacher
     if name is None:
         return ""
-    trained = json.loads((run.training(name, seed) / "training.json").read_text())
-    if trained["status"] != columns.OK:
-        raise RuntimeError(f"its teacher '{name}' was not trained: {trained['reason']}")
+    file, failure = _trained_weights(run, name, seed)
+    if failure:
+        raise RuntimeError(f"its teacher '{name}' was not trained: {failure}")
     teacher = build(config, name, seed)
-    file = run.training(name, seed) / "weights.safetensors"
     weights.load(teacher.network, file)
     method.learn_from(teacher)
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:
+    """An entry's weight file, and what its training failed with, if it did."""
+    folder = run.training(label, seed)
+    trained, failure = _training_facts(folder), None
+    if trained["status"] != columns.OK:
+        missing = trained["status"] == columns.WEIGHTS_MISSING
+        failure = (WeightsMissing if missing else RuntimeError)(trained["reason"])
+    return folder / "weights.safetensors", failure
 
 
 def restore(
@@ -84,11 +138,9 @@ def restore(
     settings = method.Variant(**config.variants_of(label)[variant])
     file = failure = None
     if isinstance(method, LearnedMethod):
-        trained = json.loads((run.training(label, seed) / "training.json").read_text())
-        file = run.training(label, seed) / "weights.safetensors"
-        if trained["status"] != columns.OK:
-            failure = RuntimeError(trained["reason"])
-    job = restoring.Job(label, variant, seed, method, settings, file)
+        file, failure = _trained_weights(run, label, seed)
+    weathers = config.weathers_of(label)
+    job = restoring.Job(label, variant, seed, method, settings, file, weathers)
     if failure:
         rows = restoring.failed_rows(job, images, failure)
     else:

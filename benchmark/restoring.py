@@ -14,7 +14,7 @@ from benchmark import columns, device, weights
 from benchmark.errors import WeightsMissing
 from benchmark.flops import flop_counter
 from benchmark.images import read_image, to_float, to_uint8, write_png
-from benchmark.method import LearnedMethod, Method, Settings
+from benchmark.method import ALL_WEATHERS, LearnedMethod, Method, Settings
 from benchmark.run import RESTORED
 from benchmark.seeds import torch_generator
 
@@ -29,6 +29,9 @@ class Job:
     method: Method
     settings: Settings
     weights: Path | None
+    weathers: tuple[str, ...] = (
+        ALL_WEATHERS  # what the entry is for; the method's card may say less
+    )
 
 
 def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFrame:
@@ -46,7 +49,7 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
     rows, flops = [], {}
     for image in tqdm(list(images.itertuples()), f"{job.label} {job.variant}", unit="image"):
         row = _row(job, image)
-        if image.weather not in job.method.card.weathers:
+        if image.weather not in {*job.method.card.weathers} & {*job.weathers}:
             row |= {"status": columns.SKIPPED, "reason": f"not made for {image.weather}"}
         else:
             try:

@@ -89,14 +89,17 @@ def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[
         "steps": settings.get("steps"),
         "training": None,
         "training_seconds": None,
+        "training_steps": None,
+        "training_flops": None,
         "training_curve": None,
         "facts": method(parameters).facts(),
     }
     if issubclass(method, LearnedMethod):
         folder = run.training(label, config.seeds_of(label)[0])
         trained = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        described["training"] = config.training_of(label).model_dump(mode="json")
-        described["training_seconds"] = trained.get("seconds")
+        described["training"] = trained.get("settings")
+        for fact in ("seconds", "steps", "flops"):
+            described[f"training_{fact}"] = trained.get(fact)
         if (folder / "curve.csv").exists():
             described["training_curve"] = (folder / "curve.csv").relative_to(run.path).as_posix()
     return described

@@ -7,13 +7,14 @@ pairs and noise as one that was not, and ends with the same weights.
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
 from accelerate import Accelerator
+from accelerate.utils import TorchDynamoPlugin
 from pytorch_optimizer import Muon
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -24,24 +25,34 @@ from benchmark import weights
 from benchmark.atomic import atomic_path
 from benchmark.device import choose, describe
 from benchmark.errors import UserError
+from benchmark.flops import flop_counter
 from benchmark.images import read_image
 from benchmark.method import LearnedMethod
 from benchmark.seeds import named_seed, numpy_generator, torch_generator
 from benchmark.training_settings import Training
-from benchmark.weather import training_pair
+from benchmark.weather import WEATHERS, training_pair
 
 
 class TrainingPairs(Dataset):
     """Pairs made on the fly from clean photographs; pair i is a function of (seed, crop, i) alone.
 
-    An item is (clean, degraded), float32 (3, crop, crop) in [0, 1].
+    An item is (clean, degraded), float32 (3, crop, crop) in [0, 1]; weathers: the kinds drawn from.
     """
 
-    def __init__(self, photos: list[Path], crop: int, seed: int, first: int, count: int):
+    def __init__(
+        self,
+        photos: list[Path],
+        crop: int,
+        seed: int,
+        first: int,
+        count: int,
+        weathers: Sequence[str] = WEATHERS,
+    ):
         if not photos:
             raise UserError("There is no training photograph. Run 'dvc pull' and try again.")
         self.photos = [read_image(path) for path in photos]
         self.crop, self.seed, self.first, self.count = crop, seed, first, count
+        self.weathers = weathers
 
     def __len__(self) -> int:
         return self.count
@@ -49,7 +60,7 @@ class TrainingPairs(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         rng = numpy_generator("training pair", self.seed, self.crop, self.first + index)
         photo = self.photos[rng.integers(len(self.photos))]
-        pair = training_pair(photo, self.crop, rng)
+        pair = training_pair(photo, self.crop, rng, self.weathers)
         return tuple(torch.from_numpy(image).permute(2, 0, 1).contiguous() for image in pair)
 
 
@@ -60,14 +71,15 @@ def train(
     seed: int,
     folder: Path,
     teacher: str = "",
+    weathers: Sequence[str] = WEATHERS,
 ) -> dict[str, Any]:
     """Train `method.network` and write to `folder`: weights.safetensors (the moving average) and
     curve.csv (step, loss, learning_rate, seconds), and the same for TensorBoard. Returns steps,
     seconds and device.
 
-    Resumes from folder/checkpoint.pt if there is one of the same settings, seed and teacher (its
-    weights' checksum); removes it when done. Raises UserError if
-    there is no photo, and FloatingPointError if the loss is not finite.
+    Resumes from folder/checkpoint.pt if there is one of the same settings, seed, weathers and
+    teacher (its weights' checksum); removes it when done. Raises UserError if there is no photo,
+    and FloatingPointError if the loss is not finite.
     """
     # Every process has its own loader workers; OpenCV's threads would fight them for the cores.
     cv2.setNumThreads(1)
@@ -77,7 +89,8 @@ def train(
     accelerator = Accelerator(
         mixed_precision=settings.precision,
         gradient_accumulation_steps=settings.accumulate,
-        dynamo_backend="inductor" if settings.compile else "no",
+        # Each stage's size is compiled by itself: sizes left open break torch's compiler.
+        dynamo_plugin=TorchDynamoPlugin("inductor", dynamic=False) if settings.compile else None,
         log_with="tensorboard",
         project_dir=folder,
     )
@@ -88,13 +101,13 @@ def train(
     run = _Run(network=method.network, average=average, optimizer=optimizer, schedule=schedule)
     if accelerator.scaler is not None:
         run.parts["scaler"] = accelerator.scaler
-    key = f"{settings.model_dump_json()} seed {seed} teacher {teacher}"
+    key = f"{settings.model_dump_json()} seed {seed} teacher {teacher} weathers {[*weathers]}"
     run.resume(folder / "checkpoint.pt", key)
 
     average.to(accelerator.device)
     bare = method.network
     method.network, optimizer = accelerator.prepare(bare, optimizer)
-    batches = _batches(photos, settings, seed, run.step, accelerator)
+    batches = _batches(photos, settings, seed, run.step, accelerator, weathers)
     bar = tqdm(
         range(run.step, settings.steps), "training", settings.steps, initial=run.step,
         unit="step", mininterval=2, disable=not accelerator.is_main_process,
@@ -123,6 +136,21 @@ def train(
         (folder / "checkpoint.pt").unlink(missing_ok=True)
     device = describe(accelerator.device)
     return {"steps": run.step, "seconds": round(run.seconds, 1), "device": device}
+
+
+def training_flops(method: LearnedMethod, settings: Training) -> int:
+    """FLOPs of the forward and backward passes of a whole training, in one process.
+
+    Counted on one pair of each stage's size; the optimiser's own are left out.
+    """
+    total = 0
+    for stage, first, end in settings.stage_steps():
+        pair = torch.zeros(1, 3, stage.crop, stage.crop)
+        with flop_counter() as counter:
+            method.loss(pair, pair, torch_generator("training flops")).backward()
+        total += counter.get_total_flops() * stage.batch * (end - first)
+    method.network.zero_grad()
+    return total
 
 
 def _learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) -> float:
@@ -182,7 +210,12 @@ class _Run:
 
 
 def _batches(
-    photos: list[Path], settings: Training, seed: int, step: int, accelerator: Accelerator
+    photos: list[Path],
+    settings: Training,
+    seed: int,
+    step: int,
+    accelerator: Accelerator,
+    weathers: Sequence[str],
 ) -> Iterator[list[Tensor]]:
     """Micro-batches of pairs from `step` on, stage by stage; each process gets its share."""
     for stage, first, end in settings.stage_steps():
@@ -190,9 +223,8 @@ def _batches(
         if first >= end:
             continue
         size = stage.batch * accelerator.num_processes
-        pairs = TrainingPairs(
-            photos, stage.crop, named_seed("train", seed), first * size, (end - first) * size
-        )
+        own_seed, count = named_seed("train", seed), (end - first) * size
+        pairs = TrainingPairs(photos, stage.crop, own_seed, first * size, count, weathers)
         loader = DataLoader(
             pairs,
             stage.batch // settings.accumulate,

@@ -1,9 +1,11 @@
 """Weights in safetensors files: written atomically, read strictly."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -18,20 +20,34 @@ def save(network: nn.Module, path: Path) -> None:
         save_file(state, temporary)
 
 
+def export(path: Path, out: Path, facts: dict[str, Any]) -> None:
+    """Write a copy of a weight file in half precision, with JSON-able facts of its training.
+
+    Raises WeightsMissing or UserError as `load`.
+    """
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in _read(path).items()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out) as temporary:
+        save_file(halves, temporary, {"training": json.dumps(facts)})
+
+
+def exported_facts(path: Path) -> dict[str, Any]:
+    """What `export` wrote of the training. Raises as `load`, and UserError if nothing is there."""
+    _read(path)
+    with safe_open(path, "pt") as file:
+        facts = (file.metadata() or {}).get("training")
+    if facts is None:
+        raise UserError(f"{path} does not say how it was trained: make it by 'export-weights'.")
+    return json.loads(facts)
+
+
 def load(network: nn.Module, path: Path) -> None:
     """Load a file into a network, every name and shape of which must fit.
 
     Half-precision files are widened. Raises WeightsMissing if there is no file, UserError if it is
     not safetensors or is of another model.
     """
-    if not path.exists():
-        raise WeightsMissing(f"{path} is missing: train the method, or 'dvc pull' its weights.")
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{path} is not a whole safetensors file ({error}). Make it anew."
-        ) from error
+    state = _read(path)
     wanted = network.state_dict()
     faults = [f"lacks {k}" for k in wanted.keys() - state.keys()]
     faults += [f"has {k}, which the model lacks" for k in state.keys() - wanted.keys()]
@@ -49,3 +65,14 @@ def load(network: nn.Module, path: Path) -> None:
     network.load_state_dict(
         {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
     )
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    if not path.exists():
+        raise WeightsMissing(f"{path} is missing: train the method, or 'dvc pull' its weights.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}). Make it anew."
+        ) from error

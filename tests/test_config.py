@@ -6,6 +6,7 @@ import yaml
 from benchmark import config as configuration
 from benchmark import registry
 from benchmark.errors import UserError
+from benchmark.method import ALL_WEATHERS
 
 SHIPPED = sorted(path.stem for path in (registry.ROOT / "config").glob("*.yaml"))
 GOOD = {
@@ -73,6 +74,12 @@ def test_shipped_configurations_and_their_methods_are_sound(name):
         (changed(seeds="many"), "seeds"),
         (changed(leave_out=["orakle"]), "leave_out: .*Did you mean 'oracle'"),
         (changed(training={"accumulate": 3}), "a batch of 16 cannot be cut into 3 equal parts"),
+        (
+            changed(methods={"regression": {"weathers": ["hail"]}}),
+            "methods.regression.weathers.0: Input should be 'rain'",
+        ),
+        (changed(methods={"regression": {"weathers": []}}), "methods.regression.weathers: "),
+        (changed(methods={"identity": {"weights": "x"}}), "methods.identity.weights: .*not learn"),
         ({"name": "x"}, "methods: Field required"),
         ("- a\n- b\n", "must hold keys"),
         ("a: [1\n", "not valid YAML"),
@@ -112,3 +119,16 @@ def test_methods_that_are_not_named_are_discovered(write):
     assert list(config.methods)[:2] == ["identity", "regression"]
     fewer = configuration.load(write(changed(discover=True, leave_out=["oracle"])))
     assert set(config.methods) - set(fewer.methods) == {"oracle"}
+
+
+def test_a_specialist_names_its_weather_and_others_take_all(write):
+    entries = {"rain": {"method": "regression", "weathers": ["rain"]}, "regression": None}
+    config = configuration.load(write(changed(methods=entries)))
+    assert config.weathers_of("rain") == ("rain",)
+    assert config.weathers_of("regression") == ALL_WEATHERS
+
+
+def test_weights_of_an_entry_are_found_by_its_seed(write):
+    entries = {"regression": {"weights": "data/weights/unet-{seed}.safetensors"}}
+    config = configuration.load(write(changed(methods=entries)))
+    assert config.weights_of("regression", 2) == registry.ROOT / "data/weights/unet-2.safetensors"

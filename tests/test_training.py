@@ -187,8 +187,7 @@ def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for a CPU with g++")
 def test_compiled_training_ends_as_eager_training(photos, tmp_path):
-    stage = ({"share": 1, "batch": 2, "crop": 16},)
-    eager = Training(steps=2, stages=stage, warmup=1, workers=0)
+    eager = SETTINGS.model_copy(update={"steps": 4})
     first = run(photos, tmp_path / "eager", eager, name="regression")[1]
     compiled = eager.model_copy(update={"compile": True})
     second = run(photos, tmp_path / "compiled", compiled, name="regression")[1]

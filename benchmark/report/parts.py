@@ -21,6 +21,8 @@ COSTS = (
     ("parameters", "parameters", count_text),
     ("flops", "FLOPs", count_text),
     ("peak_memory_bytes", "peak memory", lambda value: count_text(value, "B")),
+    ("training_flops", "training FLOPs", count_text),
+    ("training_seconds", "training s", seconds_text),
 )
 LAST = 1e300  # sorts what is infinite or missing to an end
 

@@ -26,7 +26,7 @@ _ADD = {
     "mix": add_mix,
 }
 # Drops are learnt last, haze first; and a method that met haze too often sees it everywhere.
-_TRAINING_SHARES = (0.19, 0.13, 0.38, 0.17, 0.13)  # of WEATHERS
+_TRAINING_SHARES = {"rain": 0.19, "haze": 0.13, "raindrop": 0.38, "snow": 0.17, "mix": 0.13}
 _CLEAR_SHARE = 0.06  # pairs without weather: a method must learn to leave clear pictures alone
 _PARTIAL_SHARE = 0.1  # weather on a part of the picture only
 _EXPOSURE_SHARE = 0.3
@@ -51,19 +51,20 @@ def degrade(image, weather, strength, rng):
     return np.clip(degraded, 0.0, 1.0).astype(np.float32, copy=False), parameters
 
 
-def training_pair(photo, crop, rng):
+def training_pair(photo, crop, rng, weathers=WEATHERS):
     """A random training pair from one photograph.
 
-    photo: uint8 (H, W, 3); crop: side of the pair in pixels, >= 1. A square of random size is cut
-    from the photograph, scaled to `crop`, flipped and sometimes re-exposed or muted. Then comes a
-    random kind of weather of random strength in (0, 1], in some pairs on a part of the picture
-    only, in some none at all. Returns (clean, degraded), float32 (crop, crop, 3) in [0, 1].
-    Raises UserError for a photograph or crop that is not as described.
+    photo: uint8 (H, W, 3); crop: side of the pair in pixels, >= 1; weathers: the kinds to draw
+    from, some of WEATHERS. A square of random size is cut from the photograph, scaled to `crop`,
+    flipped and sometimes re-exposed or muted. Then comes a random kind of weather of random
+    strength in (0, 1], in some pairs on a part of the picture only, in some none at all. Returns
+    (clean, degraded), float32 (crop, crop, 3) in [0, 1]. Raises UserError for a photograph, crop or
+    weather that is not as described.
     """
     clean = _random_view(photo, crop, rng)
     if rng.random() < _CLEAR_SHARE:
         return clean, clean.copy()
-    weather = str(rng.choice(WEATHERS, p=_TRAINING_SHARES))
+    weather = _random_weather(weathers, rng)
     # In (0, 1], a little more often strong: faint weather teaches less.
     strength = (1.0 - rng.random()) ** 0.8
     degraded, _ = degrade(clean, weather, strength, rng)
@@ -74,9 +75,21 @@ def training_pair(photo, crop, rng):
     return clean, degraded
 
 
-def _check(image, weather, strength):
+def _random_weather(weathers, rng):
+    """One of `weathers`, with their shares of the training on all of them."""
+    for weather in weathers:
+        _check_name(weather)
+    shares = np.array([_TRAINING_SHARES[weather] for weather in weathers])
+    return str(rng.choice(weathers, p=shares / shares.sum()))
+
+
+def _check_name(weather):
     if weather not in _ADD:
         raise UserError(f"weather '{weather}' is unknown.{nearest(weather, WEATHERS)}")
+
+
+def _check(image, weather, strength):
+    _check_name(weather)
     if not 0 <= strength <= 1:
         raise UserError(f"strength {strength} is out of range: give a number from 0 to 1.")
     if not (

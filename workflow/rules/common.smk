@@ -7,6 +7,8 @@ def settings_of(wildcards, *parts):
     entry = RUN.entry(wildcards.method)
     known = {
         "parameters": entry.parameters,
+        "weathers": RUN.weathers_of(wildcards.method),
+        "weights": entry.weights,
         "training": RUN.training_of(wildcards.method).model_dump(mode="json"),
         "variant": RUN.variants_of(wildcards.method).get(wildcards.get("variant")),
         "protocols": RUN.protocols,

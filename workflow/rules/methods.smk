@@ -17,7 +17,7 @@ rule train:
         processes=PROCESSES,
     params:
         config=CONFIG,
-        settings=lambda w: settings_of(w, "parameters", "training"),
+        settings=lambda w: settings_of(w, "parameters", "training", "weathers", "weights"),
     shell:
         "python -m benchmark train --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --processes {resources.processes} 2>&1 | tee {log}"
@@ -41,7 +41,7 @@ rule restore:
         gpu=1,
     params:
         config=CONFIG,
-        settings=lambda w: settings_of(w, "parameters", "variant"),
+        settings=lambda w: settings_of(w, "parameters", "variant", "weathers"),
     shell:
         "python -m benchmark restore-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed}"
