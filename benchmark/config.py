@@ -31,8 +31,7 @@ class MethodEntry(Settings):
     `method` is the file in `methods/`; it defaults to the entry's own name. `training` replaces
     single values of the run's `training`, `seeds` the run's `seeds`. `weathers`: what a specialist
     is trained on and restores; all that the method is made for if none. `teacher`: the entry that
-    it is distilled from. `weights`: a file of `export` to use in place of training, its path below
-    the repository; `{seed}` in it stands for the seed.
+    it is distilled from. `weights` replaces the run's.
     """
 
     method: str | None = None
@@ -55,7 +54,10 @@ class Config(Settings):
 
     `datasets` are restored and scored; the clean photographs of the set `train_on` are trained on.
     `discover`: also run, with its defaults, every method in `methods/` that is neither named here
-    nor in `leave_out`.
+    nor in `leave_out`. `weights`: files of `export-weights` to use in place of training, a path
+    below the repository in which `{entry}` and `{seed}` stand for theirs.
+
+    A file with the key `extends`, the name of another beside it, starts from that one's keys.
     """
 
     name: Name
@@ -64,6 +66,7 @@ class Config(Settings):
     protocols: tuple[str, ...] = ("rgb", "y-matlab", "lpips-alex")
     train_on: Name
     training: Training = Training()
+    weights: str | None = None
     methods: dict[Name, MethodEntry]
     discover: bool = True
     leave_out: tuple[str, ...] = ()
@@ -99,9 +102,11 @@ class Config(Settings):
         return self.entry(label).weathers or ALL_WEATHERS
 
     def weights_of(self, label: str, seed: int) -> Path | None:
-        """The file of an entry that comes trained."""
-        weights = self.entry(label).weights
-        return registry.ROOT / weights.replace("{seed}", str(seed)) if weights else None
+        """The file of an entry that comes trained, if it does."""
+        weights = self.entry(label).weights or self.weights
+        if weights is None or not registry.learns(self.method_of(label)):
+            return None
+        return registry.ROOT / weights.replace("{entry}", label).replace("{seed}", str(seed))
 
     def variants_of(self, label: str) -> dict[str, dict[str, Any]]:
         """Variant names and settings; an entry that names none has one, `default`."""
@@ -116,15 +121,7 @@ def load(path: str | Path) -> Config:
     import them.
     """
     path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such configuration file. See config/.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
-    config = parse(Config, values, str(path))
+    config = parse(Config, _read(path), str(path))
     for label in config.methods:
         try:
             registry.check_name(config.method_of(label))
@@ -145,6 +142,24 @@ def load(path: str | Path) -> Config:
         found = {name: MethodEntry() for name in registry.available() if name not in used}
         config = config.model_copy(update={"methods": {**config.methods, **found}})
     return config
+
+
+def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The keys and values of a file and, below them, of those it extends."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration file. See config/.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
+    if "extends" not in values:
+        return values
+    base = path.parent / str(values.pop("extends"))
+    if base in (*extended, path):
+        raise UserError(f"{path}: extends: '{base.name}' extends this file.")
+    return {**_read(base, (*extended, path)), **values}
 
 
 def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -> None:

@@ -146,11 +146,16 @@ def training_flops(method: LearnedMethod, settings: Training) -> int:
     total = 0
     for stage, first, end in settings.stage_steps():
         pair = torch.zeros(1, 3, stage.crop, stage.crop)
-        with flop_counter() as counter:
-            method.loss(pair, pair, torch_generator("training flops")).backward()
-        total += counter.get_total_flops() * stage.batch * (end - first)
-    method.network.zero_grad()
+        total += step_flops(method, pair, pair) * stage.batch * (end - first)
     return total
+
+
+def step_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:
+    """FLOPs of forward and backward on a batch of pairs (B, 3, H, W)."""
+    with flop_counter() as counter:
+        method.loss(clean, degraded, torch_generator("flops")).backward()
+    method.network.zero_grad()
+    return counter.get_total_flops()
 
 
 def _learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) -> float:

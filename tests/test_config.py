@@ -128,7 +128,28 @@ def test_a_specialist_names_its_weather_and_others_take_all(write):
     assert config.weathers_of("regression") == ALL_WEATHERS
 
 
-def test_weights_of_an_entry_are_found_by_its_seed(write):
-    entries = {"regression": {"weights": "data/weights/unet-{seed}.safetensors"}}
-    config = configuration.load(write(changed(methods=entries)))
-    assert config.weights_of("regression", 2) == registry.ROOT / "data/weights/unet-2.safetensors"
+def test_weights_of_an_entry_are_found_by_its_name_and_seed(write):
+    entries = {"regression": None, "mine": {"method": "regression", "weights": "w-{seed}"}}
+    values = changed(methods={**entries, "identity": None}, weights="data/{entry}-{seed}.st")
+    config = configuration.load(write(values))
+    assert config.weights_of("regression", 2) == registry.ROOT / "data/regression-2.st"
+    assert config.weights_of("mine", 2) == registry.ROOT / "w-2"
+    assert config.weights_of("identity", 2) is None
+
+
+def test_a_file_that_extends_another_replaces_its_keys(write, tmp_path):
+    write(GOOD)
+    other = tmp_path / "other.yaml"
+    other.write_text("extends: run.yaml\nname: other\nweights: w\n")
+    config = configuration.load(other)
+    assert (config.name, config.weights, [*config.methods]) == ("other", "w", [*GOOD["methods"]])
+
+
+@pytest.mark.parametrize(
+    ("base", "message"), [("other.yaml", "extends this file"), ("none.yaml", "no such config")]
+)
+def test_a_base_that_cannot_be_extended_is_named(tmp_path, base, message):
+    other = tmp_path / "other.yaml"
+    other.write_text(f"extends: {base}\nname: other\n")
+    with pytest.raises(UserError, match=message):
+        configuration.load(other)

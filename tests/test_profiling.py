@@ -12,13 +12,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
-from benchmark import cli, datasets, jobs, profiling, weights
+from benchmark import cli, datasets, jobs, profiling, training, weights
 from benchmark import config as configuration
 from benchmark.errors import UserError
 from benchmark.flops import flop_counter
 from benchmark.images import write_png
 from benchmark.metrics import LPIPS_WEIGHTS
-from benchmark.profiling import networks, published, report, scoring_speed, timing
+from benchmark.profiling import memory, networks, published, report, scoring_speed, timing
 from benchmark.profiling.timing import Sizes
 from benchmark.run import RunFolder
 from benchmark.seeds import torch_generator
@@ -26,7 +26,7 @@ from benchmark.training_settings import Training
 from methods.diffusion.schedule import uniform_timesteps
 
 CPU = torch.device("cpu")
-TINY = Sizes(matrix=32, batch=2, crop=16, side=16, pairs=2, repeats=1)
+TINY = Sizes(matrix=32, batch=2, crop=16, side=16, pairs=2, repeats=1, memory_sides=(64, 128))
 SHORT = Training(
     steps=4,
     stages=({"share": 0.75, "batch": 2, "crop": 16}, {"share": 0.25, "batch": 1, "crop": 24}),
@@ -39,6 +39,7 @@ FIGURES = {
     "simulation_share_of_training": None,
     "scoring_speedup": None,
     "scoring_max_difference": None,
+    "sampling_memory_ratio": None,
     "published_sampler": dict.fromkeys(("speedup", "psnr_gain_db", "lpips_gain")),
     "published_default": dict.fromkeys(("speedup", "psnr_gain_db", "lpips_gain")),
 }
@@ -243,8 +244,23 @@ def test_flops_of_a_network_without_special_cases_are_torchs_own():
         method.network.zero_grad()
 
     with sdpa_kernel(SDPBackend.MATH):  # attention by plain products, which torch counts
-        assert networks.training_flops(method, *pair) == counted(learn, plain_counter) > 0
+        assert training.step_flops(method, *pair) == counted(learn, plain_counter) > 0
     assert all(p.grad is None for p in method.network.parameters())
+
+
+def test_memory_of_sampling_is_that_of_tiles():
+    """Twice the side, four times the pixels, and the same memory beside the image's own buffers."""
+    assert memory.memory_ratio(make_method(), (256, 512)) == pytest.approx(1, abs=0.01)
+
+
+def test_memory_that_grows_with_the_image_shows():
+    class Hoarder(type(make_method())):
+        def restore(self, degraded, variant, generators):
+            rows = [row.clone() for row in degraded[0, 0]]  # each smaller than the image
+            return super().restore(degraded, variant, generators) + rows[0].mean()
+
+    method = Hoarder(make_method().parameters)
+    assert memory.memory_ratio(method, (256, 1024)) > 1.2
 
 
 def test_a_training_step_learns_as_training_does():

@@ -25,7 +25,7 @@ def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[flo
     """
     method = diffusion(machine, denoiser=name)
     clean, degraded = random_pairs(sizes.batch, sizes.crop, machine)
-    flops = training_flops(method, clean, degraded)
+    flops = training.step_flops(method, clean, degraded)
     train = share_of_matmul(training_step(method, clean, degraded), flops, machine, sizes)
     method.network.eval()
     sample = sampling(method, sizes.side, machine)
@@ -75,14 +75,6 @@ def random_pairs(batch: int, crop: int, machine: torch.device) -> tuple[Tensor, 
     """Clean and degraded (batch, 3, crop, crop) in [0, 1] of no meaning."""
     clean, degraded = torch.rand(2, batch, 3, crop, crop, generator=torch_generator("profile"))
     return clean.to(machine), degraded.to(machine)
-
-
-def training_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:
-    """Floating-point operations of forward and backward on a batch."""
-    with flop_counter() as counter:
-        method.loss(clean, degraded, torch_generator("profile")).backward()
-    method.network.zero_grad()
-    return counter.get_total_flops()
 
 
 def training_step(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> Callable[[], None]:

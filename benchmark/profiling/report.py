@@ -14,7 +14,7 @@ from benchmark import datasets, device
 from benchmark.atomic import write_text
 from benchmark.config import Config
 from benchmark.errors import UserError
-from benchmark.profiling import networks, published, scoring_speed
+from benchmark.profiling import memory, networks, published, scoring_speed
 from benchmark.profiling.timing import Sizes, matmul_rate
 from benchmark.registry import ROOT
 from benchmark.run import RunFolder
@@ -37,8 +37,9 @@ def profile(
     get twice as many. sizes, training: of the measurements, smaller in tests. Returns
     `matmul_gflops`, `denoisers` (name: `train_share`, `sample_share`),
     `simulation_share_of_training`, `published_sampler` and `published_default` (`speedup`,
-    `psnr_gain_db`, `lpips_gain`), `scoring_speedup`, `scoring_max_difference`, `environment`, and
-    `reasons` (key with dots: why it is None).
+    `psnr_gain_db`, `lpips_gain`), `scoring_speedup`, `scoring_max_difference`,
+    `sampling_memory_ratio` (of 40 to 4 megapixels), `environment`, and `reasons` (key with dots:
+    why it is None).
     """
     sizes, machine = sizes or Sizes(), device.choose()
     values: dict[str, float | None] = {}
@@ -69,12 +70,16 @@ def profile(
         # Any images will do: the degraded ones stand for restored ones.
         return scoring_speed.scoring_speed(choose_images(config, 2 * images), sizes.repeats)
 
+    def ratio() -> Values:
+        return [memory.memory_ratio(networks.diffusion(machine), sizes.memory_sides)]
+
     measure(["matmul_gflops"], lambda: [matmul_rate(machine, sizes.matrix, repeats=10) / 1e9])
     for name in DENOISERS:
         keys = [f"denoisers.{name}.{share}" for share in ("train_share", "sample_share")]
         measure(keys, lambda name=name: networks.denoiser_shares(name, machine, sizes))
     measure(["simulation_share_of_training"], simulation)
     measure(["scoring_speedup", "scoring_max_difference"], scoring)
+    measure(["sampling_memory_ratio"], ratio)
     for part, function in {"published_sampler": sampler, "published_default": default}.items():
         measure([f"{part}.{key}" for key in published.Gains.__dataclass_fields__], function)
     return {**_nested(values), "environment": _environment(machine), "reasons": reasons}

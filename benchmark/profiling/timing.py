@@ -12,7 +12,8 @@ from benchmark.device import Stopwatch
 @dataclass(frozen=True)
 class Sizes:
     """How large the measurements are: side of the matrices, images and crop of a training step,
-    side of a sampled image, training pairs made at each stage, and repeats of each timing."""
+    side of a sampled image, training pairs made at each stage, repeats of each timing, and sides of
+    the two images (4 and 40 megapixels) whose sampling is compared in memory."""
 
     matrix: int = 2048
     batch: int = 16
@@ -20,6 +21,7 @@ class Sizes:
     side: int = 256
     pairs: int = 64
     repeats: int = 5
+    memory_sides: tuple[int, int] = (2000, 6325)
 
 
 def median_seconds(run: Callable[[], object], machine: torch.device, repeats: int) -> float:

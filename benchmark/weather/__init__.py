@@ -26,11 +26,13 @@ _ADD = {
     "mix": add_mix,
 }
 # Drops are learnt last, haze first; and a method that met haze too often sees it everywhere.
-_TRAINING_SHARES = {"rain": 0.19, "haze": 0.13, "raindrop": 0.38, "snow": 0.17, "mix": 0.13}
-_CLEAR_SHARE = 0.06  # pairs without weather: a method must learn to leave clear pictures alone
+_TRAINING_SHARES = {"rain": 0.21, "haze": 0.18, "raindrop": 0.33, "snow": 0.15, "mix": 0.13}
+_CLEAR_SHARE = 0.12  # pairs without weather: a method must learn to leave clear pictures alone
 _PARTIAL_SHARE = 0.1  # weather on a part of the picture only
 _EXPOSURE_SHARE = 0.3
-_MUTED_SHARE = 0.12  # grey concrete under a grey sky is not haze: a method must not learn so
+# Grey concrete under a grey sky is not haze: a method must not learn so.
+_MUTED_SHARE = 0.2
+_FLAT_SHARE = 0.2
 
 
 def degrade(image, weather, strength, rng):
@@ -140,9 +142,13 @@ def _random_view(photo, crop, rng):
 
 
 def _exposure_table(rng):
-    """Values of the 256 levels of each channel: as they are, or at times re-exposed."""
+    """Values of the 256 levels of each channel: as they are, or at times re-exposed, or of less
+    contrast."""
     table = np.repeat(np.arange(256, dtype=np.float32)[:, None] / np.float32(255), 3, axis=1)
     if rng.random() < _EXPOSURE_SHARE:
         gamma, gain = np.exp(rng.normal(0.0, 0.25)), np.exp(rng.normal(0.0, 0.06, 3))
         table = np.clip(table**gamma * gain, 0.0, 1.0)
+    if rng.random() < _FLAT_SHARE:
+        middle = rng.uniform(0.25, 0.6)
+        table = middle + rng.uniform(0.55, 1.0) * (table - middle)
     return table.astype(np.float32)[None]

@@ -8,7 +8,7 @@ def settings_of(wildcards, *parts):
     known = {
         "parameters": entry.parameters,
         "weathers": RUN.weathers_of(wildcards.method),
-        "weights": entry.weights,
+        "weights": str(RUN.weights_of(wildcards.method, wildcards.get("seed"))),
         "training": RUN.training_of(wildcards.method).model_dump(mode="json"),
         "variant": RUN.variants_of(wildcards.method).get(wildcards.get("variant")),
         "protocols": RUN.protocols,
