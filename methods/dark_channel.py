@@ -1,18 +1,14 @@
 """Dehazing with the dark channel prior and guided-filter refinement.
 
-Equation numbers are those of He, Sun, Tang, TPAMI 33(12), 2011. Images here are arrays (H, W, 3)
-in [0, 1], maps are (H, W).
+`methods.classical.haze` has the prior itself. Images here are arrays (H, W, 3) in [0, 1].
 """
 
-import cv2
 import numpy as np
 from pydantic import Field
 
 from benchmark.method import Card, Method, Settings
 from methods.classical import for_each_image
-from methods.classical.guided_filter import guided_filter
-
-DARKEST_LIGHT = 1 / 255  # keeps the division by A finite on a black image
+from methods.classical.haze import estimate_haze, radiance
 
 
 class Parameters(Settings):
@@ -53,37 +49,7 @@ class DarkChannel(Method):
 
     def _dehaze(self, image: np.ndarray) -> np.ndarray:
         p = self.parameters
-        light = atmospheric_light(image, p.patch_radius, p.brightest)
-        coarse = transmission(image, light, p.patch_radius, p.omega)
-        fine = guided_filter(image, coarse, p.guide_radius, p.guide_eps)
-        return radiance(image, light, np.clip(fine, p.minimum_transmission, 1))
-
-
-def dark_channel(image: np.ndarray, patch_radius: int) -> np.ndarray:
-    """The darkest colour value of each patch (eq. 5); patches end at the image border."""
-    size = 2 * patch_radius + 1
-    return cv2.erode(image.min(axis=2), np.ones((size, size), np.uint8))
-
-
-def atmospheric_light(image: np.ndarray, patch_radius: int, brightest: float) -> np.ndarray:
-    """The colour (3,) of the haziest pixels: the `brightest` share of the dark channel.
-
-    Their mean is taken, where the paper picks the brightest of them: a lamp or a reflection among
-    them then changes little. Ties at the threshold all count, so that no order of pixels matters.
-    """
-    dark = dark_channel(image, patch_radius)
-    count = max(1, round(brightest * dark.size))
-    threshold = np.partition(dark, -count, axis=None)[-count]
-    return np.maximum(image[dark >= threshold].mean(axis=0, dtype=np.float64), DARKEST_LIGHT)
-
-
-def transmission(
-    image: np.ndarray, light: np.ndarray, patch_radius: int, omega: float
-) -> np.ndarray:
-    """t = 1 − ω · dark channel of I/A (eq. 12), constant over a patch: to be refined."""
-    return 1 - omega * np.minimum(dark_channel(image / light, patch_radius), 1)
-
-
-def radiance(image: np.ndarray, light: np.ndarray, transmission: np.ndarray) -> np.ndarray:
-    """J = (I − A)/t + A (eq. 22, where t has been kept above t0)."""
-    return (image - light) / transmission[..., None] + light
+        light, transmission = estimate_haze(
+            image, p.patch_radius, p.omega, p.brightest, p.guide_radius, p.guide_eps
+        )
+        return radiance(image, light, np.clip(transmission, p.minimum_transmission, 1))

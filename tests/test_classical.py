@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods.dark_channel import DarkChannel, atmospheric_light, dark_channel
+from methods.classical.haze import atmospheric_light, dark_channel
+from methods.dark_channel import DarkChannel
 from methods.directional_opening import DirectionalOpening, blobs, line, opening, streaks
 from methods.identity import Identity
 from methods.oracle import Oracle
