@@ -50,7 +50,7 @@ class Variant(TileSettings):
     guidance: Literal["none", "haze", "layer"] = "none"
     scale: float = Field(default=1.0, ge=0)
     through_network: bool = False
-    misfit: float = Field(default=0.01, gt=0)
+    misfit: float = Field(default=0.005, gt=0)
     updates: int = Field(default=5, ge=0)
     threshold: float = Field(default=0.1, ge=0)
 
