@@ -34,7 +34,8 @@ SHORT = Training(
 FIGURES = {
     "matmul_gflops": None,
     "denoisers": dict.fromkeys(
-        ("unet", "nafnet", "transformer"), dict.fromkeys(("train_share", "sample_share"))
+        ("unet", "nafnet", "transformer", "restormer"),
+        dict.fromkeys(("train_share", "sample_share")),
     ),
     "simulation_share_of_training": None,
     "scoring_speedup": None,

@@ -14,10 +14,11 @@ from torch import nn
 from benchmark.errors import nearest
 from benchmark.method import Settings
 from methods.networks.nafnet import NAFNet
+from methods.networks.restormer import Restormer
 from methods.networks.transformer import Transformer
 from methods.networks.unet import Conditioning, UNet
 
-NETWORKS = {"unet": UNet, "nafnet": NAFNet, "transformer": Transformer}
+NETWORKS = {"unet": UNet, "nafnet": NAFNet, "transformer": Transformer, "restormer": Restormer}
 
 # What the methods decide, not their users.
 OWN = {"in_channels", "out_channels", "time", "conditioning"}
@@ -42,6 +43,16 @@ DENOISERS = {
             "width": 96, "encoder": (2, 4, 4), "middle": 6, "decoder": (2, 4, 4), "unshuffle": 2
         },
     },
+    "restormer": {
+        "small": {
+            "width": 16, "blocks": (1, 1, 2, 2), "heads": (1, 2, 4, 8), "refinement": 0,
+            "unshuffle": 2,
+        },
+        "full": {
+            "width": 48, "blocks": (4, 6, 6, 8), "heads": (1, 2, 4, 8), "refinement": 4,
+            "unshuffle": 1,
+        },
+    },
 }  # fmt: skip
 
 
@@ -57,7 +68,7 @@ def build(
 
     in_channels: 6 for a condition and a noisy image, in this order; time: takes a time t as second
     input; conditioning: see `UNet`, whose alone `modulation` is. Raises ValueError for a name, size
-    or conditioning that is not known, and for a modulated NAFNet or Transformer.
+    or conditioning that is not known, and for a modulated denoiser of another name.
     """
     _check("denoiser", name, DENOISERS)
     _check("size", size, DENOISERS[name])
@@ -74,7 +85,7 @@ class DenoiserSettings(Settings):
     """denoiser: the network's kind; size: `small` for CPU cores, `full` for a GPU; network:
     settings of the network (its class's arguments, such as `width`) in place of the size's."""
 
-    denoiser: Literal["unet", "nafnet", "transformer"] = "unet"
+    denoiser: Literal["unet", "nafnet", "transformer", "restormer"] = "unet"
     size: Literal["small", "full"] = "small"
     network: dict[str, Any] = {}
 
