@@ -1,0 +1,112 @@
+"""PReNet: a small residual network with a convolutional LSTM, run again and again on its answer."""
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmark.method import Card, LearnedMethod, Settings
+from methods.networks.any_size import tiled
+from methods.networks.losses import ssim
+from methods.networks.tile_settings import TileSettings
+
+
+class Parameters(Settings):
+    """The published settings. stages: times the network is run; width: channels of its features;
+    blocks: its residual blocks."""
+
+    stages: int = Field(default=6, ge=1)
+    width: int = Field(default=32, ge=1)
+    blocks: int = Field(default=5, ge=1)
+
+
+class PReNet(LearnedMethod):
+    card = Card(
+        title="PReNet",
+        citation="Ren, Zuo, Hu, Zhu and Meng. Progressive Image Deraining Networks: A Better and "
+        "Simpler Baseline. CVPR 2019.",
+        url="https://doi.org/10.1109/CVPR.2019.00406",
+        licence="own implementation",
+        supervision="paired",
+        description="Takes the weather off in six stages that share their weights and remember "
+        "features of the stage before; trained for SSIM, as published. Made for rain; here trained "
+        "and scored on all weathers.",
+    )
+    Parameters = Parameters
+    Variant = TileSettings
+
+    def build(self) -> nn.Module:
+        return ProgressiveNetwork(**self.parameters.model_dump())
+
+    def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
+        """The published negative SSIM of the last stage's answer, and 1, so that 0 is perfect."""
+        return 1 - ssim(self.network(degraded), clean)
+
+    def restore(
+        self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
+    ) -> Tensor:
+        tile, overlap, batch = variant.tiles(self.network, 3, degraded)
+        return tiled(self.network, degraded, tile, overlap, batch=batch)
+
+
+class ProgressiveNetwork(nn.Module):
+    """Maps degraded (B, 3, H, W) in [0, 1] to restored, for any H, W >= 1; see `Parameters`.
+
+    Each stage takes the degraded image and the answer of the stage before (at first the degraded
+    image), and adds its output to the degraded image. The stages are one evaluation: none is of
+    use alone.
+    """
+
+    def __init__(self, stages: int = 6, width: int = 32, blocks: int = 5):
+        super().__init__()
+        self.stages = stages
+        self.enter = nn.Conv2d(6, width, 3, padding=1)
+        self.memory = ConvLSTM(width)
+        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
+        self.leave = nn.Conv2d(width, 3, 3, padding=1)
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        restored, state = degraded, None
+        for _ in range(self.stages):
+            x = F.relu(self.enter(torch.cat([degraded, restored], dim=1)))
+            x, state = self.memory(x, state)
+            for block in self.blocks:
+                x = block(x)
+            restored = degraded + self.leave(x)
+        return restored
+
+
+class ConvLSTM(nn.Module):
+    """A long short-term memory (without peepholes) whose products are 3×3 convolutions.
+
+    Shi et al., Convolutional LSTM Network, NeurIPS 2015. The four gates are one convolution.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.gates = nn.Conv2d(2 * width, 4 * width, 3, padding=1)
+
+    def forward(
+        self, x: Tensor, state: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """x (B, width, H, W); state: hidden and cell, both of x's shape, or None for zeros.
+
+        Returns the hidden state and the new state.
+        """
+        hidden, cell = (torch.zeros_like(x), torch.zeros_like(x)) if state is None else state
+        write, forget, new, read = self.gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
+        cell = forget.sigmoid() * cell + write.sigmoid() * new.tanh()
+        hidden = read.sigmoid() * cell.tanh()
+        return hidden, (hidden, cell)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions, a ReLU after each and after the sum, as in the authors' code."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + F.relu(self.conv2(F.relu(self.conv1(x)))))
