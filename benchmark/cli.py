@@ -42,7 +42,7 @@ def images(config: ConfigFile = DEFAULT) -> None:
     from benchmark import datasets, run
 
     settings, folder = _open(config)
-    for name in sorted({*settings.datasets, settings.train_on}):
+    for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
         datasets.verify(name)
     datasets.training_photos(settings.train_on)
     found = datasets.find_images(settings)

@@ -18,8 +18,13 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]*$")]
 
 
 class DatasetChoice(Settings):
-    """Which part of a data set is restored: `weathers` and `limit` (images a weather) narrow it."""
+    """Which part of a data set is restored: `weathers` and `limit` (images a weather) narrow it.
 
+    `card` is the file in `config/datasets/`; it defaults to the entry's own name, so that a run may
+    have several splits of one set.
+    """
+
+    card: Name | None = None
     split: str = "test"
     weathers: tuple[str, ...] | None = None
     limit: int | None = Field(default=None, ge=1)
@@ -83,6 +88,10 @@ class Config(Settings):
                 f"No method entry '{label}' in the run.{registry.nearest(label, self.methods)}"
             )
         return self.methods[label]
+
+    def card_of(self, dataset: str) -> str:
+        """The name of the card behind a data set entry."""
+        return self.datasets[dataset].card or dataset
 
     def method_of(self, label: str) -> str:
         """The name of the method file behind an entry."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -11,27 +12,40 @@ import yaml
 from benchmark import config as configuration
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
+from benchmark.images import SUFFIXES
 from benchmark.method import ALL_WEATHERS, Settings
 from benchmark.registry import ROOT
 from benchmark.run_tables import IMAGES
 
 CARDS = ROOT / "config" / "datasets"
+BRACES = re.compile(r"\{(\w+)\}")
+Pair = tuple[str, Path, Path | None]  # photo, input, target
 
 
 class Split(Settings):
     """Patterns of input and target paths below the set's folder.
 
     `{weather}` and `{photo}` stand for parts of a path, other names in braces for parts that do not
-    matter. A target is found by filling in what its input's path gave. Images with the same
-    `{photo}` show the same scene; without it every image is its own photo.
+    matter. A target is found by filling in what its input's path gave; photographs without ground
+    truth have no `target`. Images with the same `{photo}` show the same scene; without it every
+    image is its own photo. `input` may name one pattern a weather.
     """
 
-    input: str
-    target: str
+    input: str | dict[str, str]
+    target: str | None = None
+
+    def input_of(self, weather: str) -> str:
+        """The input pattern of one weather, `{weather}` filled in."""
+        pattern = self.input if isinstance(self.input, str) else self.input[weather]
+        return pattern.replace("{weather}", weather)
 
 
 class DatasetCard(Settings):
-    """One file of `config/datasets/`. A user changes `path`, nothing else."""
+    """One file of `config/datasets/`. A user changes `path`, nothing else.
+
+    `pairs`: how many images each split has, over all weathers. `same_photo`: groups of `{photo}`
+    names that show one scene, which intervals count once.
+    """
 
     title: str
     path: str
@@ -40,6 +54,7 @@ class DatasetCard(Settings):
     train: str | None = None
     manifest: str | None = None
     pairs: dict[str, int] = {}
+    same_photo: tuple[tuple[str, ...], ...] = ()
     licence: str
     source: str
     citation: str
@@ -64,11 +79,36 @@ def load_card(name: str) -> DatasetCard:
     except yaml.YAMLError as error:
         raise UserError(f"{_shown(file)} is not valid YAML: {error}") from error
     card = configuration.parse(DatasetCard, values, _shown(file))
-    for weather in card.weathers:
-        if weather not in ALL_WEATHERS:
-            hint = nearest(weather, ALL_WEATHERS)
-            raise UserError(f"config/datasets/{name}.yaml: unknown weather '{weather}'.{hint}")
+    faults = [f"{_shown(file)}: {fault}" for fault in _card_faults(card)]
+    if faults:
+        raise UserError("\n".join(faults))
     return card
+
+
+def _card_faults(card: DatasetCard) -> list[str]:
+    """What types alone do not say: unknown weathers and splits, names in braces without a value."""
+    faults = [
+        f"unknown weather '{weather}'.{nearest(weather, ALL_WEATHERS)}"
+        for weather in card.weathers
+        if weather not in ALL_WEATHERS
+    ]
+    faults += [
+        f"pairs: no split '{split}'.{nearest(split, card.splits)}"
+        for split in card.pairs
+        if split not in card.splits
+    ]
+    for name, split in card.splits.items():
+        for weather in card.weathers:
+            if isinstance(split.input, dict) and weather not in split.input:
+                faults.append(f"splits.{name}.input has no pattern for {weather}")
+                continue
+            given = {"weather", *BRACES.findall(split.input_of(weather))}
+            for part in BRACES.findall(split.target or ""):
+                if part not in given:
+                    faults.append(
+                        f"splits.{name}.target: '{{{part}}}' is not in the input of {weather}"
+                    )
+    return faults
 
 
 def training_photos(name: str) -> list[Path]:
@@ -101,47 +141,71 @@ def verify(name: str) -> None:
 def find_images(config: Config) -> pd.DataFrame:
     """All test images of a run, one row each, with checksums; columns IMAGES.
 
-    Paths below the repository are relative to it. Raises UserError that lists all that is wrong:
-    a split without images, an input without target.
+    Paths below the repository are relative to it; photographs without ground truth have an empty
+    `target`. Raises UserError that lists all that is wrong: a split without images or with fewer
+    than its card counts, an input without target, two inputs of one name.
     """
     tables = [_images_of(name, choice) for name, choice in config.datasets.items()]
     return pd.concat(tables, ignore_index=True)
 
 
 def _images_of(name: str, choice: configuration.DatasetChoice) -> pd.DataFrame:
-    card = load_card(name)
+    card_name = choice.card or name
+    card = load_card(card_name)
     if choice.split not in card.splits:
         raise UserError(
-            f"Data set '{name}' has no split '{choice.split}'.{nearest(choice.split, card.splits)}"
+            f"Data set '{card_name}' has no split '{choice.split}'."
+            f"{nearest(choice.split, card.splits)}"
         )
     for weather in choice.weathers or ():
         if weather not in card.weathers:
             raise UserError(
-                f"Data set '{name}' has no weather '{weather}'.{nearest(weather, card.weathers)}"
+                f"Data set '{card_name}' has no weather '{weather}'."
+                f"{nearest(weather, card.weathers)}"
             )
-    listed = _manifest(card)
-    rows, faults = [], []
-    for weather in choice.weathers or card.weathers:
-        found = _pairs(card, card.splits[choice.split], weather)
-        if not found:
-            faults.append(
-                f"no {weather} image matches {card.path}/{card.splits[choice.split].input}"
-            )
-        for photo, source, target in found[: choice.limit]:
-            row = {"dataset": name, "weather": weather, "image": source.stem, "photo": photo}
+    split, listed = card.splits[choice.split], _manifest(card)
+    found = {weather: _pairs(card, split, weather) for weather in choice.weathers or card.weathers}
+    faults = _what_lacks(card, choice, found)
+    first = {photo: group[0] for group in card.same_photo for photo in group}
+    rows = []
+    for weather, pairs in found.items():
+        for photo, source, target in pairs[: choice.limit]:
+            entry = listed.get(source.relative_to(card.folder).as_posix(), {})
+            row = {
+                "dataset": name,
+                "weather": weather,
+                "image": source.stem,
+                "photo": first.get(photo, photo),
+                "strength": entry.get("strength", ""),
+            }
             for role, path in (("input", source), ("target", target)):
-                key = path.relative_to(card.folder).as_posix()
-                entry = listed.get(key, {})
-                if not path.is_file():
+                if path is None:
+                    row |= {role: "", f"{role}_sha256": ""}
+                elif path.is_file():
+                    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+                    row |= {role: _shown(path), f"{role}_sha256": checksum}
+                else:
                     faults.append(f"{_shown(path)} is missing")
-                    continue
-                checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-                row |= {role: _shown(path), f"{role}_sha256": checksum}
-                if role == "input":
-                    row["strength"] = entry.get("strength", "")
             rows.append(row)
-    _refuse(name, faults)
+    _refuse(card_name, faults)
     return pd.DataFrame(rows, columns=list(IMAGES))
+
+
+def _what_lacks(
+    card: DatasetCard, choice: configuration.DatasetChoice, found: dict[str, list[Pair]]
+) -> list[str]:
+    """Weathers without images, fewer images than the card counts, names that come twice."""
+    faults = []
+    for weather, pairs in found.items():
+        if not pairs:
+            pattern = card.splits[choice.split].input_of(weather)
+            faults.append(f"no {weather} image matches {card.path}/{pattern}")
+        stems = Counter(source.stem for _, source, _ in pairs)
+        faults += [f"{n} {weather} images are called '{s}'" for s, n in stems.items() if n > 1]
+    count, expected = sum(map(len, found.values())), card.pairs.get(choice.split, 0)
+    if 0 < count < expected and found.keys() == set(card.weathers):
+        faults.append(f"{count} of the {expected} images of split '{choice.split}' are there")
+    return faults
 
 
 def _refuse(name: str, faults: list[str]) -> None:
@@ -153,19 +217,19 @@ def _refuse(name: str, faults: list[str]) -> None:
         )
 
 
-def _pairs(card: DatasetCard, split: Split, weather: str) -> list[tuple[str, Path, Path]]:
-    """(photo, input, target) of every input file, sorted by path."""
-    pattern = split.input.replace("{weather}", weather)
-    fields = [_part for _part in re.split(r"(\{\w+\})", pattern) if _part]
+def _pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
+    """(photo, input, target) of every input image, sorted by path."""
+    pattern = split.input_of(weather)
     expression = "".join(
-        f"(?P<{f[1:-1]}>[^/]+)" if f.startswith("{") else re.escape(f) for f in fields
+        f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part)
+        for number, part in enumerate(BRACES.split(pattern))
     )
     found = []
-    for path in sorted(card.folder.glob(re.sub(r"\{\w+\}", "*", pattern))):
+    for path in sorted(card.folder.glob(BRACES.sub("*", pattern))):
         match = re.fullmatch(expression, path.relative_to(card.folder).as_posix())
-        if match:
+        if match and path.suffix.lower() in SUFFIXES:
             values = {"weather": weather, **match.groupdict()}
-            target = card.folder / split.target.format(**values)
+            target = card.folder / split.target.format(**values) if split.target else None
             found.append((values.get("photo", path.stem), path, target))
     return found
 

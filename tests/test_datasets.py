@@ -39,8 +39,8 @@ def card(tmp_path, monkeypatch):
     return card
 
 
-def find(**choice):
-    values = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {"mine": choice}}
+def find(entry="mine", **choice):
+    values = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {entry: choice}}
     return datasets.find_images(Config(**values))
 
 
@@ -88,6 +88,14 @@ def test_a_damaged_manifest_is_named(card, text):
         ({"titel": "x"}, {}, "Did you mean 'title'"),
         ({"path": "nowhere"}, {}, "no haze image matches nowhere"),
         ({"manifest": "none.json"}, {}, r"none\.json is missing"),
+        ({"pairs": {"tets": 3}}, {}, "pairs: no split 'tets'.*Did you mean 'test'"),
+        ({"splits": {"test": {"input": {"rain": "x"}}}}, {}, "no pattern for haze"),
+        (
+            {"splits": {"test": {"input": "hazy/{image}.png", "target": "clear/{photo}.png"}}},
+            {},
+            r"splits\.test\.target: '\{photo\}' is not in the input",
+        ),
+        ({}, {"card": "mien"}, "Did you mean 'mine'"),
     ],
 )
 def test_bad_cards_and_choices_are_named(card, changes, choice, message):
@@ -105,3 +113,99 @@ def test_training_photos_must_be_there(card):
         datasets.training_photos("mine")
     with pytest.raises(UserError, match="Did you mean 'mine'"):
         datasets.training_photos("mien")
+
+
+def test_too_few_pairs_are_told(card):
+    card(pairs={"test": 5})
+    with pytest.raises(UserError, match="4 of the 5 images of split 'test' are there"):
+        find(limit=1)
+    card(pairs={"test": 4})
+    assert len(find()) == 4
+
+
+def test_too_few_pairs_and_missing_targets_are_told_together(card):
+    folder = card(pairs={"test": 5})
+    (folder / "clear" / "c.png").unlink()
+    with pytest.raises(UserError, match=r"(?s)3 faults.*4 of the 5.*c\.png is missing"):
+        find()
+
+
+def test_too_few_pairs_of_one_weather_only_count_when_all_are_used(card):
+    card(weathers=["haze", "rain"], pairs={"test": 9})
+    with pytest.raises(UserError, match="8 of the 9"):
+        find()
+    assert len(find(weathers=["rain"])) == 4
+
+
+def test_repeated_photos_are_one(card):
+    card(same_photo=[["c", "a b"]])
+    assert set(find().photo) == {"c"}
+
+
+def test_photographs_without_ground_truth(card):
+    folder = card(splits={"test": {"input": "hazy/{photo}.{suffix}"}})
+    (folder / "hazy" / "notes.txt").write_text("not an image")
+    images = find()
+    assert list(images.photo) == list(images.image) == ["a b_1", "a b_2", "c_1", "c_2"]
+    assert set(images.target) == set(images.target_sha256) == {""}
+
+
+def test_two_inputs_of_one_name_would_overwrite_each_other(card):
+    folder = card(splits={"test": {"input": "hazy/{photo}.{suffix}"}})
+    (folder / "hazy" / "c_1.jpg").write_bytes(b"")
+    with pytest.raises(UserError, match="2 haze images are called 'c_1'"):
+        find()
+
+
+def test_an_entry_may_name_its_card(card):
+    card()
+    images = find("hazy-ones", card="mine")
+    assert set(images.dataset) == {"hazy-ones"} and len(images) == 4
+
+
+# Card, split, weather, and an input, its target and its photo as the authors name them.
+PUBLISHED = [
+    ("rain100l", "test", "rain", "rainy/rain-001.png", "norain-001.png", "001"),
+    ("rain100l", "test", "rain", "rainy/rain-014.png", "norain-014.png", "005"),
+    ("rain100h", "test", "rain", "rainy/rain-100.png", "norain-100.png", "100"),
+    ("raindrop", "test_a", "raindrop", "test_a/data/0_rain.png", "test_a/gt/0_clean.png", "0"),
+    ("raindrop", "test_b", "raindrop", "test_b/data/9_rain.jpg", "test_b/gt/9_clean.jpg", "9"),
+    ("sots_indoor", "test", "haze", "hazy/1400_10.png", "gt/1400.png", "1400"),
+    ("sots_outdoor", "test", "haze", "hazy/0001_0.8_0.2.jpg", "gt/0001.png", "0001"),
+    ("outdoor_rain", "test1", "mix", "in/im_0301_s80_a04.png", "gt/im_0301.png", "im_0301"),
+    ("outdoor_rain", "test1", "mix", "input/im_0350_s100_a06.png", "gt/im_0350.png", "im_0350"),
+    ("snow100k", "small", "snow", "Snow100K-S/synthetic/a_1.jpg", "Snow100K-S/gt/a_1.jpg", "a_1"),
+    ("snow100k", "medium", "snow", "Snow100K-M/synthetic/a.jpg", "Snow100K-M/gt/a.jpg", "a"),
+    ("snow100k", "large", "snow", "Snow100K-L/synthetic/a.jpg", "Snow100K-L/gt/a.jpg", "a"),
+    ("rainds", "test", "rain", "test_set/rainstreak/2.png", "test_set/gt/2.png", "2"),
+    ("rainds", "test", "raindrop", "test_set/raindrop/2.png", "test_set/gt/2.png", "2"),
+    ("rainds", "test", "mix", "test_set/rainstreak_raindrop/2.png", "test_set/gt/2.png", "2"),
+    ("o_haze", "test", "haze", "hazy/01_outdoor_hazy.jpg", "GT/01_outdoor_GT.jpg", "01"),
+    ("allweather", "train", "mix", "input/0_rain.png", "gt/0_rain.png", "0_rain"),
+    ("allweather", "train", "mix", "input/city_1.jpg", "gt/city_1.jpg", "city_1"),
+    ("plain", "test", "mix", "input/x.png", "target/x.png", "x"),
+    ("unpaired", "test", "snow", "snow/x.jpg", None, "x"),
+]
+
+
+@pytest.mark.parametrize(("name", "split", "weather", "source", "target", "photo"), PUBLISHED)
+def test_cards_fit_the_published_layouts(
+    tmp_path, monkeypatch, name, split, weather, source, target, photo
+):
+    values = yaml.safe_load((datasets.CARDS / f"{name}.yaml").read_text(encoding="utf-8"))
+    values |= {"path": str(tmp_path / "set"), "pairs": {}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(datasets, "CARDS", tmp_path)
+    for file in filter(None, (source, target)):
+        (tmp_path / "set" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / file).write_bytes(b"")
+    row = find(split=split, weathers=[weather]).iloc[0]
+    assert (row.input, row.photo) == (str(tmp_path / "set" / source), photo)
+    assert row.target == (str(tmp_path / "set" / target) if target else "")
+
+
+def test_every_card_is_sound_and_tried_above():
+    names = {path.stem for path in datasets.CARDS.glob("*.yaml")}
+    assert names == {row[0] for row in PUBLISHED} | {"photos"}
+    for name in names:
+        datasets.load_card(name)

@@ -20,7 +20,10 @@ rule images:
     """Check the data sets and list their images with checksums."""
     input:
         FOLDER.path / "pulled.txt",
-        [f"config/datasets/{name}.yaml" for name in {*RUN.datasets, RUN.train_on}],
+        [
+            f"config/datasets/{name}.yaml"
+            for name in {*map(RUN.card_of, RUN.datasets), RUN.train_on}
+        ],
     output:
         FOLDER.images,
     log:
