@@ -3,21 +3,30 @@
 How a row comes about: scores are averaged over seeds for each image, then over images. `all` is the
 mean over a data set's weathers with equal weight. A value is there only if *every* image of the
 group has it, for every seed: a mean over the images that happened to work would flatter the method.
-The row's status is then the worst one of the group, and `statuses` has the reason.
+The row's status is then the worst one of the group, and `statuses` has the reason. That a metric
+needs a target where the data set has none is no fault of the method, if it has other scores.
 """
 
 from collections.abc import Iterable
 
 import pandas as pd
 
-from benchmark.columns import FAILED, OK, OUT_OF_MEMORY, SKIPPED, WEIGHTS_MISSING
+from benchmark.columns import FAILED, NO_TARGET, OK, OUT_OF_MEMORY, SKIPPED, WEIGHTS_MISSING
 from benchmark.errors import UserError
 from benchmark.method import ALL_WEATHERS
 from benchmark.run_tables import Cards
 from benchmark.seeds import numpy_generator
 from benchmark.statistics import mean_interval
 
-METRICS = ("rgb/psnr", "rgb/ssim", "y-matlab/psnr", "y-matlab/ssim", "lpips-alex/lpips")
+NO_REFERENCE = ("no-reference/niqe", "no-reference/piqe")
+METRICS = (
+    "rgb/psnr",
+    "rgb/ssim",
+    "y-matlab/psnr",
+    "y-matlab/ssim",
+    "lpips-alex/lpips",
+    *NO_REFERENCE,
+)
 COST_COLUMNS = (
     "seconds",
     "seconds_per_megapixel",
@@ -55,7 +64,7 @@ def leaderboard(
     `_low` and `_high` are the 95 % interval over photos (`statistics.mean_interval`); PSNR may be
     infinite. Costs are medians over the images that were restored; what training took is the first
     seed's. `n_images` counts images with a score. Rows go by data set and weather (`all` first),
-    the best RGB PSNR first, controls last.
+    the best RGB PSNR first (NIQE where there is no ground truth), controls last.
 
     Raises UserError if a score comes twice or a scored method has no card.
     """
@@ -184,6 +193,9 @@ def _status(rows: pd.DataFrame | None, wide: pd.DataFrame, key: tuple[str, str])
     used = set(wide.columns[wide.notna().any()].get_level_values("metric"))
     missing = own.loc[:, [metric in used for metric in METRICS]].isna()
     scored = int(own.notna().any(axis=1).sum())
+    if rows is not None:
+        needless = (rows["status"] == SKIPPED) & (rows["reason"] == NO_TARGET)
+        rows = rows if needless.all() else rows[~needless]
     if rows is not None and (rows["status"] != OK).any():
         status = max(rows["status"], key=WORST_LAST.index)
         worst = rows[rows["status"] == status]
@@ -222,7 +234,8 @@ def _in_order(board: pd.DataFrame) -> pd.DataFrame:
     board = board.assign(
         rank=board["weather"].map({w: i for i, w in enumerate(sorted(rank, key=rank.get))})
     )
-    keys = ["dataset", "rank", "control", "rgb/psnr", "lpips-alex/lpips", "method", "variant"]
-    ascending = [True, True, True, False, True, True, True]
+    values = {"rgb/psnr": False, "lpips-alex/lpips": True, "no-reference/niqe": True}
+    keys = ["dataset", "rank", "control", *values, "method", "variant"]
+    ascending = [True, True, True, *values.values(), True, True]
     board = board.sort_values(keys, ascending=ascending, na_position="last", ignore_index=True)
     return board[list(COLUMNS)]

@@ -6,20 +6,30 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.board import ALL, GROUP, METRICS, groups, per_image, photo_names
+from benchmark.board import (
+    ALL,
+    GROUP,
+    METRICS,
+    NO_REFERENCE,
+    groups,
+    per_image,
+    photo_names,
+)
 from benchmark.columns import OK
 from benchmark.run_tables import Cards, label
 from benchmark.seeds import numpy_generator
 from benchmark.statistics import mean_interval, stratified_mean
 
-LOWER_IS_BETTER = {"lpips-alex/lpips"}
-DECIMALS = {"psnr": 2, "ssim": 3, "lpips": 3}
+LOWER_IS_BETTER = {"lpips-alex/lpips", *NO_REFERENCE}
+DECIMALS = {"psnr": 2, "ssim": 3, "lpips": 3, "niqe": 2, "piqe": 1}
 HEADINGS = {
     "rgb/psnr": "PSNR RGB ↑",
     "rgb/ssim": "SSIM RGB ↑",
     "y-matlab/psnr": "PSNR Y ↑",
     "y-matlab/ssim": "SSIM Y ↑",
     "lpips-alex/lpips": "LPIPS ↓",
+    "no-reference/niqe": "NIQE ↓",
+    "no-reference/piqe": "PIQE ↓",
 }
 MISSING = "–"
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -198,7 +208,9 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
     console = Console()
     for dataset, rows in board[board["weather"] == ALL].groupby("dataset", sort=False):
         metrics = [m for m in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips") if rows[m].notna().any()]
-        title = Text(f"{dataset}: all weathers, scored on RGB")
+        against = "scored on RGB" if metrics else "scored without ground truth"
+        metrics = metrics or [m for m in NO_REFERENCE if rows[m].notna().any()]
+        title = Text(f"{dataset}: all weathers, {against}")
         table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
         table.add_column("method", overflow="fold")
         for heading in (*(HEADINGS[m].replace(" RGB", "") for m in metrics), "seconds", "NFE"):
@@ -207,7 +219,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
             key = (row["method"], row["variant"])
             card = cards.get(key, {"method": key[0], "variant": key[1]})
             name = label(card) + (" †" if card.get("control") else "")
-            # Only PSNR has room for its interval on 80 columns.
+            # Only the first has room for its interval on 80 columns.
             texts = [value_text(row, metric) for metric in metrics]
             texts = [*texts[:1], *(text.split(" ")[0] for text in texts[1:])]
             costs = (seconds_text(row["seconds"]), count_text(row["nfe"]))

@@ -183,8 +183,10 @@ def report(path: RunPath = Path("results/default")) -> None:
 @app.command()
 def score(
     restored: Annotated[Path, typer.Option(help="Folder of restored images.")],
-    target: Annotated[Path, typer.Option(help="Folder of ground truth, paired by file stem.")],
     out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    target: Annotated[
+        Path | None, typer.Option(help="Folder of ground truth, paired by file stem; if any.")
+    ] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="Protocols; all if none.")] = None,
 ) -> None:
     """Score any folder of images in the benchmark's protocols."""

@@ -36,7 +36,8 @@ FOLDER_SCORES = ("image", "protocol", "metric", "value", "status", "reason")
 
 OK = "ok"
 FAILED = "failed"  # it raised an error or gave no valid image
-SKIPPED = "skipped"  # not meant for this weather
+SKIPPED = "skipped"  # not meant for this weather, or for images without ground truth
 OUT_OF_MEMORY = "out-of-memory"
 WEIGHTS_MISSING = "weights-missing"
 STATUSES = (OK, FAILED, SKIPPED, OUT_OF_MEMORY, WEIGHTS_MISSING)
+NO_TARGET = "no ground truth"  # the reason where a target is needed and there is none

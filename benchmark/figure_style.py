@@ -57,9 +57,9 @@ def arms(rows: pd.DataFrame, metric: str) -> np.ndarray:
 
 
 def input_value(rows: pd.DataFrame, metric: str) -> float:
-    """The value of the input: of the control whose PSNR is finite (the oracle's is not)."""
-    control = rows[rows["control"] & np.isfinite(rows["rgb/psnr"])]
-    return float(control[metric].iloc[0]) if len(control) else np.nan
+    """The value of the control that shows the input; NaN where there is none."""
+    value = rows.loc[rows["input"], metric]
+    return float(value.iloc[0]) if len(value) else np.nan
 
 
 def input_line(draw: Callable, rows: pd.DataFrame, metric: str) -> None:

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmark.atomic import write_text
-from benchmark.board import ALL, leaderboard
+from benchmark.board import ALL, NO_REFERENCE, leaderboard
 from benchmark.board_text import HEADINGS, LOWER_IS_BETTER
 from benchmark.figure_style import (
     INPUT_LINE,
@@ -34,7 +34,15 @@ from benchmark.figure_style import (
     titled,
 )
 from benchmark.image_grid import draw_grid
-from benchmark.run_tables import Cards, label, read_cost, read_images, read_methods, read_scores
+from benchmark.run_tables import (
+    Cards,
+    label,
+    read_cost,
+    read_images,
+    read_methods,
+    read_scores,
+    shows_input,
+)
 
 
 def draw_figures(run_dir: str | Path) -> list[Path]:
@@ -85,8 +93,8 @@ def _apart(values: Iterable[float]) -> list[float]:
 def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
     """Quality against network evaluations: a line a method and sampler, with intervals.
 
-    rows: one data set of the board with its cards' `label`, `settings` and `control`. None if no
-    method was sampled at more than one step count.
+    rows: one data set of the board with its cards' `label`, `settings`, `control` and `input` (the
+    control that shows it). None if no method was sampled at more than one step count.
     """
     rows = rows[rows["weather"] == ALL]
     series = _sampler_series(rows)
@@ -95,7 +103,7 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
         return None
     figure = Figure(figsize=(4.3 * len(metrics), 4.6), layout="constrained")
     swept = pd.concat(series.values()).index
-    others = rows[~rows["control"] & ~rows.index.isin(swept) & rows["rgb/psnr"].notna()]
+    others = rows[~rows["control"] & ~rows.index.isin(swept) & rows[metrics[0]].notna()]
     for metric, axes in zip(
         metrics, figure.subplots(1, len(metrics), squeeze=False)[0], strict=True
     ):
@@ -248,6 +256,7 @@ def _with_cards(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:
         label=[label(card) for card in own],
         settings=[card.get("settings") or {} for card in own],
         control=[bool(card.get("control")) for card in own],
+        input=[shows_input(card) for card in own],
     )
 
 
@@ -282,7 +291,9 @@ def _told(rest: tuple, differing: set[str]) -> list[str]:
 
 
 def _measured(rows: pd.DataFrame, metrics: tuple[str, ...]) -> list[str]:
-    return [metric for metric in metrics if np.isfinite(rows.loc[~rows["control"], metric]).any()]
+    """Those of `metrics` that were scored; without ground truth, those that need none."""
+    scored = np.isfinite(rows.loc[~rows["control"], [*metrics, *NO_REFERENCE]]).any()
+    return [m for m in metrics if scored[m]] or [m for m in NO_REFERENCE if scored[m]]
 
 
 def _label_points(axes: Axes, rows: pd.DataFrame, metric: str) -> None:

@@ -11,45 +11,54 @@ from benchmark.board import ALL, per_image, weather_rank
 
 COLUMNS = 5  # methods shown between the input and the target
 CELL = 2.0  # inches
+PAIRED_SCORES = {"rgb/psnr": "{:.2f} dB", "lpips-alex/lpips": "{:.3f}"}
+UNPAIRED_SCORES = {"no-reference/niqe": "NIQE {:.2f}"}
 
 
 def draw_grid(
     run_dir: Path, rows: pd.DataFrame, scores: pd.DataFrame, images: pd.DataFrame
 ) -> tuple[Figure, str, str] | None:
-    """A row a weather: input, the best variants of the best methods, target; PSNR and LPIPS below.
+    """A row a weather: input, the best variants of the best methods, target; PSNR and LPIPS below,
+    or NIQE where there is no target.
 
-    rows: one data set of the board with its cards' `label` and `control`. The image of a weather is
-    the one whose input has the median PSNR, so it is neither picked nor lucky. Returns the figure,
-    its title and its alt text, or None if no method was scored.
+    rows: one data set of the board with its cards' `label`, `control` and `input`. The image of a
+    weather is the one whose input has the median PSNR (or NIQE), so it is neither picked nor lucky.
+    Returns the figure, its title and its alt text, or None if no method was scored.
     """
     dataset = rows["dataset"].iloc[0]
     wide = per_image(scores[scores["dataset"] == dataset])
     shown = rows[(rows["weather"] == ALL) & ~rows["control"]]
     shown = shown.drop_duplicates("method").head(COLUMNS)
-    control = rows[rows["control"] & np.isfinite(rows["rgb/psnr"])]
+    given = rows[rows["input"]]
     if shown.empty:
         return None
-    input_key = tuple(control[["method", "variant"]].iloc[0]) if len(control) else None
+    input_key = tuple(given[["method", "variant"]].iloc[0]) if len(given) else None
+    paired = bool((images["target"] != "").all())
+    scores_of = PAIRED_SCORES if paired else UNPAIRED_SCORES
     weathers = sorted(images["weather"].unique(), key=weather_rank)
-    heads = ["input", *shown["label"], "target"]
+    heads = ["input", *shown["label"], *(["target"] if paired else [])]
     # Room for the figure's title, the columns' heads and a line of scores below each image.
     figure = Figure((CELL * len(heads) + 0.4, (CELL + 0.3) * len(weathers) + 0.7))
     figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02)
     cells = figure.subplots(len(weathers), len(heads), squeeze=False)
     for weather, line in zip(weathers, cells, strict=True):
-        image = _median_image(wide, images[images["weather"] == weather], input_key)
+        of_weather = images[images["weather"] == weather]
+        image = _median_image(wide, of_weather, input_key, next(iter(scores_of)))
         place = (dataset, weather, image["image"])
-        _show(line[0], _located(run_dir, image["input"]), _score(wide, place, input_key))
-        for (_, row), axes in zip(shown.iterrows(), line[1:-1], strict=True):
+        _show(line[0], _located(run_dir, image["input"]), _score(wide, place, input_key, scores_of))
+        for (_, row), axes in zip(shown.iterrows(), line[1 : 1 + len(shown)], strict=True):
             key = (row["method"], row["variant"])
-            _show(axes, restored_path(run_dir, key, place), _score(wide, place, key))
-        _show(line[-1], _located(run_dir, image["target"]), "PSNR / LPIPS")
+            text = _score(wide, place, key, scores_of)
+            _show(axes, restored_path(run_dir, key, place), text)
+        if paired:
+            _show(line[-1], _located(run_dir, image["target"]), "PSNR / LPIPS")
         line[0].set_ylabel(weather, fontsize=11, fontweight="bold")
     for axes, head in zip(cells[0], heads, strict=True):
         axes.set_title(_broken(head), fontsize=10, loc="center")
-    title = "One test image a weather: input, restorations, target"
+    title = f"One test image a weather: input, restorations{', target' if paired else ''}"
     figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
-    alt = f"Rows: {', '.join(weathers)}. Columns: {', '.join(heads)}. Below: PSNR in dB and LPIPS."
+    below = "PSNR in dB and LPIPS" if paired else "NIQE"
+    alt = f"Rows: {', '.join(weathers)}. Columns: {', '.join(heads)}. Below: {below}."
     return figure, title, alt
 
 
@@ -80,27 +89,27 @@ def _located(run_dir: Path, path: str) -> Path:
     return repository_root(run_dir) / path
 
 
-def _median_image(wide: pd.DataFrame, images: pd.DataFrame, key: tuple | None) -> pd.Series:
+def _median_image(
+    wide: pd.DataFrame, images: pd.DataFrame, key: tuple | None, metric: str
+) -> pd.Series:
     images = images.sort_values("image")
     if key is None:
         return images.iloc[len(images) // 2]
-    psnr = [
-        wide[(*key, "rgb/psnr")].get((row.dataset, row.weather, row.image), np.nan)
+    values = [
+        wide[(*key, metric)].get((row.dataset, row.weather, row.image), np.nan)
         for row in images.itertuples()
     ]
-    order = np.argsort(psnr, kind="stable")
+    order = np.argsort(values, kind="stable")
     return images.iloc[order[len(order) // 2]]
 
 
-def _score(wide: pd.DataFrame, place: tuple[str, str, str], key: tuple | None) -> str:
+def _score(
+    wide: pd.DataFrame, place: tuple[str, str, str], key: tuple | None, forms: dict[str, str]
+) -> str:
     if key is None or place not in wide.index:
         return ""
-    psnr, lpips = (wide.at[place, (*key, m)] for m in ("rgb/psnr", "lpips-alex/lpips"))
-    return " / ".join(
-        form.format(value)
-        for form, value in (("{:.2f} dB", psnr), ("{:.3f}", lpips))
-        if not np.isnan(value)
-    )
+    values = {metric: wide.at[place, (*key, metric)] for metric in forms}
+    return " / ".join(forms[m].format(v) for m, v in values.items() if not np.isnan(v))
 
 
 def _show(axes, path: Path, text: str) -> None:

@@ -51,6 +51,8 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
         row = _row(job, image)
         if image.weather not in {*job.method.card.weathers} & {*job.weathers}:
             row |= {"status": columns.SKIPPED, "reason": f"not made for {image.weather}"}
+        elif job.method.sees_target and not image.target:
+            row |= {"status": columns.SKIPPED, "reason": columns.NO_TARGET}
         else:
             try:
                 row |= _restore_one(job, image, root, out, machine, flops)

@@ -83,6 +83,7 @@ def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[
         "variant": variant,
         "file": f"methods/{name}.py",
         **method.card.model_dump(mode="json"),
+        "sees_target": method.sees_target,
         "parameters": parameters.model_dump(mode="json"),
         "settings": settings,
         "sampler": settings.get("sampler"),

@@ -109,6 +109,11 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is not valid JSON ({error}); collect the run again.") from error
 
 
+def shows_input(card: dict[str, Any]) -> bool:
+    """Whether a card is that of the control that returns its input."""
+    return bool(card.get("control")) and not card.get("sees_target")
+
+
 def label(card: dict[str, Any]) -> str:
     """What a row of the leaderboard is called."""
     if card.get("label"):

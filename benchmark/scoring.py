@@ -1,4 +1,4 @@
-"""Scores of image pairs as rows: one row an image and metric, with a status and a reason."""
+"""Scores of restored images as rows: one an image and metric, with a status and a reason."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from tqdm import tqdm
 from benchmark import columns
 from benchmark.errors import UserError, WeightsMissing
 from benchmark.images import image_files, read_image
-from benchmark.metrics import LPIPS_WEIGHTS, Metric, UndefinedMetric, metrics_of
+from benchmark.metrics import WEIGHTS, Metric, UndefinedMetric, metrics_of
 from benchmark.metrics.checks import different_sizes
 
 KEYS = ("dataset", "weather", "image", "method", "variant", "seed")
@@ -30,22 +30,22 @@ class Absent:
 
 Source = Path | Absent
 Pair = tuple[Row, Source, Source]  # key columns, restored, target
+NO_TARGET = Absent(columns.SKIPPED, columns.NO_TARGET)
 
 
 def score_pair(
     restored: np.ndarray,
-    target: np.ndarray,
+    target: np.ndarray | Absent,
     metrics: Sequence[Metric],
-    weights: Path = LPIPS_WEIGHTS,
+    weights: Path = WEIGHTS,
 ) -> list[Row]:
-    """One row a metric for two uint8 (H, W, 3) images; the value is NaN unless the status is ok.
+    """One row a metric for uint8 (H, W, 3) images; the value is NaN unless the status is ok.
 
-    Different sizes, and images for which a metric is undefined, are `failed`; a metric without its
-    weight file is `weights-missing`. A weight file of the wrong kind is a UserError: it would spoil
-    every row alike.
+    Where the target is absent, metrics that need one get its status and reason. Different sizes,
+    and images for which a metric is undefined, are `failed`; a metric without its weight file
+    (below the folder `weights`) is `weights-missing`. A weight file of the wrong kind is a
+    UserError: it would spoil every row alike.
     """
-    if restored.shape != target.shape:
-        return unscored(metrics, columns.FAILED, different_sizes(restored, target))
     return [_score(metric, restored, target, weights) for metric in metrics]
 
 
@@ -55,7 +55,7 @@ def unscored(metrics: Sequence[Metric], status: str, reason: str) -> list[Row]:
 
 
 def score_images(
-    pairs: Iterable[Pair], metrics: Sequence[Metric], weights: Path = LPIPS_WEIGHTS
+    pairs: Iterable[Pair], metrics: Sequence[Metric], weights: Path = WEIGHTS
 ) -> pd.DataFrame:
     """Score pairs one by one, in their order; a row has the pair's key columns and the score.
 
@@ -71,19 +71,33 @@ def score_images(
 
 def score_folder(
     restored: str | Path,
-    target: str | Path,
+    target: str | Path | None,
     protocols: Iterable[str] | None = None,
-    weights: Path = LPIPS_WEIGHTS,
+    weights: Path = WEIGHTS,
 ) -> pd.DataFrame:
     """Score a folder of images against a folder of targets, paired by file stem.
 
     Returns `columns.FOLDER_SCORES`, by image, then in the order of METRICS. An image without its
-    partner gets rows of status `failed`; see `problems`. protocols: names, all if None.
+    partner gets rows of status `failed`; see `problems`. target: None for images without ground
+    truth; metrics that need it are then `skipped`. protocols: names, all if None.
 
     Raises UserError if a folder is missing, nothing pairs, or a protocol is unknown.
     """
     metrics = metrics_of(protocols)
-    ours, theirs = image_files(restored), image_files(target)
+    ours = image_files(restored)
+    if target is None:
+        pairs = [({"image": stem}, path, NO_TARGET) for stem, path in ours.items()]
+        if not pairs:
+            raise UserError(f"There is no image in {str(restored)!r}.")
+    else:
+        pairs = _paired(ours, image_files(target), restored, target)
+    return score_images(pairs, metrics, weights)[list(columns.FOLDER_SCORES)]
+
+
+def _paired(
+    ours: dict[str, Path], theirs: dict[str, Path], restored: str | Path, target: str | Path
+) -> list[Pair]:
+    """The images of two folders by stem; UserError if no stem is in both."""
     if not ours.keys() & theirs.keys():
         raise UserError(
             f"No image of {str(restored)!r} ({len(ours)}) has the stem of one of {str(target)!r} "
@@ -96,7 +110,7 @@ def score_folder(
         # Only one of the two can be absent, so there is a file to name.
         absent_target = Absent(columns.FAILED, f"no target for {getattr(mine, 'name', '')!r}")
         pairs.append(({"image": stem}, mine, theirs.get(stem, absent_target)))
-    return score_images(pairs, metrics, weights)[list(columns.FOLDER_SCORES)]
+    return pairs
 
 
 def score_restored(
@@ -104,13 +118,14 @@ def score_restored(
     images: pd.DataFrame,
     root: Path,
     protocols: Iterable[str] | None = None,
-    weights: Path = LPIPS_WEIGHTS,
+    weights: Path = WEIGHTS,
 ) -> pd.DataFrame:
     """Score what `restoring.restore` wrote; returns `columns.SCORES`, in the order of `restored`.
 
     restored: one row an image, with the key columns, `file`, `status` and `reason`. images: rows of
-    images.csv. Paths are relative to `root`. An image that was not restored keeps its status and
-    reason. Raises UserError if `images` has no row for a restored image.
+    images.csv, with an empty target where there is no ground truth. Paths are relative to `root`.
+    An image that was not restored keeps its status and reason. Raises UserError if `images` has no
+    row for a restored image.
     """
     metrics = metrics_of(protocols)
     targets = {(i.dataset, i.weather, i.image): i.target for i in images.itertuples()}
@@ -120,7 +135,8 @@ def score_restored(
         if name not in targets:
             raise UserError(f"images.csv has no {'/'.join(name)}. Restore and score again.")
         source = root / row.file if row.status == columns.OK else Absent(row.status, row.reason)
-        pairs.append(({key: getattr(row, key) for key in KEYS}, source, root / targets[name]))
+        target = root / targets[name] if targets[name] else NO_TARGET
+        pairs.append(({key: getattr(row, key) for key in KEYS}, source, target))
     return score_images(pairs, metrics, weights).reindex(columns=list(columns.SCORES))
 
 
@@ -133,17 +149,26 @@ def problems(scores: pd.DataFrame) -> list[str]:
 def _score_files(
     restored: Source, target: Source, metrics: Sequence[Metric], weights: Path
 ) -> list[Row]:
-    for source in (restored, target):
-        if isinstance(source, Absent):
-            return unscored(metrics, source.status, source.reason)
+    ours = _read(restored)
+    if isinstance(ours, Absent):
+        return unscored(metrics, ours.status, ours.reason)
+    return score_pair(ours, _read(target), metrics, weights)
+
+
+def _read(source: Source) -> np.ndarray | Absent:
     try:
-        images = read_image(restored), read_image(target)
+        return source if isinstance(source, Absent) else read_image(source)
     except UserError as error:
-        return unscored(metrics, columns.FAILED, str(error))
-    return score_pair(*images, metrics, weights)
+        return Absent(columns.FAILED, str(error))
 
 
-def _score(metric: Metric, restored: np.ndarray, target: np.ndarray, weights: Path) -> Row:
+def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, weights: Path) -> Row:
+    if not metric.needs_target:
+        target = None
+    elif isinstance(target, Absent):
+        return _row(metric, math.nan, target.status, target.reason)
+    elif restored.shape != target.shape:
+        return _row(metric, math.nan, columns.FAILED, different_sizes(restored, target))
     try:
         return _row(metric, metric(restored, target, weights), columns.OK, "")
     except UndefinedMetric as error:

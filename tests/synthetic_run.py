@@ -76,7 +76,7 @@ def default_cards() -> list[dict]:
     ]
     return [
         card("identity", control=True),
-        card("oracle", gain=np.inf, control=True),
+        card("oracle", gain=np.inf, control=True, sees_target=True),
         card("dark-channel", gain=0.8),
         card("median", gain=-0.7),
         card("regression", gain=3.2, supervision="paired"),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from benchmark.board import NO_REFERENCE
 from benchmark.errors import UserError
 from benchmark.figures import draw_figures, pareto_front, quality_by_cost, quality_by_evaluations
 from benchmark.leaderboard import write_leaderboard
@@ -30,6 +31,8 @@ def board_of(**columns):
     """Rows as the figures get them, `all` of one data set; 95 % ends half a unit away."""
     rows = pd.DataFrame({"dataset": "set", "weather": "all", "supervision": "none", **columns})
     rows["control"] = rows.get("control", False)
+    rows["input"] = rows["control"]
+    rows[[*NO_REFERENCE]] = np.nan
     for metric in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"):
         rows[metric] = rows.get(metric, rows["rgb/psnr"])
         rows[f"{metric}_low"], rows[f"{metric}_high"] = rows[metric] - 0.5, rows[metric] + 0.5

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 
 from benchmark.board import ALL, COLUMNS, METRICS, leaderboard, statuses
-from benchmark.board_text import count_text, leaders, seconds_text, to_markdown
-from benchmark.columns import COST, FAILED, OK, SCORES, SKIPPED
+from benchmark.board_text import count_text, leaders, print_board, seconds_text, to_markdown
+from benchmark.columns import COST, FAILED, NO_TARGET, OK, SCORES, SKIPPED
 from benchmark.errors import UserError
 from benchmark.leaderboard import print_leaderboard, read_leaderboard, write_leaderboard
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 
 A, B = card("a"), card("b")
-CONTROLS = [card("identity", control=True), card("oracle", control=True)]
+CONTROLS = [card("identity", control=True), card("oracle", control=True, sees_target=True)]
 
 
 def values(psnr):
@@ -174,6 +174,37 @@ def test_leaders_are_the_best_and_its_ties():
     found = leaders(scores_of(tie), [A, B])
     psnr = found[(found["metric"] == "rgb/psnr") & (found["weather"] == "rain")]
     assert sorted(psnr["method"]) == ["a", "b"]
+
+
+def unpaired_scores(niqe):
+    """What scoring gives where there is no ground truth: NIQE of each image, PSNR skipped."""
+    key = ("set", "rain")
+    rows = []
+    for name, values in niqe.items():
+        for image, value in values.items():
+            of = (*key, image, name, "default", "0")
+            rows.append((*of, "rgb", "psnr", np.nan, SKIPPED, NO_TARGET))
+            rows.append((*of, "no-reference", "niqe", value, OK, ""))
+    for image in next(iter(niqe.values())):
+        of = (*key, image, "oracle", "default", "0")
+        rows.append((*of, "rgb", "psnr", np.nan, SKIPPED, NO_TARGET))
+        rows.append((*of, "no-reference", "niqe", np.nan, SKIPPED, NO_TARGET))
+    return pd.DataFrame(rows, columns=SCORES)
+
+
+def test_without_ground_truth_rows_are_ok_and_the_lowest_niqe_is_first(capsys):
+    scores = unpaired_scores({"a": {"x": 5.0, "y": 6.0}, "b": {"x": 3.0, "y": 4.0}})
+    cards = [A, B, CONTROLS[1]]
+    rain = leaderboard(scores, NO_COST, cards).query("weather == 'rain'")
+    assert list(rain["method"]) == ["b", "a", "oracle"]
+    assert list(rain["status"]) == [OK, OK, SKIPPED]
+    assert list(rain["no-reference/niqe"][:2]) == [3.5, 5.5] and rain["rgb/psnr"].isna().all()
+    assert row_of(statuses(scores, cards), "oracle")["reason"] == NO_TARGET
+    found = leaders(scores, cards)
+    assert set(found[found["weather"] == "rain"]["metric"]) == {"no-reference/niqe"}
+    assert set(found["method"]) == {"b"}
+    print_board(leaderboard(scores, NO_COST, cards), cards)
+    assert "scored without ground truth" in (text := capsys.readouterr().out) and "NIQE" in text
 
 
 def test_a_score_that_comes_twice_is_refused():

@@ -11,7 +11,16 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from benchmark.errors import UserError, WeightsMissing
 from benchmark.images import image_files, read_image
-from benchmark.metrics import LPIPS_WEIGHTS, METRICS, PROTOCOLS, UndefinedMetric, metrics_of
+from benchmark.metrics import (
+    LPIPS_WEIGHTS,
+    METRICS,
+    NIQE_WEIGHTS,
+    PROTOCOLS,
+    UndefinedMetric,
+    metrics_of,
+)
+from benchmark.metrics.no_reference import niqe, piqe
+from benchmark.metrics.perceptual import lpips_alex
 from benchmark.metrics.pixel import luma, psnr, ssim
 from tests.shared import shared
 
@@ -35,7 +44,8 @@ def test_metrics_are_data_with_known_protocols():
     assert {m.protocol for m in METRICS} == set(PROTOCOLS)
     assert metrics_of(None) == metrics_of([]) == METRICS
     assert [m.name for m in metrics_of(["lpips-alex", "rgb", "rgb"])] == ["psnr", "ssim", "lpips"]
-    assert {m.name for m in METRICS if m.direction == "lower"} == {"lpips"}
+    assert {m.name for m in METRICS if m.direction == "lower"} == {"lpips", "niqe", "piqe"}
+    assert {m.name for m in METRICS if not m.needs_target} == {"niqe", "piqe"}
     with pytest.raises(UserError, match="Did you mean 'y-matlab'"):
         metrics_of(["y-mtlab"])
 
@@ -136,6 +146,10 @@ def test_unequal_or_wrong_arrays_are_refused():
     for wrong in (restored.astype(float), restored[..., 0], restored[:0]):
         with pytest.raises(ValueError, match="uint8"):
             METRIC["rgb", "psnr"](wrong, target)
+        with pytest.raises(ValueError, match="uint8"):
+            METRIC["no-reference", "piqe"](wrong)
+    with pytest.raises(ValueError, match="psnr compares with a target"):
+        METRIC["rgb", "psnr"](restored)
 
 
 def test_rain100l_input_has_the_published_scores():
@@ -181,14 +195,14 @@ def test_building_lpips_is_silent_and_leaves_the_random_state_alone(tmp_path, ca
     state = torch.get_rng_state()
     recwarn.clear()
     capfd.readouterr()
-    assert LPIPS(*pair, copy) == expected
+    assert lpips_alex(*pair, copy) == expected
     assert torch.equal(state, torch.get_rng_state())
     assert (list(recwarn), *capfd.readouterr()) == ([], "", "")
 
 
 def test_a_missing_backbone_says_dvc_pull(tmp_path):
     with pytest.raises(WeightsMissing, match=r"gone\.safetensors.*dvc pull"):
-        LPIPS(*noisy_pair(), tmp_path / "gone.safetensors")
+        lpips_alex(*noisy_pair(), tmp_path / "gone.safetensors")
 
 
 @pytest.mark.parametrize("fault", ["text", "lacks", "unknown", "shape"])
@@ -217,7 +231,83 @@ def test_a_wrong_backbone_is_named(tmp_path, fault):
         "shape": r"features.6.bias.*\(3,\)",
     }[fault]
     with pytest.raises(UserError, match=rf"other\.safetensors.*{message}"):
-        LPIPS(*noisy_pair(), path)
+        lpips_alex(*noisy_pair(), path)
+
+
+def textured(height=200, width=200):
+    """Smooth structure of several sizes with a little noise."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:height, :width]
+    waves = sum(np.sin(x / a + y / b) for a, b in ((5, 9), (13, -7), (31, 17)))
+    grey = 128 + 25 * waves + rng.normal(0, 3, waves.shape)
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def save_prior(path, mean, covariance):
+    np.savez(path, mu_pris_param=np.full((1, 36), mean), cov_pris_param=covariance)
+    return path
+
+
+def test_niqe_measures_in_units_of_its_prior(tmp_path):
+    """With a prior so wide that the image's own covariance vanishes beside it, eq. 10 is
+    sqrt(2 / c) times the distance of the means: c four times as large halves it."""
+    narrow = niqe(textured(), save_prior(tmp_path / "a.npz", 0.0, 1e12 * np.eye(36)))
+    wide = niqe(textured(), save_prior(tmp_path / "b.npz", 0.0, 4e12 * np.eye(36)))
+    assert narrow / wide == pytest.approx(2, rel=1e-6)
+    far = niqe(textured(), save_prior(tmp_path / "c.npz", 1e6, 1e12 * np.eye(36)))
+    assert far == pytest.approx(math.sqrt(2 * 36), rel=1e-4)
+
+
+@pytest.mark.skipif(not NIQE_WEIGHTS.is_file(), reason="no NIQE prior: run 'dvc pull'")
+def test_niqe_finds_noise_unnatural():
+    photo = read_image(NIQE_WEIGHTS.parents[1] / "photos" / "test" / "colosseum.png")
+    noise = np.random.default_rng(0).normal(0, 40, photo.shape)
+    noisy = np.clip(photo + noise, 0, 255).astype(np.uint8)
+    clean = METRIC["no-reference", "niqe"](photo)
+    assert 2 < clean < 8 < METRIC["no-reference", "niqe"](noisy)
+    assert METRIC["no-reference", "niqe"](photo, noisy) == clean  # a target is not looked at
+
+
+def test_piqe_finds_noise_and_blocks():
+    image = textured()
+    noise = np.random.default_rng(0).normal(0, 40, image.shape)
+    blocks = image[4::16, 4::16].repeat(16, 0).repeat(16, 1)[:200, :200]
+    clean = piqe(image)
+    assert 0 <= clean < piqe(np.clip(image + noise, 0, 255).astype(np.uint8)) <= 100
+    assert clean < piqe(blocks) <= 100
+
+
+def test_no_reference_metrics_are_undefined_without_blocks_or_texture(recwarn):
+    with pytest.raises(UndefinedMetric, match="two blocks of 96x96 pixels, the image has 191x96"):
+        niqe(textured(96, 191), NIQE_WEIGHTS)
+    with pytest.raises(UndefinedMetric, match="16x16 pixels, the image has 40x15"):
+        piqe(textured(15, 40))
+    black = np.zeros((200, 200, 3), np.uint8)
+    with pytest.raises(UndefinedMetric, match="PIQE is not defined"):
+        piqe(black)
+    if NIQE_WEIGHTS.is_file():
+        with pytest.raises(UndefinedMetric, match="NIQE is not defined"):
+            niqe(black, NIQE_WEIGHTS)
+    assert not [w for w in recwarn if "cov" in str(w.message)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"gone\.npz.*dvc pull"),
+        ({"other": np.zeros(3)}, "does not hold NIQE's prior"),
+        ({"mu_pris_param": np.zeros(3), "cov_pris_param": np.eye(3)}, r"mu_pris_param.*\(3,\)"),
+        ("text", "does not hold NIQE's prior"),
+    ],
+)
+def test_a_missing_or_wrong_prior_is_named(tmp_path, content, message):
+    path = tmp_path / "gone.npz"
+    if isinstance(content, dict):
+        np.savez(path, **content)
+    elif content:
+        path.write_text(content)
+    with pytest.raises(WeightsMissing if content is None else UserError, match=message):
+        niqe(textured(), path)
 
 
 def test_importing_the_metrics_imports_nothing_slow():

@@ -155,3 +155,9 @@ def test_an_images_noise_does_not_depend_on_the_others(images, tmp_path, sampler
     alone = restore(diffusion(), images[1:2], tmp_path, file, variant)
     assert alone.sha256.iloc[0] == together.sha256.iloc[1]
     assert together.sha256.iloc[0] != together.sha256.iloc[1]
+
+
+def test_the_oracle_skips_images_without_ground_truth(images, tmp_path):
+    table = restore(registry.load("oracle")(), images.assign(target=["", "1.png", ""]), tmp_path)
+    assert list(table.status) == ["skipped", "ok", "skipped"]
+    assert set(table.reason[[0, 2]]) == {"no ground truth"}

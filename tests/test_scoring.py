@@ -56,7 +56,7 @@ def test_scores_do_not_depend_on_the_other_images(folders):
         (folder / "a.png").unlink()
         (folder / "c.png").unlink()
     alone = score_folder(*folders)
-    assert list(together[together.image == "b"].value) == list(alone.value)
+    np.testing.assert_array_equal(together[together.image == "b"].value, alone.value)
     assert len(alone) == len(METRICS)
 
 
@@ -90,17 +90,20 @@ def test_what_cannot_be_scored_says_why(folders):
 
 
 def test_missing_weights_are_a_status(folders, tmp_path):
-    scores = score_folder(*folders, weights=tmp_path / "gone.safetensors")
-    lpips = scores[scores.metric == "lpips"]
-    assert set(lpips.status) == {columns.WEIGHTS_MISSING}
-    assert lpips.reason.str.contains("dvc pull").all() and lpips.value.isna().all()
-    assert set(scores[scores.metric != "lpips"].status) == {columns.OK}
+    for folder in folders:
+        for i, name in enumerate("abc"):
+            write_png(folder / f"{name}.png", picture(i, 96, 192))
+    scores = score_folder(*folders, weights=tmp_path)
+    missing = scores[scores.metric.isin(["lpips", "niqe"])]
+    assert set(missing.status) == {columns.WEIGHTS_MISSING}
+    assert missing.reason.str.contains("dvc pull").all() and missing.value.isna().all()
+    assert set(scores[~scores.index.isin(missing.index)].status) == {columns.OK}
 
 
 def test_a_backbone_of_another_kind_stops_the_scoring(folders, tmp_path):
-    (tmp_path / "bad.safetensors").write_text("text")
-    with pytest.raises(UserError, match=r"bad\.safetensors"):
-        score_folder(*folders, weights=tmp_path / "bad.safetensors")
+    (tmp_path / LPIPS_WEIGHTS.name).write_text("text")
+    with pytest.raises(UserError, match=LPIPS_WEIGHTS.name):
+        score_folder(*folders, weights=tmp_path)
 
 
 def test_nothing_to_pair_is_an_error(folders, tmp_path):
@@ -171,3 +174,37 @@ def test_a_run_is_scored_row_by_row(tmp_path):
     assert list(scores.value[:2]) == [row["value"] for row in own]
     with pytest.raises(UserError, match=r"images\.csv has no d/rain/two"):
         score_restored(restored, images[:1], tmp_path, ["rgb"])
+
+
+def test_without_ground_truth_only_metrics_that_need_none_are_taken(tmp_path):
+    restored, images = run_tables(tmp_path)
+    scores = score_restored(restored, images.assign(target=""), tmp_path, ["rgb", "no-reference"])
+    own = scores[scores.image == "one"].set_index("metric")
+    for metric in ("psnr", "ssim"):
+        assert own.loc[metric, ["status", "reason"]].tolist() == [
+            columns.SKIPPED,
+            columns.NO_TARGET,
+        ]
+    assert own.loc["piqe", "status"] == columns.OK and own.loc["piqe", "value"] > 0
+    assert own.loc["niqe", "reason"].startswith("NIQE needs two blocks")
+    assert set(scores[scores.image == "two"].reason) == {"not made"}
+
+
+def test_a_bad_target_leaves_the_metrics_that_need_none(folders):
+    restored, target = folders
+    write_png(target / "a.png", picture(1, 20, 20))
+    (target / "b.png").write_text("not an image")
+    scores = score_folder(restored, target, ["rgb", "no-reference"]).set_index(["image", "metric"])
+    for image, reason in (("a", "never resized"), ("b", "not an image")):
+        assert scores.loc[(image, "psnr"), "status"] == columns.FAILED
+        assert reason in scores.loc[(image, "psnr"), "reason"]
+        assert scores.loc[(image, "piqe"), "status"] == columns.OK
+
+
+def test_a_folder_without_targets(folders, tmp_path):
+    scores = score_folder(folders[0], None, ["rgb", "no-reference"])
+    assert set(scores[scores.metric == "psnr"].reason) == {columns.NO_TARGET}
+    assert set(scores[scores.metric == "piqe"].status) == {columns.OK}
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no image in"):
+        score_folder(tmp_path / "empty", None)

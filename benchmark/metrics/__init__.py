@@ -4,7 +4,9 @@ from benchmark.metrics.checks import UndefinedMetric
 from benchmark.metrics.protocols import (
     LPIPS_WEIGHTS,
     METRICS,
+    NIQE_WEIGHTS,
     PROTOCOLS,
+    WEIGHTS,
     Metric,
     Protocol,
     metrics_of,
@@ -13,7 +15,9 @@ from benchmark.metrics.protocols import (
 __all__ = [
     "LPIPS_WEIGHTS",
     "METRICS",
+    "NIQE_WEIGHTS",
     "PROTOCOLS",
+    "WEIGHTS",
     "Metric",
     "Protocol",
     "UndefinedMetric",

@@ -1,4 +1,4 @@
-"""What every metric asks of its two images."""
+"""What every metric asks of its images."""
 
 import numpy as np
 
@@ -7,13 +7,16 @@ class UndefinedMetric(ValueError):
     """A metric is not defined for these images; the message is the reason shown in the tables."""
 
 
+def check_image(name: str, image: np.ndarray) -> None:
+    """Raise ValueError unless the image is uint8 (H, W, 3), H and W at least 1."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"the {name} image is uint8 (H, W, 3), not {image.dtype} {image.shape}")
+
+
 def check_pair(restored: np.ndarray, target: np.ndarray) -> None:
     """Raise ValueError unless both are uint8 (H, W, 3) of one size, H and W at least 1."""
-    for name, image in (("restored", restored), ("target", target)):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError(
-                f"the {name} image is uint8 (H, W, 3), not {image.dtype} {image.shape}"
-            )
+    check_image("restored", restored)
+    check_image("target", target)
     if restored.shape != target.shape:
         raise ValueError(different_sizes(restored, target))
 

@@ -11,14 +11,15 @@ from typing import Literal
 import numpy as np
 
 from benchmark.errors import UserError, nearest
-from benchmark.metrics.checks import check_pair
+from benchmark.metrics.checks import check_image, check_pair
+from benchmark.metrics.no_reference import niqe, piqe
 from benchmark.metrics.perceptual import lpips_alex
 from benchmark.metrics.pixel import luma, psnr, ssim
 
 # Found from here, so that scoring works in any working directory.
-LPIPS_WEIGHTS = (
-    Path(__file__).resolve().parents[2] / "data" / "weights" / "lpips_alexnet_features.safetensors"
-)
+WEIGHTS = Path(__file__).resolve().parents[2] / "data" / "weights"
+LPIPS_WEIGHTS = WEIGHTS / "lpips_alexnet_features.safetensors"
+NIQE_WEIGHTS = WEIGHTS / "niqe_pris_params.npz"
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number for a pair of images, under one protocol.
+    """One number for a restored image, most often for a pair of it and its target.
 
-    function: takes restored and target, uint8 (H, W, 3); one that `needs_weights` also takes the
-    path of its weight file. It raises UndefinedMetric where the metric has no value.
+    function: takes restored and target, uint8 (H, W, 3), or only restored if not `needs_target`;
+    and the path of its weight file if it has `weights`, the file's name. It raises UndefinedMetric
+    where the metric has no value.
     """
 
     name: str
@@ -45,16 +47,26 @@ class Metric:
     direction: Literal["higher", "lower"]
     unit: str
     reference: str
-    needs_weights: bool = False
+    needs_target: bool = True
+    weights: str | None = None
 
     def __call__(
-        self, restored: np.ndarray, target: np.ndarray, weights: Path = LPIPS_WEIGHTS
+        self, restored: np.ndarray, target: np.ndarray | None = None, weights: Path = WEIGHTS
     ) -> float:
-        """Score a pair; ValueError unless both are uint8 (H, W, 3) of one size."""
-        check_pair(restored, target)
-        if self.needs_weights:
-            return self.function(restored, target, weights)
-        return self.function(restored, target)
+        """Score an image; weights is the folder of weight files.
+
+        Raises ValueError unless the images are uint8 (H, W, 3) of one size, and if a target is
+        needed and not given.
+        """
+        if not self.needs_target:
+            check_image("restored", restored)
+            images = (restored,)
+        elif target is None:
+            raise ValueError(f"{self.name} compares with a target, and none is given")
+        else:
+            check_pair(restored, target)
+            images = (restored, target)
+        return self.function(*images, *([weights / self.weights] if self.weights else []))
 
 
 def psnr_y(restored: np.ndarray, target: np.ndarray) -> float:
@@ -92,6 +104,13 @@ PROTOCOLS = {
             "The lpips package, whose code and linear weights it is; the backbone is torchvision's "
             "ImageNet AlexNet.",
         ),
+        Protocol(
+            "no-reference",
+            "NIQE and PIQE of the grey image, without a target. They measure noise, blocking and "
+            "unnatural statistics, not weather: rain often lowers (betters) them. To be read "
+            "beside the pictures.",
+            "pyiqa, whose code it is. NIQE: MATLAB's 5.7296 for its baboon image, 5.7300 by pyiqa.",
+        ),
     )
 }
 METRICS = (
@@ -108,7 +127,13 @@ METRICS = (
     Metric("ssim", "y-matlab", "structural similarity, 11x11 Gaussian window", ssim_y,
            "higher", "", WANG),
     Metric("lpips", "lpips-alex", "learned perceptual distance", lpips_alex,
-           "lower", "", "Zhang et al., CVPR 2018, eq. 1", needs_weights=True),
+           "lower", "", "Zhang et al., CVPR 2018, eq. 1", weights=LPIPS_WEIGHTS.name),
+    Metric(
+        "niqe", "no-reference", "distance from the statistics of natural photographs", niqe,
+        "lower", "", "Mittal et al., IEEE SPL 2013", needs_target=False, weights=NIQE_WEIGHTS.name,
+    ),
+    Metric("piqe", "no-reference", "share of textured blocks that look distorted", piqe,
+           "lower", "", "Venkatanath et al., NCC 2015", needs_target=False),
 )  # fmt: skip
 
 

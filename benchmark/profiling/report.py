@@ -87,8 +87,11 @@ def profile(
 
 def choose_images(config: Config, count: int) -> list[tuple[Path, Path]]:
     """(degraded, target) of `count` of the run's images: all kinds of weather in turn, and as many
-    different photos as there are."""
+    different photos as there are. Raises UserError if none of them has a target."""
     table = datasets.find_images(config)
+    table = table[table["target"] != ""]
+    if table.empty:
+        raise UserError("The run has no images with ground truth. Add a paired data set to it.")
     groups = [group for _, group in table.groupby("weather", sort=False)]
     chosen = []
     for i in range(min(count, len(table))):

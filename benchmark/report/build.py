@@ -31,6 +31,7 @@ from benchmark.report.run_data import RunData
 HERE = Path(__file__).parent
 SHOWN = 6  # images in "helped least" and "helped most"
 THUMBNAIL = 224  # pixels
+NIQE = "no-reference/niqe"
 
 
 def build_report(run_dir: str | Path) -> Path:
@@ -88,7 +89,8 @@ def _photos(data: RunData, report: Path) -> list[dict[str, Any]]:
     for row in data.images.to_dict("records"):
         place = (row["dataset"], row["weather"], row["image"])
         name = slug(*place)
-        files = {kind: _copied(data, row[kind], report, copied) for kind in ("input", "target")}
+        kinds = ("input", "target") if row["target"] else ("input",)
+        files = {kind: _copied(data, row[kind], report, copied) for kind in kinds}
         thumbnail, size = _thumbnail(data.root / row["input"], report / "thumbnails" / name)
         photos.append(
             {
@@ -176,7 +178,8 @@ def _write_image_pages(data: RunData, photos: list[dict[str, Any]], report: Path
 
 
 def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
-    """Input, target, then the methods (no controls), best PSNR first, missing ones last."""
+    """Input, target if any, then the methods (no controls), the best first by PSNR or, without a
+    target, by NIQE; missing ones last."""
     place = photo["place"]
 
     def given(name: str, scores: list[str]) -> dict[str, Any]:
@@ -188,11 +191,12 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
     for key, card in data.cards.items():
         if card.get("control"):
             continue
-        psnr = data.score(place, key, "rgb/psnr")
+        paired = "target" in photo["files"]
+        value = -data.score(place, key, "rgb/psnr") if paired else data.score(place, key, NIQE)
         file = _restored(data.run_dir, key, place)
         ranked.append(
             (
-                (psnr != psnr, -psnr if psnr == psnr else 0.0),  # NaN, a missing score, goes last
+                (value != value, value if value == value else 0.0),  # NaN, none, goes last
                 {
                     "label": data.label(key),
                     "src": file and link(Path("../..") / file.relative_to(data.run_dir)),
@@ -205,7 +209,8 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
         )
     ranked.sort(key=lambda pair: pair[0])
     of_input = score_texts(data, place, data.input_key) if data.input_key else []
-    return [given("input", of_input), given("target", []), *(cell for _, cell in ranked)]
+    targets = [given("target", [])] if "target" in photo["files"] else []
+    return [given("input", of_input), *targets, *(cell for _, cell in ranked)]
 
 
 def _restored(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> Path | None:
@@ -271,7 +276,8 @@ def _safe_link(url: str | None) -> str:
 
 def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
     names = list(dict.fromkeys(data.board["dataset"]))
-    leading = [key for key in map(data.leader, names) if key]
+    paired = {photo["dataset"] for photo in photos if "target" in photo["files"]}
+    leading = [key for name in names if name in paired and (key := data.leader(name))]
     ordered = _sorted(photos)
     groups: dict[str, list] = {}
     for photo in sorted(ordered, key=lambda photo: weather_rank(photo["weather"])):

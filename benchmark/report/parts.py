@@ -109,6 +109,8 @@ def score_texts(data: RunData, place, key) -> list[str]:
         ("rgb/psnr", "PSNR {:.2f} dB"),
         ("rgb/ssim", "SSIM {:.3f}"),
         ("lpips-alex/lpips", "LPIPS {:.3f}"),
+        ("no-reference/niqe", "NIQE {:.2f}"),
+        ("no-reference/piqe", "PIQE {:.1f}"),
     ):
         value = data.score(place, key, metric)
         if not math.isnan(value):

@@ -17,6 +17,7 @@ from benchmark.run_tables import (
     read_json,
     read_methods,
     read_scores,
+    shows_input,
 )
 
 Key = tuple[str, str]
@@ -58,11 +59,8 @@ class RunData:
 
     @cached_property
     def input_key(self) -> Key | None:
-        """The control that shows the input: the one whose PSNR is finite."""
-        control = [key for key, card in self.cards.items() if card.get("control")]
-        finite = self.board[np.isfinite(self.board["rgb/psnr"])]
-        known = set(zip(finite["method"], finite["variant"], strict=True))
-        return next((key for key in control if key in known), None)
+        """The control that shows the input."""
+        return next((key for key, card in self.cards.items() if shows_input(card)), None)
 
     def leader(self, dataset: str) -> Key | None:
         """The method that heads the `all` table of a data set."""
