@@ -107,7 +107,7 @@ PROTOCOLS = {
         Protocol(
             "no-reference",
             "NIQE and PIQE of the grey image, without a target. They measure noise, blocking and "
-            "unnatural statistics, not weather: rain often lowers (betters) them. To be read "
+            "unnatural statistics, not weather: haze, and some rain, betters them. To be read "
             "beside the pictures.",
             "pyiqa, whose code it is. NIQE: MATLAB's 5.7296 for its baboon image, 5.7300 by pyiqa.",
         ),
