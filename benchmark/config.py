@@ -205,9 +205,13 @@ def parse(model: type[S], values: Any, where: str) -> S:
 
 
 def check_methods(config: Config, where: str) -> None:
-    """Check every entry's parameters and variants against what its method declares."""
+    """Check every entry's parameters, variants and teacher against what its method declares."""
     for label in config.methods:
         method = registry.load(config.method_of(label))
+        if config.entry(label).teacher and not method.has_teacher():
+            raise UserError(
+                f"{where}: methods.{label}.teacher: '{config.method_of(label)}' learns from none."
+            )
         parse(
             method.Parameters,
             config.entry(label).parameters,

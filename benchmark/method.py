@@ -75,6 +75,11 @@ class Method:
         """
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 
+    @classmethod
+    def has_teacher(cls) -> bool:
+        """Whether it learns from another entry."""
+        return False
+
     def evaluations(self, variant: Settings) -> int:
         """Network evaluations an image costs (NFE); 0 for a method without a network."""
         return 0
@@ -98,6 +103,11 @@ class LearnedMethod(Method):
     def learn_from(self, teacher: "LearnedMethod") -> None:
         """Take what is needed of a trained teacher, the entry that the configuration names."""
         raise NotImplementedError  # only methods that distil another have one
+
+    @classmethod
+    def has_teacher(cls) -> bool:
+        """Whether it learns from another entry."""
+        return cls.learn_from is not LearnedMethod.learn_from
 
     def loss(self, clean: "Tensor", degraded: "Tensor", generator: "torch.Generator") -> "Tensor":
         """The scalar to minimise for a batch of pairs, both (B, 3, H, W) in [0, 1]."""

@@ -139,6 +139,13 @@ def test_a_wrong_teacher_is_named(tmp_path, changes, message):
         run_of(tmp_path, **changes)
 
 
+@pytest.mark.parametrize("method", ["regression", "identity"])
+def test_a_teacher_of_a_method_that_learns_from_none_is_named(tmp_path, method):
+    config, _ = run_of(tmp_path, method=method, parameters={})
+    with pytest.raises(UserError, match=f"methods.student.teacher: '{method}' learns from none"):
+        configuration.check_methods(config, "run.yaml")
+
+
 def test_a_run_trains_teacher_and_student(tmp_path):
     config, run = run_of(tmp_path)
     assert jobs.train(config, run, "teacher", 0)["status"] == "ok"

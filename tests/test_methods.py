@@ -79,7 +79,7 @@ def test_learned_method_learns_a_pair(method):
     """Forty steps on one pair lower the loss."""
     if not isinstance(method, LearnedMethod):
         pytest.skip("it does not learn")
-    if type(method).learn_from is not LearnedMethod.learn_from:
+    if method.has_teacher():
         pytest.skip("it learns from a teacher: see test_distillation.py")
     generator = torch.Generator().manual_seed(2)
     # Of even squares: in independent pixels a prior of clean images would find nothing to learn.
