@@ -1,6 +1,5 @@
 """Data set cards: where a set's images lie and how inputs and targets pair."""
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -10,6 +9,7 @@ import pandas as pd
 import yaml
 
 from benchmark import config as configuration
+from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
 from benchmark.images import SUFFIXES
@@ -133,7 +133,7 @@ def verify(name: str) -> None:
         path = card.folder / key
         if not path.is_file():
             faults.append(f"{_shown(path)} is missing")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+        elif checksum(path) != entry["sha256"]:
             faults.append(f"{_shown(path)} differs from the set's manifest")
     _refuse(name, faults)
 
@@ -182,8 +182,7 @@ def _images_of(name: str, choice: configuration.DatasetChoice) -> pd.DataFrame:
                 if path is None:
                     row |= {role: "", f"{role}_sha256": ""}
                 elif path.is_file():
-                    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-                    row |= {role: _shown(path), f"{role}_sha256": checksum}
+                    row |= {role: _shown(path), f"{role}_sha256": checksum(path)}
                 else:
                     faults.append(f"{_shown(path)} is missing")
             rows.append(row)

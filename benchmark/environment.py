@@ -1,6 +1,5 @@
 """What a run was made of: commit, configuration, versions, machine, data."""
 
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -9,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.registry import ROOT
 
 PACKAGES = (
     "torch", "torchvision", "accelerate", "lpips", "numpy", "scipy", "opencv-python-headless",
-    "pillow", "pandas", "seaborn", "snakemake", "dvc", "safetensors", "pydantic",
+    "pillow", "pandas", "seaborn", "snakemake", "dvc", "safetensors", "spandrel", "pydantic",
 )  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def capture(config: Config, config_file: Path) -> dict[str, Any]:
     """A JSON-able description of the code, the configuration, the data and the machine."""
     from benchmark import device
 
-    machine = device.choose()
+    machine, pointer = device.choose(), ROOT / "data.dvc"
     return {
         "run": config.name,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -30,7 +30,7 @@ def capture(config: Config, config_file: Path) -> dict[str, Any]:
         "uncommitted_changes": bool(_git("status", "--porcelain")),
         "config_file": str(config_file),
         "config": config.model_dump(mode="json"),
-        "data": {"data.dvc sha256": _sha256(ROOT / "data.dvc")},
+        "data": {"data.dvc sha256": checksum(pointer) if pointer.exists() else None},
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "machine": {
@@ -50,10 +50,6 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
-
-
-def _sha256(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def _version(name: str) -> str | None:

@@ -1,6 +1,5 @@
 """The jobs of a run: what the workflow calls for one method, variant, seed and data set."""
 
-import hashlib
 import json
 import traceback
 from pathlib import Path
@@ -12,6 +11,7 @@ from tqdm import tqdm
 
 from benchmark import columns, device, registry, restoring, training, weights
 from benchmark.atomic import write_text
+from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.datasets import training_photos
 from benchmark.errors import UserError, WeightsMissing, nearest
@@ -114,7 +114,7 @@ def _learn_from_teacher(
     teacher = build(config, name, seed)
     weights.load(teacher.network, file)
     method.learn_from(teacher)
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return checksum(file)
 
 
 def _trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:

@@ -9,7 +9,6 @@ that adding a photo or a weather leaves all other pairs as they are.
 """
 
 import csv
-import hashlib
 import io
 import json
 import shutil
@@ -20,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.atomic import atomic_path, write_text
+from benchmark.checksum import checksum
 from benchmark.errors import UserError
 from benchmark.make_pairs import JPEG_QUALITY, write_image, write_pairs
 from benchmark.weather import STRENGTHS
@@ -207,7 +207,7 @@ def _write_photo(out, name, split, row, image):
     kept = {key: value for key, value in row.items() if key not in ("file", "width", "height")}
     return {
         "file": file, "split": split, "width": made.shape[1], "height": made.shape[0],
-        "sha256": _sha256(path), "changes": changes, **kept,
+        "sha256": checksum(path), "changes": changes, **kept,
     }  # fmt: skip
 
 
@@ -220,13 +220,9 @@ def _write_photo_manifest(path, rows):
     write_text(path, text.getvalue())
 
 
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _describe_file(out, path):
     full = out / path
-    entry = {"path": path, "bytes": full.stat().st_size, "sha256": _sha256(full)}
+    entry = {"path": path, "bytes": full.stat().st_size, "sha256": checksum(full)}
     if full.suffix in (".png", ".jpg"):
         with Image.open(full) as image:
             entry["width"], entry["height"] = image.size

@@ -1,6 +1,5 @@
 """The degraded pictures of the bundled targets: made with the data set, and remade by anyone."""
 
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.atomic import atomic_path
+from benchmark.checksum import checksum
 from benchmark.errors import UserError
 from benchmark.images import read_image
 from benchmark.seeds import numpy_generator
@@ -38,7 +38,7 @@ def remake_pairs(data: Path, out: Path) -> list[str]:
             target = read_image(data / "photos" / split / f"{name}.png")
             for pair in write_pairs(out, split, name, index, target, seed):
                 path = pair["degraded"]
-                made = hashlib.sha256((out / path).read_bytes()).hexdigest()
+                made = checksum(out / path)
                 if made != expected.get(path):
                     differing.append(path)
     return differing
