@@ -38,14 +38,17 @@ def check(config: ConfigFile = DEFAULT) -> None:
 
 @app.command()
 def images(config: ConfigFile = DEFAULT) -> None:
-    """Check a run's data sets and write images.csv, the images to restore, with checksums."""
-    from benchmark import datasets, run
+    """Check a run's data sets and write images.csv, the images to restore, with checksums.
+
+    No photo that is tested may be trained on.
+    """
+    from benchmark import datasets, leaks, run
 
     settings, folder = _open(config)
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
         datasets.verify(name)
-    datasets.training_photos(settings.train_on)
     found = datasets.find_images(settings)
+    leaks.check(found, datasets.training_photos(settings.train_on))
     run.write_csv(found, folder.images)
     print(f"{folder.images}: {len(found)} images")
 
