@@ -58,6 +58,7 @@ class Method:
     Parameters: ClassVar[type[Settings]] = Settings
     Variant: ClassVar[type[Settings]] = Settings
     sees_target: ClassVar[bool] = False  # only the oracle
+    network: "nn.Module | None" = None  # if it has one, the board counts its parameters
 
     def __init__(self, parameters: Settings | None = None):
         self.parameters = parameters or self.Parameters()

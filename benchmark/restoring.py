@@ -1,6 +1,5 @@
 """Restores a data set's images with one method and variant, and measures what it costs."""
 
-import hashlib
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from benchmark import columns, device, weights
+from benchmark.checksum import checksum
 from benchmark.errors import WeightsMissing
 from benchmark.flops import flop_counter
 from benchmark.images import read_image, to_float, to_uint8, write_png
@@ -64,14 +64,15 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
 
 
 def ready(method: Method, file: Path | None, machine: torch.device) -> int:
-    """Load a method's weights if it learns, put it on the device; returns its parameter count."""
+    """Put a method on the device with its weights; returns its network's number of parameters."""
     method.device = machine
-    if not isinstance(method, LearnedMethod):
+    if isinstance(method, LearnedMethod):
+        if file is None:
+            raise WeightsMissing("no weights were given for a method that learns")
+        weights.load(method.network, file)
+        method.network.eval().to(machine, memory_format=torch.channels_last)
+    if method.network is None:
         return 0
-    if file is None:
-        raise WeightsMissing("no weights were given for a method that learns")
-    weights.load(method.network, file)
-    method.network.eval().to(machine, memory_format=torch.channels_last)
     return sum(p.numel() for p in method.network.parameters())
 
 
@@ -107,7 +108,7 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
         "peak_memory_bytes": device.peak_memory(machine),
         "device": device.describe(machine),
         "file": file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file),
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": checksum(file),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from pydantic import Field, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmark import checkpoints
@@ -160,10 +160,10 @@ def _weights(parameters: Parameters) -> dict[str, Tensor]:
         )
     path = Path(parameters.weights)
     if path.suffix == ".safetensors":
-        return _fitting(_load(path), model, path)
+        return _fitting(checkpoints.read_safetensors(path), model, path)
     converted = path.with_name(f"{path.name}.safetensors")
     if converted.exists() and converted.stat().st_mtime_ns > path.stat().st_mtime_ns:
-        return _fitting(_load(converted), model, converted)
+        return _fitting(checkpoints.read_safetensors(converted), model, converted)
     state = _fitting(_averaged(path), model, path)
     try:
         with atomic_path(converted) as temporary:
@@ -171,16 +171,6 @@ def _weights(parameters: Parameters) -> dict[str, Tensor]:
     except (OSError, SafetensorError):
         pass  # a folder that cannot be written to: the checkpoint is then read every time
     return state
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{path} is not a whole safetensors file ({error}). Remove it and download or convert "
-            "the weights again."
-        ) from error
 
 
 def _averaged(path: Path) -> dict[str, Tensor]:

@@ -315,9 +315,13 @@ def test_half_precision_weights_are_widened(tiny, tmp_path):
 def test_without_weights_the_status_says_so_and_where_to_get_them(tiny, tmp_path):
     for file in (None, str(tmp_path / "none.pth.tar")):
         method = WeatherDiff(Parameters(weights=file))
-        assert restoring.ready(method, None, torch.device("cpu")) == 0
         with pytest.raises(WeightsMissing, match=r"IGITUGraz/WeatherDiffusion.*weights: PATH"):
-            method.restore(torch.rand(1, 3, 8, 8), Variant(), [generator()])
+            restoring.ready(method, None, torch.device("cpu"))
+
+
+def test_the_board_counts_the_networks_parameters(tiny):
+    count = sum(value.numel() for value in reference_weights(TINY).values())
+    assert restoring.ready(tiny, None, torch.device("cpu")) == count
 
 
 def test_weights_of_the_other_model_are_named(tiny, tmp_path):
