@@ -5,6 +5,7 @@ import torch
 
 from benchmark import registry
 from benchmark.method import ALL_WEATHERS, LearnedMethod
+from tests.test_checkpoint import tiny_checkpoint
 from tests.test_weatherdiff import tiny_weatherdiff
 
 SMALL = {"network": {"width": 8, "multipliers": (1, 2), "blocks": 1}}
@@ -31,6 +32,8 @@ def restore(method, degraded, seeds):
 def method(request, tmp_path, monkeypatch):
     if request.param == "weatherdiff":  # its weights are published, not trained here
         return tiny_weatherdiff(tmp_path, monkeypatch)
+    if request.param == "checkpoint":
+        return tiny_checkpoint(tmp_path)
     return make(request.param)
 
 

@@ -1,0 +1,119 @@
+"""A published checkpoint by its file: any restoration network that spandrel recognises."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+from spandrel import ImageModelDescriptor, ModelLoader
+from torch import Tensor, nn
+
+from benchmark import checkpoints
+from benchmark.checksum import checksum
+from benchmark.errors import UserError, WeightsMissing
+from benchmark.method import Card, Method, Settings
+from methods.networks.any_size import tiled
+from methods.networks.tile_settings import TileSettings
+
+# Architectures that take images in [-1, 1], whose output spandrel 0.4.2 scales, but not the input.
+# MixDehazeNet's authors scale both (datasets/loader.py of github.com/AmeryXiong/MixDehazeNet).
+SIGNED_INPUT = {"MixDehazeNet"}
+
+
+class Parameters(Settings):
+    """weights: the file, `.safetensors` or a torch checkpoint (`.pth`, `.pt`), relative to the
+    current folder."""
+
+    weights: str | None = None
+
+
+class Variant(TileSettings):
+    """Tiles as elsewhere, but one at a time: spandrel's models take a single image."""
+
+    tile_batch: Literal[1] = 1
+
+
+class Checkpoint(Method):
+    card = Card(
+        title="Published checkpoint",
+        citation="The checkpoint's own.",
+        url="https://github.com/chaiNNer-org/spandrel",
+        licence="The checkpoint's own.",
+        supervision="paired",
+        description="A published restoration network with its authors' weights, which this suite "
+        "does not train. spandrel finds the architecture from the names and shapes in the file.",
+    )
+    Parameters = Parameters
+    Variant = Variant
+
+    @cached_property
+    def model(self) -> ImageModelDescriptor:
+        """The network and how it is called, on the method's device, loaded when first used.
+
+        Raises WeightsMissing if there is no file, UserError if it holds no restoration network for
+        RGB images.
+        """
+        return _load(_file(self.parameters)).eval().to(self.device)
+
+    @property
+    def network(self) -> nn.Module:
+        return self.model.model
+
+    def restore(
+        self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
+    ) -> Tensor:
+        model = self.model  # loaded before `tiles` evaluates it on tensors without content
+
+        def evaluate(x: Tensor) -> Tensor:
+            # The model pads to the sizes that its architecture takes, crops, and clamps to [0, 1].
+            return torch.cat([model(image) for image in x.split(1)])
+
+        x = 2 * degraded - 1 if model.architecture.id in SIGNED_INPUT else degraded
+        tile, overlap, batch = variant.tiles(evaluate, 3, x)
+        return tiled(evaluate, x, tile, overlap, batch=batch)
+
+    def evaluations(self, variant: Variant) -> int:
+        return 1
+
+    def facts(self) -> dict[str, float | str]:
+        """The architecture and the file's checksum; nothing where there is no network to run,
+        because the images' status gives the reason."""
+        try:
+            return {
+                "architecture": self.model.architecture.name,
+                "sha256": checksum(_file(self.parameters)),
+            }
+        except UserError:
+            return {}
+
+
+def _file(parameters: Parameters) -> Path:
+    weights = parameters.weights
+    if weights is None or not Path(weights).exists():
+        problem = "no file is set" if weights is None else f"there is no {weights}"
+        raise WeightsMissing(
+            f"A checkpoint's weights: {problem}. Set parameters: {{weights: PATH}} of this method."
+        )
+    return Path(weights)
+
+
+def _load(path: Path) -> ImageModelDescriptor:
+    """The model of a file; UserError unless it restores RGB images at their own size."""
+    safe = path.suffix == ".safetensors"
+    content = checkpoints.read_safetensors(path) if safe else checkpoints.read(path)
+    try:
+        model = ModelLoader().load_from_state_dict(content)
+    except Exception as error:  # where names are known, but shapes are not, it can raise anything
+        keys = ", ".join(map(str, list(content)[:4])) or "none"
+        raise UserError(
+            f"{path} holds no network that spandrel recognises ({type(error).__name__}). "
+            f"Its first keys: {keys}."
+        ) from error
+    channels = (model.input_channels, model.output_channels)
+    if model.purpose != "Restoration" or model.scale != 1 or channels != (3, 3):
+        raise UserError(
+            f"{path} is {model.architecture.name} for {model.purpose}, scale {model.scale}, "
+            f"{channels[0]} to {channels[1]} channels. Set a file for restoration at scale 1, "
+            "3 to 3 channels."
+        )
+    return model
