@@ -13,7 +13,7 @@ from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
 from benchmark.images import SUFFIXES
-from benchmark.method import ALL_WEATHERS, Settings
+from benchmark.method import ALL_WEATHERS, CLEAR, Settings
 from benchmark.registry import ROOT
 from benchmark.run_tables import IMAGES
 
@@ -88,9 +88,9 @@ def load_card(name: str) -> DatasetCard:
 def _card_faults(card: DatasetCard) -> list[str]:
     """What types alone do not say: unknown weathers and splits, names in braces without a value."""
     faults = [
-        f"unknown weather '{weather}'.{nearest(weather, ALL_WEATHERS)}"
+        f"unknown weather '{weather}'.{nearest(weather, (*ALL_WEATHERS, CLEAR))}"
         for weather in card.weathers
-        if weather not in ALL_WEATHERS
+        if weather not in (*ALL_WEATHERS, CLEAR)
     ]
     faults += [
         f"pairs: no split '{split}'.{nearest(split, card.splits)}"

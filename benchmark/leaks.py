@@ -19,11 +19,13 @@ SAME_PHOTO = 40
 def check(images: pd.DataFrame, photos: list[Path]) -> None:
     """Raise UserError, naming data set, photo and both files, if a target is one of `photos`.
 
-    images: rows of images.csv, paths relative to the repository. photos: what is trained on.
-    Contents are compared, not names: `difference_hash` finds a photograph again after scaling,
-    compression and cropping its longer side about the centre.
+    images: rows of images.csv, paths relative to the repository; where there is no target, the
+    input stands for it. photos: what is trained on. Contents are compared, not names:
+    `difference_hash` finds a photograph again after scaling, compression and cropping its longer
+    side about the centre.
     """
-    targets = images.drop_duplicates("target")
+    shows = images.target.where(images.target != "", images.input)
+    targets = images.assign(target=shows).drop_duplicates("target")
     trained = np.stack([difference_hash(photo) for photo in photos])
     faults = []
     for row in targets.itertuples():

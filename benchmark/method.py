@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Supervision = Literal["none", "clean-only", "paired"]
 ALL_WEATHERS = ("rain", "haze", "raindrop", "snow", "mix")
+CLEAR = "clear"  # photographs without weather, which no method may harm
 
 
 class Settings(BaseModel):

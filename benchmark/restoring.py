@@ -14,7 +14,7 @@ from benchmark.checksum import checksum
 from benchmark.errors import WeightsMissing
 from benchmark.flops import flop_counter
 from benchmark.images import read_image, to_float, to_uint8, write_png
-from benchmark.method import ALL_WEATHERS, LearnedMethod, Method, Settings
+from benchmark.method import ALL_WEATHERS, CLEAR, LearnedMethod, Method, Settings
 from benchmark.run import RESTORED
 from benchmark.seeds import torch_generator
 
@@ -29,9 +29,8 @@ class Job:
     method: Method
     settings: Settings
     weights: Path | None
-    weathers: tuple[str, ...] = (
-        ALL_WEATHERS  # what the entry is for; the method's card may say less
-    )
+    # What the entry is for; the method's card may say less.
+    weathers: tuple[str, ...] = ALL_WEATHERS
 
 
 def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFrame:
@@ -49,7 +48,8 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
     rows, flops = [], {}
     for image in tqdm(list(images.itertuples()), f"{job.label} {job.variant}", unit="image"):
         row = _row(job, image)
-        if image.weather not in {*job.method.card.weathers} & {*job.weathers}:
+        meant_for = {*job.method.card.weathers} & {*job.weathers} | {CLEAR}
+        if image.weather not in meant_for:
             row |= {"status": columns.SKIPPED, "reason": f"not made for {image.weather}"}
         elif job.method.sees_target and not image.target:
             row |= {"status": columns.SKIPPED, "reason": columns.NO_TARGET}

@@ -57,6 +57,14 @@ def test_a_specialist_restores_its_weather_alone(tmp_path):
     assert rows.reason["haze"] == "not made for haze"
 
 
+def test_clear_photographs_are_restored_by_every_method(tmp_path):
+    config, run = open_run(tmp_path / "run", weathers=["rain"])
+    images = pd.read_csv(run.images)
+    images.assign(weather="clear", input=images.target)[:1].to_csv(run.images, index=False)
+    jobs.train(config, run, "unet", 0)
+    assert restored(config, run).status.to_dict() == {"clear": "ok"}
+
+
 def test_a_specialist_sees_its_weather_alone(monkeypatch):
     seen = set()
 

@@ -47,8 +47,8 @@ def photos(tmp_path_factory):
 
 
 def images_of(*targets):
-    rows = [("mine", f"scene {i}", str(target)) for i, target in enumerate(targets)]
-    return pd.DataFrame(rows, columns=["dataset", "photo", "target"])
+    rows = [("mine", f"scene {i}", "", str(target)) for i, target in enumerate(targets)]
+    return pd.DataFrame(rows, columns=["dataset", "photo", "input", "target"])
 
 
 @pytest.mark.parametrize("change", [as_is, cropped, small, brighter])
@@ -70,6 +70,11 @@ def test_other_photos_are_not(tmp_path, photos):
         targets.append(tmp_path / f"{seed}.png")
         cropped(scene(seed)).save(targets[-1])
     leaks.check(images_of(*targets), photos)
+
+
+def test_without_a_target_the_input_is_looked_at(photos):
+    with pytest.raises(UserError, match="scene 0"):
+        leaks.check(images_of("").assign(input=str(photos[0])), photos)
 
 
 def test_a_target_of_several_images_is_named_once(tmp_path, photos):
