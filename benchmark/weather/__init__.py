@@ -67,8 +67,9 @@ def training_pair(photo, crop, rng, weathers=WEATHERS):
     if rng.random() < _CLEAR_SHARE:
         return clean, clean.copy()
     weather = _random_weather(weathers, rng)
-    # In (0, 1], a little more often strong: faint weather teaches less.
-    strength = (1.0 - rng.random()) ** 0.8
+    # In (0, 1], a little more often strong: faint weather teaches less. Above all faint haze, which
+    # cannot be told from a pale scene.
+    strength = (1.0 - rng.random()) ** (0.5 if weather == "haze" else 0.8)
     degraded, _ = degrade(clean, weather, strength, rng)
     if rng.random() < _PARTIAL_SHARE:
         field = smooth_field((crop, crop), crop * float(rng.uniform(0.4, 1.0)), rng)
