@@ -1,7 +1,10 @@
 """What every method must do. A new file in methods/ is tested by these with no further code."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from benchmark import registry
 from benchmark.method import ALL_WEATHERS, LearnedMethod
@@ -69,13 +72,33 @@ def test_same_seed_same_image(method):
 def test_evaluations_are_what_is_declared(method):
     """NFE is declared by the method; here it is counted."""
     network = getattr(method, "network", None)
-    if network is None:
-        assert method.evaluations(method.Variant()) == 0
-        return
     calls = []
-    network.register_forward_hook(lambda *_: calls.append(1))
-    restore(method, torch.rand(1, 3, 24, 24), [0])
+    if network is not None:
+        network.register_forward_hook(lambda *_: calls.append(1))
+        restore(method, torch.rand(1, 3, 24, 24), [0])
+    else:  # it has none, or builds one for each image
+        with outermost_calls(calls):
+            restore(method, torch.rand(1, 3, 24, 24), [0])
     assert len(calls) == method.evaluations(method.Variant())
+
+
+@contextmanager
+def outermost_calls(calls):
+    """Appends to `calls` whenever a torch module is called that is not part of another's call."""
+    running = []
+
+    def leave(module, *_):
+        running.pop()
+        if not running:
+            calls.append(module)
+
+    enter = register_module_forward_pre_hook(lambda module, *_: running.append(module))
+    exit_ = register_module_forward_hook(leave)
+    try:
+        yield
+    finally:
+        enter.remove()
+        exit_.remove()
 
 
 def test_learned_method_learns_a_pair(method):
