@@ -14,7 +14,7 @@ from methods.diffusion.targets import Target, from_x0, to_x0
 from methods.diffusion.timesteps import SPACINGS, noised_start
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.denoisers import DenoiserSettings
-from methods.networks.losses import rmse
+from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 from methods.networks.unet import Conditioning
 
@@ -117,7 +117,7 @@ class ConditionalDiffusion(LearnedMethod):
         prediction = self.predict(condition, signal * x0 + noise * epsilon, t.to(x0.device))
         target = from_x0(p.target, x0, epsilon, signal, noise)
         if p.target == "x0" and p.weighting == "plain":
-            return rmse(prediction, target)
+            return restoration_error(prediction, target)
         weight = WEIGHTINGS[p.weighting](p.target, self.schedule.snr(t, x0))
         return (weight * (prediction - target).square()).mean()
 

@@ -11,7 +11,7 @@ from methods.conditional_diffusion import ConditionalDiffusion
 from methods.diffusion.conditional import TiledPrediction, per_image_noise
 from methods.diffusion.targets import to_x0
 from methods.diffusion.timesteps import uniform
-from methods.networks.losses import rmse
+from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 
 
@@ -80,7 +80,7 @@ class ConsistencyDistillation(ConditionalDiffusion):
             ahead = self.answer(self, condition, x_s, s.clamp(min=1))
             arrived = (s == 0).view(-1, 1, 1, 1).to(x0.device)
             target = torch.where(arrived, end, ahead)
-        return rmse(self.answer(self, condition, x_t, t), target)
+        return restoration_error(self.answer(self, condition, x_t, t), target)
 
     def answer(
         self, model: ConditionalDiffusion, condition: Tensor, x_t: Tensor, t: Tensor

@@ -20,7 +20,7 @@ from methods.diffusion.conditional import (
 )
 from methods.diffusion.schedule import uniform_timesteps
 from methods.networks.denoisers import DenoiserSettings
-from methods.networks.losses import rmse
+from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 
 
@@ -153,7 +153,7 @@ class MeanReverting(LearnedMethod):
         x_t = self.sde.diffuse(x0, condition, t, epsilon)
         prediction = self.predict(condition, x_t, t.to(x0.device))
         if self.parameters.target == "x0":
-            return rmse(prediction, x0)
+            return restoration_error(prediction, x0)
         return (prediction - epsilon).abs().mean()
 
     def restore(

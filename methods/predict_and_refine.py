@@ -15,7 +15,7 @@ from methods.diffusion.samplers import ddim, ddpm
 from methods.diffusion.schedule import linear, uniform_timesteps
 from methods.networks.any_size import tiled
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
-from methods.networks.losses import rmse
+from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 
 
@@ -103,7 +103,7 @@ class PredictAndRefine(LearnedMethod):
         signal, noise = self.schedule.coefficients(t, x0)
         refined = self.refine(condition, signal * residual + noise * epsilon, t.to(x0.device))
         prediction = x0 - residual
-        return rmse(prediction, x0) + rmse(prediction + refined, x0)
+        return restoration_error(prediction, x0) + restoration_error(prediction + refined, x0)
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]

@@ -4,18 +4,22 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from benchmark.method import Card, LearnedMethod
 from methods.networks.any_size import tiled
 from methods.networks.denoisers import DenoiserSettings
-from methods.networks.losses import rmse
+from methods.networks.losses import restoration_error, rmse
 from methods.networks.tile_settings import TileSettings
+
+LOSSES = {"rmse+ssim": restoration_error, "rmse": rmse, "l1": F.l1_loss}
 
 
 class Parameters(DenoiserSettings):
-    """loss: each image's root mean square error, or the mean absolute error that most use."""
+    """loss: each image's root mean square error with structural similarity (see
+    `methods.networks.losses.restoration_error`) or without, or the mean absolute error."""
 
-    loss: Literal["rmse", "l1"] = "rmse"
+    loss: Literal["rmse+ssim", "rmse", "l1"] = "rmse+ssim"
 
 
 class Regression(LearnedMethod):
@@ -37,10 +41,7 @@ class Regression(LearnedMethod):
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         x = 2 * degraded - 1
-        prediction, target = x + self.network(x), 2 * clean - 1
-        if self.parameters.loss == "l1":
-            return (prediction - target).abs().mean()
-        return rmse(prediction, target)
+        return LOSSES[self.parameters.loss](x + self.network(x), 2 * clean - 1)
 
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]

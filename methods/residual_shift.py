@@ -19,7 +19,7 @@ from methods.diffusion.conditional import (
 )
 from methods.diffusion.schedule import uniform_timesteps
 from methods.networks.denoisers import DenoiserSettings
-from methods.networks.losses import rmse
+from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 
 
@@ -139,7 +139,7 @@ class ResidualShift(LearnedMethod):
         t = random_times(len(x0), self.chain.T, self.parameters.start_share, generator)
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
         x_t = self.chain.diffuse(x0, condition, t, epsilon)
-        return rmse(self.predict(condition, x_t, t.to(x0.device)), x0)
+        return restoration_error(self.predict(condition, x_t, t.to(x0.device)), x0)
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]

@@ -20,7 +20,7 @@ def write_card(folder, name, path, split):
         "path": str(path),
         "weathers": ["haze"],
         "splits": {"test": split},
-        "train": "clear/*.png",
+        "train": "trained/*.png",
         "licence": "none",
         "source": "made here",
         "citation": "none",
@@ -35,11 +35,12 @@ def run(request, tmp_path_factory):
     photos, cards = root / "photos", root / "cards"
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:96, :192]
-    for i in range(2):
-        clear = 120 + 60 * np.sin(x / (5 + i) + y / 9) + rng.normal(0, 8, x.shape)
+    for i, folder in enumerate(("clear", "clear", "trained")):
+        clear = 120 + 60 * np.sin(x / (5 + 20 * i) + y / 9) + rng.normal(0, 8, x.shape)
         clear = np.clip(clear, 0, 255)[..., None] * [1, 0.9, 0.7]
-        write_png(photos / "clear" / f"{i}.png", clear.astype(np.uint8))
-        write_png(photos / "haze" / f"{i}.png", (0.5 * clear + 110).astype(np.uint8))
+        write_png(photos / folder / f"{i}.png", clear.astype(np.uint8))
+        if folder == "clear":
+            write_png(photos / "haze" / f"{i}.png", (0.5 * clear + 110).astype(np.uint8))
     cards.mkdir()
     write_card(cards, "real", photos, UNPAIRED)
     write_card(cards, "pairs", photos, PAIRED)
