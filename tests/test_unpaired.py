@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark import cli, datasets, jobs
+from benchmark import datasets, jobs
+from benchmark.cli import workflow
 from benchmark.columns import NO_TARGET, OK, SKIPPED
 from benchmark.images import write_png
 
@@ -62,17 +63,17 @@ def run(request, tmp_path_factory):
 
 
 def go_through(config, names):
-    cli.check(config)
-    cli.images(config)
+    workflow.check(config)
+    workflow.images(config)
     for name in names:
         for method in METHODS:
-            cli.restore_dataset(method, "default", name, 0, config)
-            cli.score_dataset(method, "default", name, 0, config)
-    cli.collect(config)
+            workflow.restore_dataset(method, "default", name, 0, config)
+            workflow.score_dataset(method, "default", name, 0, config)
+    workflow.collect(config)
     folder = config.parent / "results" / "small"
-    for verb in (cli.leaderboard, cli.figures, cli.report):
+    for verb in (workflow.leaderboard, workflow.figures, workflow.report):
         verb(folder)
-    cli.show(config)
+    workflow.show(config)
 
 
 def test_scores_say_what_could_be_taken(run):

@@ -1,0 +1,28 @@
+"""What the verbs share: the application, options that several take, and opening a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="A benchmark of weather removal. 'make benchmark' runs all of it; each verb is one part.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="A run's configuration.")]
+RunPath = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
+Label = Annotated[str, typer.Option("--method", help="A method entry of the configuration.")]
+DEFAULT = Path("config/default.yaml")
+
+
+def open_run(config: Path):
+    """The configuration in a file, and its run's folder."""
+    from benchmark import config as configuration
+    from benchmark.run import RunFolder
+
+    settings = configuration.load(config)
+    return settings, RunFolder(Path("results") / settings.name)

@@ -1,0 +1,75 @@
+"""What one does beside runs: restore photos, score folders, measure, look up."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.app import DEFAULT, ConfigFile, Label, app, open_run
+
+
+@app.command()
+def restore(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of any size.")],
+    out: Annotated[Path, typer.Option(help="Folder of the restored photos.")],
+    method: Label = "conditional_diffusion",
+    variant: Annotated[str | None, typer.Option(help="The entry's first if none.")] = None,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Restore your own photos with a method that a run has trained."""
+    from benchmark import jobs
+
+    settings, folder = open_run(config)
+    jobs.restore_photos(settings, folder, method, variant, photos, out)
+
+
+@app.command()
+def score(
+    restored: Annotated[Path, typer.Option(help="Folder of restored images.")],
+    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    target: Annotated[
+        Path | None, typer.Option(help="Folder of ground truth, paired by file stem; if any.")
+    ] = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="Protocols; all if none.")] = None,
+) -> None:
+    """Score any folder of images in the benchmark's protocols."""
+    from benchmark.run import write_csv
+    from benchmark.scoring import problems, score_folder
+
+    scores = score_folder(restored, target, protocol)
+    write_csv(scores, out)
+    means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
+    for (name, metric), values in means:
+        print(f"{name:12} {metric:6} {values.mean():9.4f}  mean of {len(values)} images")
+    for problem in problems(scores):
+        print(f"not scored: {problem}", file=sys.stderr)
+
+
+@app.command()
+def profile(
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file; the run's profile.json if none.")
+    ] = None,
+    images: Annotated[
+        int, typer.Option(min=1, help="Images that the published default restores, minutes each.")
+    ] = 5,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Measure how well the suite uses this machine, and our sampling against the published."""
+    from benchmark import profiling
+
+    settings, folder = open_run(config)
+    report = profiling.profile(settings, folder, images)
+    profiling.write(report, out or folder.path / "profile.json")
+    print(profiling.as_table(report))
+
+
+@app.command("list")
+def list_methods() -> None:
+    """List the methods with what they need."""
+    from benchmark import registry
+
+    for name in registry.available():
+        card = registry.load(name).card
+        print(f"{name:24} {card.supervision:11} {card.title}")

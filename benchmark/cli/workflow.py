@@ -1,0 +1,154 @@
+"""The parts of a run, in the order in which the workflow calls them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.app import DEFAULT, ConfigFile, Label, RunPath, app, open_run
+
+VariantName = Annotated[str, typer.Option("--variant", help="One of the entry's variants.")]
+Seed = Annotated[int, typer.Option(help="Training and sampling seed.")]
+Dataset = Annotated[str, typer.Option(help="A data set of the configuration.")]
+
+
+@app.command()
+def check(config: ConfigFile = DEFAULT) -> None:
+    """Check a configuration: its methods with their parameters and variants, its protocols."""
+    from benchmark import config as configuration
+    from benchmark.metrics import metrics_of
+
+    settings, _ = open_run(config)
+    configuration.check_methods(settings, str(config))
+    metrics_of(settings.protocols)
+    print(f"{config}: {', '.join(settings.methods)}")
+
+
+@app.command()
+def images(config: ConfigFile = DEFAULT) -> None:
+    """Check a run's data sets and write images.csv, the images to restore, with checksums.
+
+    No photo that is tested may be trained on.
+    """
+    from benchmark import datasets, leaks, run
+
+    settings, folder = open_run(config)
+    for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
+        datasets.verify(name)
+    found = datasets.find_images(settings)
+    leaks.check(found, datasets.training_photos(settings.train_on))
+    run.write_csv(found, folder.images)
+    print(f"{folder.images}: {len(found)} images")
+
+
+@app.command()
+def train(
+    method: Label,
+    seed: Seed = 0,
+    processes: Annotated[int, typer.Option(min=1, help="Processes, one a GPU.")] = 1,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Train one method; resumes where an interrupted training stopped."""
+    import json
+    import os
+
+    from benchmark import jobs
+
+    if processes > 1 and "WORLD_SIZE" not in os.environ:
+        launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
+        os.execv(sys.executable, [sys.executable, *launcher, "-m", "benchmark", *sys.argv[1:]])
+    settings, folder = open_run(config)
+    result = jobs.train(settings, folder, method, seed)
+    print(json.dumps(result))
+
+
+@app.command("export-weights")
+def export_weights(
+    out: Annotated[Path, typer.Option(help="Folder of the weight files.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Copy a run's trained weights in half precision, for the `weights` of other runs' entries."""
+    from benchmark import jobs
+
+    settings, folder = open_run(config)
+    for file in jobs.export_weights(settings, folder, out):
+        print(file)
+
+
+@app.command("restore-dataset")
+def restore_dataset(
+    method: Label,
+    variant: VariantName,
+    dataset: Dataset,
+    seed: Seed = 0,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Restore a data set with one method and variant; measure what it costs."""
+    from benchmark import jobs
+
+    settings, folder = open_run(config)
+    jobs.restore(settings, folder, method, variant, seed, dataset)
+
+
+@app.command("score-dataset")
+def score_dataset(
+    method: Label,
+    variant: VariantName,
+    dataset: Dataset,
+    seed: Seed = 0,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Score what restore-dataset wrote."""
+    from benchmark import jobs
+
+    settings, folder = open_run(config)
+    jobs.score(settings, folder, method, variant, seed, dataset)
+
+
+@app.command()
+def collect(config: ConfigFile = DEFAULT) -> None:
+    """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json."""
+    import json
+
+    from benchmark import environment, run
+    from benchmark.atomic import write_text
+
+    settings, folder = open_run(config)
+    run.collect(settings, folder)
+    manifest = environment.capture(settings, config)
+    write_text(folder.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+
+
+@app.command()
+def leaderboard(path: RunPath = Path("results/default")) -> None:
+    """Make leaderboard.csv and leaderboard.md from a run's scores and cost."""
+    from benchmark.leaderboard import write_leaderboard
+
+    write_leaderboard(path)
+
+
+@app.command()
+def show(config: ConfigFile = DEFAULT) -> None:
+    """Print a run's leaderboard and where its report lies."""
+    from benchmark.leaderboard import print_leaderboard
+
+    _, folder = open_run(config)
+    print_leaderboard(folder.path)
+    print(f"\nTables: {folder.path}/leaderboard.md  Report: {folder.path}/report/index.html")
+
+
+@app.command()
+def figures(path: RunPath = Path("results/default")) -> None:
+    """Draw a run's figures."""
+    from benchmark.figures import draw_figures
+
+    draw_figures(path)
+
+
+@app.command()
+def report(path: RunPath = Path("results/default")) -> None:
+    """Build a run's HTML report, report/index.html."""
+    from benchmark.report import build_report
+
+    build_report(path)
