@@ -29,6 +29,7 @@ _ADD = {
 _TRAINING_SHARES = {"rain": 0.21, "haze": 0.18, "raindrop": 0.33, "snow": 0.15, "mix": 0.13}
 _CLEAR_SHARE = 0.12  # pairs without weather: a method must learn to leave clear pictures alone
 _PARTIAL_SHARE = 0.1  # weather on a part of the picture only
+_WHITE_SHARE = 0.35  # of haze: airlight that saturates the camera, as in all of SOTS-indoor
 _EXPOSURE_SHARE = 0.3
 # Grey concrete under a grey sky is not haze: a method must not learn so.
 _MUTED_SHARE = 0.2
@@ -70,7 +71,11 @@ def training_pair(photo, crop, rng, weathers=WEATHERS):
     # In (0, 1], a little more often strong: faint weather teaches less. Above all faint haze, which
     # cannot be told from a pale scene.
     strength = (1.0 - rng.random()) ** (0.5 if weather == "haze" else 0.8)
-    degraded, _ = degrade(clean, weather, strength, rng)
+    if weather == "haze" and rng.random() < _WHITE_SHARE:
+        hazy, _ = add_haze(clean, strength, rng, [float(rng.uniform(0.94, 1.0))] * 3)
+        degraded = np.clip(hazy, 0.0, 1.0)
+    else:
+        degraded, _ = degrade(clean, weather, strength, rng)
     if rng.random() < _PARTIAL_SHARE:
         field = smooth_field((crop, crop), crop * float(rng.uniform(0.4, 1.0)), rng)
         mask = np.clip((field - rng.uniform(0.2, 0.6)) * 5 + 0.5, 0, 1).astype(np.float32)

@@ -39,10 +39,11 @@ def draw_airlight(shape, rng):
     return airlight, parameters
 
 
-def add_haze(image, strength, rng):
+def add_haze(image, strength, rng, airlight=None):
     """Hazy image: t = exp(-beta d) with scattering `beta` proportional to the strength.
 
-    image: float32 (H, W, 3) in [0, 1]; strength in (0, 1]. Returns (hazy image, parameters).
+    image: float32 (H, W, 3) in [0, 1]; strength in (0, 1]; airlight: three values in [0, 1], drawn
+    if None. Returns (hazy image, parameters).
     """
     shape = image.shape[:2]
     depth, depth_parameters = depth_map(image, rng)
@@ -53,8 +54,11 @@ def add_haze(image, strength, rng):
         field = smooth_field(shape, max(shape) * float(rng.uniform(0.2, 0.7)), rng)
         depth = depth * (1 + patchiness * (field - 0.5))
         parameters["patchiness"] = round(patchiness, 4)
-    airlight, airlight_parameters = draw_airlight(shape, rng)
+    if airlight is None:
+        airlight, airlight_parameters = draw_airlight(shape, rng)
+        parameters |= airlight_parameters
+    else:
+        parameters["airlight"] = [float(a) for a in airlight]
     transmission = np.exp(-np.float32(beta) * depth)
-    parameters |= airlight_parameters
     parameters["mean_transmission"] = round(float(transmission.mean()), 4)
     return koschmieder(image, transmission, airlight), parameters

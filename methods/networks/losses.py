@@ -20,7 +20,7 @@ def rmse(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def restoration_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Root mean square error plus 0.3 (1 - SSIM); images (B, C, H, W) on the [-1, 1] scale.
+    """Root mean square error plus 1 - SSIM; images (B, C, H, W) on the [-1, 1] scale.
 
     What the methods here minimise that predict the clean image. Structural similarity asks for the
     fine structure that a mean square error gives up first. Images smaller than SSIM's window are
@@ -29,7 +29,7 @@ def restoration_error(prediction: Tensor, target: Tensor) -> Tensor:
     error = rmse(prediction, target)
     if min(prediction.shape[-2:]) < WINDOW:
         return error
-    return error + 0.3 * (1 - ssim((prediction + 1) / 2, (target + 1) / 2))
+    return error + 1 - ssim((prediction + 1) / 2, (target + 1) / 2)
 
 
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
