@@ -32,6 +32,8 @@ HEADINGS = {
     "no-reference/piqe": "PIQE ↓",
 }
 MISSING = "–"
+HARMFUL = "▼"
+HARM = 0.5  # dB
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -71,6 +73,23 @@ def _ties(part, photo, strata, metric, ranked, generator):
     low = mean_interval(behind, photo, generator, strata).low
     # One photo gives no interval (NaN), and then no tie can be ruled out.
     return [key for key, least in zip(keys, low, strict=True) if not least > 0]
+
+
+def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str]]:
+    """The rows (dataset, weather, method, variant) with RGB PSNR more than `HARM` dB below the
+    input's: those that make its images worse.
+
+    The input is the lowest control. Clear images, whose input is perfect, say nothing here.
+    """
+    controls = {(card["method"], card["variant"]) for card in methods if card.get("control")}
+    found = set()
+    for _, part in board.groupby(["dataset", "weather"]):
+        keys = pd.MultiIndex.from_frame(part[GROUP[2:]])
+        least = part.loc[keys.isin(list(controls)), "rgb/psnr"].min()
+        if math.isfinite(least):
+            worse = part[(part["rgb/psnr"] < least - HARM).to_numpy()]
+            found |= set(worse[GROUP].itertuples(index=False, name=None))
+    return found
 
 
 def devices(cost: pd.DataFrame) -> list[str]:
@@ -122,6 +141,7 @@ def to_markdown(
     """
     parts = ["# Leaderboard", "", _preface(best is not None, devices), ""]
     cards = {(card["method"], card["variant"]): card for card in methods}
+    worse = harmful(board, methods)
     bold = set() if best is None else set(best.itertuples(index=False, name=None))
     why = (
         {}
@@ -139,7 +159,7 @@ def to_markdown(
             part = rows[rows["weather"] == weather]
             heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
             parts += [f"## {_cell(dataset)}: {_cell(heading)}", ""]
-            parts += _table(part, cards, bold, why)
+            parts += _table(part, cards, bold, worse, why)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -149,6 +169,7 @@ def _preface(has_best: bool, devices: Sequence[str]) -> str:
         "`all` gives every weather equal weight.",
         "A value is missing (–) unless every image of the group was scored; the note says why.",
         "Controls are marked † and take no place. Seconds are medians for one image.",
+        f"{HARMFUL}: PSNR more than {HARM} dB below the input's: its images are worse.",
     ]
     if has_best:
         lines.insert(
@@ -159,7 +180,7 @@ def _preface(has_best: bool, devices: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _table(part: pd.DataFrame, cards, bold: set, why: dict) -> list[str]:
+def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[str]:
     metrics = [metric for metric in METRICS if part[metric].notna().any()]
     costs = ["s", "s/MP", "NFE", "params", "training steps", "training FLOP", "training s"]
     heads = ["method", "supervision", *(HEADINGS[m] for m in metrics), *costs]
@@ -170,6 +191,7 @@ def _table(part: pd.DataFrame, cards, bold: set, why: dict) -> list[str]:
         key = (row["dataset"], row["weather"], row["method"], row["variant"])
         card = cards[key[2:]]
         name = _cell(label(card)) + (" †" if card.get("control") else "")
+        name += f" {HARMFUL}" if key in worse else ""
         if row["status"] != OK:
             reason = why.get(key, "")
             note = f"{row['status']}: {reason}" if reason else row["status"]
@@ -205,6 +227,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
     from rich.text import Text
 
     cards = {(card["method"], card["variant"]): card for card in methods}
+    worse = harmful(board, methods)
     console = Console()
     for dataset, rows in board[board["weather"] == ALL].groupby("dataset", sort=False):
         metrics = [m for m in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips") if rows[m].notna().any()]
@@ -219,6 +242,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
             key = (row["method"], row["variant"])
             card = cards.get(key, {"method": key[0], "variant": key[1]})
             name = label(card) + (" †" if card.get("control") else "")
+            name += f" {HARMFUL}" if (row["dataset"], ALL, *key) in worse else ""
             # Only the first has room for its interval on 80 columns.
             texts = [value_text(row, metric) for metric in metrics]
             texts = [*texts[:1], *(text.split(" ")[0] for text in texts[1:])]

@@ -5,13 +5,21 @@ import pandas as pd
 import pytest
 
 from benchmark.board import ALL, COLUMNS, METRICS, leaderboard, statuses
-from benchmark.board_text import count_text, leaders, print_board, seconds_text, to_markdown
+from benchmark.board_text import (
+    count_text,
+    harmful,
+    leaders,
+    print_board,
+    seconds_text,
+    to_markdown,
+)
 from benchmark.columns import COST, FAILED, NO_TARGET, OK, SCORES, SKIPPED
 from benchmark.errors import UserError
 from benchmark.leaderboard import print_leaderboard, read_leaderboard, write_leaderboard
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 
 A, B = card("a"), card("b")
+A_KEY = (A["method"], A["variant"])
 CONTROLS = [card("identity", control=True), card("oracle", control=True, sees_target=True)]
 
 
@@ -232,6 +240,19 @@ def test_markdown_shows_values_intervals_reasons_and_no_html():
     assert "[1] failed: out \\| of \\<b\\>luck" in text
     assert "<script" not in text.replace("\\<", "")
     assert "all" not in [line.strip("# ") for line in text.splitlines()]  # of one weather: left out
+
+
+def test_methods_that_make_their_images_worse_are_marked():
+    """Half a decibel below the input is not yet harm, and a perfect input knows none."""
+    cards = [A, B, *CONTROLS]
+    rain = {"a": {"x": 19.4}, "b": {"x": 19.6}, "identity": {"x": 20.0}, "oracle": {"x": np.inf}}
+    clear = {"a": {"x": 40.0}, "b": {"x": 50.0}, "identity": {"x": np.inf}}
+    scores = pd.concat([scores_of(rain), scores_of(clear | {"oracle": {"x": np.inf}}, "clear")])
+    board = leaderboard(scores, NO_COST, cards)
+    assert harmful(board, cards) == {("set", "rain", *A_KEY)}
+    lines = to_markdown(board, cards).splitlines()
+    marked = [line for line in lines if line.startswith("|") and "▼" in line]
+    assert len(marked) == 1 and "19.40" in marked[0]
 
 
 @pytest.mark.parametrize(
