@@ -11,6 +11,7 @@ from benchmark import registry
 from benchmark.flops import flop_counter
 from methods.diffusion.conditional import per_image_noise, random_times, sample_posterior
 from methods.mean_reverting_sde import MeanRevertingSDE
+from methods.networks.losses import restoration_error
 from methods.residual_shift import ShiftingChain
 from tests.test_methods import SMALL
 
@@ -169,7 +170,9 @@ def test_predict_and_refine_loss_is_the_error_of_prediction_and_of_refined_image
     method, (clean, degraded) = make("predict_and_refine"), pictures()
     perfect_refiner(method, clean, degraded, offset=0.2)
     loss = method.loss(clean, degraded, torch.Generator().manual_seed(0))
-    assert loss.item() == pytest.approx(math.sqrt(0.2**2 + 0.01**2) - 0.01, abs=1e-5)
+    prediction, target = 2 * clean - 1 + 0.2, 2 * clean - 1  # the refined image has no error
+    assert loss.item() == pytest.approx(restoration_error(prediction, target).item(), abs=1e-5)
+    assert loss.item() > math.sqrt(0.2**2 + 0.01**2) - 0.01  # the error alone, without SSIM
 
 
 def test_refiner_sees_the_residual_under_the_schedules_noise():
