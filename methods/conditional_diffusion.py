@@ -14,7 +14,7 @@ from methods.diffusion.targets import Target, from_x0, to_x0
 from methods.diffusion.timesteps import SPACINGS, noised_start
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.denoisers import DenoiserSettings
-from methods.networks.losses import restoration_error
+from methods.networks.losses import LOSSES, Loss
 from methods.networks.tile_settings import TileSettings
 from methods.networks.unet import Conditioning
 
@@ -23,7 +23,8 @@ class Parameters(DenoiserSettings):
     """target: what the network predicts; schedule, T: the noise schedule and the number of its
     times; zero_terminal_snr: rescale it to end in noise alone; start_share: share of the training
     at t = T, where sampling starts (the rest is at uniformly random times; 0 is equation 12);
-    weighting: of the squared error of ε and v, and of x0 if not `plain`; conditioning: see
+    loss: of x0, see `methods.networks.losses`; weighting: of the squared error of ε and v, and of
+    x0 if not `plain`; conditioning: see
     `methods.networks.unet.UNet`."""
 
     target: Target = "x0"
@@ -31,6 +32,7 @@ class Parameters(DenoiserSettings):
     T: int = Field(default=1000, ge=1)
     zero_terminal_snr: bool = False
     start_share: float = Field(default=0.8, ge=0, le=1)
+    loss: Loss = "rmse+ssim"
     weighting: Literal["plain", "min-snr"] = "plain"
     conditioning: Conditioning = "concatenation"
 
@@ -117,7 +119,7 @@ class ConditionalDiffusion(LearnedMethod):
         prediction = self.predict(condition, signal * x0 + noise * epsilon, t.to(x0.device))
         target = from_x0(p.target, x0, epsilon, signal, noise)
         if p.target == "x0" and p.weighting == "plain":
-            return restoration_error(prediction, target)
+            return LOSSES[p.loss](prediction, target)
         weight = WEIGHTINGS[p.weighting](p.target, self.schedule.snr(t, x0))
         return (weight * (prediction - target).square()).mean()
 

@@ -1,25 +1,20 @@
 """Regression: the clean image in one evaluation of a denoiser."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark.method import Card, LearnedMethod
 from methods.networks.any_size import tiled
 from methods.networks.denoisers import DenoiserSettings
-from methods.networks.losses import restoration_error, rmse
+from methods.networks.losses import LOSSES, Loss
 from methods.networks.tile_settings import TileSettings
-
-LOSSES = {"rmse+ssim": restoration_error, "rmse": rmse, "l1": F.l1_loss}
 
 
 class Parameters(DenoiserSettings):
-    """loss: each image's root mean square error with structural similarity (see
-    `methods.networks.losses.restoration_error`) or without, or the mean absolute error."""
+    """loss: each image's root mean square error alone or with structural similarity (and LPIPS),
+    or the mean absolute error; see `methods.networks.losses`."""
 
-    loss: Literal["rmse+ssim", "rmse", "l1"] = "rmse+ssim"
+    loss: Loss = "rmse+ssim"
 
 
 class Regression(LearnedMethod):

@@ -35,9 +35,7 @@ def lpips_alex(restored: np.ndarray, target: np.ndarray, weights: Path) -> float
         raise UndefinedMetric(
             f"LPIPS with AlexNet needs {SMALLEST}x{SMALLEST} pixels, the image has {width}x{height}"
         )
-    if not weights.is_file():
-        raise WeightsMissing(f"LPIPS needs {shown(weights)}: run 'dvc pull'.")
-    network = _network(weights)
+    network = lpips_network(weights)
     import torch
 
     with torch.inference_mode():
@@ -53,8 +51,13 @@ def _tensor(image: np.ndarray) -> Any:
 
 
 @functools.lru_cache(maxsize=1)
-def _network(weights: Path) -> Any:
-    """The LPIPS network in evaluation mode with the backbone of the file."""
+def lpips_network(weights: Path) -> Any:
+    """The LPIPS network in evaluation mode with the backbone of the file, for values in [-1, 1].
+
+    Raises WeightsMissing without that file, UserError if it is another network's.
+    """
+    if not weights.is_file():
+        raise WeightsMissing(f"LPIPS needs {shown(weights)}: run 'dvc pull'.")
     import lpips
     import torch
 

@@ -16,7 +16,7 @@ from benchmark import columns
 from benchmark.errors import UserError
 from benchmark.images import read_image, to_float
 from benchmark.metrics import LPIPS_WEIGHTS, metrics_of
-from benchmark.metrics.perceptual import _network
+from benchmark.metrics.perceptual import lpips_network
 from benchmark.profiling.timing import stopped
 from benchmark.scoring import score_images
 
@@ -55,7 +55,7 @@ def usual_loop() -> Callable[[Sequence[Pair]], np.ndarray]:
         for option in options
         for name in ("psnr", "ssim")
     ]
-    lpips = _network(LPIPS_WEIGHTS)  # the lpips package's, with the bundled backbone
+    lpips = lpips_network(LPIPS_WEIGHTS)  # the lpips package's, with the bundled backbone
 
     @torch.inference_mode()
     def loop(pairs: Sequence[Pair]) -> np.ndarray:
