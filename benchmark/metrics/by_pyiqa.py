@@ -6,6 +6,7 @@ pyiqa's licences (PolyForm Noncommercial 1.0.0, parts under S-Lab 1.0) do not al
 
 import functools
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def _network(name: str) -> Any:
         # Building some draws random weights, soon overwritten: leave the caller's state alone.
         with torch.random.fork_rng(devices=[]):
             return pyiqa.create_metric(name, device="cpu")
-    except (OSError, RuntimeError, EOFError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise UserError(
             f"pyiqa cannot build '{name}' ({error}). Delete its files below "
             f"{shown(Path(torch.hub.get_dir()))} and get them again."

@@ -62,11 +62,12 @@ NO_REFERENCE = Protocol(
     name="no-reference",
     description="Without a target. They measure noise, blocking and unnatural statistics, not "
     "weather: haze, and some rain, betters them. To be read beside the pictures.",
-    colour="grey",
+    colour="luma of full-range YIQ, rounded",
     size=OWN_SIZE,
     ssim="",
     source="pyiqa, whose code it is (non-commercial licence)",
-    agrees_with="NIQE: MATLAB's 5.7296 for its baboon image, 5.7300 by pyiqa.",
+    agrees_with="NIQE: its authors' MATLAB code on the same grey image (5.7296 for the baboon, "
+    "5.7300 here). Both: the official values for pyiqa's calibration images.",
 )
 PYIQA = Protocol(
     name="pyiqa",
