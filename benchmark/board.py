@@ -14,19 +14,14 @@ import pandas as pd
 from benchmark.columns import FAILED, NO_TARGET, OK, OUT_OF_MEMORY, SKIPPED, WEIGHTS_MISSING
 from benchmark.errors import UserError
 from benchmark.method import ALL_WEATHERS
+from benchmark.metrics import METRICS as DEFINED
 from benchmark.run_tables import Cards
 from benchmark.seeds import numpy_generator
 from benchmark.statistics import mean_interval
 
-NO_REFERENCE = ("no-reference/niqe", "no-reference/piqe")
-METRICS = (
-    "rgb/psnr",
-    "rgb/ssim",
-    "y-matlab/psnr",
-    "y-matlab/ssim",
-    "lpips-alex/lpips",
-    *NO_REFERENCE,
-)
+# All that there are; a run's tables show those that it scored.
+METRICS = tuple(metric.key for metric in DEFINED)
+NO_REFERENCE = tuple(metric.key for metric in DEFINED if not metric.needs_target)
 COST_COLUMNS = (
     "seconds",
     "seconds_per_megapixel",
@@ -128,8 +123,11 @@ def per_image(scores: pd.DataFrame) -> pd.DataFrame:
     needed = mean.set_index(["method", "variant"]).index.map(seeds)
     mean["mean"] = mean["mean"].where(mean["count"].to_numpy() == needed.to_numpy())
     wide = mean.pivot(index=IMAGE, columns=["method", "variant", "metric"], values="mean")
-    # All of them, so that a method or metric without a single score is missing, not unknown.
-    columns = [(*pair, metric) for pair in sorted(seeds.index) for metric in METRICS]
+    # All that were asked for, so that a method without a single score is missing, not unknown.
+    asked = set(values["metric"])
+    columns = [
+        (*pair, metric) for pair in sorted(seeds.index) for metric in METRICS if metric in asked
+    ]
     return wide.reindex(columns=pd.MultiIndex.from_tuples(columns, names=wide.columns.names))
 
 

@@ -16,21 +16,15 @@ from benchmark.board import (
     photo_names,
 )
 from benchmark.columns import OK
+from benchmark.metrics import METRICS as DEFINED
 from benchmark.run_tables import Cards, label
 from benchmark.seeds import numpy_generator
 from benchmark.statistics import mean_interval, stratified_mean
 
-LOWER_IS_BETTER = {"lpips-alex/lpips", *NO_REFERENCE}
-DECIMALS = {"psnr": 2, "ssim": 3, "lpips": 3, "niqe": 2, "piqe": 1}
-HEADINGS = {
-    "rgb/psnr": "PSNR RGB ↑",
-    "rgb/ssim": "SSIM RGB ↑",
-    "y-matlab/psnr": "PSNR Y ↑",
-    "y-matlab/ssim": "SSIM Y ↑",
-    "lpips-alex/lpips": "LPIPS ↓",
-    "no-reference/niqe": "NIQE ↓",
-    "no-reference/piqe": "PIQE ↓",
-}
+LOWER_IS_BETTER = {metric.key for metric in DEFINED if metric.direction == "lower"}
+DECIMALS = {metric.key: metric.decimals for metric in DEFINED}
+HEADINGS = {metric.key: metric.heading for metric in DEFINED}
+DEFINITIONS = {metric.key: metric.definition for metric in DEFINED}
 MISSING = "–"
 HARMFUL = "▼"
 HARM = 0.5  # dB
@@ -99,7 +93,7 @@ def devices(cost: pd.DataFrame) -> list[str]:
 
 def value_text(row: "pd.Series", metric: str) -> str:
     """A value with its interval, such as `25.47 [24.90, 26.10]`; `–` where it is missing."""
-    digits = DECIMALS[metric.split("/")[1]]
+    digits = DECIMALS[metric]
     value, low, high = (float(row[metric + end]) for end in ("", "_low", "_high"))
     if math.isnan(value):
         return MISSING
@@ -151,6 +145,12 @@ def to_markdown(
             for row in reasons[[*GROUP, "status", "reason"]].to_numpy().tolist()
         }
     )
+    parts += [
+        f"- {HEADINGS[metric]}: {DEFINITIONS[metric]}"
+        for metric in METRICS
+        if board[metric].notna().any()
+    ]
+    parts += [""]
     for dataset, rows in board.groupby("dataset", sort=False):
         weathers = list(dict.fromkeys(rows["weather"]))
         if len(weathers) == 2:  # `all` of a single weather says the same twice

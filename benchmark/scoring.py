@@ -14,7 +14,6 @@ from benchmark import columns
 from benchmark.errors import UserError, WeightsMissing
 from benchmark.images import image_files, read_image
 from benchmark.metrics import WEIGHTS, Metric, UndefinedMetric, metrics_of
-from benchmark.metrics.checks import different_sizes
 
 KEYS = ("dataset", "weather", "image", "method", "variant", "seed")
 Row = dict[str, Any]
@@ -79,7 +78,7 @@ def score_folder(
 
     Returns `columns.FOLDER_SCORES`, by image, then in the order of METRICS. An image without its
     partner gets rows of status `failed`; see `problems`. target: None for images without ground
-    truth; metrics that need it are then `skipped`. protocols: names, all if None.
+    truth; metrics that need it are then `skipped`. protocols: names, our own if None.
 
     Raises UserError if a folder is missing, nothing pairs, or a protocol is unknown.
     """
@@ -167,8 +166,6 @@ def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, we
         target = None
     elif isinstance(target, Absent):
         return _row(metric, math.nan, target.status, target.reason)
-    elif restored.shape != target.shape:
-        return _row(metric, math.nan, columns.FAILED, different_sizes(restored, target))
     try:
         return _row(metric, metric(restored, target, weights), columns.OK, "")
     except UndefinedMetric as error:
@@ -181,7 +178,7 @@ def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, we
 
 def _row(metric: Metric, value: float, status: str, reason: str) -> Row:
     return {
-        "protocol": metric.protocol,
+        "protocol": metric.protocol.name,
         "metric": metric.name,
         "value": value,
         "status": status,

@@ -15,6 +15,7 @@ from benchmark.metrics import (
     LPIPS_WEIGHTS,
     METRICS,
     NIQE_WEIGHTS,
+    OWN,
     PROTOCOLS,
     UndefinedMetric,
     metrics_of,
@@ -25,7 +26,7 @@ from benchmark.metrics.pixel import luma, psnr, ssim
 from tests.shared import shared
 
 EXAMPLES = Path(__file__).parent / "golden" / "lpips"
-METRIC = {(m.protocol, m.name): m for m in METRICS}
+METRIC = {(m.protocol.name, m.name): m for m in METRICS}
 LPIPS = METRIC["lpips-alex", "lpips"]
 needs_backbone = pytest.mark.skipif(
     not LPIPS_WEIGHTS.is_file(), reason="no LPIPS backbone in data/weights: run 'dvc pull'"
@@ -41,10 +42,14 @@ def noisy_pair(height=40, width=57):
 
 
 def test_metrics_are_data_with_known_protocols():
-    assert {m.protocol for m in METRICS} == set(PROTOCOLS)
-    assert metrics_of(None) == metrics_of([]) == METRICS
+    assert {m.protocol.name for m in METRICS} == set(PROTOCOLS)
+    assert metrics_of(None) == metrics_of([]) == metrics_of(OWN)
+    assert len({m.key for m in METRICS}) == len({m.heading for m in METRICS}) == len(METRICS)
+    assert all(PROTOCOLS[name].align is None for name in OWN)
     assert [m.name for m in metrics_of(["lpips-alex", "rgb", "rgb"])] == ["psnr", "ssim", "lpips"]
-    assert {m.name for m in METRICS if m.direction == "lower"} == {"lpips", "niqe", "piqe"}
+    assert {m.name for m in METRICS if m.direction == "lower"} == {
+        "lpips", "niqe", "piqe", "gmsd", "dists",
+    }  # fmt: skip
     assert {m.name for m in METRICS if not m.needs_target} == {"niqe", "piqe"}
     with pytest.raises(UserError, match="Did you mean 'y-matlab'"):
         metrics_of(["y-mtlab"])

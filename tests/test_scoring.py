@@ -11,7 +11,7 @@ import pytest
 from benchmark import columns
 from benchmark.errors import UserError
 from benchmark.images import read_image, write_png
-from benchmark.metrics import LPIPS_WEIGHTS, METRICS, metrics_of
+from benchmark.metrics import LPIPS_WEIGHTS, metrics_of
 from benchmark.scoring import (
     Absent,
     problems,
@@ -57,7 +57,7 @@ def test_scores_do_not_depend_on_the_other_images(folders):
         (folder / "c.png").unlink()
     alone = score_folder(*folders)
     np.testing.assert_array_equal(together[together.image == "b"].value, alone.value)
-    assert len(alone) == len(METRICS)
+    assert len(alone) == len(metrics_of())
 
 
 def test_what_cannot_be_scored_says_why(folders):

@@ -31,7 +31,9 @@ def score(
     target: Annotated[
         Path | None, typer.Option(help="Folder of ground truth, paired by file stem; if any.")
     ] = None,
-    protocol: Annotated[list[str] | None, typer.Option(help="Protocols; all if none.")] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="See 'protocols'; our own if none.")
+    ] = None,
 ) -> None:
     """Score any folder of images in the benchmark's protocols."""
     from benchmark.run import write_csv
@@ -41,7 +43,7 @@ def score(
     write_csv(scores, out)
     means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
     for (name, metric), values in means:
-        print(f"{name:12} {metric:6} {values.mean():9.4f}  mean of {len(values)} images")
+        print(f"{name:16} {metric:7} {values.mean():9.4f}  mean of {len(values)} images")
     for problem in problems(scores):
         print(f"not scored: {problem}", file=sys.stderr)
 
@@ -73,3 +75,11 @@ def list_methods() -> None:
     for name in registry.available():
         card = registry.load(name).card
         print(f"{name:24} {card.supervision:11} {card.title}")
+
+
+@app.command("protocols")
+def list_protocols() -> None:
+    """Print what each protocol compares, and how, as a Markdown table."""
+    from benchmark.metrics import protocol_table
+
+    print(protocol_table())

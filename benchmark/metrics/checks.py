@@ -14,11 +14,11 @@ def check_image(name: str, image: np.ndarray) -> None:
 
 
 def check_pair(restored: np.ndarray, target: np.ndarray) -> None:
-    """Raise ValueError unless both are uint8 (H, W, 3) of one size, H and W at least 1."""
+    """Raise ValueError unless both are uint8 (H, W, 3), UndefinedMetric unless of one size."""
     check_image("restored", restored)
     check_image("target", target)
     if restored.shape != target.shape:
-        raise ValueError(different_sizes(restored, target))
+        raise UndefinedMetric(different_sizes(restored, target))
 
 
 def different_sizes(restored: np.ndarray, target: np.ndarray) -> str:

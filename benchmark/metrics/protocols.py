@@ -1,148 +1,232 @@
 """The named ways of scoring, as data: each says what is compared and how.
 
-Every score carries its protocol's name. All of them score the saved 8-bit image at its own size.
+Every score carries its protocol's name. `OWN` protocols score the saved 8-bit image at its own
+size. The others follow published evaluation code and are there to compare with printed numbers.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from collections.abc import Iterable
 
 from benchmark.errors import UserError, nearest
-from benchmark.metrics.checks import check_image, check_pair
+from benchmark.metrics.by_pyiqa import by_pyiqa
+from benchmark.metrics.definitions import WEIGHTS, Metric, Protocol
 from benchmark.metrics.no_reference import niqe, piqe
+from benchmark.metrics.papers import (
+    crop_target,
+    psnr_reordered,
+    psnr_y_8bit,
+    ssim_padded,
+    ssim_reordered,
+    ssim_y_8bit,
+    to_multiples_of_16,
+)
 from benchmark.metrics.perceptual import lpips_alex
-from benchmark.metrics.pixel import luma, psnr, ssim
+from benchmark.metrics.pixel import psnr, psnr_y, ssim, ssim_y
 
-# Found from here, so that scoring works in any working directory.
-WEIGHTS = Path(__file__).resolve().parents[2] / "data" / "weights"
 LPIPS_WEIGHTS = WEIGHTS / "lpips_alexnet_features.safetensors"
 NIQE_WEIGHTS = WEIGHTS / "niqe_pris_params.npz"
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A way of looking at images, shared by its metrics."""
-
-    name: str
-    description: str
-    agrees_with: str
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number for a restored image, most often for a pair of it and its target.
-
-    function: takes restored and target, uint8 (H, W, 3), or only restored if not `needs_target`;
-    and the path of its weight file if it has `weights`, the file's name. It raises UndefinedMetric
-    where the metric has no value.
-    """
-
-    name: str
-    protocol: str
-    description: str
-    function: Callable[..., float]
-    direction: Literal["higher", "lower"]
-    unit: str
-    reference: str
-    needs_target: bool = True
-    weights: str | None = None
-
-    def __call__(
-        self, restored: np.ndarray, target: np.ndarray | None = None, weights: Path = WEIGHTS
-    ) -> float:
-        """Score an image; weights is the folder of weight files.
-
-        Raises ValueError unless the images are uint8 (H, W, 3) of one size, and if a target is
-        needed and not given.
-        """
-        if not self.needs_target:
-            check_image("restored", restored)
-            images = (restored,)
-        elif target is None:
-            raise ValueError(f"{self.name} compares with a target, and none is given")
-        else:
-            check_pair(restored, target)
-            images = (restored, target)
-        return self.function(*images, *([weights / self.weights] if self.weights else []))
-
-
-def psnr_y(restored: np.ndarray, target: np.ndarray) -> float:
-    """PSNR of MATLAB's Y, with peak 255 although Y spans 219 levels: what papers print."""
-    return psnr(luma(restored), luma(target))
-
-
-def ssim_y(restored: np.ndarray, target: np.ndarray) -> float:
-    """SSIM of MATLAB's Y with range 255."""
-    return ssim(luma(restored), luma(target))
-
-
-WANG = "Wang et al., IEEE TIP 2004, eq. 13"
+OWN_SIZE = "own"
+RESIZED = "both resized by Lanczos: longer side at most 1024, sides to multiples of 16"
+GAUSSIAN = "11×11 Gaussian, σ 1.5, where it fits"
+RGB = Protocol(
+    name="rgb",
+    description="PSNR from one MSE over the three channels; SSIM per channel, then averaged.",
+    colour="RGB, 0–255",
+    size=OWN_SIZE,
+    ssim=GAUSSIAN,
+    source="Wang et al., IEEE TIP 2004, section III-C",
+    agrees_with="skimage.metrics with gaussian_weights, sigma 1.5, use_sample_covariance False; "
+    "pyiqa with test_y_channel False. MATLAB's ssim() pads the border and so differs.",
+)
+Y_MATLAB = Protocol(
+    name="y-matlab",
+    description="On luma, with peak 255 although it spans 219 levels: what deraining papers print.",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), not rounded",
+    size=OWN_SIZE,
+    ssim=GAUSSIAN,
+    source="MATLAB's rgb2ycbcr of double images; Wang et al., IEEE TIP 2004",
+    agrees_with="Tables of deraining papers to their printed digits. pyiqa with color_space "
+    "'ycbcr': SSIM to 1e-3, because there it rounds Y (its default, full-range YIQ, gives about "
+    "1.3 dB less).",
+)
+LPIPS_ALEX = Protocol(
+    name="lpips-alex",
+    description="Distance of AlexNet's features, version 0.1.",
+    colour="RGB, −1 to 1",
+    size=OWN_SIZE,
+    ssim="",
+    source="the lpips package, whose code and linear weights it is",
+    agrees_with="The authors' values for their example images. The backbone is torchvision's "
+    "ImageNet AlexNet.",
+)
+NO_REFERENCE = Protocol(
+    name="no-reference",
+    description="Without a target. They measure noise, blocking and unnatural statistics, not "
+    "weather: haze, and some rain, betters them. To be read beside the pictures.",
+    colour="luma of full-range YIQ, rounded",
+    size=OWN_SIZE,
+    ssim="",
+    source="pyiqa, whose code it is (non-commercial licence)",
+    agrees_with="NIQE: its authors' MATLAB code on the same grey image (5.7296 for the baboon, "
+    "5.7300 here). Both: the official values for pyiqa's calibration images.",
+)
+PYIQA = Protocol(
+    name="pyiqa",
+    description="Further metrics with pyiqa's own settings. Its licences (PolyForm Noncommercial "
+    "1.0.0, parts under S-Lab 1.0) do not allow commercial use.",
+    colour="luma of full-range YIQ (FSIM: all of YIQ)",
+    size=OWN_SIZE,
+    ssim="MS-SSIM: 11×11 Gaussian, σ 1.5, where it fits, in five scales",
+    source="pyiqa, whose code it is (non-commercial licence)",
+    agrees_with="The official implementations' values for pyiqa's five calibration images.",
+)
+DISTS = Protocol(
+    name="dists",
+    description="By pyiqa too, apart because its weights (VGG16 and the authors' own) are not "
+    "bundled: its scores say how to get them.",
+    colour="RGB, 0–1",
+    size=OWN_SIZE,
+    ssim="",
+    source="pyiqa, whose code it is (non-commercial licence)",
+    agrees_with="Not confirmed here, for want of the weights.",
+)
+RESTORMER = Protocol(
+    name="restormer",
+    description="As in Restormer and MPRNet for deraining.",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), rounded",
+    size=OWN_SIZE,
+    ssim=GAUSSIAN,
+    source="swz30/Restormer and swz30/MPRNet, Deraining/evaluate_PSNR_SSIM.m",
+    agrees_with="Read in that code. MATLAB itself was not run.",
+)
+WEATHER_DIFFUSION = Protocol(
+    name="weatherdiffusion",
+    description="As in WeatherDiffusion, whose loaders resize input and ground truth. Here the "
+    "restored image is resized instead of the input.",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), not rounded",
+    size=RESIZED,
+    ssim=GAUSSIAN,
+    source="IGITUGraz/WeatherDiffusion, calculate_psnr_ssim.py, utils/metrics.py, "
+    "datasets/snow100k.py, outdoorrain.py, raindrop.py",
+    agrees_with="Read in that code. It leaves open which ground truth the paper's numbers were "
+    "taken against; only a resized one has the size of its outputs.",
+    align=to_multiples_of_16,
+)
+TRANSWEATHER = Protocol(
+    name="transweather",
+    description="As in TransWeather, which scores before saving; here the saved image is scored. "
+    "Its code weights three neighbouring values of one channel as if they were blue, green and "
+    "red, and takes SSIM's constants for a range of 2 where images span 1.",
+    colour="full-range BT.601 luma of reordered values",
+    size=RESIZED,
+    ssim="7×7 mean, sample covariance, where it fits, constants for twice the range",
+    source="jeya-maria-jose/TransWeather, utils.py (calc_psnr, calc_ssim), val_data_functions.py; "
+    "scikit-image 0.17.2 of its environment.yml",
+    agrees_with="skimage.metrics with data_range 2 on the same values. The authors say that later "
+    "numbers were taken after saving; that code is not public.",
+    align=to_multiples_of_16,
+)
+RESIDE = Protocol(
+    name="reside",
+    description="As in FFA-Net for SOTS. The evaluation of RESIDE's authors could not be verified.",
+    colour="RGB, 0–255",
+    size="own; a larger target is cropped about its centre",
+    ssim=f"{GAUSSIAN.removesuffix(', where it fits')}, beyond the border zeros",
+    source="zhilin007/FFA-Net, net/metrics.py, net/data_utils.py",
+    agrees_with="Read in that code. It scores before saving; here the saved image is scored. "
+    "DehazeFormer (IDKiro/DehazeFormer, test.py) scales down to about 256 pixels before SSIM.",
+    align=crop_target,
+)
+OWN = (RGB.name, Y_MATLAB.name, LPIPS_ALEX.name, NO_REFERENCE.name)
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol(
-            "rgb",
-            "All RGB values of the 8-bit image, range 255. PSNR from one MSE over the three "
-            "channels; SSIM per channel, then averaged.",
-            "skimage.metrics (gaussian_weights, sigma 1.5, use_sample_covariance False, "
-            "channel_axis), pyiqa with test_y_channel False. MATLAB's ssim() pads the border and "
-            "so differs.",
-        ),
-        Protocol(
-            "y-matlab",
-            "Y of MATLAB's rgb2ycbcr (BT.601, 16-235), not rounded, range 255.",
-            "Tables of deraining papers to their printed digits. pyiqa with color_space 'ycbcr': "
-            "PSNR to 1e-4 dB, SSIM to 1e-3, because there it rounds Y (its default, full-range "
-            "YIQ, gives about 1.3 dB less).",
-        ),
-        Protocol(
-            "lpips-alex",
-            "LPIPS version 0.1 on AlexNet features, inputs in [-1, 1], no resizing.",
-            "The lpips package, whose code and linear weights it is; the backbone is torchvision's "
-            "ImageNet AlexNet.",
-        ),
-        Protocol(
-            "no-reference",
-            "NIQE and PIQE of the grey image, without a target. They measure noise, blocking and "
-            "unnatural statistics, not weather: haze, and some rain, betters them. To be read "
-            "beside the pictures.",
-            "pyiqa, whose code it is. NIQE: MATLAB's 5.7296 for its baboon image, 5.7300 by pyiqa.",
-        ),
+        RGB,
+        Y_MATLAB,
+        LPIPS_ALEX,
+        NO_REFERENCE,
+        PYIQA,
+        DISTS,
+        RESTORMER,
+        WEATHER_DIFFUSION,
+        TRANSWEATHER,
+        RESIDE,
     )
 }
+
+
+def _psnr(protocol: Protocol, label: str, function=psnr) -> Metric:
+    return Metric(
+        "psnr", protocol, f"PSNR {label}",
+        "peak signal-to-noise ratio, infinite for identical images", function,
+        "higher", 2, "dB", "10 log10(255² / MSE)",
+    )  # fmt: skip
+
+
+def _ssim(protocol: Protocol, label: str, function=ssim) -> Metric:
+    return Metric("ssim", protocol, f"SSIM {label}", "structural similarity", function,
+                  "higher", 3, "", "Wang et al., IEEE TIP 2004, eq. 13")  # fmt: skip
+
+
+def _pyiqa(name: str, title: str, description: str, reference: str) -> Metric:
+    return Metric(name, PYIQA, title, description, by_pyiqa(name), "higher", 3, "", reference)
+
+
 METRICS = (
+    _psnr(RGB, "RGB"),
+    _ssim(RGB, "RGB"),
+    _psnr(Y_MATLAB, "Y", psnr_y),
+    _ssim(Y_MATLAB, "Y", ssim_y),
+    Metric("lpips", LPIPS_ALEX, "LPIPS", "learned perceptual distance", lpips_alex,
+           "lower", 3, "", "Zhang et al., CVPR 2018, eq. 1", weights=LPIPS_WEIGHTS.name),
     Metric(
-        "psnr", "rgb", "peak signal-to-noise ratio; infinite for identical images", psnr,
-        "higher", "dB", "10 log10(255² / MSE)",
+        "niqe", NO_REFERENCE, "NIQE", "distance from the statistics of natural photographs", niqe,
+        "lower", 2, "", "Mittal et al., IEEE SPL 2013", needs_target=False,
+        weights=NIQE_WEIGHTS.name,
     ),
-    Metric("ssim", "rgb", "structural similarity, 11x11 Gaussian window", ssim,
-           "higher", "", WANG),
     Metric(
-        "psnr", "y-matlab", "peak signal-to-noise ratio; infinite for identical images", psnr_y,
-        "higher", "dB", "10 log10(255² / MSE)",
+        "piqe", NO_REFERENCE, "PIQE", "share of textured blocks that look distorted", piqe,
+        "lower", 1, "", "Venkatanath et al., NCC 2015", needs_target=False,
     ),
-    Metric("ssim", "y-matlab", "structural similarity, 11x11 Gaussian window", ssim_y,
-           "higher", "", WANG),
-    Metric("lpips", "lpips-alex", "learned perceptual distance", lpips_alex,
-           "lower", "", "Zhang et al., CVPR 2018, eq. 1", weights=LPIPS_WEIGHTS.name),
-    Metric(
-        "niqe", "no-reference", "distance from the statistics of natural photographs", niqe,
-        "lower", "", "Mittal et al., IEEE SPL 2013", needs_target=False, weights=NIQE_WEIGHTS.name,
-    ),
-    Metric("piqe", "no-reference", "share of textured blocks that look distorted", piqe,
-           "lower", "", "Venkatanath et al., NCC 2015", needs_target=False),
+    _pyiqa("ms_ssim", "MS-SSIM", "structural similarity at five scales",
+           "Wang et al., Asilomar 2003"),
+    _pyiqa("fsim", "FSIM", "similarity of phase congruency, gradients and colour",
+           "Zhang et al., IEEE TIP 2011"),
+    _pyiqa("vif", "VIF", "information about the target that is left",
+           "Sheikh and Bovik, IEEE TIP 2006"),
+    Metric("gmsd", PYIQA, "GMSD", "deviation of gradient similarity", by_pyiqa("gmsd"),
+           "lower", 4, "", "Xue et al., IEEE TIP 2014"),
+    Metric("dists", DISTS, "DISTS", "distance of structure and texture in VGG16's features",
+           by_pyiqa("dists"), "lower", 3, "", "Ding et al., IEEE TPAMI 2022"),
+    _psnr(RESTORMER, "Restormer", psnr_y_8bit),
+    _ssim(RESTORMER, "Restormer", ssim_y_8bit),
+    _psnr(WEATHER_DIFFUSION, "WeatherDiffusion", psnr_y),
+    _ssim(WEATHER_DIFFUSION, "WeatherDiffusion", ssim_y),
+    _psnr(TRANSWEATHER, "TransWeather", psnr_reordered),
+    _ssim(TRANSWEATHER, "TransWeather", ssim_reordered),
+    _psnr(RESIDE, "RESIDE"),
+    _ssim(RESIDE, "RESIDE", ssim_padded),
 )  # fmt: skip
 
 
 def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """The metrics of the named protocols (all if None or empty), in the order of METRICS.
+    """The metrics of the named protocols (our `OWN` if None or empty), in the order of METRICS.
 
     Raises UserError for an unknown name.
     """
-    chosen = set(protocols or PROTOCOLS)
+    chosen = set(protocols or OWN)
     for name in sorted(chosen - PROTOCOLS.keys()):
         raise UserError(f"There is no protocol '{name}'.{nearest(name, PROTOCOLS)}")
-    return tuple(metric for metric in METRICS if metric.protocol in chosen)
+    return tuple(metric for metric in METRICS if metric.protocol.name in chosen)
+
+
+def protocol_table() -> str:
+    """All protocols as a Markdown table, the one of docs/protocols.md."""
+    heads = ("protocol", "colour", "size", "SSIM window", "metrics", "follows", "confirmed by")
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for protocol in PROTOCOLS.values():
+        titles = [m.name.upper().replace("_", "-") for m in METRICS if m.protocol is protocol]
+        cells = (f"`{protocol.name}`", protocol.colour, protocol.size, protocol.ssim or "–",
+                 ", ".join(titles), protocol.source, protocol.agrees_with)  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    notes = [f"- `{protocol.name}`: {protocol.description}" for protocol in PROTOCOLS.values()]
+    return "\n".join([*lines, "", *notes])
