@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from benchmark.board import (
@@ -11,14 +10,11 @@ from benchmark.board import (
     GROUP,
     METRICS,
     NO_REFERENCE,
-    groups,
-    per_image,
-    photo_names,
+    score_groups,
 )
 from benchmark.columns import OK
+from benchmark.contest import ranks
 from benchmark.run_tables import Cards, label
-from benchmark.seeds import numpy_generator
-from benchmark.statistics import mean_interval, stratified_mean
 
 LOWER_IS_BETTER = {"lpips-alex/lpips", *NO_REFERENCE}
 DECIMALS = {"psnr": 2, "ssim": 3, "lpips": 3, "niqe": 2, "piqe": 1}
@@ -42,37 +38,19 @@ def leaders(
 ) -> pd.DataFrame:
     """Who leads each metric: columns dataset, weather, method, variant, metric.
 
-    The best of the methods that are not controls, and every other whose paired difference from it
-    has an interval (`statistics.mean_interval` of it) that holds 0: those are ties, and the board
-    claims no winner among them.
+    The methods, controls left out, than which none is better beyond doubt (`contest.ranks`): those
+    that may have rank 1. The board claims no winner among them.
     """
-    wide = per_image(scores)
-    names = photo_names(wide, photos)
     ranked = [(card["method"], card["variant"]) for card in methods if not card.get("control")]
     found = []
-    for dataset, weather, rows in groups(wide):
-        part, photo = wide.loc[rows], names.loc[rows].to_numpy()
-        strata = rows.get_level_values("weather") if weather == ALL else None
+    for group in score_groups(scores, photos):
         for metric in METRICS:
-            generator = numpy_generator("leaders", dataset, weather, metric)
-            for key in _ties(part, photo, strata, metric, ranked, generator):
-                found.append((dataset, weather, *key, metric))
+            entered = group.contest(ranked, metric)
+            places = ranks(entered, metric in LOWER_IS_BETTER) if entered else {}
+            for key, (first, _) in places.items():
+                if first == 1:
+                    found.append((group.dataset, group.weather, *key, metric))
     return pd.DataFrame(found, columns=[*GROUP, "metric"])
-
-
-def _ties(part, photo, strata, metric, ranked, generator):
-    """The best of `ranked` and those that tie with it: (method, variant) pairs."""
-    keys = [key for key in ranked if (*key, metric) in part and part[(*key, metric)].notna().all()]
-    if not keys:
-        return []
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    values = sign * part[[(*key, metric) for key in keys]].to_numpy()
-    best = int(np.argmax(stratified_mean(values, strata)))
-    with np.errstate(invalid="ignore"):  # two infinite values leave the difference open
-        behind = values[:, [best]] - values
-    low = mean_interval(behind, photo, generator, strata).low
-    # One photo gives no interval (NaN), and then no tie can be ruled out.
-    return [key for key, least in zip(keys, low, strict=True) if not least > 0]
 
 
 def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str]]:
@@ -165,15 +143,19 @@ def to_markdown(
 
 def _preface(has_best: bool, devices: Sequence[str]) -> str:
     lines = [
-        "Means over images (over seeds first) with 95 % intervals from a bootstrap over photos; "
-        "`all` gives every weather equal weight.",
+        "Means over images (over seeds first) with 95 % intervals from a bootstrap over photos, "
+        "wider where several seeds differ; one seed says nothing of other trainings. `all` gives "
+        "every weather equal weight.",
+        "Rank: by PSNR RGB (NIQE without ground truth), the range that paired tests over photos "
+        "and seeds leave open, Holm-corrected for all pairs (5 %). Overlapping ranges may be ties.",
         "A value is missing (–) unless every image of the group was scored; the note says why.",
         "Controls are marked † and take no place. Seconds are medians for one image.",
         f"{HARMFUL}: PSNR more than {HARM} dB below the input's: its images are worse.",
     ]
     if has_best:
         lines.insert(
-            2, "Bold: the best, and all whose paired difference from it may be zero (95 %)."
+            3,
+            "Bold: the best in a metric, and all that no other method is surely better than (5 %).",
         )
     if devices:
         lines.append(f"Measured on {_cell('; '.join(devices))}.")
@@ -183,7 +165,7 @@ def _preface(has_best: bool, devices: Sequence[str]) -> str:
 def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[str]:
     metrics = [metric for metric in METRICS if part[metric].notna().any()]
     costs = ["s", "s/MP", "NFE", "params", "training steps", "training FLOP", "training s"]
-    heads = ["method", "supervision", *(HEADINGS[m] for m in metrics), *costs]
+    heads = ["method", "supervision", "rank", "seeds", *(HEADINGS[m] for m in metrics), *costs]
     lines = ["| " + " | ".join(heads) + " |"]
     lines.append("|" + "|".join(["---"] * 2 + ["---:"] * (len(heads) - 2)) + "|")
     notes: list[str] = []
@@ -206,7 +188,8 @@ def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[
         counts = [count_text(row["nfe"]), count_text(row["parameters"])]
         counts += [count_text(row["training_steps"]), count_text(row["training_flops"])]
         counts.append(seconds_text(row["training_seconds"]))
-        lines.append("| " + " | ".join([name, row["supervision"], *values, *costs, *counts]) + " |")
+        place = [row["supervision"], row["rank"] or MISSING, str(row["n_seeds"])]
+        lines.append("| " + " | ".join([name, *place, *values, *costs, *counts]) + " |")
     footnotes = [f"[{number}] {_cell(note)}  " for number, note in enumerate(notes, 1)]
     return [*lines, "", *footnotes, *([""] if footnotes else [])]
 
@@ -235,6 +218,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
         metrics = metrics or [m for m in NO_REFERENCE if rows[m].notna().any()]
         title = Text(f"{dataset}: all weathers, {against}")
         table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+        table.add_column("rank", no_wrap=True)
         table.add_column("method", overflow="fold")
         for heading in (*(HEADINGS[m].replace(" RGB", "") for m in metrics), "seconds", "NFE"):
             table.add_column(heading, justify="right", no_wrap=True)
@@ -248,5 +232,5 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
             texts = [*texts[:1], *(text.split(" ")[0] for text in texts[1:])]
             costs = (seconds_text(row["seconds"]), count_text(row["nfe"]))
             name += "" if row["status"] == OK else f" ({row['status']})"
-            table.add_row(Text(name), *texts, *costs)
+            table.add_row(row["rank"], Text(name), *texts, *costs)
         console.print(table, markup=False)
