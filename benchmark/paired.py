@@ -70,14 +70,15 @@ def _ratio(mean: Array, deviation: Array, noise: Array) -> Array:
 
 
 def holm(p: ArrayLike) -> Array:
-    """p-values corrected for their number by Holm's method; NaN stays NaN and does not count."""
-    from statsmodels.stats.multitest import multipletests
+    """p-values corrected for their number by Holm's method; NaN stays NaN and does not count.
 
+    Its own few lines, because statsmodels' `multipletests` collects garbage on every call.
+    """
     p = np.asarray(p, dtype=float)
-    known = ~np.isnan(p)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
     corrected = np.full_like(p, np.nan)
-    if known.any():
-        corrected[known] = multipletests(p[known], method="holm")[1]
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    corrected[order] = np.minimum(1, stepped)
     return corrected
 
 

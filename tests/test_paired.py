@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmark import contest
@@ -52,8 +53,11 @@ def test_no_difference_is_no_difference_and_infinite_ones_are_open():
     assert np.isnan(paired_test([1.0, 2.0], ["a", "a"]).p[0])
 
 
-def test_holm_by_hand_with_a_missing_value():
+def test_holm_agrees_with_statsmodels_and_leaves_out_what_is_missing():
     np.testing.assert_allclose(holm([0.01, np.nan, 0.04, 0.03]), [0.03, np.nan, 0.06, 0.06])
+    p = np.random.default_rng(7).beta(0.5, 5, 40)
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+    assert holm([]).shape == (0,)
 
 
 def test_rank_ranges_by_hand():
