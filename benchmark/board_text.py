@@ -136,7 +136,7 @@ def to_markdown(
         for weather in weathers:
             part = rows[rows["weather"] == weather]
             heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
-            parts += [f"## {_cell(dataset)}: {_cell(heading)}", ""]
+            parts += [f"## {cell(dataset)}: {cell(heading)}", ""]
             parts += _table(part, cards, bold, worse, why)
     return "\n".join(parts).rstrip() + "\n"
 
@@ -158,7 +158,7 @@ def _preface(has_best: bool, devices: Sequence[str]) -> str:
             "Bold: the best in a metric, and all that no other method is surely better than (5 %).",
         )
     if devices:
-        lines.append(f"Measured on {_cell('; '.join(devices))}.")
+        lines.append(f"Measured on {cell('; '.join(devices))}.")
     return "\n".join(lines)
 
 
@@ -172,7 +172,7 @@ def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[
     for _, row in part.iterrows():
         key = (row["dataset"], row["weather"], row["method"], row["variant"])
         card = cards[key[2:]]
-        name = _cell(label(card)) + (" †" if card.get("control") else "")
+        name = cell(label(card)) + (" †" if card.get("control") else "")
         name += f" {HARMFUL}" if key in worse else ""
         if row["status"] != OK:
             reason = why.get(key, "")
@@ -190,11 +190,11 @@ def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[
         counts.append(seconds_text(row["training_seconds"]))
         place = [row["supervision"], row["rank"] or MISSING, str(row["n_seeds"])]
         lines.append("| " + " | ".join([name, *place, *values, *costs, *counts]) + " |")
-    footnotes = [f"[{number}] {_cell(note)}  " for number, note in enumerate(notes, 1)]
+    footnotes = [f"[{number}] {cell(note)}  " for number, note in enumerate(notes, 1)]
     return [*lines, "", *footnotes, *([""] if footnotes else [])]
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that cannot break a Markdown table or smuggle in HTML."""
     text = " ".join(str(text).split())
     for sign in "\\|<>`*[]":
