@@ -20,3 +20,20 @@ def comparisons(
 
     table = write_comparisons(path, metric)
     print(f"{path}/comparisons.md, {path}/comparisons.csv: {len(table)} pairs")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN_A")],
+    run_b: Annotated[Path, typer.Argument(help="Another's.", metavar="RUN_B")],
+    out: Annotated[Path | None, typer.Option(help="CSV file of all differences.")] = None,
+) -> None:
+    """Print what changed from run A to run B: environment, settings, scores on common images."""
+    from benchmark.compare_runs import compare as compare_runs
+    from benchmark.compare_text import to_markdown
+    from benchmark.run import write_csv
+
+    found = compare_runs(run_a, run_b)
+    if out is not None:
+        write_csv(found.table, out)
+    print(to_markdown(found), end="")
