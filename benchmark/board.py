@@ -52,6 +52,7 @@ COLUMNS = (
     *(metric + end for metric in METRICS for end in ("", "_low", "_high")),
     *COST_COLUMNS,
     *TRAINING_COLUMNS,
+    "device",
 )
 ALL = "all"
 WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, OUT_OF_MEMORY, FAILED)
@@ -85,7 +86,7 @@ def leaderboard(
     seeds = scores.groupby(GROUP[2:])["seed"].nunique().rename("n_seeds").reset_index()
     board = board.merge(seeds, on=GROUP[2:], how="left")
     board["n_seeds"] = board["n_seeds"].fillna(0).astype(int)
-    board["rank"] = board["rank"].fillna("")
+    board[["rank", "device"]] = board[["rank", "device"]].fillna("")
     cards = {(card["method"], card["variant"]): card for card in methods}
     rows = [cards[key] for key in zip(board["method"], board["variant"], strict=True)]
     board["supervision"] = [card["supervision"] for card in rows]
@@ -295,12 +296,13 @@ def _status_of_all(weathers: pd.DataFrame) -> tuple[str, str, int]:
 
 
 def _costs(cost: pd.DataFrame) -> pd.DataFrame:
-    """Medians over images of what restoring them took, for each weather and for `all`."""
+    """Medians over images of what restoring them took and on which devices, also for `all`."""
     restored = cost[cost["status"] == OK]
     megapixels = restored["width"] * restored["height"] / 1e6
     restored = restored.assign(seconds_per_megapixel=restored["seconds"] / megapixels)
-    both = pd.concat([restored, restored.assign(weather=ALL)])
-    return both.groupby(GROUP)[list(COST_COLUMNS)].median().reset_index()
+    both = pd.concat([restored, restored.assign(weather=ALL)]).groupby(GROUP)
+    devices = both["device"].agg(lambda names: "; ".join(sorted(set(names) - {""})))
+    return both[list(COST_COLUMNS)].median().join(devices).reset_index()
 
 
 def _in_order(board: pd.DataFrame) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def to_markdown(
             part = rows[rows["weather"] == weather]
             heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
             parts += [f"## {cell(dataset)}: {cell(heading)}", ""]
-            parts += _table(part, cards, bold, worse, why)
+            parts += _table(part, cards, bold, worse, why, devices)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -157,15 +157,21 @@ def _preface(has_best: bool, devices: Sequence[str]) -> str:
             3,
             "Bold: the best in a metric, and all that no other method is surely better than (5 %).",
         )
-    if devices:
-        lines.append(f"Measured on {cell('; '.join(devices))}.")
+    if len(devices) == 1:
+        lines.append(f"Measured on {cell(devices[0])}.")
+    elif devices:
+        named = "; ".join(f"{number}: {name}" for number, name in enumerate(devices, 1))
+        lines.append(f"Measured on several devices, whose numbers column 'on' has. {cell(named)}.")
     return "\n".join(lines)
 
 
-def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[str]:
+def _table(
+    part: pd.DataFrame, cards, bold: set, worse: set, why: dict, devices: Sequence[str]
+) -> list[str]:
     metrics = [metric for metric in METRICS if part[metric].notna().any()]
     costs = ["s", "s/MP", "NFE", "params", "training steps", "training FLOP", "training s"]
     heads = ["method", "supervision", "rank", "seeds", *(HEADINGS[m] for m in metrics), *costs]
+    heads += ["on"] if len(devices) > 1 else []
     lines = ["| " + " | ".join(heads) + " |"]
     lines.append("|" + "|".join(["---"] * 2 + ["---:"] * (len(heads) - 2)) + "|")
     notes: list[str] = []
@@ -188,10 +194,18 @@ def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[
         counts = [count_text(row["nfe"]), count_text(row["parameters"])]
         counts += [count_text(row["training_steps"]), count_text(row["training_flops"])]
         counts.append(seconds_text(row["training_seconds"]))
+        if len(devices) > 1:
+            counts.append(_numbers(row["device"], devices))
         place = [row["supervision"], row["rank"] or MISSING, str(row["n_seeds"])]
         lines.append("| " + " | ".join([name, *place, *values, *costs, *counts]) + " |")
     footnotes = [f"[{number}] {cell(note)}  " for number, note in enumerate(notes, 1)]
     return [*lines, "", *footnotes, *([""] if footnotes else [])]
+
+
+def _numbers(names: str, devices: Sequence[str]) -> str:
+    """The numbers of a row's devices, such as `1` or `1, 2`."""
+    found = [str(number) for number, name in enumerate(devices, 1) if name in names.split("; ")]
+    return ", ".join(found) or MISSING
 
 
 def cell(text: str) -> str:

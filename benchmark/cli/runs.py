@@ -37,3 +37,20 @@ def compare(
     if out is not None:
         write_csv(found.table, out)
     print(to_markdown(found), end="")
+
+
+@app.command()
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of two runs or more.")],
+    out: Annotated[Path, typer.Option(help="Folder of the merged run, results/NAME.")],
+) -> None:
+    """Join runs of several machines into one, with one leaderboard."""
+    from benchmark.errors import UserError
+    from benchmark.leaderboard import print_leaderboard, write_leaderboard
+    from benchmark.merge import merge_runs
+
+    if len(runs) < 2:
+        raise UserError("A merge takes two runs or more.")
+    merge_runs(runs, out)
+    write_leaderboard(out)
+    print_leaderboard(out)
