@@ -7,17 +7,20 @@ The row's status is then the worst one of the group, and `statuses` has the reas
 needs a target where the data set has none is no fault of the method, if it has other scores.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from benchmark import contest
 from benchmark.columns import FAILED, NO_TARGET, OK, OUT_OF_MEMORY, SKIPPED, WEIGHTS_MISSING
 from benchmark.errors import UserError
 from benchmark.method import ALL_WEATHERS
 from benchmark.metrics import METRICS as DEFINED
 from benchmark.run_tables import Cards
 from benchmark.seeds import numpy_generator
-from benchmark.statistics import mean_interval
+from benchmark.statistics import Variance, mean_interval, seed_variance, stratified_mean
 
 # All that there are; a run's tables show those that it scored.
 METRICS = tuple(metric.key for metric in DEFINED)
@@ -34,19 +37,24 @@ TRAINING_COLUMNS = ("training_steps", "training_flops", "training_seconds")
 COLUMNS = (
     "dataset",
     "weather",
+    "rank",
     "method",
     "variant",
     "supervision",
     "status",
     "n_images",
+    "n_seeds",
     *(metric + end for metric in METRICS for end in ("", "_low", "_high")),
     *COST_COLUMNS,
     *TRAINING_COLUMNS,
+    "device",
 )
 ALL = "all"
 WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, OUT_OF_MEMORY, FAILED)
 GROUP = ["dataset", "weather", "method", "variant"]
 IMAGE = ["dataset", "weather", "image"]
+# What a board is ordered by, and whether less is better; the first that is there gives the rank.
+ORDER = {"rgb/psnr": False, "lpips-alex/lpips": True, "no-reference/niqe": True}
 
 
 def leaderboard(
@@ -56,23 +64,24 @@ def leaderboard(
 
     scores, cost: tables with `columns.SCORES`, `columns.COST`. methods: the cards. photos: columns
     dataset, weather, image, photo; an image without a row there is its own photo.
-    `_low` and `_high` are the 95 % interval over photos (`statistics.mean_interval`); PSNR may be
-    infinite. Costs are medians over the images that were restored; what training took is the first
-    seed's. `n_images` counts images with a score. Rows go by data set and weather (`all` first),
-    the best RGB PSNR first (NIQE where there is no ground truth), controls last.
+    `_low` and `_high` are the 95 % interval over photos and, where there are several, seeds
+    (`statistics.mean_interval`); PSNR may be infinite. `rank`: the range of ranks by RGB PSNR (NIQE
+    where there is no ground truth) that paired tests leave open (`contest.ranks`), empty for
+    controls and where that score is missing. Costs are medians over the images that were restored;
+    what training took is the first seed's. `n_images` counts images with a score. Rows go by data
+    set and weather (`all` first), the best RGB PSNR first (NIQE where there is no ground truth),
+    controls last.
 
     Raises UserError if a score comes twice or a scored method has no card.
     """
     board = statuses(scores, methods)
-    wide = per_image(scores)
-    names = photo_names(wide, photos)
-    values = pd.concat(
-        [
-            _group_values(wide.loc[rows], names.loc[rows], dataset, weather)
-            for dataset, weather, rows in groups(wide)
-        ]
-    )
+    ranked = [(card["method"], card["variant"]) for card in methods if not card.get("control")]
+    values = pd.concat([_group_values(group, ranked) for group in score_groups(scores, photos)])
     board = board.merge(values, on=GROUP, how="left").merge(_costs(cost), on=GROUP, how="left")
+    seeds = scores.groupby(GROUP[2:])["seed"].nunique().rename("n_seeds").reset_index()
+    board = board.merge(seeds, on=GROUP[2:], how="left")
+    board["n_seeds"] = board["n_seeds"].fillna(0).astype(int)
+    board[["rank", "device"]] = board[["rank", "device"]].fillna("")
     cards = {(card["method"], card["variant"]): card for card in methods}
     rows = [cards[key] for key in zip(board["method"], board["variant"], strict=True)]
     board["supervision"] = [card["supervision"] for card in rows]
@@ -108,27 +117,38 @@ def statuses(scores: pd.DataFrame, methods: Cards) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(together, columns=single.columns), single], ignore_index=True)
 
 
-def per_image(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean over seeds: rows (dataset, weather, image), columns (method, variant, metric).
+def per_seed(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rows (dataset, weather, image), columns (method, variant, metric, seed); NaN unless ok.
 
-    metric is one of `METRICS`. NaN where any of the method's seeds has no score of status ok.
+    metric is one of `METRICS`; all are there for each seed of a method, so that a metric without a
+    single score is missing, not unknown.
     """
-    key = [*IMAGE, "method", "variant"]
-    seeds = scores.groupby(["method", "variant"])["seed"].nunique()
     values = scores.assign(
         metric=scores["protocol"] + "/" + scores["metric"],
         value=scores["value"].where(scores["status"] == OK),
     )
-    mean = values.groupby([*key, "metric"])["value"].agg(["mean", "count"]).reset_index()
-    needed = mean.set_index(["method", "variant"]).index.map(seeds)
-    mean["mean"] = mean["mean"].where(mean["count"].to_numpy() == needed.to_numpy())
-    wide = mean.pivot(index=IMAGE, columns=["method", "variant", "metric"], values="mean")
+    names = ["method", "variant", "metric", "seed"]
+    wide = values.pivot(index=IMAGE, columns=names, values="value")
+    seeds = scores[["method", "variant", "seed"]].drop_duplicates().itertuples(index=False)
     # All that were asked for, so that a method without a single score is missing, not unknown.
     asked = set(values["metric"])
-    columns = [
-        (*pair, metric) for pair in sorted(seeds.index) for metric in METRICS if metric in asked
-    ]
-    return wide.reindex(columns=pd.MultiIndex.from_tuples(columns, names=wide.columns.names))
+    columns = sorted(
+        (m, v, metric, seed) for m, v, seed in seeds for metric in METRICS if metric in asked
+    )
+    return wide.reindex(columns=pd.MultiIndex.from_tuples(columns, names=names))
+
+
+def per_image(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean over seeds: rows (dataset, weather, image), columns (method, variant, metric).
+
+    NaN where any of the method's seeds has no score of status ok.
+    """
+    return _over_seeds(per_seed(scores))
+
+
+def _over_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
+    means = seeds.T.groupby(level=["method", "variant", "metric"], sort=False)
+    return means.mean(skipna=False).T
 
 
 def photo_names(wide: pd.DataFrame, photos: pd.DataFrame | None) -> pd.Series:
@@ -174,15 +194,71 @@ def groups(wide: pd.DataFrame, with_all: bool = True) -> Iterable[tuple[str, str
             yield dataset, weather, rows.index[weathers == weather]
 
 
-def _group_values(wide: pd.DataFrame, photos: pd.Series, dataset: str, weather: str):
+class ScoreGroup(NamedTuple):
+    """The scores on one data set's weather, or all of its weathers.
+
+    seeds, wide: rows of `per_seed` and `per_image`. photos, strata: (N,), strata None where there
+    is one weather. seed_means: the group's mean of every column of `seeds`.
+    """
+
+    dataset: str
+    weather: str
+    seeds: pd.DataFrame
+    wide: pd.DataFrame
+    photos: np.ndarray
+    strata: np.ndarray | None
+    seed_means: pd.Series
+
+    def contest(self, ranked: Iterable[tuple[str, str]], metric: str) -> contest.Contest | None:
+        """Those of `ranked` that have the metric on every image; None if there is none."""
+        values = {
+            key: column.to_numpy()
+            for key in ranked
+            if (column := self.wide.get((*key, metric))) is not None and column.notna().all()
+        }
+        if not values:
+            return None
+        means = contest.seed_means_of(self.seed_means.xs(metric, level="metric"))
+        return contest.hold(values, means, self.photos, self.strata)
+
+
+def score_groups(scores: pd.DataFrame, photos: pd.DataFrame | None) -> Iterator[ScoreGroup]:
+    """The groups of a leaderboard, `all` before a data set's weathers."""
+    seeds = per_seed(scores)
+    wide, names = _over_seeds(seeds), photo_names(seeds, photos)
+    for dataset, weather, rows in groups(wide):
+        strata = rows.get_level_values("weather").to_numpy() if weather == ALL else None
+        part = seeds.loc[rows]
+        means = pd.Series(stratified_mean(part.to_numpy(), strata), index=part.columns)
+        photo = names.loc[rows].to_numpy()
+        yield ScoreGroup(dataset, weather, part, wide.loc[rows], photo, strata, means)
+
+
+def _group_values(group: ScoreGroup, ranked: list[tuple[str, str]]) -> pd.DataFrame:
     """Rows of one group: the means and intervals of every method, from the same draws of photos."""
-    strata = wide.index.get_level_values("weather") if weather == ALL else None
-    generator = numpy_generator("bootstrap", dataset, weather)
-    ends = mean_interval(wide.to_numpy(), photos.to_numpy(), generator, strata)
-    table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=wide.columns)
+    generator = numpy_generator("bootstrap", group.dataset, group.weather)
+    values, seeds = group.wide.to_numpy(), _seed_variances(group)
+    ends = mean_interval(values, group.photos, generator, group.strata, seeds)
+    table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=group.wide.columns)
     table = table.T.stack().unstack(["metric", -1])
     table.columns = [metric + end for metric, end in table.columns]
-    return table.reset_index().assign(dataset=dataset, weather=weather)
+    table["rank"] = pd.Series(_rank_texts(group, ranked), dtype=str).reindex(table.index)
+    return table.reset_index().assign(dataset=group.dataset, weather=group.weather)
+
+
+def _seed_variances(group: ScoreGroup) -> Variance:
+    """The variance from seeds of every column of a group's `wide`."""
+    means = group.seed_means.groupby(level=["method", "variant", "metric"], sort=False)
+    parts = [seed_variance(column.to_numpy()[:, None]) for _, column in means]
+    return Variance(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("value", "freedom")))
+
+
+def _rank_texts(group: ScoreGroup, ranked: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    for metric, lower in ORDER.items():
+        if entered := group.contest(ranked, metric):
+            found = contest.ranks(entered, lower)
+            return {key: contest.rank_text(*ends) for key, ends in found.items()}
+    return {}
 
 
 def _status(rows: pd.DataFrame | None, wide: pd.DataFrame, key: tuple[str, str]):
@@ -219,21 +295,21 @@ def _status_of_all(weathers: pd.DataFrame) -> tuple[str, str, int]:
 
 
 def _costs(cost: pd.DataFrame) -> pd.DataFrame:
-    """Medians over images of what restoring them took, for each weather and for `all`."""
+    """Medians over images of what restoring them took and on which devices, also for `all`."""
     restored = cost[cost["status"] == OK]
     megapixels = restored["width"] * restored["height"] / 1e6
     restored = restored.assign(seconds_per_megapixel=restored["seconds"] / megapixels)
-    both = pd.concat([restored, restored.assign(weather=ALL)])
-    return both.groupby(GROUP)[list(COST_COLUMNS)].median().reset_index()
+    both = pd.concat([restored, restored.assign(weather=ALL)]).groupby(GROUP)
+    devices = both["device"].agg(lambda names: "; ".join(sorted(set(names) - {""})))
+    return both[list(COST_COLUMNS)].median().join(devices).reset_index()
 
 
 def _in_order(board: pd.DataFrame) -> pd.DataFrame:
-    rank = {weather: weather_rank(weather) for weather in board["weather"].unique()}
+    place = {weather: weather_rank(weather) for weather in board["weather"].unique()}
     board = board.assign(
-        rank=board["weather"].map({w: i for i, w in enumerate(sorted(rank, key=rank.get))})
+        place=board["weather"].map({w: i for i, w in enumerate(sorted(place, key=place.get))})
     )
-    values = {"rgb/psnr": False, "lpips-alex/lpips": True, "no-reference/niqe": True}
-    keys = ["dataset", "rank", "control", *values, "method", "variant"]
-    ascending = [True, True, True, *values.values(), True, True]
+    keys = ["dataset", "place", "control", *ORDER, "method", "variant"]
+    ascending = [True, True, True, *ORDER.values(), True, True]
     board = board.sort_values(keys, ascending=ascending, na_position="last", ignore_index=True)
     return board[list(COLUMNS)]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from benchmark.board import (
@@ -11,15 +10,12 @@ from benchmark.board import (
     GROUP,
     METRICS,
     NO_REFERENCE,
-    groups,
-    per_image,
-    photo_names,
+    score_groups,
 )
 from benchmark.columns import OK
+from benchmark.contest import ranks
 from benchmark.metrics import METRICS as DEFINED
 from benchmark.run_tables import Cards, label
-from benchmark.seeds import numpy_generator
-from benchmark.statistics import mean_interval, stratified_mean
 
 LOWER_IS_BETTER = {metric.key for metric in DEFINED if metric.direction == "lower"}
 DECIMALS = {metric.key: metric.decimals for metric in DEFINED}
@@ -36,37 +32,19 @@ def leaders(
 ) -> pd.DataFrame:
     """Who leads each metric: columns dataset, weather, method, variant, metric.
 
-    The best of the methods that are not controls, and every other whose paired difference from it
-    has an interval (`statistics.mean_interval` of it) that holds 0: those are ties, and the board
-    claims no winner among them.
+    The methods, controls left out, than which none is better beyond doubt (`contest.ranks`): those
+    that may have rank 1. The board claims no winner among them.
     """
-    wide = per_image(scores)
-    names = photo_names(wide, photos)
     ranked = [(card["method"], card["variant"]) for card in methods if not card.get("control")]
     found = []
-    for dataset, weather, rows in groups(wide):
-        part, photo = wide.loc[rows], names.loc[rows].to_numpy()
-        strata = rows.get_level_values("weather") if weather == ALL else None
+    for group in score_groups(scores, photos):
         for metric in METRICS:
-            generator = numpy_generator("leaders", dataset, weather, metric)
-            for key in _ties(part, photo, strata, metric, ranked, generator):
-                found.append((dataset, weather, *key, metric))
+            entered = group.contest(ranked, metric)
+            places = ranks(entered, metric in LOWER_IS_BETTER) if entered else {}
+            for key, (first, _) in places.items():
+                if first == 1:
+                    found.append((group.dataset, group.weather, *key, metric))
     return pd.DataFrame(found, columns=[*GROUP, "metric"])
-
-
-def _ties(part, photo, strata, metric, ranked, generator):
-    """The best of `ranked` and those that tie with it: (method, variant) pairs."""
-    keys = [key for key in ranked if (*key, metric) in part and part[(*key, metric)].notna().all()]
-    if not keys:
-        return []
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    values = sign * part[[(*key, metric) for key in keys]].to_numpy()
-    best = int(np.argmax(stratified_mean(values, strata)))
-    with np.errstate(invalid="ignore"):  # two infinite values leave the difference open
-        behind = values[:, [best]] - values
-    low = mean_interval(behind, photo, generator, strata).low
-    # One photo gives no interval (NaN), and then no tie can be ruled out.
-    return [key for key, least in zip(keys, low, strict=True) if not least > 0]
 
 
 def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str]]:
@@ -158,39 +136,49 @@ def to_markdown(
         for weather in weathers:
             part = rows[rows["weather"] == weather]
             heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
-            parts += [f"## {_cell(dataset)}: {_cell(heading)}", ""]
-            parts += _table(part, cards, bold, worse, why)
+            parts += [f"## {cell(dataset)}: {cell(heading)}", ""]
+            parts += _table(part, cards, bold, worse, why, devices)
     return "\n".join(parts).rstrip() + "\n"
 
 
 def _preface(has_best: bool, devices: Sequence[str]) -> str:
     lines = [
-        "Means over images (over seeds first) with 95 % intervals from a bootstrap over photos; "
-        "`all` gives every weather equal weight.",
+        "Means over images (over seeds first) with 95 % intervals from a bootstrap over photos, "
+        "wider where several seeds differ; one seed says nothing of other trainings. `all` gives "
+        "every weather equal weight.",
+        "Rank: by PSNR RGB (NIQE without ground truth), the range that paired tests over photos "
+        "and seeds leave open, Holm-corrected for all pairs (5 %). Overlapping ranges may be ties.",
         "A value is missing (–) unless every image of the group was scored; the note says why.",
         "Controls are marked † and take no place. Seconds are medians for one image.",
         f"{HARMFUL}: PSNR more than {HARM} dB below the input's: its images are worse.",
     ]
     if has_best:
         lines.insert(
-            2, "Bold: the best, and all whose paired difference from it may be zero (95 %)."
+            3,
+            "Bold: the best in a metric, and all that no other method is surely better than (5 %).",
         )
-    if devices:
-        lines.append(f"Measured on {_cell('; '.join(devices))}.")
+    if len(devices) == 1:
+        lines.append(f"Measured on {cell(devices[0])}.")
+    elif devices:
+        named = "; ".join(f"{number}: {name}" for number, name in enumerate(devices, 1))
+        lines.append(f"Measured on several devices, whose numbers column 'on' has. {cell(named)}.")
     return "\n".join(lines)
 
 
-def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[str]:
+def _table(
+    part: pd.DataFrame, cards, bold: set, worse: set, why: dict, devices: Sequence[str]
+) -> list[str]:
     metrics = [metric for metric in METRICS if part[metric].notna().any()]
     costs = ["s", "s/MP", "NFE", "params", "training steps", "training FLOP", "training s"]
-    heads = ["method", "supervision", *(HEADINGS[m] for m in metrics), *costs]
+    heads = ["method", "supervision", "rank", "seeds", *(HEADINGS[m] for m in metrics), *costs]
+    heads += ["on"] if len(devices) > 1 else []
     lines = ["| " + " | ".join(heads) + " |"]
     lines.append("|" + "|".join(["---"] * 2 + ["---:"] * (len(heads) - 2)) + "|")
     notes: list[str] = []
     for _, row in part.iterrows():
         key = (row["dataset"], row["weather"], row["method"], row["variant"])
         card = cards[key[2:]]
-        name = _cell(label(card)) + (" †" if card.get("control") else "")
+        name = cell(label(card)) + (" †" if card.get("control") else "")
         name += f" {HARMFUL}" if key in worse else ""
         if row["status"] != OK:
             reason = why.get(key, "")
@@ -206,12 +194,21 @@ def _table(part: pd.DataFrame, cards, bold: set, worse: set, why: dict) -> list[
         counts = [count_text(row["nfe"]), count_text(row["parameters"])]
         counts += [count_text(row["training_steps"]), count_text(row["training_flops"])]
         counts.append(seconds_text(row["training_seconds"]))
-        lines.append("| " + " | ".join([name, row["supervision"], *values, *costs, *counts]) + " |")
-    footnotes = [f"[{number}] {_cell(note)}  " for number, note in enumerate(notes, 1)]
+        if len(devices) > 1:
+            counts.append(_numbers(row["device"], devices))
+        place = [row["supervision"], row["rank"] or MISSING, str(row["n_seeds"])]
+        lines.append("| " + " | ".join([name, *place, *values, *costs, *counts]) + " |")
+    footnotes = [f"[{number}] {cell(note)}  " for number, note in enumerate(notes, 1)]
     return [*lines, "", *footnotes, *([""] if footnotes else [])]
 
 
-def _cell(text: str) -> str:
+def _numbers(names: str, devices: Sequence[str]) -> str:
+    """The numbers of a row's devices, such as `1` or `1, 2`."""
+    found = [str(number) for number, name in enumerate(devices, 1) if name in names.split("; ")]
+    return ", ".join(found) or MISSING
+
+
+def cell(text: str) -> str:
     """Text that cannot break a Markdown table or smuggle in HTML."""
     text = " ".join(str(text).split())
     for sign in "\\|<>`*[]":
@@ -235,6 +232,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
         metrics = metrics or [m for m in NO_REFERENCE if rows[m].notna().any()]
         title = Text(f"{dataset}: all weathers, {against}")
         table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+        table.add_column("rank", no_wrap=True)
         table.add_column("method", overflow="fold")
         for heading in (*(HEADINGS[m].replace(" RGB", "") for m in metrics), "seconds", "NFE"):
             table.add_column(heading, justify="right", no_wrap=True)
@@ -248,5 +246,5 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
             texts = [*texts[:1], *(text.split(" ")[0] for text in texts[1:])]
             costs = (seconds_text(row["seconds"]), count_text(row["nfe"]))
             name += "" if row["status"] == OK else f" ({row['status']})"
-            table.add_row(Text(name), *texts, *costs)
+            table.add_row(row["rank"], Text(name), *texts, *costs)
         console.print(table, markup=False)

@@ -1,5 +1,6 @@
-"""What a run was made of: commit, configuration, versions, machine, data."""
+"""What a run was made of: commit, configuration, versions, machine, data, weights."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -8,9 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.registry import ROOT
+from benchmark.run import RunFolder
+from benchmark.run_tables import read_images
 
 PACKAGES = (
     "torch", "torchvision", "accelerate", "lpips", "numpy", "scipy", "opencv-python-headless",
@@ -18,28 +23,73 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def capture(config: Config, config_file: Path) -> dict[str, Any]:
-    """A JSON-able description of the code, the configuration, the data and the machine."""
-    from benchmark import device
+def capture(config: Config, config_file: Path, run: RunFolder) -> dict[str, Any]:
+    """A JSON-able description of the code, the configuration, the data and the machine.
 
-    machine, pointer = device.choose(), ROOT / "data.dvc"
+    A run of code that is not committed says so; what git cannot tell (there is no repository) is
+    None.
+    """
     return {
         "run": config.name,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD") or "unknown",
-        "uncommitted_changes": bool(_git("status", "--porcelain")),
+        "uncommitted_changes": _uncommitted(),
         "config_file": str(config_file),
         "config": config.model_dump(mode="json"),
-        "data": {"data.dvc sha256": checksum(pointer) if pointer.exists() else None},
+        "data": _data(run),
+        "weights": _weights(config, run),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "processor": device.processor(),
-            "cores": os.cpu_count(),
-            "device": device.describe(machine),
-        },
+        "machine": _machine(),
     }
+
+
+def images_checksum(images: pd.DataFrame) -> str:
+    """SHA-256 of which test images there are and what they show, wherever they lie."""
+    names = ["dataset", "weather", "image", "input_sha256", "target_sha256"]
+    lines = sorted("\t".join(row) for row in images[names].to_numpy().tolist())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _data(run: RunFolder) -> dict[str, str | None]:
+    pointer, images = ROOT / "data.dvc", read_images(run.path)
+    return {
+        "data.dvc sha256": checksum(pointer) if pointer.exists() else None,
+        "test images sha256": None if images is None else images_checksum(images),
+    }
+
+
+def _weights(config: Config, run: RunFolder) -> dict[str, str]:
+    """SHA-256 of the weights of every training that went well, by `ENTRY seed N`."""
+    found = {}
+    for label in config.methods:
+        for seed in config.seeds_of(label):
+            file = run.training(label, seed) / "weights.safetensors"
+            if file.exists():
+                found[f"{label} seed {seed}"] = checksum(file)
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    from benchmark import device
+
+    machine = device.choose()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": device.processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device.describe(machine),
+        "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+        "cuda": torch.version.cuda if machine.type == "cuda" else None,
+    }
+
+
+def _uncommitted() -> bool | None:
+    changes = _git("status", "--porcelain")
+    return None if changes is None else bool(changes)
 
 
 def _git(*arguments: str) -> str | None:

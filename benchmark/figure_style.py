@@ -21,6 +21,7 @@ SUPERVISION = {
     "none": (PALETTE[0], "o", "no training"),
     "clean-only": (PALETTE[2], "s", "trained on clean images only"),
     "paired": (PALETTE[1], "D", "trained on pairs"),
+    "not stated": (PALETTE[7], "X", "training not stated"),  # of submitted images
 }
 INPUT_LINE = {"color": "0.35", "linestyle": "--", "linewidth": 1}
 STYLE = {

@@ -34,6 +34,7 @@ from benchmark.figure_style import (
     titled,
 )
 from benchmark.image_grid import draw_grid
+from benchmark.rank_figure import rank_diagram
 from benchmark.run_tables import (
     Cards,
     label,
@@ -65,6 +66,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
                 "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
                 "quality_by_evaluations": lambda rows=rows: quality_by_evaluations(rows),
                 "quality_by_weather": lambda rows=rows: quality_by_weather(rows),
+                "ranks": lambda name=dataset: rank_diagram(scores, methods, images, name),
                 "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, scores, grid),
             }
             for name, draw in drawings.items():

@@ -52,7 +52,7 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     path = Path(run_dir) / "leaderboard.csv"
     if not path.is_file():
         raise UserError(f"{path} is missing; run `benchmark leaderboard` first.")
-    names = [*GROUP, "supervision", "status"]
+    names = [*GROUP, "rank", "supervision", "status", "device"]
     # Nothing but an empty number is missing: a variant may be called "NA" or "none".
     missing = {name: [""] for name in COLUMNS if name not in names}
     board = pd.read_csv(

@@ -1,14 +1,20 @@
-"""Means over images with intervals from a bootstrap over photos, and paired comparisons.
+"""Means over images with intervals over photos and seeds, and paired comparisons.
 
-Several test images may be made from one photo (other weathers, other strengths), and such images
-are alike. So photos, not images, are drawn with replacement: each draw takes all images of a photo.
+Photos. Several test images may be made from one photo (other weathers, other strengths), and such
+images are alike. So photos, not images, are drawn with replacement: each draw takes all images of a
+photo. The interval is the *expanded percentile* interval of Hesterberg, "What Teachers Should Know
+About the Bootstrap", The American Statistician 69(4), 2015: the percentile interval read at levels
+a little further out, because the plain one is too short for few photos (it covers 91 %, not 95 %,
+at 12 photos of a normal quantity).
 
-The interval is the *expanded percentile* interval of Hesterberg, "What Teachers Should Know About
-the Bootstrap", The American Statistician 69(4), 2015: the percentile interval read at levels a
-little further out, because the plain one is too short for few photos (it covers 91 %, not 95 %, at
-12 photos of a normal quantity).
+Seeds. Where a method was trained with several, the means of the seeds say how far another training
+would move the mean. There are too few of them to be drawn (two seeds have three draws), so their
+variance is added to that of the photos, with the degrees of freedom of Welch and Satterthwaite, and
+the interval grows in that proportion. One seed says nothing of other trainings: its interval is
+about the one trained model.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -28,13 +34,26 @@ class Interval(NamedTuple):
     high: Array
 
 
-class Comparison(NamedTuple):
-    """The mean of a − b, its interval, and the two-sided p-value of 'no difference'; floats."""
+@dataclass(frozen=True)
+class Variance:
+    """The estimated variance of K means, and its degrees of freedom: float64 arrays (K,).
 
-    difference: float
-    low: float
-    high: float
-    p: float
+    Independent ones add up, with the degrees of freedom of Welch and Satterthwaite.
+    """
+
+    value: Array
+    freedom: Array
+
+    def __add__(self, other: "Variance") -> "Variance":
+        value = self.value + other.value
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread = self.value**2 / self.freedom + other.value**2 / other.freedom
+            freedom = np.where(spread > 0, value**2 / spread, self.freedom)
+        return Variance(value, freedom)
+
+    def half_width(self, confidence: float = CONFIDENCE) -> Array:
+        """Half the width of Student's interval."""
+        return stats.t.ppf((1 + confidence) / 2, self.freedom) * np.sqrt(self.value)
 
 
 def draw_photos(photos: int, generator: np.random.Generator, resamples: int = RESAMPLES) -> Array:
@@ -55,7 +74,7 @@ def interval_levels(photos: int, confidence: float = CONFIDENCE) -> tuple[float,
 
 def stratified_mean(values: ArrayLike, strata: ArrayLike | None = None) -> Array:
     """Mean of (N, K) over images; with `strata` (N,) the plain mean of the strata's means: (K,)."""
-    values = _columns(values)
+    values = as_columns(values)
     codes = _codes(strata, len(values))
     return np.mean([values[codes == s].mean(axis=0) for s in range(codes.max() + 1)], axis=0)
 
@@ -69,7 +88,7 @@ def resampled_means(
     names; their sorted order is the order of `draws`' columns. A resample that happens to hold no
     image of some stratum says nothing about the mean and is NaN.
     """
-    values = _columns(values)
+    values = as_columns(values)
     names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
     codes = _codes(strata, len(values))
     means = np.zeros((len(draws), values.shape[1]))
@@ -88,21 +107,24 @@ def mean_interval(
     photos: ArrayLike,
     generator: np.random.Generator,
     strata: ArrayLike | None = None,
+    seeds: Variance | None = None,
     *,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """Mean over images and its interval over photos, for K columns at once.
+    """Mean over images and its interval over photos and seeds, for K columns at once.
 
     values: (N, K) or (N,). photos: (N,) the photo each image was made from. generator: all columns
     share its draws, so a column's interval does not depend on which other columns there are.
-    strata: (N,) weathers that count equally, their photos being drawn jointly.
+    strata: (N,) weathers that count equally, their photos being drawn jointly. seeds: what
+    `seed_variance` gives, for values that are means over several seeds; the interval is then the
+    photos' widened in proportion of Student's half-widths with and without it.
 
     With one photo there is no interval: it is NaN. A column with an infinite value (PSNR of equal
     images) has an infinite mean, and both ends of its interval are that mean. A column with a
     missing value is NaN throughout: a mean over a part of the images is not a mean over them.
     """
-    values = _columns(values)
+    values = as_columns(values)
     if not len(values):
         empty = np.full(values.shape[1], np.nan)
         return Interval(empty, empty.copy(), empty.copy())
@@ -116,42 +138,67 @@ def mean_interval(
         means = resampled_means(values[:, finite], photos, draws, strata)
         levels = interval_levels(count, confidence)
         low[finite], high[finite] = np.nanquantile(means, levels, axis=0)
+        if seeds is not None and (seeds.value > 0).any():
+            _widen(low, high, mean, photo_variance(values, photos, strata), seeds, confidence)
     return Interval(mean, low, high)
 
 
-def compare_paired(
-    a: ArrayLike,
-    b: ArrayLike,
-    photos: ArrayLike,
-    generator: np.random.Generator,
-    strata: ArrayLike | None = None,
-    *,
-    confidence: float = CONFIDENCE,
-    resamples: int = RESAMPLES,
-) -> Comparison:
-    """Compare two methods on the same images; a, b, photos (N,) in the same order.
+def _widen(low, high, mean, of_photos: Variance, seeds: Variance, confidence: float) -> None:
+    """Add the seeds to the ends of intervals over photos, in place, where they have a variance."""
+    without = of_photos.half_width(confidence)
+    whole = (of_photos + seeds).half_width(confidence)
+    some = np.isfinite(mean) & (seeds.value > 0)
+    # Where all photos give the same there is nothing to widen: Student's interval stands alone.
+    alone = some & ~(without > 0)
+    low[alone], high[alone] = mean[alone] - whole[alone], mean[alone] + whole[alone]
+    some &= without > 0
+    ratio = np.maximum(1, whole[some] / without[some])
+    low[some] = mean[some] - (mean - low)[some] * ratio
+    high[some] = mean[some] + (high - mean)[some] * ratio
 
-    The interval is that of `mean_interval` for a − b. The p-value is of a sign-flip permutation
-    test over photos: without a difference, swapping the two methods on a photo changes nothing. Its
-    least possible value is 1 / (resamples + 1). Where a difference is not finite, all are NaN.
+
+def photo_variance(
+    values: ArrayLike, photos: ArrayLike, strata: ArrayLike | None = None
+) -> Variance:
+    """The variance of `stratified_mean` over photos, as of a mean of clusters (K,).
+
+    With as many images from every photo it is s²/n of the photos' means. NaN for one photo.
     """
-    difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
-    if not np.isfinite(difference).all():
-        return Comparison(np.nan, np.nan, np.nan, np.nan)
-    options = {"confidence": confidence, "resamples": resamples}
-    mean, low, high = mean_interval(difference, photos, generator, strata, **options)
+    values = as_columns(values)
+    shares, count = _deviations(values, photos, strata)
+    freedom = np.full(values.shape[1], float(count - 1))
+    if count < 2:
+        return Variance(np.full(values.shape[1], np.nan), freedom)
+    return Variance(count / (count - 1) * (shares**2).sum(axis=0), freedom)
+
+
+def seed_variance(means: ArrayLike) -> Variance:
+    """The variance of the mean over seeds, from each seed's mean: (S, K) to (K,).
+
+    One seed gives 0 (nothing is known of others), as do means that are not finite.
+    """
+    means = np.asarray(means, dtype=float)
+    count, columns = means.shape
+    if count < 2:
+        return Variance(np.zeros(columns), np.full(columns, np.inf))
+    with np.errstate(invalid="ignore"):
+        value = means.var(axis=0, ddof=1) / count
+    return Variance(np.where(np.isfinite(value), value, 0.0), np.full(columns, count - 1.0))
+
+
+def _deviations(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> tuple[Array, int]:
+    """How far each photo moves the stratified mean (photos, K), and the number of photos."""
     names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
-    codes = _codes(strata, len(difference))
+    codes = _codes(strata, len(values))
     weight = 1 / (np.bincount(codes)[codes] * (codes.max() + 1))
-    share = np.bincount(photo, weights=difference * weight, minlength=len(names))
-    flipped = generator.choice([-1.0, 1.0], size=(resamples, len(names))) @ share
-    tolerance = 1e-12 * np.abs(share).sum()  # equal sums may differ in their last bits
-    extreme = np.count_nonzero(np.abs(flipped) >= abs(share.sum()) - tolerance)
-    p = (extreme + 1) / (resamples + 1)
-    return Comparison(float(mean[0]), float(low[0]), float(high[0]), float(p))
+    centres = np.stack([values[codes == s].mean(axis=0) for s in range(codes.max() + 1)])
+    shares = np.zeros((len(names), values.shape[1]))
+    with np.errstate(invalid="ignore"):  # infinite values have no deviation
+        np.add.at(shares, photo, weight[:, None] * (values - centres[codes]))
+    return shares, len(names)
 
 
-def _columns(values: ArrayLike) -> Array:
+def as_columns(values: ArrayLike) -> Array:
     values = np.asarray(values, dtype=float)
     return values[:, None] if values.ndim == 1 else values
 

@@ -116,7 +116,7 @@ def collect(config: ConfigFile = DEFAULT) -> None:
 
     settings, folder = open_run(config)
     run.collect(settings, folder)
-    manifest = environment.capture(settings, config)
+    manifest = environment.capture(settings, config, folder)
     write_text(folder.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 

@@ -34,9 +34,12 @@ rule leaderboard:
     input:
         TABLES,
         registry.sources("benchmark.leaderboard"),
+        registry.sources("benchmark.comparisons"),
     output:
         FOLDER.path / "leaderboard.csv",
         FOLDER.path / "leaderboard.md",
+        FOLDER.path / "comparisons.csv",
+        FOLDER.path / "comparisons.md",
     log:
         FOLDER.path / "logs/leaderboard.log",
     conda:
@@ -44,7 +47,8 @@ rule leaderboard:
     params:
         folder=FOLDER.path,
     shell:
-        "python -m benchmark leaderboard {params.folder:q} 2>&1 | tee {log}"
+        "(python -m benchmark leaderboard {params.folder:q}"
+        " && python -m benchmark comparisons {params.folder:q}) 2>&1 | tee {log}"
 
 
 rule figures:

@@ -1,0 +1,56 @@
+"""What one does with finished runs: compare their methods, compare runs, merge, submit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.app import RunPath, app
+
+
+@app.command()
+def comparisons(
+    path: RunPath = Path("results/default"),
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Such as rgb/psnr, several times; all if none.")
+    ] = None,
+) -> None:
+    """Compare every pair of a run's methods: comparisons.csv and comparisons.md."""
+    from benchmark.comparisons import write_comparisons
+
+    table = write_comparisons(path, metric)
+    print(f"{path}/comparisons.md, {path}/comparisons.csv: {len(table)} pairs")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN_A")],
+    run_b: Annotated[Path, typer.Argument(help="Another's.", metavar="RUN_B")],
+    out: Annotated[Path | None, typer.Option(help="CSV file of all differences.")] = None,
+) -> None:
+    """Print what changed from run A to run B: environment, settings, scores on common images."""
+    from benchmark.compare_runs import compare as compare_runs
+    from benchmark.compare_text import to_markdown
+    from benchmark.run import write_csv
+
+    found = compare_runs(run_a, run_b)
+    if out is not None:
+        write_csv(found.table, out)
+    print(to_markdown(found), end="")
+
+
+@app.command()
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of two runs or more.")],
+    out: Annotated[Path, typer.Option(help="Folder of the merged run, results/NAME.")],
+) -> None:
+    """Join runs of several machines into one, with one leaderboard."""
+    from benchmark.errors import UserError
+    from benchmark.leaderboard import print_leaderboard, write_leaderboard
+    from benchmark.merge import merge_runs
+
+    if len(runs) < 2:
+        raise UserError("A merge takes two runs or more.")
+    merge_runs(runs, out)
+    write_leaderboard(out)
+    print_leaderboard(out)
