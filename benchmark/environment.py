@@ -31,6 +31,7 @@ def capture(config: Config, config_file: Path) -> dict[str, Any]:
         "config_file": str(config_file),
         "config": config.model_dump(mode="json"),
         "data": {"data.dvc sha256": checksum(pointer) if pointer.exists() else None},
+        "datasets": {name: _dataset(config.card_of(name)) for name in config.datasets},
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "machine": {
@@ -40,6 +41,14 @@ def capture(config: Config, config_file: Path) -> dict[str, Any]:
             "device": device.describe(machine),
         },
     }
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    """What a data set's card says of its origin."""
+    from benchmark.datasets import load_card
+
+    wanted = {"title", "path", "licence", "source", "citation", "overlaps"}
+    return {"card": name, **load_card(name).model_dump(mode="json", include=wanted)}
 
 
 def _git(*arguments: str) -> str | None:
