@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmark.board import METRICS
 from benchmark.board_curves import sampler_series, with_cards
-from benchmark.board_text import HEADINGS, LOWER_IS_BETTER
+from benchmark.board_text import HEADINGS, LOWER_IS_BETTER, value_text
 from benchmark.report.parts import COSTS, method_page
 from benchmark.report.run_data import RunData
 
@@ -27,9 +27,9 @@ CHART_COSTS = {
 def chart_data(data: RunData) -> dict[str, Any]:
     """What the charts of a run show: `metrics`, `costs` and `rows`, one a row of the leaderboard.
 
-    A row has its names, `values` (metric → [mean, low, high]; an end that is unknown is None),
-    `costs` and, if it belongs to a sweep over step counts, the name of its `series`. What is
-    missing or infinite is left out: it has no place on an axis.
+    A row has its names, `values` (metric → [mean, low, high, text]; an end that is unknown is
+    None), `costs` (name → [number, text]) and, if it belongs to a sweep over step counts, the name
+    of its `series`. What is missing or infinite is left out: it has no place on an axis.
     """
     board = with_cards(data.board, data.methods)
     series: dict[int, str] = {}
@@ -55,7 +55,7 @@ def chart_data(data: RunData) -> dict[str, Any]:
                 "control": row["control"],
                 "input": row["input"],
                 "series": series.get(index),
-                "values": {m: _ends(row, m) for m in metrics if math.isfinite(row[m])},
+                "values": {m: _value(row, m) for m in metrics if math.isfinite(row[m])},
                 "costs": {
                     name: [float(f"{row[name]:.4g}"), texts[name](row[name])]
                     for name in costs
@@ -67,6 +67,7 @@ def chart_data(data: RunData) -> dict[str, Any]:
     }
 
 
-def _ends(row: pd.Series, metric: str) -> list[float | None]:
-    values = (float(row[metric + end]) for end in ("", "_low", "_high"))
-    return [round(value, 4) if math.isfinite(value) else None for value in values]
+def _value(row: pd.Series, metric: str) -> list[float | str | None]:
+    ends = (float(row[metric + end]) for end in ("", "_low", "_high"))
+    numbers = [round(end, 4) if math.isfinite(end) else None for end in ends]
+    return [*numbers, value_text(row, metric)]

@@ -37,6 +37,7 @@ rule leaderboard:
     output:
         FOLDER.path / "leaderboard.csv",
         FOLDER.path / "leaderboard.md",
+        FOLDER.path / "leaderboard.tex",
     log:
         FOLDER.path / "logs/leaderboard.log",
     conda:
@@ -68,6 +69,7 @@ rule report:
         TABLES,
         FOLDER.path / "manifest.json",
         FOLDER.path / "figures",
+        rules.leaderboard.output,
         registry.sources("benchmark.report.build"),
         REPORT_PARTS,
     output:

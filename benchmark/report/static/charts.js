@@ -22,10 +22,9 @@ function points(rows, metric, cost) {
   return rows
     .filter((row) => !row.control && metric.name in row.values && cost.name in row.costs)
     .map((row) => {
-      const [value, low, high] = row.values[metric.name];
-      const [x, xText] = row.costs[cost.name];
-      const interval = low === null ? "" : ` [${low}, ${high}]`;
-      const text = `${row.label}\n${metric.text}: ${value}${interval}\n${cost.text}: ${xText}`;
+      const [value, low, high, valueText] = row.values[metric.name];
+      const [x, costText] = row.costs[cost.name];
+      const text = `${row.label}\n${metric.text}: ${valueText}\n${cost.text}: ${costText}`;
       return { ...row, x, y: value, low: low ?? value, high: high ?? value, text };
     });
 }
@@ -61,7 +60,7 @@ function marks(found, channels) {
       ...place, ...channels, fill: channels.stroke, r: 5, href: "href",
       ariaLabel: (point) => point.text.replaceAll("\n", ", "), className: "marks",
     }),
-    Plot.tip(found, Plot.pointer({ ...place, title: "text", maxRadius: 30 })),
+    Plot.tip(found, Plot.pointer({ ...place, title: "text", maxRadius: 30, lineHeight: 1.3 })),
   ];
 }
 
@@ -71,7 +70,7 @@ function put(id, options, marked) {
   const chart = Plot.plot({
     width: Math.max(300, Math.min(place.clientWidth, 1000)),
     height: Math.max(300, Math.min(440, place.clientWidth * 0.75)),
-    marginLeft: 52, marginBottom: 42, grid: true, ...options, marks: marked,
+    marginLeft: 58, marginTop: 34, marginBottom: 46, grid: true, style: { fontSize: "13px" }, ...options, marks: marked,
   });
   chart.addEventListener("focusin", (event) => {
     const mark = event.target.closest("a");
@@ -90,10 +89,19 @@ function say(id, text) {
   document.getElementById(id).replaceChildren(note);
 }
 
-function logarithmic(text, found) {
+// 1, 2, 5, 10 … within the domain, or fewer where that is too many to be read.
+function logTicks([low, high]) {
+  const decades = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
+  const inside = (steps) =>
+    decades.flatMap((n) => steps.map((step) => step * 10 ** n)).filter((t) => t >= low && t <= high);
+  return [[1, 2, 5], [1, 3], [1]].map(inside).find((ticks) => ticks.length < 9) ?? [];
+}
+
+function logarithmic(label, found) {
   const [low, high] = d3.extent(found, (point) => point.x);
   const domain = [low / 1.3, high * 1.3];
-  return { type: "log", label: text, domain, tickFormat: "~s", ticks: 5 };
+  const tickFormat = (tick) => d3.format(tick < 1000 ? "~r" : "~s")(+tick.toPrecision(6));
+  return { type: "log", label, domain, ticks: logTicks(domain), tickFormat };
 }
 
 function drawCost(rows, metric, cost) {
@@ -123,7 +131,7 @@ function drawSteps(rows, metric) {
   put("steps-chart", {
     ariaLabel: `${metric.text} against network evaluations`,
     ariaDescription: `A line each for ${names.join(", ")}`,
-    x: { ...logarithmic("network evaluations an image (NFE)", found), tickFormat: "~r" },
+    x: logarithmic("network evaluations an image (NFE)", found),
     y: { label: metric.text, nice: true },
     color: { domain: names, range: names.map((_, i) => STEPS[i % STEPS.length]) },
     symbol: { domain: names, range: names.map((_, i) => SERIES_SYMBOLS[i % SERIES_SYMBOLS.length]), legend: true },

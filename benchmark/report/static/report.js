@@ -73,3 +73,10 @@ for (const select of document.querySelectorAll("select[data-shows]")) {
     image.alt = select.selectedOptions[0].textContent;
   });
 }
+
+// The slider's place, for who cannot see it.
+for (const slider of document.querySelectorAll("img-comparison-slider")) {
+  slider.addEventListener("slide", () => {
+    slider.setAttribute("aria-valuenow", Math.round(slider.value));
+  });
+}
