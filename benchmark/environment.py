@@ -38,6 +38,7 @@ def capture(config: Config, config_file: Path, run: RunFolder) -> dict[str, Any]
         "config": config.model_dump(mode="json"),
         "data": _data(run),
         "weights": _weights(config, run),
+        "datasets": {name: _dataset(config.card_of(name)) for name in config.datasets},
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "machine": _machine(),
@@ -90,6 +91,14 @@ def _machine() -> dict[str, Any]:
 def _uncommitted() -> bool | None:
     changes = _git("status", "--porcelain")
     return None if changes is None else bool(changes)
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    """What a data set's card says of its origin."""
+    from benchmark.datasets import load_card
+
+    wanted = {"title", "path", "licence", "source", "citation", "overlaps"}
+    return {"card": name, **load_card(name).model_dump(mode="json", include=wanted)}
 
 
 def _git(*arguments: str) -> str | None:

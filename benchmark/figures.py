@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmark.atomic import write_text
 from benchmark.board import ALL, NO_REFERENCE, leaderboard
-from benchmark.board_text import HEADINGS, LOWER_IS_BETTER
+from benchmark.board_curves import pareto_front, sampler_series, with_cards
+from benchmark.board_text import HEADINGS
 from benchmark.figure_style import (
     INPUT_LINE,
     MARKERS,
@@ -36,13 +36,10 @@ from benchmark.figure_style import (
 from benchmark.image_grid import draw_grid
 from benchmark.rank_figure import rank_diagram
 from benchmark.run_tables import (
-    Cards,
-    label,
     read_cost,
     read_images,
     read_methods,
     read_scores,
-    shows_input,
 )
 
 
@@ -60,7 +57,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
     written, index = [], []
     with drawing_style():
         for dataset in board["dataset"].unique():
-            rows = _with_cards(board[board["dataset"] == dataset], methods)
+            rows = with_cards(board[board["dataset"] == dataset], methods)
             grid = None if images is None else images[images["dataset"] == dataset]
             drawings: dict[str, Callable[[], Drawn | None]] = {
                 "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
@@ -99,7 +96,7 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
     control that shows it). None if no method was sampled at more than one step count.
     """
     rows = rows[rows["weather"] == ALL]
-    series = _sampler_series(rows)
+    series = sampler_series(rows)
     metrics = _measured(rows, ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"))
     if not series or not metrics:
         return None
@@ -179,15 +176,6 @@ def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
     return titled(figure, "Quality against time", f"Scatter of quality against time. {front}", rows)
 
 
-def pareto_front(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows that no other row beats in both time and `metric`, fastest first."""
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    ordered = rows.assign(gain=sign * rows[metric])
-    ordered = ordered.sort_values(["seconds_per_megapixel", "gain"], ascending=[True, False])
-    before = ordered["gain"].cummax().shift(fill_value=-np.inf)
-    return ordered[ordered["gain"] > before].drop(columns="gain")
-
-
 def quality_by_weather(rows: pd.DataFrame) -> Drawn | None:
     """Bars from the input's value to the method's, for each weather: what the method changed.
 
@@ -247,49 +235,6 @@ def _grid(run_dir, rows, scores, images) -> Drawn | None:
         return None
     drawn = draw_grid(run_dir, rows, scores, images)
     return None if drawn is None else Drawn(*drawn)
-
-
-def _with_cards(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:
-    cards = {(card["method"], card["variant"]): card for card in methods}
-    own: list[dict[str, Any]] = [
-        cards[key] for key in zip(board["method"], board["variant"], strict=True)
-    ]
-    return board.assign(
-        label=[label(card) for card in own],
-        settings=[card.get("settings") or {} for card in own],
-        control=[bool(card.get("control")) for card in own],
-        input=[shows_input(card) for card in own],
-    )
-
-
-def _sampler_series(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Rows that differ in their step count alone, by name; each has at least two."""
-    groups: dict[tuple, list[int]] = {}
-    for index, row in rows.iterrows():
-        rest = {key: value for key, value in row["settings"].items() if key != "steps"}
-        if "steps" in row["settings"] and row["nfe"] > 0 and not row["control"]:
-            rest = tuple(sorted((key, str(value)) for key, value in rest.items()))
-            groups.setdefault((row["method"], rest), []).append(index)
-    groups = {key: indices for key, indices in groups.items() if len(indices) > 1}
-    differing = {
-        name
-        for method in {method for method, _ in groups}
-        for name in {name for m, rest in groups if m == method for name, _ in rest}
-        if len({dict(rest).get(name) for m, rest in groups if m == method}) > 1
-    }
-    return {
-        " ".join([method, *_told(rest, differing)]): rows.loc[indices].sort_values("nfe")
-        for (method, rest), indices in sorted(groups.items())
-    }
-
-
-def _told(rest: tuple, differing: set[str]) -> list[str]:
-    """The settings worth naming: the sampler, and what tells one line from another."""
-    return [
-        value if name == "sampler" else f"{name} {value}"
-        for name, value in sorted(rest, key=lambda setting: setting[0] != "sampler")
-        if name == "sampler" or name in differing
-    ]
 
 
 def _measured(rows: pd.DataFrame, metrics: tuple[str, ...]) -> list[str]:

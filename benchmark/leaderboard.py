@@ -1,4 +1,4 @@
-"""The leaderboard of a run: from its tables to `leaderboard.csv` and `leaderboard.md`."""
+"""The leaderboard of a run: from its tables to `leaderboard.csv`, `.md` and `.tex`."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pandas as pd
 
 from benchmark.atomic import atomic_path, write_text
 from benchmark.board import COLUMNS, GROUP, leaderboard, statuses
+from benchmark.board_latex import to_latex
 from benchmark.board_text import devices, leaders, print_board, to_markdown
 from benchmark.errors import UserError
 from benchmark.run_tables import read_cost, read_images, read_methods, read_scores
@@ -21,7 +22,7 @@ __all__ = [
 
 
 def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
-    """Write `leaderboard.csv` and `leaderboard.md` of a run and return the board.
+    """Write `leaderboard.csv`, `leaderboard.md` and `leaderboard.tex` of a run; return the board.
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and, for which image comes from which photo,
     `images.csv` (without it every image is its own photo). Each file is written whole or not at
@@ -31,16 +32,18 @@ def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
     photos = read_images(run_dir)
     board = leaderboard(scores, cost, methods, photos)
+    best = leaders(scores, methods, photos)
     text = to_markdown(
         board,
         methods,
         reasons=statuses(scores, methods),
-        best=leaders(scores, methods, photos),
+        best=best,
         devices=devices(cost),
     )
     with atomic_path(run_dir / "leaderboard.csv") as path:
         board.to_csv(path, index=False)
     write_text(run_dir / "leaderboard.md", text)
+    write_text(run_dir / "leaderboard.tex", to_latex(board, methods, best))
     return board
 
 

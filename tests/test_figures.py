@@ -10,8 +10,9 @@ import pytest
 from matplotlib.text import Text
 
 from benchmark.board import NO_REFERENCE
+from benchmark.board_curves import pareto_front
 from benchmark.errors import UserError
-from benchmark.figures import draw_figures, pareto_front, quality_by_cost, quality_by_evaluations
+from benchmark.figures import draw_figures, quality_by_cost, quality_by_evaluations
 from benchmark.leaderboard import write_leaderboard
 from tests.synthetic_run import card, make_run
 

@@ -10,12 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from benchmark.board import ALL, weather_rank
-from benchmark.errors import UserError
+from benchmark.report.charts import chart_data
 from benchmark.report.parts import (
     board_table,
     dataset_tables,
@@ -26,11 +24,12 @@ from benchmark.report.parts import (
     slug,
     training_curve,
 )
+from benchmark.report.photos import by_gain, extremes, report_photos, with_gain
+from benchmark.report.provenance import photo_credits
 from benchmark.report.run_data import RunData
 
 HERE = Path(__file__).parent
-SHOWN = 6  # images in "helped least" and "helped most"
-THUMBNAIL = 224  # pixels
+OWN_SECTIONS = ("config", "datasets")  # parts of the manifest shown apart from the rest
 NIQE = "no-reference/niqe"
 
 
@@ -46,7 +45,7 @@ def build_report(run_dir: str | Path) -> Path:
     new = Path(tempfile.mkdtemp(dir=run_dir, prefix=".report-"))
     try:
         shutil.copytree(HERE / "static", new / "static")
-        photos = _photos(data, new)
+        photos = report_photos(data, new)
         _write_image_pages(data, photos, new)
         _write_method_pages(data, photos, new)
         _write_index(data, photos, new)
@@ -77,83 +76,6 @@ ENVIRONMENT = _environment()
 def _write(page: Path, template: str, **values: Any) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(ENVIRONMENT.get_template(template).render(values), encoding="utf-8")
-
-
-def _photos(data: RunData, report: Path) -> list[dict[str, Any]]:
-    """The test images: names, files copied into the report, and the gain of the leading method."""
-    if data.images is None:
-        return []
-    gains = {name: data.gains(data.leader(name)) for name in data.images["dataset"].unique()}
-    copied: dict[str, str] = {}
-    photos = []
-    for row in data.images.to_dict("records"):
-        place = (row["dataset"], row["weather"], row["image"])
-        name = slug(*place)
-        kinds = ("input", "target") if row["target"] else ("input",)
-        files = {kind: _copied(data, row[kind], report, copied) for kind in kinds}
-        thumbnail, size = _thumbnail(data.root / row["input"], report / "thumbnails" / name)
-        photos.append(
-            {
-                **row,
-                "place": place,
-                "files": files,
-                "width": size[0],
-                "height": size[1],
-                "thumbnail": link(f"thumbnails/{thumbnail.name}"),
-                "href": link(f"images/{name}.html"),
-                "gain_value": gains[row["dataset"]].get(place),
-            }
-        )
-    return photos
-
-
-def _copied(data: RunData, path: str, report: Path, copied: dict[str, str]) -> str:
-    """Copy an image into the report once, however many rows name it; its URL from the report."""
-    if path not in copied:
-        source = data.root / path
-        if not source.is_file():
-            raise UserError(f"{source}, named in images.csv, is missing; pull the data first.")
-        name = f"{slug(*Path(path).parts[-4:-1], Path(path).stem)}{source.suffix}"
-        target = report / "photos" / name
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(source, target)
-        copied[path] = link(f"photos/{name}")
-    return copied[path]
-
-
-def _thumbnail(source: Path, stem: Path) -> tuple[Path, tuple[int, int]]:
-    """Write a small WebP; returns its path and the size of the source."""
-    path = stem.with_name(stem.name + ".webp")
-    path.parent.mkdir(exist_ok=True)
-    with Image.open(source) as image:
-        size = image.size
-        small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    small.save(path, quality=80, method=2)
-    return path, size
-
-
-def _with_gain(photos: list[dict[str, Any]], gains: pd.Series) -> list[dict[str, Any]]:
-    """The photos that have a gain, the least first."""
-    found = [{**photo, "gain_value": gains.get(photo["place"])} for photo in photos]
-    return _sorted([photo for photo in found if photo["gain_value"] is not None])
-
-
-def _sorted(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    def key(photo):
-        return (photo["gain_value"] is None, photo["gain_value"] or 0.0, photo["place"])
-
-    return [
-        {**photo, "gain": "" if (gain := photo["gain_value"]) is None else f"{gain:+.2f} dB"}
-        for photo in sorted(photos, key=key)
-    ]
-
-
-def _extremes(photos: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The least and the most helped of sorted photos; none is in both."""
-    known = [photo for photo in photos if photo["gain_value"] is not None]
-    count = min(SHOWN, len(known) // 2)
-    return {"worst": known[:count], "best": known[::-1][:count]}
 
 
 def _write_image_pages(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
@@ -259,7 +181,7 @@ def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Pat
             tables=tables,
             chosen=data.label(chosen) if chosen else "",
             curve=training_curve(data, cards[0].get("training_curve")),
-            **_extremes([] if first.get("control") else _with_gain(photos, gains)),
+            **extremes([] if first.get("control") else with_gain(photos, gains)),
         )
 
 
@@ -278,12 +200,13 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
     names = list(dict.fromkeys(data.board["dataset"]))
     paired = {photo["dataset"] for photo in photos if "target" in photo["files"]}
     leading = [key for name in names if name in paired and (key := data.leader(name))]
-    ordered = _sorted(photos)
+    ordered = by_gain(photos)
     groups: dict[str, list] = {}
     for photo in sorted(ordered, key=lambda photo: weather_rank(photo["weather"])):
         groups.setdefault(f"{photo['dataset']}, {photo['weather']}", []).append(photo)
     cards = {card["method"]: card for card in reversed(data.methods)}
     wanted = dict.fromkeys(card["method"] for card in data.methods)
+    tables = [table for name in names for table in dataset_tables(data, name)]
     _write(
         report / "index.html",
         "index.html.j2",
@@ -291,13 +214,40 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         run=data.name,
         devices=data.devices,
         counts={"methods": len(cards), "variants": len(data.cards), "images": len(data.wide)},
-        datasets=[{"name": name, "tables": dataset_tables(data, name)} for name in names],
-        figures=[
-            {**figure, "href": link(f"../figures/{figure['file']}")} for figure in data.figures
-        ],
+        tables=tables,
+        choices=_choices(tables),
+        charts=chart_data(data),
+        figures=[_drawn(data, figure) for figure in data.figures],
         photos=[{"name": name, "photos": group} for name, group in groups.items()],
         leader=" and ".join(dict.fromkeys(map(data.label, leading))),
         methods=[{**_about(cards[name]), "href": link(method_page(name))} for name in wanted],
-        manifest=data.manifest,
-        **_extremes(ordered),
+        manifest={key: data.manifest[key] for key in data.manifest if key not in OWN_SECTIONS},
+        configuration=data.manifest.get("config"),
+        datasets=data.manifest.get("datasets") or {},
+        credits=photo_credits(photos),
+        **extremes(ordered),
     )
+
+
+def _choices(tables: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What the leaderboard can be filtered by: the values of each filter, in order."""
+    rows = [row for table in tables for row in table["rows"]]
+    heads = [head["protocol"] for table in tables for head in table["heads"]]
+    return {
+        "dataset": list(dict.fromkeys(table["dataset"] for table in tables)),
+        "weather": list(dict.fromkeys(table["weather"] for table in tables)),
+        "protocol": [name for name in dict.fromkeys(heads) if name],
+        "supervision": list(dict.fromkeys(row["supervision"] for row in rows)),
+        "status": list(dict.fromkeys(row["status"] for row in rows)),
+    }
+
+
+def _drawn(data: RunData, figure: dict[str, str]) -> dict[str, Any]:
+    """A figure with links to the files it was saved as."""
+    first = data.run_dir / "figures" / figure["file"]
+    found = [file for end in (".svg", ".png") if (file := first.with_suffix(end)).is_file()]
+    saved = [
+        {"name": file.suffix[1:].upper(), "href": link(Path("..") / file.relative_to(data.run_dir))}
+        for file in found
+    ]
+    return {**figure, "href": link(f"../figures/{figure['file']}"), "saved": saved}

@@ -45,13 +45,19 @@ def method_page(method: str) -> str:
 
 
 def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: bool = False):
-    """Rows of the leaderboard for the `board` macro, with only the columns that hold something."""
+    """Rows of the leaderboard for the `board` macro, with only the columns that hold something.
+
+    The heads of metrics carry the protocol that they belong to, costs none.
+    """
     metrics = [metric for metric in METRICS if rows[metric].notna().any()]
     costs = [cost for cost in COSTS if rows[cost[0]].notna().any()]
     return {
         "caption": caption,
         "with_weather": with_weather,
-        "heads": [*(HEADINGS[metric] for metric in metrics), *(head for _, head, _ in costs)],
+        "heads": [
+            *({"text": HEADINGS[m], "protocol": m.split("/")[0]} for m in metrics),
+            *({"text": head, "protocol": ""} for _, head, _ in costs),
+        ],
         "rows": [_board_row(data, row, metrics, costs) for _, row in rows.iterrows()],
     }
 
@@ -84,8 +90,8 @@ def _board_row(data: RunData, row: pd.Series, metrics, costs) -> dict[str, Any]:
 def order(value: float) -> str:
     """What a sortable table sorts by."""
     if math.isnan(value):
-        return repr(-LAST)
-    return repr(min(float(value), LAST))
+        return f"{-LAST:g}"
+    return f"{min(float(value), LAST):.9g}"
 
 
 def dataset_tables(data: RunData, dataset: str) -> list[dict[str, Any]]:
@@ -98,7 +104,7 @@ def dataset_tables(data: RunData, dataset: str) -> list[dict[str, Any]]:
     for weather in weathers:
         name = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
         table = board_table(data, rows[rows["weather"] == weather], f"{dataset}, {name}")
-        tables.append({**table, "weather": weather})
+        tables.append({**table, "dataset": dataset, "weather": weather})
     return tables
 
 

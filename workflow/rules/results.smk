@@ -36,10 +36,16 @@ rule leaderboard:
         registry.sources("benchmark.leaderboard"),
         registry.sources("benchmark.comparisons"),
     output:
-        FOLDER.path / "leaderboard.csv",
+        report(
+            FOLDER.path / "leaderboard.csv",
+            caption="../report/leaderboard.rst",
+            category="Leaderboard",
+            labels={"what": "all numbers"},
+        ),
         FOLDER.path / "leaderboard.md",
         FOLDER.path / "comparisons.csv",
         FOLDER.path / "comparisons.md",
+        FOLDER.path / "leaderboard.tex",
     log:
         FOLDER.path / "logs/leaderboard.log",
     conda:
@@ -56,7 +62,13 @@ rule figures:
         TABLES,
         registry.sources("benchmark.figures"),
     output:
-        directory(FOLDER.path / "figures"),
+        report(
+            directory(FOLDER.path / "figures"),
+            patterns=["{dataset}/{figure}.png"],
+            caption="../report/figures.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "{figure}"},
+        ),
     log:
         FOLDER.path / "logs/figures.log",
     conda:
@@ -72,6 +84,7 @@ rule report:
         TABLES,
         FOLDER.path / "manifest.json",
         FOLDER.path / "figures",
+        rules.leaderboard.output,
         registry.sources("benchmark.report.build"),
         REPORT_PARTS,
     output:

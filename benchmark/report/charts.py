@@ -1,0 +1,73 @@
+"""The values of the interactive charts, as JSON in the page; `static/charts.js` draws them."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from benchmark.board import METRICS
+from benchmark.board_curves import sampler_series, with_cards
+from benchmark.board_text import HEADINGS, LOWER_IS_BETTER, value_text
+from benchmark.report.parts import COSTS, method_page
+from benchmark.report.run_data import RunData
+
+# What a chart may have on its cost axis: columns of the board and their names with units.
+CHART_COSTS = {
+    "seconds_per_megapixel": "seconds a megapixel",
+    "seconds": "seconds an image",
+    "nfe": "network evaluations (NFE)",
+    "flops": "FLOPs an image",
+    "parameters": "parameters",
+    "peak_memory_bytes": "peak memory, bytes",
+    "training_seconds": "training seconds",
+    "training_flops": "training FLOPs",
+}
+
+
+def chart_data(data: RunData) -> dict[str, Any]:
+    """What the charts of a run show: `metrics`, `costs` and `rows`, one a row of the leaderboard.
+
+    A row has its names, `values` (metric → [mean, low, high, text]; an end that is unknown is
+    None), `costs` (name → [number, text]) and, if it belongs to a sweep over step counts, the name
+    of its `series`. What is missing or infinite is left out: it has no place on an axis.
+    """
+    board = with_cards(data.board, data.methods)
+    series: dict[int, str] = {}
+    for _, group in board.groupby(["dataset", "weather"], sort=False):
+        for name, points in sampler_series(group).items():
+            series |= dict.fromkeys(points.index, name)
+    metrics = [m for m in METRICS if any(map(math.isfinite, board.loc[~board["control"], m]))]
+    costs = {name: text for name, text in CHART_COSTS.items() if (board[name] > 0).any()}
+    texts = {name: write for name, _, write in COSTS}
+    return {
+        "metrics": [
+            {"name": m, "text": HEADINGS[m], "lower": m in LOWER_IS_BETTER} for m in metrics
+        ],
+        "costs": [{"name": name, "text": text} for name, text in costs.items()],
+        "rows": [
+            {
+                "dataset": row["dataset"],
+                "weather": row["weather"],
+                "label": row["label"],
+                "href": method_page(row["method"]),
+                "supervision": row["supervision"],
+                "status": row["status"],
+                "control": row["control"],
+                "input": row["input"],
+                "series": series.get(index),
+                "values": {m: _value(row, m) for m in metrics if math.isfinite(row[m])},
+                "costs": {
+                    name: [float(f"{row[name]:.4g}"), texts[name](row[name])]
+                    for name in costs
+                    if row[name] > 0
+                },
+            }
+            for index, row in board.iterrows()
+        ],
+    }
+
+
+def _value(row: pd.Series, metric: str) -> list[float | str | None]:
+    ends = (float(row[metric + end]) for end in ("", "_low", "_high"))
+    numbers = [round(end, 4) if math.isfinite(end) else None for end in ends]
+    return [*numbers, value_text(row, metric)]

@@ -1,0 +1,60 @@
+"""Where the photographs of a report come from: author, licence and source of each."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.errors import UserError
+
+CREDITS = "manifest.csv"
+WANTED = ("author", "licence", "source")
+NOT_STATED = "not stated"
+
+
+class Credits:
+    """Looks up images' credits in the nearest `manifest.csv` in a folder above them.
+
+    Such a table has a column `file`, a path from its own folder, and any of `WANTED`. Paths start
+    at `root`. Raises UserError if a table cannot be read.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self._tables: dict[Path, dict[str, dict[str, str]]] = {}
+
+    def of(self, path: str) -> dict[str, str] | None:
+        """The credit of an image, `WANTED` → text; None where no table names the image."""
+        for parent in Path(path).parents:
+            row = self._table(parent).get(Path(path).relative_to(parent).as_posix())
+            if row:
+                return {name: row.get(name) or NOT_STATED for name in WANTED}
+        return None
+
+    def _table(self, folder: Path) -> dict[str, dict[str, str]]:
+        if folder not in self._tables:
+            self._tables[folder] = _read(self.root / folder / CREDITS)
+        return self._tables[folder]
+
+
+def _read(file: Path) -> dict[str, dict[str, str]]:
+    if not file.is_file():
+        return {}
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is not a readable CSV ({error}); pull the data again.") from error
+    if "file" not in table:
+        return {}
+    return table.drop_duplicates("file").set_index("file").to_dict("index")
+
+
+def photo_credits(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a photograph whose origin is known: data set, name and credit, in order."""
+    entries = {
+        (photo["dataset"], photo["photo"]): photo["credit"] for photo in photos if photo["credit"]
+    }
+    return [
+        {"dataset": dataset, "photo": name, **known}
+        for (dataset, name), known in sorted(entries.items())
+    ]

@@ -1,0 +1,163 @@
+// The charts of quality against cost and against sampling steps, drawn by Observable Plot.
+"use strict";
+
+// The same colours and marks as in the figures (benchmark/figure_style.py).
+const SUPERVISION = {
+  none: ["#0173b2", "circle"],
+  "clean-only": ["#029e73", "square"],
+  paired: ["#de8f05", "diamond"],
+};
+const STEPS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#949494"];
+const SERIES_SYMBOLS = ["circle", "square", "diamond", "triangle", "star", "cross", "wye"];
+
+const charts = JSON.parse(document.getElementById("chart-data").textContent);
+const axes = document.getElementById("axes");
+
+function metricNamed(name) {
+  return charts.metrics.find((metric) => metric.name === name);
+}
+
+// The rows of one leaderboard that have both numbers, with what is drawn of them.
+function points(rows, metric, cost) {
+  return rows
+    .filter((row) => !row.control && metric.name in row.values && cost.name in row.costs)
+    .map((row) => {
+      const [value, low, high, valueText] = row.values[metric.name];
+      const [x, costText] = row.costs[cost.name];
+      const text = `${row.label}\n${metric.text}: ${valueText}\n${cost.text}: ${costText}`;
+      return { ...row, x, y: value, low: low ?? value, high: high ?? value, text };
+    });
+}
+
+// Those that no other beats in both cost and quality, the cheapest first.
+function paretoFront(found, metric) {
+  const sign = metric.lower ? -1 : 1;
+  let best = -Infinity;
+  return d3
+    .sort(found, (a, b) => a.x - b.x || sign * (b.y - a.y))
+    .filter((point) => sign * point.y > best && ((best = sign * point.y), true));
+}
+
+function inputLine(rows, metric) {
+  const input = rows.find((row) => row.input && metric.name in row.values);
+  if (!input) return [];
+  const value = input.values[metric.name][0];
+  return [
+    Plot.ruleY([value], { strokeDasharray: "5 4", stroke: "currentColor", strokeOpacity: 0.6 }),
+    Plot.text([value], {
+      y: (d) => d, text: () => "input, not restored", frameAnchor: "right", textAnchor: "end",
+      dy: -7, fillOpacity: 0.75,
+    }),
+  ];
+}
+
+// What both charts share: intervals, marks that are links with a name, and a tip.
+function marks(found, channels) {
+  const place = { x: "x", y: "y" };
+  return [
+    Plot.ruleX(found, { x: "x", y1: "low", y2: "high", stroke: channels.stroke, strokeOpacity: 0.6 }),
+    Plot.dot(found, {
+      ...place, ...channels, fill: channels.stroke, r: 5, href: "href",
+      ariaLabel: (point) => point.text.replaceAll("\n", ", "), className: "marks",
+    }),
+    Plot.tip(found, Plot.pointer({ ...place, title: "text", maxRadius: 30, lineHeight: 1.3 })),
+  ];
+}
+
+// A chart in its place; a mark that gets the focus shows its tip as under the pointer.
+function put(id, options, marked) {
+  const place = document.getElementById(id);
+  const chart = Plot.plot({
+    width: Math.max(300, Math.min(place.clientWidth, 1000)),
+    height: Math.max(300, Math.min(440, place.clientWidth * 0.75)),
+    marginLeft: 58, marginTop: 34, marginBottom: 46, grid: true, style: { fontSize: "13px" }, ...options, marks: marked,
+  });
+  chart.addEventListener("focusin", (event) => {
+    const mark = event.target.closest("a");
+    if (!mark) return;
+    const { x, y, width, height } = mark.getBoundingClientRect();
+    const where = { clientX: x + width / 2, clientY: y + height / 2, pointerType: "mouse" };
+    mark.ownerSVGElement.dispatchEvent(new PointerEvent("pointermove", where));
+  });
+  place.replaceChildren(chart);
+}
+
+function say(id, text) {
+  const note = document.createElement("p");
+  note.className = "note";
+  note.textContent = text;
+  document.getElementById(id).replaceChildren(note);
+}
+
+// 1, 2, 5, 10 … within the domain, or fewer where that is too many to be read.
+function logTicks([low, high]) {
+  const decades = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
+  const inside = (steps) =>
+    decades.flatMap((n) => steps.map((step) => step * 10 ** n)).filter((t) => t >= low && t <= high);
+  return [[1, 2, 5], [1, 3], [1]].map(inside).find((ticks) => ticks.length < 9) ?? [];
+}
+
+function logarithmic(label, found) {
+  const [low, high] = d3.extent(found, (point) => point.x);
+  const domain = [low / 1.3, high * 1.3];
+  const tickFormat = (tick) => d3.format(tick < 1000 ? "~r" : "~s")(+tick.toPrecision(6));
+  return { type: "log", label, domain, ticks: logTicks(domain), tickFormat };
+}
+
+function drawCost(rows, metric, cost) {
+  const found = points(rows, metric, cost);
+  if (!found.length) return say("cost-chart", "No method shown has both numbers.");
+  const front = paretoFront(found, metric);
+  const known = Object.keys(SUPERVISION).filter((name) => found.some((p) => p.supervision === name));
+  put("cost-chart", {
+    ariaLabel: `${metric.text} against ${cost.text}`,
+    ariaDescription: `On the Pareto front: ${front.map((point) => point.label).join(", ")}`,
+    x: logarithmic(cost.text, found),
+    y: { label: metric.text, nice: true },
+    color: { domain: known, range: known.map((name) => SUPERVISION[name][0]) },
+    symbol: { domain: known, range: known.map((name) => SUPERVISION[name][1]), legend: true },
+  }, [
+    ...inputLine(rows, metric),
+    Plot.line(front, { x: "x", y: "y", curve: "step-after", stroke: "currentColor", strokeOpacity: 0.5 }),
+    ...marks(found, { stroke: "supervision", symbol: "supervision" }),
+  ]);
+}
+
+function drawSteps(rows, metric) {
+  const swept = rows.filter((row) => row.series);
+  const found = points(swept, metric, { name: "nfe", text: "network evaluations" });
+  if (!found.length) return say("steps-chart", "No method shown was sampled at several step counts.");
+  const names = [...new Set(found.map((point) => point.series))];
+  put("steps-chart", {
+    ariaLabel: `${metric.text} against network evaluations`,
+    ariaDescription: `A line each for ${names.join(", ")}`,
+    x: logarithmic("network evaluations an image (NFE)", found),
+    y: { label: metric.text, nice: true },
+    color: { domain: names, range: names.map((_, i) => STEPS[i % STEPS.length]) },
+    symbol: { domain: names, range: names.map((_, i) => SERIES_SYMBOLS[i % SERIES_SYMBOLS.length]), legend: true },
+  }, [
+    ...inputLine(rows, metric),
+    Plot.line(found, { x: "x", y: "y", z: "series", stroke: "series", sort: "x" }),
+    ...marks(found, { stroke: "series", symbol: "series" }),
+  ]);
+}
+
+// Draw both charts of the rows that the filters leave; `filters` has a value or "" a field.
+function drawCharts(filters) {
+  const words = filters.words.toLowerCase();
+  const board = charts.rows.filter(
+    (row) => row.dataset === filters.dataset && row.weather === filters.weather,
+  );
+  const rows = board.filter(
+    (row) =>
+      row.input ||
+      ((!filters.supervision || row.supervision === filters.supervision) &&
+        (!filters.status || row.status === filters.status) &&
+        row.label.toLowerCase().includes(words)),
+  );
+  const metric = metricNamed(axes.elements.metric.value);
+  const cost = charts.costs.find((known) => known.name === axes.elements.cost.value);
+  if (!metric || !cost) return ["cost-chart", "steps-chart"].forEach((id) => say(id, "Nothing was scored and timed."));
+  drawCost(rows, metric, cost);
+  drawSteps(rows, metric);
+}
