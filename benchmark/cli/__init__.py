@@ -2,7 +2,13 @@
 
 import sys
 
-from benchmark.cli import data, tools, workflow  # noqa: F401  (they register their verbs)
+from benchmark.cli import (  # noqa: F401  (they register their verbs)
+    catalogue,
+    data,
+    photos,
+    tools,
+    workflow,
+)
 from benchmark.cli.app import app
 from benchmark.errors import UserError
 
