@@ -19,12 +19,6 @@ Label = Annotated[str, typer.Option("--method", help="A method entry of the conf
 DEFAULT = Path("config/default.yaml")
 
 
-def examples(*commands: str) -> str:
-    """The end of a verb's help: commands to copy, one a line."""
-    lines = [f"  python -m benchmark {command}" for command in commands]
-    return "\b\n" + "\n".join(["Examples:", *lines])
-
-
 def open_run(config: Path):
     """The configuration in a file, and its run's folder."""
     from benchmark import config as configuration

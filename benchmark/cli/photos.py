@@ -6,21 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmark.cli.app import ConfigFile, app, examples, open_run
+from benchmark.cli.app import ConfigFile, app, open_run
 from benchmark.errors import UserError
 
 # Its weights come with the data: a fresh clone restores photos after 'dvc pull'.
 PRETRAINED = Path("config/pretrained.yaml")
 
 
-@app.command(
-    epilog=examples(
-        "restore photo.jpg --out restored",
-        "restore holiday/ --out restored --budget 60 --compare",
-        "restore photo.jpg --out restored --method unet --format same",
-        "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
-    )
-)
+@app.command()
 def restore(
     photos: Annotated[
         list[Path], typer.Argument(help="Photos of any size, and folders of them.", metavar="PHOTO")
