@@ -1,21 +1,29 @@
 """Which method to restore a photo with: the best of a leaderboard that the time allows."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from benchmark import registry
 from benchmark.board import ALL
 from benchmark.board_text import LOWER_IS_BETTER, harmful, seconds_text
 from benchmark.columns import OK
-from benchmark.errors import UserError
+from benchmark.config import Config
+from benchmark.errors import UserError, WeightsMissing
+from benchmark.leaderboard import read_leaderboard
 from benchmark.method import ALL_WEATHERS
+from benchmark.photo_files import megapixels
+from benchmark.photos import remedy, weights_of
+from benchmark.run import RunFolder
 from benchmark.run_tables import Cards
 
 # Fidelity and appearance, each once; SSIM would count the first of them twice.
 RANKED_BY = {"rgb/psnr": "PSNR", "lpips-alex/lpips": "LPIPS"}
 KEY = ["method", "variant"]
+REFERENCE = Path("results/reference")  # its leaderboard comes with the repository
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,45 @@ class Choice:
     method: str
     variant: str
     why: str
+
+
+def choose_for(
+    config: Config,
+    where: Path,
+    run: RunFolder,
+    photos: Iterable[Path],
+    budget: float | None,
+    weather: str = ALL,
+) -> Choice:
+    """The method for these photos by the run's leaderboard, or by the reference run's without it.
+
+    where: the configuration's file, for messages. budget: seconds a photo, which the largest has to
+    keep to; None for any time. Raises UserError if there is no leaderboard or no method.
+    """
+    folder = run.path if (run.path / "leaderboard.csv").exists() else REFERENCE
+    if not (folder / "leaderboard.csv").exists():
+        raise UserError(
+            f"There is no leaderboard to choose a method by: {remedy(where)}, or name a method "
+            "with --method."
+        )
+    cards = []
+    for label in config.methods:
+        kind = registry.load(config.method_of(label))
+        for variant in config.variants_of(label):
+            card = {"control": kind.card.control, "sees_target": kind.sees_target}
+            cards.append({"method": label, "variant": variant, **card})
+
+    def lack(label: str) -> str | None:
+        try:
+            weights_of(config, where, run, label)
+        except WeightsMissing as error:
+            return str(error)
+        return None
+
+    size = max((pixels for photo in photos if (pixels := megapixels(photo))), default=0.0)
+    table = ranked(read_leaderboard(folder), cards, weather)
+    choice = choose(table, size, budget, lack)
+    return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")
 
 
 def ranked(board: pd.DataFrame, cards: Cards, weather: str = ALL) -> pd.DataFrame:

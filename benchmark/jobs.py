@@ -5,27 +5,19 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import PartialState
 
-from benchmark import columns, registry, restoring, training, weights
+from benchmark import columns, restoring, training, weights
 from benchmark.atomic import write_text
+from benchmark.build import build
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.datasets import training_photos
 from benchmark.errors import UserError, WeightsMissing
-from benchmark.method import LearnedMethod, Method
+from benchmark.method import LearnedMethod
 from benchmark.registry import ROOT
 from benchmark.run import AGAIN, RESTORED, RunFolder, write_csv
 from benchmark.run_tables import IMAGES, read_table
-from benchmark.seeds import named_seed
-
-
-def build(config: Config, label: str, seed: int) -> Method:
-    """The method of an entry with its parameters; a network starts from the seed's weights."""
-    kind = registry.load(config.method_of(label))
-    torch.manual_seed(named_seed("weights", seed))
-    return kind(kind.Parameters(**config.entry(label).parameters))
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:

@@ -8,18 +8,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from benchmark import choose, device, registry, restoring
-from benchmark.board import ALL
+from benchmark import device, registry, restoring
+from benchmark.build import build
 from benchmark.config import Config, parse
 from benchmark.errors import UserError, WeightsMissing, nearest
 from benchmark.images import shown, to_float
-from benchmark.jobs import build
-from benchmark.leaderboard import read_leaderboard
 from benchmark.method import Method, Settings
 from benchmark.photo_files import (
     SAVED,
     is_photo,
-    megapixels,
     read_photo,
     write_comparison,
     write_photo,
@@ -29,7 +26,6 @@ from benchmark.seeds import torch_generator
 
 SAME = "same"  # the format of the photo itself
 COMPARISON = "-compare.jpg"
-REFERENCE = Path("results/reference")
 
 
 @dataclass(frozen=True)
@@ -96,45 +92,6 @@ def outputs(photos: Iterable[Path], out: Path, kind: str, compare: bool) -> list
     return found
 
 
-def choose_method(
-    config: Config,
-    where: Path,
-    run: RunFolder,
-    photos: Iterable[Path],
-    budget: float | None,
-    weather: str = ALL,
-) -> choose.Choice:
-    """The method for these photos by the run's leaderboard, or by the reference run's without it.
-
-    where: the configuration's file, for messages. budget: seconds a photo, which the largest has to
-    keep to; None for any time. Raises UserError if there is no leaderboard or no method.
-    """
-    folder = run.path if (run.path / "leaderboard.csv").exists() else REFERENCE
-    if not (folder / "leaderboard.csv").exists():
-        raise UserError(
-            f"There is no leaderboard to choose a method by: {_remedy(where)}, or name a method "
-            "with --method."
-        )
-    cards = []
-    for label in config.methods:
-        kind = registry.load(config.method_of(label))
-        for variant in config.variants_of(label):
-            card = {"control": kind.card.control, "sees_target": kind.sees_target}
-            cards.append({"method": label, "variant": variant, **card})
-
-    def lack(label: str) -> str | None:
-        try:
-            weights_of(config, where, run, label)
-        except WeightsMissing as error:
-            return str(error)
-        return None
-
-    size = max((pixels for photo in photos if (pixels := megapixels(photo))), default=0.0)
-    table = choose.ranked(read_leaderboard(folder), cards, weather)
-    choice = choose.choose(table, size, budget, lack)
-    return choose.Choice(choice.method, choice.variant, f"{choice.why} ({folder})")
-
-
 def restorer(
     config: Config,
     where: Path,
@@ -180,7 +137,7 @@ def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path 
         return trained
     brought = config.weights_of(label, seed)
     if brought is None:
-        raise WeightsMissing(f"'{label}' is not trained ({trained} is missing): {_remedy(where)}.")
+        raise WeightsMissing(f"'{label}' is not trained ({trained} is missing): {remedy(where)}.")
     if not brought.exists():
         raise WeightsMissing(
             f"The weights of '{label}' are missing ({shown(brought)}): run 'dvc pull', or "
@@ -219,5 +176,6 @@ def _restore_one(restorer: Restorer, result: Output) -> None:
         write_comparison(result.comparison, photo.pixels, pixels, restorer.name)
 
 
-def _remedy(where: Path) -> str:
+def remedy(where: Path) -> str:
+    """What to run where the results of the configuration in a file are missing."""
     return f"run 'make benchmark CONFIG={where}'"

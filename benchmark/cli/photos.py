@@ -64,7 +64,9 @@ def restore(
     results = restoring.outputs(found, out, kind, compare)
     settings, folder = open_run(config)
     if method is None:
-        choice = restoring.choose_method(settings, config, folder, found, budget, weather)
+        from benchmark.choose import choose_for
+
+        choice = choose_for(settings, config, folder, found, budget, weather)
         print(choice.why)
         method, variant = choice.method, choice.variant
     ready = restoring.restorer(settings, config, folder, method, variant, steps)
