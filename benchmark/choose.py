@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark import registry
 from benchmark.board import ALL
-from benchmark.board_text import LOWER_IS_BETTER, harmful, seconds_text
+from benchmark.board_text import harmful, seconds_text
 from benchmark.columns import OK
 from benchmark.config import Config
 from benchmark.errors import UserError, WeightsMissing
@@ -22,6 +22,7 @@ from benchmark.run_tables import Cards
 
 # Fidelity and appearance, each once; SSIM would count the first of them twice.
 RANKED_BY = {"rgb/psnr": "PSNR", "lpips-alex/lpips": "LPIPS"}
+LOWER_IS_BETTER = ("lpips-alex/lpips",)
 KEY = ["method", "variant"]
 REFERENCE = Path("results/reference")  # its leaderboard comes with the repository
 
