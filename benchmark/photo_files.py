@@ -1,6 +1,8 @@
 """One's own photos: read with what belongs beside the pixels, written as files, compared."""
 
 import io
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +21,9 @@ from benchmark.images import (
     shown,
 )
 
-# Not decoded here, but photos all the same: in a folder they are named, not passed over.
+# What phones write. Pillow itself decodes AVIF, and HEIC with the package pillow-heif.
 HEIF = (".heic", ".heif", ".avif")
+HEIF_FORMATS = ("AVIF", "HEIF")
 GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 # Suffix of a written file: Pillow's name of the format, and how it is saved.
@@ -61,11 +64,10 @@ class Photo:
 
 
 def read_photo(path: Path) -> Photo:
-    """Read a photo. Raises UserError as `images.read_image`, and for HEIC and AVIF."""
+    """Read a photo. Raises UserError as `images.read_image`, and if HEIC cannot be decoded here."""
     if path.suffix.lower() in HEIF:
-        raise UserError(
-            f"{shown(path)} is HEIC or AVIF, which is not read. Export it as JPEG or PNG."
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            return read_photo(_as_png(path, Path(folder) / "photo.png"))
     pixels = read_image(path)
     # From bytes: opened by name, Pillow garbles some turned TIFF files.
     with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
@@ -76,7 +78,7 @@ def read_photo(path: Path) -> Photo:
 def megapixels(path: Path) -> float | None:
     """A photo's megapixels by its header; None if it cannot be read."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=(*FORMATS, *_heif_formats())) as image:
             return image.width * image.height / 1e6
     except (*DECODE_ERRORS, Image.DecompressionBombError):
         return None
@@ -131,6 +133,35 @@ def is_photo(path: Path) -> bool:
         and not path.name.startswith(".")
         and not path.is_dir()
     )
+
+
+def _heif_formats() -> tuple[str, ...]:
+    """Those of `HEIF_FORMATS` that Pillow decodes here."""
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return tuple(kind for kind in HEIF_FORMATS if kind in Image.OPEN)
+
+
+def _as_png(path: Path, png: Path) -> Path:
+    """Write a HEIC or AVIF photo as PNG with its EXIF and colour profile; returns the PNG."""
+    formats = _heif_formats()
+    if path.suffix.lower() != ".avif" and "HEIF" not in formats:
+        raise UserError(
+            f"{shown(path)} is HEIC, which the package pillow-heif reads: 'pip install "
+            "pillow-heif', or export the photo as JPEG or PNG."
+        )
+    try:
+        with Image.open(path, formats=formats) as image:
+            told = {"exif": image.getexif(), "icc_profile": image.info.get("icc_profile")}
+            image.save(png, "PNG", compress_level=1, **told)
+    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
+        raise UserError(
+            f"{shown(path)} cannot be decoded ({error}). Export the photo as JPEG or PNG."
+        ) from error
+    return png
 
 
 def _alpha(image: Image.Image) -> np.ndarray | None:

@@ -1,10 +1,11 @@
 """One's own photos keep what belongs to them: orientation, EXIF, transparency, colour."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, features
 
 from benchmark.errors import UserError
 from benchmark.images import read_image
@@ -170,12 +171,46 @@ def test_the_profile_is_that_of_srgb_and_always_the_same():
     assert srgb_profile()[24:36] == bytes.fromhex("07d000010001000000000000")
 
 
-@pytest.mark.parametrize("suffix", [".heic", ".HEIF", ".avif"])
-def test_heic_is_refused_with_what_to_do(tmp_path, suffix):
+@pytest.mark.parametrize("suffix", [".heic", ".HEIF"])
+def test_heic_without_its_package_says_what_to_do(tmp_path, suffix, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
     file = tmp_path / f"in{suffix}"
     file.write_bytes(b"\0\0\0\x18ftypheic")
     assert is_photo(file)
-    with pytest.raises(UserError, match=r"in\.(heic|HEIF|avif).*Export it as JPEG or PNG"):
+    with pytest.raises(UserError, match=r"in\.(heic|HEIF).*'pip install pillow-heif', or export"):
+        read_photo(file)
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".heic"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_what_phones_write_is_read_as_a_viewer_shows_it(tmp_path, suffix, orientation):
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    elif not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    ramp = np.linspace(0, 255, 96, dtype=np.uint8)
+    pixels = np.stack([np.tile(ramp, (64, 1))] * 3, axis=2)
+    file = tmp_path / f"in{suffix}"
+    Image.fromarray(pixels).save(file, quality=95, exif=exif(orientation))
+    photo = read_photo(file)
+    expected = pixels if orientation == 1 else np.rot90(pixels, -1)
+    assert np.abs(photo.pixels.astype(int) - expected).mean() < 3
+    assert megapixels(file) == 96 * 64 / 1e6
+    write_photo(tmp_path / "out.jpg", photo.pixels, photo)
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert image.getexif()[TOLD.Make] == "Camera"
+        assert TOLD.Orientation not in image.getexif()
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".heic"])
+def test_damaged_files_of_phones_are_named(tmp_path, suffix):
+    if suffix == ".heic":
+        pytest.importorskip("pillow_heif")
+    file = tmp_path / f"in{suffix}"
+    file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    assert megapixels(file) is None
+    with pytest.raises(UserError, match=r"in\.(avif|heic)' cannot be decoded"):
         read_photo(file)
 
 
