@@ -15,7 +15,7 @@ else
 INSTALL := -r requirements.in
 endif
 
-.PHONY: benchmark test setup lint help
+.PHONY: benchmark test setup lint docs help
 .DEFAULT_GOAL := help
 
 benchmark: setup ## set up, pull the data, run everything, print the leaderboard
@@ -42,6 +42,10 @@ lint: setup ## check style and workflow
 	ruff format --check .
 	snakefmt --check workflow
 	snakemake --lint
+
+docs: setup ## write the documentation as a site, site/index.html
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo 'site/index.html'
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'

@@ -5,29 +5,19 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import PartialState
-from tqdm import tqdm
 
-from benchmark import columns, device, registry, restoring, training, weights
+from benchmark import columns, restoring, training, weights
 from benchmark.atomic import write_text
+from benchmark.build import build
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.datasets import training_photos
-from benchmark.errors import UserError, WeightsMissing, nearest
-from benchmark.images import write_png
-from benchmark.method import LearnedMethod, Method
+from benchmark.errors import UserError, WeightsMissing
+from benchmark.method import LearnedMethod
 from benchmark.registry import ROOT
 from benchmark.run import AGAIN, RESTORED, RunFolder, write_csv
 from benchmark.run_tables import IMAGES, read_table
-from benchmark.seeds import named_seed, torch_generator
-
-
-def build(config: Config, label: str, seed: int) -> Method:
-    """The method of an entry with its parameters; a network starts from the seed's weights."""
-    kind = registry.load(config.method_of(label))
-    torch.manual_seed(named_seed("weights", seed))
-    return kind(kind.Parameters(**config.entry(label).parameters))
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
@@ -158,33 +148,3 @@ def score(
     images = read_table(run.images, IMAGES, AGAIN)
     scores = score_restored(restored, images, ROOT, config.protocols)
     write_csv(scores, run.scores(label, variant, seed, dataset))
-
-
-def restore_photos(
-    config: Config, run: RunFolder, label: str, variant: str | None, photos: list[Path], out: Path
-) -> None:
-    """Restore one's own photos, of any size, to `out/STEM.png`, with a run's trained method.
-
-    variant: the entry's first if None. Raises UserError if the run has no such entry or variant, if
-    its weights are missing, if two photos have one stem, or if a photo cannot be read.
-    """
-    variants = config.variants_of(label)
-    variant = variant or next(iter(variants))
-    if variant not in variants:
-        raise UserError(f"'{label}' has no variant '{variant}'.{nearest(variant, variants)}")
-    stems = [photo.stem for photo in photos]
-    if len(set(stems)) < len(stems):
-        raise UserError("Two photos have the same name; their results would overwrite each other.")
-    seed = config.seeds_of(label)[0]
-    method = build(config, label, seed)
-    if method.sees_target:
-        raise UserError(f"'{label}' needs the ground truth and cannot restore a photo.")
-    machine = device.choose()
-    restoring.ready(method, run.training(label, seed) / "weights.safetensors", machine)
-    settings = method.Variant(**variants[variant])
-    for photo in tqdm(photos, f"{label} {variant}", unit="photo"):
-        degraded = restoring.read_tensor(photo, machine)
-        with torch.inference_mode():
-            generator = torch_generator("photo", photo.name)
-            restored = method.restore(degraded, settings, [generator])
-        write_png(out / f"{photo.stem}.png", restoring.to_pixels(restored))

@@ -2,13 +2,26 @@
 
 import sys
 
-from benchmark.cli import data, runs, tools, workflow  # noqa: F401  (they register their verbs)
+from benchmark.cli import (  # noqa: F401  (they register their verbs)
+    catalogue,
+    data,
+    new_method,
+    photos,
+    runs,
+    tools,
+    workflow,
+)
 from benchmark.cli.app import app
+from benchmark.cli.examples import add_examples
 from benchmark.errors import UserError
 
 
 def main() -> None:
-    """Run the command line; a UserError is printed without a traceback and exits with 1."""
+    """Run the command line; a UserError is printed without a traceback and exits with 1.
+
+    Other exit codes: 2 for wrong usage, 130 for Ctrl-C.
+    """
+    add_examples(app)
     try:
         app()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What one does beside runs: restore photos, score folders, measure, look up."""
+"""What one does beside runs: score folders, measure the machine."""
 
 import sys
 from pathlib import Path
@@ -6,22 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import DEFAULT, ConfigFile, Label, app, open_run
-
-
-@app.command()
-def restore(
-    photos: Annotated[list[Path], typer.Argument(help="Photos of any size.")],
-    out: Annotated[Path, typer.Option(help="Folder of the restored photos.")],
-    method: Label = "conditional_diffusion",
-    variant: Annotated[str | None, typer.Option(help="The entry's first if none.")] = None,
-    config: ConfigFile = DEFAULT,
-) -> None:
-    """Restore your own photos with a method that a run has trained."""
-    from benchmark import jobs
-
-    settings, folder = open_run(config)
-    jobs.restore_photos(settings, folder, method, variant, photos, out)
+from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
 
 
 @app.command()
@@ -65,16 +50,6 @@ def profile(
     report = profiling.profile(settings, folder, images)
     profiling.write(report, out or folder.path / "profile.json")
     print(profiling.as_table(report))
-
-
-@app.command("list")
-def list_methods() -> None:
-    """List the methods with what they need."""
-    from benchmark import registry
-
-    for name in registry.available():
-        card = registry.load(name).card
-        print(f"{name:24} {card.supervision:11} {card.title}")
 
 
 @app.command("protocols")

@@ -1,0 +1,47 @@
+"""What is shown below each verb's help: commands to copy."""
+
+import typer
+
+EXAMPLES = {
+    "restore": (
+        "restore photo.jpg --out restored",
+        "restore holiday/ --out restored --budget 60 --compare",
+        "restore photo.jpg --out restored --weather haze --format same",
+        "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
+    ),
+    "list": ("list", "list datasets", "list metrics --json"),
+    "new-method": ("new-method my_filter", "new-method my_network --learned"),
+    "score": (
+        "score --restored DIR --target DIR --out scores.csv",
+        "score --restored DIR --out scores.csv --protocol no-reference",
+    ),
+    "profile": ("profile --out profile.json", "profile --config config/reference.yaml"),
+    "check": ("check --config config/reference.yaml",),
+    "images": ("images --config config/default.yaml",),
+    "train": ("train --method unet", "train --method unet --seed 1 --config config/reference.yaml"),
+    "export-weights": ("export-weights --out weights --config config/reference.yaml",),
+    "restore-dataset": ("restore-dataset --method unet --variant default --dataset photos",),
+    "score-dataset": ("score-dataset --method unet --variant default --dataset photos",),
+    "collect": ("collect --config config/default.yaml",),
+    "leaderboard": ("leaderboard results/default",),
+    "show": ("show --config config/default.yaml",),
+    "figures": ("figures results/default",),
+    "report": ("report results/default",),
+    "make-data": ("make-data --photos DIR --weights DIR --out data",),
+    "remake-pairs": ("remake-pairs --out pairs",),
+}
+OF_ALL = ("list", "restore photo.jpg --out restored", "VERB --help")
+
+
+def add_examples(app: typer.Typer) -> None:
+    """Give the application and each of its verbs its examples."""
+    app.info.epilog = _text(OF_ALL)
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__.replace("_", "-")
+        if name in EXAMPLES:
+            command.epilog = _text(EXAMPLES[name])
+
+
+def _text(commands: tuple[str, ...]) -> str:
+    # \b keeps the lines apart.
+    return "\n".join(["\b", "Examples:", *(f"  python -m benchmark {c}" for c in commands)])

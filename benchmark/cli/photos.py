@@ -1,0 +1,78 @@
+"""Restoring one's own photos."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from benchmark.cli.app import ConfigFile, app, open_run
+from benchmark.errors import UserError
+
+# Its weights come with the data: a fresh clone restores photos after 'dvc pull'.
+PRETRAINED = Path("config/pretrained.yaml")
+
+
+@app.command()
+def restore(
+    photos: Annotated[
+        list[Path], typer.Argument(help="Photos of any size, and folders of them.", metavar="PHOTO")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the restored photos.")],
+    method: Annotated[
+        str | None,
+        typer.Option(help="A method entry of the configuration; the leaderboard's best if none."),
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="One of the entry's variants; its first if none.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Sampling steps, in place of a variant's.")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds a photo: choose among methods that keep to them."),
+    ] = None,
+    weather: Annotated[
+        Literal["all", "rain", "haze", "raindrop", "snow", "mix"],
+        typer.Option(help="What the photos show: choose the method by it."),
+    ] = "all",
+    kind: Annotated[
+        Literal["png", "jpg", "webp", "tif", "same"],
+        typer.Option("--format", help="Format of the restored photos; same: each photo's own."),
+    ] = "png",
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also write STEM-compare.jpg, before beside after.")
+    ] = False,
+    config: ConfigFile = PRETRAINED,
+) -> None:
+    """Restore your own photos.
+
+    A photo keeps its name, orientation, EXIF (without thumbnail) and transparency; the result is
+    8-bit sRGB. Without --method, the method with the best mean rank in PSNR and LPIPS on the
+    leaderboard is taken.
+    """
+    if method is None and (variant or steps):
+        raise typer.BadParameter("--variant and --steps need --method.")
+    if method and (budget is not None or weather != "all"):
+        raise typer.BadParameter("--budget and --weather choose a method; leave out --method.")
+    if variant and steps:
+        raise typer.BadParameter("give --variant or --steps, not both.")
+    from benchmark import photos as restoring
+
+    found = restoring.find_photos(photos)
+    results = restoring.outputs(found, out, kind, compare)
+    settings, folder = open_run(config)
+    if method is None:
+        from benchmark.choose import choose_for
+
+        choice = choose_for(settings, config, folder, found, budget, weather)
+        print(choice.why)
+        method, variant = choice.method, choice.variant
+    ready = restoring.restorer(settings, config, folder, method, variant, steps)
+    problems = restoring.restore_photos(ready, results)
+    print(f"{out}: {len(results) - len(problems)} of {len(results)} photos restored")
+    for _, problem in problems:
+        print(f"not restored: {problem}", file=sys.stderr)
+    if problems:
+        raise UserError(f"{len(problems)} of {len(results)} photos were not restored.")
