@@ -14,7 +14,7 @@ from benchmark.atomic import write_text
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.datasets import training_photos
-from benchmark.errors import UserError, WeightsMissing, nearest
+from benchmark.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing, nearest
 from benchmark.images import write_png
 from benchmark.method import LearnedMethod, Method
 from benchmark.registry import ROOT
@@ -61,6 +61,8 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
     except UserError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise NotWritten.because(folder, error) from error
         traceback.print_exc()
         result = {"status": columns.FAILED, "reason": f"training: {type(error).__name__}: {error}"}
     if PartialState().is_main_process:
