@@ -155,12 +155,7 @@ def load(path: str | Path) -> Config:
 
 def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The keys and values of a file and, below them, of those it extends."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such configuration file. See config/.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
     if "extends" not in values:
@@ -168,7 +163,24 @@ def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = path.parent / str(values.pop("extends"))
     if base in (*extended, path):
         raise UserError(f"{path}: extends: '{base.name}' extends this file.")
-    return {**_read(base, (*extended, path)), **values}
+    try:
+        return {**_read(base, (*extended, path)), **values}
+    except UserError as error:
+        raise UserError(f"{path}: extends: {error}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds; UserError naming it if there is no such file or it is not YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration file. See config/.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    # Recursion: thousands of brackets in each other. Value: a zero byte in the path or a number of
+    # thousands of digits.
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
 
 
 def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -> None:

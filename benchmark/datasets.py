@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from benchmark import config as configuration
 from benchmark.checksum import checksum
@@ -74,11 +73,7 @@ def load_card(name: str) -> DatasetCard:
         raise UserError(
             f"There is no data set card '{name}' in config/datasets/.{nearest(name, known)}"
         )
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{_shown(file)} is not valid YAML: {error}") from error
-    card = configuration.parse(DatasetCard, values, _shown(file))
+    card = configuration.parse(DatasetCard, configuration.read_yaml(file), _shown(file))
     faults = [f"{_shown(file)}: {fault}" for fault in _card_faults(card)]
     if faults:
         raise UserError("\n".join(faults))
@@ -118,7 +113,10 @@ def training_photos(name: str) -> list[Path]:
         raise UserError(f"config/datasets/{name}.yaml has no 'train' pattern of clean photographs.")
     photos = sorted(card.folder.glob(card.train))
     if not photos:
-        raise UserError(f"{card.path}/{card.train} matches no file. Run 'dvc pull' and try again.")
+        raise UserError(
+            f"config/datasets/{name}.yaml: train: {card.path}/{card.train} matches no file. Run "
+            "'dvc pull' and try again."
+        )
     return photos
 
 
@@ -247,7 +245,9 @@ def _manifest(card: DatasetCard) -> dict[str, dict]:
         for pair in manifest.get("pairs", []):
             listed[pair["degraded"]]["strength"] = pair["level"]
     except FileNotFoundError:
-        raise UserError(f"{_shown(file)} is missing. Run 'dvc pull' and try again.") from None
+        raise UserError(
+            f"{_shown(file)}, the card's 'manifest', is missing. Run 'dvc pull' and try again."
+        ) from None
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{_shown(file)} is damaged ({error}). Run 'dvc pull --force'.") from error
     return listed

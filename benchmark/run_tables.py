@@ -22,6 +22,13 @@ IMAGES = (
     "target_sha256",
 )
 CARD_KEYS = ("method", "variant", "supervision")
+# What a card's keys may hold besides nothing, where what is made of them depends on it.
+CARD_TYPES = {
+    (str,): (*CARD_KEYS, "label", "title", "citation", "url", "licence", "description", "file",
+             "training_curve"),
+    (int, float): ("training_steps", "training_flops", "training_seconds"),
+    (dict,): ("parameters", "settings", "training", "facts"),
+}  # fmt: skip
 NUMBERS = {
     "value",
     "width",
@@ -96,6 +103,13 @@ def read_methods(run_dir: str | Path) -> list[dict[str, Any]]:
         for key in CARD_KEYS:
             if key not in card:
                 raise UserError(f"{path}: card {number} has no '{key}'; collect the run again.")
+        for kinds, keys in CARD_TYPES.items():
+            for key in keys:
+                if not isinstance(card.get(key), (*kinds, type(None))):
+                    raise UserError(
+                        f"{path}: card {number}: '{key}' is {card[key]!r:.40}; collect the run "
+                        "again."
+                    )
     return cards
 
 

@@ -14,7 +14,8 @@ train_on: photos
 datasets: {photos: {split: val, weathers: [rain], limit: 2}}
 protocols: [rgb, y-matlab]
 training:
-  {steps: 6, stages: [{share: 1, batch: 2, crop: 16}], warmup: 1, workers: 0, checkpoint_seconds: 0.001}
+  {steps: 6, stages: [{share: 1, batch: 2, crop: 16}], warmup: 1, workers: 0,
+   checkpoint_seconds: 0.001}
 methods:
   identity:
   unet: {method: regression, parameters: {network: {width: 8, multipliers: [1, 2], blocks: 1}}}
