@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from benchmark import registry
 from benchmark.errors import UserError
@@ -42,7 +49,7 @@ class MethodEntry(Settings):
     method: str | None = None
     parameters: dict[str, Any] = {}
     training: dict[str, Any] = {}
-    seeds: tuple[int, ...] | None = None
+    seeds: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
     weathers: tuple[Literal[*ALL_WEATHERS], ...] | None = Field(default=None, min_length=1)
     teacher: str | None = None
     weights: str | None = None
@@ -66,8 +73,8 @@ class Config(Settings):
     """
 
     name: Name
-    seeds: tuple[int, ...] = (0,)
-    datasets: dict[Name, DatasetChoice]
+    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    datasets: dict[Name, DatasetChoice] = Field(min_length=1)
     protocols: tuple[str, ...] = ("rgb", "y-matlab", "lpips-alex")
     train_on: Name
     training: Training = Training()
@@ -150,6 +157,8 @@ def load(path: str | Path) -> Config:
         used = {config.method_of(label) for label in config.methods} | {*config.leave_out}
         found = {name: MethodEntry() for name in registry.available() if name not in used}
         config = config.model_copy(update={"methods": {**config.methods, **found}})
+    if not config.methods:
+        raise UserError(f"{path}: methods: none is named. Add one, or let 'discover' find them.")
     return config
 
 

@@ -39,6 +39,8 @@ NUMBERS = {
     "flops",
     "peak_memory_bytes",
 }
+# They become names of files and folders.
+NAMES = ("dataset", "weather", "image", "method", "variant")
 Cards = Sequence[dict[str, Any]]
 
 
@@ -70,6 +72,7 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
             )
         table[name] = numbers
     _check_statuses(table, path, remedy)
+    _check_names(table, path, remedy)
     return table
 
 
@@ -144,3 +147,11 @@ def _check_statuses(table: pd.DataFrame, path: Path, remedy: str) -> None:
             f"{path}: unknown status '{sorted(unknown)[0]}' (known: {', '.join(STATUSES)}); "
             f"{remedy}."
         )
+
+
+def _check_names(table: pd.DataFrame, path: Path, remedy: str) -> None:
+    """Names lead to files below the run's folder, and to none elsewhere."""
+    for column in table.columns.intersection(NAMES):
+        for name in table[column].unique():
+            if name in ("", ".", "..") or "/" in name or "\0" in name:
+                raise UserError(f"{path}: {column} {name!r:.60} cannot name a file; {remedy}.")
