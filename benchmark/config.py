@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from benchmark import registry
 from benchmark.errors import UserError
@@ -42,7 +49,7 @@ class MethodEntry(Settings):
     method: str | None = None
     parameters: dict[str, Any] = {}
     training: dict[str, Any] = {}
-    seeds: tuple[int, ...] | None = None
+    seeds: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
     weathers: tuple[Literal[*ALL_WEATHERS], ...] | None = Field(default=None, min_length=1)
     teacher: str | None = None
     weights: str | None = None
@@ -66,8 +73,8 @@ class Config(Settings):
     """
 
     name: Name
-    seeds: tuple[int, ...] = (0,)
-    datasets: dict[Name, DatasetChoice]
+    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    datasets: dict[Name, DatasetChoice] = Field(min_length=1)
     protocols: tuple[str, ...] = ("rgb", "y-matlab", "lpips-alex")
     train_on: Name
     training: Training = Training()
@@ -150,17 +157,14 @@ def load(path: str | Path) -> Config:
         used = {config.method_of(label) for label in config.methods} | {*config.leave_out}
         found = {name: MethodEntry() for name in registry.available() if name not in used}
         config = config.model_copy(update={"methods": {**config.methods, **found}})
+    if not config.methods:
+        raise UserError(f"{path}: methods: none is named. Add one, or let 'discover' find them.")
     return config
 
 
 def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The keys and values of a file and, below them, of those it extends."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such configuration file. See config/.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
     if "extends" not in values:
@@ -168,7 +172,24 @@ def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = path.parent / str(values.pop("extends"))
     if base in (*extended, path):
         raise UserError(f"{path}: extends: '{base.name}' extends this file.")
-    return {**_read(base, (*extended, path)), **values}
+    try:
+        return {**_read(base, (*extended, path)), **values}
+    except UserError as error:
+        raise UserError(f"{path}: extends: {error}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds; UserError naming it if there is no such file or it is not YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration file. See config/.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    # Recursion: thousands of brackets in each other. Value: a zero byte in the path or a number of
+    # thousands of digits.
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
 
 
 def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -> None:

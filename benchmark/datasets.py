@@ -1,18 +1,18 @@
 """Data set cards: where a set's images lie and how inputs and targets pair."""
 
+import glob
 import json
 import re
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from benchmark import config as configuration
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
-from benchmark.images import SUFFIXES
+from benchmark.images import SUFFIXES, is_utf8
 from benchmark.method import ALL_WEATHERS, CLEAR, Settings
 from benchmark.registry import ROOT
 from benchmark.run_tables import IMAGES
@@ -74,11 +74,7 @@ def load_card(name: str) -> DatasetCard:
         raise UserError(
             f"There is no data set card '{name}' in config/datasets/.{nearest(name, known)}"
         )
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{_shown(file)} is not valid YAML: {error}") from error
-    card = configuration.parse(DatasetCard, values, _shown(file))
+    card = configuration.parse(DatasetCard, configuration.read_yaml(file), _shown(file))
     faults = [f"{_shown(file)}: {fault}" for fault in _card_faults(card)]
     if faults:
         raise UserError("\n".join(faults))
@@ -97,7 +93,12 @@ def _card_faults(card: DatasetCard) -> list[str]:
         for split in card.pairs
         if split not in card.splits
     ]
+    if _leaves(card.train or "") or _leaves(card.manifest or ""):
+        faults.append("train and manifest lie below the set's path, without '..'")
     for name, split in card.splits.items():
+        patterns = [split.input] if isinstance(split.input, str) else split.input.values()
+        if any(not pattern or _leaves(pattern) for pattern in (*patterns, split.target or "")):
+            faults.append(f"splits.{name}: patterns lie below the set's path, without '..'")
         for weather in card.weathers:
             if isinstance(split.input, dict) and weather not in split.input:
                 faults.append(f"splits.{name}.input has no pattern for {weather}")
@@ -111,6 +112,12 @@ def _card_faults(card: DatasetCard) -> list[str]:
     return faults
 
 
+def _leaves(pattern: str) -> bool:
+    """Whether a pattern leads out of the folder that it is meant for, or to nowhere."""
+    path = Path(pattern)
+    return path.is_absolute() or ".." in path.parts or "\0" in pattern
+
+
 def training_photos(name: str) -> list[Path]:
     """The clean photographs of a set's `train` pattern, sorted."""
     card = load_card(name)
@@ -118,7 +125,10 @@ def training_photos(name: str) -> list[Path]:
         raise UserError(f"config/datasets/{name}.yaml has no 'train' pattern of clean photographs.")
     photos = sorted(card.folder.glob(card.train))
     if not photos:
-        raise UserError(f"{card.path}/{card.train} matches no file. Run 'dvc pull' and try again.")
+        raise UserError(
+            f"config/datasets/{name}.yaml: train: {card.path}/{card.train} matches no file. Run "
+            "'dvc pull' and try again."
+        )
     return photos
 
 
@@ -199,6 +209,11 @@ def _what_lacks(
         if not pairs:
             pattern = card.splits[choice.split].input_of(weather)
             faults.append(f"no {weather} image matches {card.path}/{pattern}")
+        faults += [
+            f"the name of {str(path)!r} is not valid UTF-8"
+            for _, path, _ in pairs
+            if not is_utf8(path.name)
+        ]
         stems = Counter(source.stem for _, source, _ in pairs)
         faults += [f"{n} {weather} images are called '{s}'" for s, n in stems.items() if n > 1]
     count, expected = sum(map(len, found.values())), card.pairs.get(choice.split, 0)
@@ -219,18 +234,24 @@ def _refuse(name: str, faults: list[str]) -> None:
 def _pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
     """(photo, input, target) of every input image, sorted by path."""
     pattern = split.input_of(weather)
+    parts = BRACES.split(pattern)
     expression = "".join(
-        f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part)
-        for number, part in enumerate(BRACES.split(pattern))
+        f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part) for number, part in enumerate(parts)
     )
+    wanted = "".join("*" if number % 2 else glob.escape(part) for number, part in enumerate(parts))
     found = []
-    for path in sorted(card.folder.glob(BRACES.sub("*", pattern))):
+    for path in sorted(card.folder.glob(wanted)):
         match = re.fullmatch(expression, path.relative_to(card.folder).as_posix())
         if match and path.suffix.lower() in SUFFIXES:
             values = {"weather": weather, **match.groupdict()}
-            target = card.folder / split.target.format(**values) if split.target else None
+            target = card.folder / _filled(split.target, values) if split.target else None
             found.append((values.get("photo", path.stem), path, target))
     return found
+
+
+def _filled(pattern: str, values: dict[str, str]) -> str:
+    """A pattern with values for its names in braces; `str.format` would do more than that."""
+    return BRACES.sub(lambda part: values[part[1]], pattern)
 
 
 def _manifest(card: DatasetCard) -> dict[str, dict]:
@@ -247,7 +268,9 @@ def _manifest(card: DatasetCard) -> dict[str, dict]:
         for pair in manifest.get("pairs", []):
             listed[pair["degraded"]]["strength"] = pair["level"]
     except FileNotFoundError:
-        raise UserError(f"{_shown(file)} is missing. Run 'dvc pull' and try again.") from None
+        raise UserError(
+            f"{_shown(file)}, the card's 'manifest', is missing. Run 'dvc pull' and try again."
+        ) from None
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{_shown(file)} is damaged ({error}). Run 'dvc pull --force'.") from error
     return listed

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from benchmark.atomic import write_text
+from benchmark.atomic import atomic_folder
 from benchmark.board import ALL, NO_REFERENCE, leaderboard
 from benchmark.board_curves import pareto_front, sampler_series, with_cards
 from benchmark.board_text import HEADINGS
@@ -49,13 +49,14 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
     Reads `scores.csv`, `cost.csv`, `methods.json` and, for the grid of images, `images.csv` with
     the images it names. A figure without data (no sampler sweep, no images) is left out.
     `figures/figures.json` lists what was drawn, with titles and texts for who cannot see it. The
-    grid of photographs is a PNG only. Raises UserError if a table is missing.
+    grid of photographs is a PNG only. Old figures are replaced as a whole. Raises UserError if a
+    table is missing.
     """
     run_dir = Path(run_dir)
     scores, methods, images = read_scores(run_dir), read_methods(run_dir), read_images(run_dir)
     board = leaderboard(scores, read_cost(run_dir), methods, images)
-    written, index = [], []
-    with drawing_style():
+    index = []
+    with atomic_folder(run_dir / "figures") as folder, drawing_style():
         for dataset in board["dataset"].unique():
             rows = with_cards(board[board["dataset"] == dataset], methods)
             grid = None if images is None else images[images["dataset"] == dataset]
@@ -70,14 +71,12 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
                 drawn = draw()
                 if drawn is None:
                     continue
-                folder = run_dir / "figures" / dataset
-                files = save(drawn.figure, folder / name, vector=name != "images")
-                written += files
+                files = save(drawn.figure, folder / dataset / name, vector=name != "images")
                 shown = {"dataset": dataset, "name": name, "title": drawn.title, "alt": drawn.alt}
                 index.append({**shown, "file": f"{dataset}/{files[0].name}"})
-    path = run_dir / "figures" / "figures.json"
-    write_text(path, json.dumps(index, indent=1, ensure_ascii=False) + "\n")
-    return [*written, path]
+        text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
+        (folder / "figures.json").write_text(text, encoding="utf-8")
+    return sorted(path for path in (run_dir / "figures").rglob("*") if path.is_file())
 
 
 def _apart(values: Iterable[float]) -> list[float]:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.board import ALL, per_image, weather_rank
+from benchmark.images import read_image
 
 COLUMNS = 5  # methods shown between the input and the target
 CELL = 2.0  # inches
@@ -113,11 +114,8 @@ def _score(
 
 
 def _show(axes, path: Path, text: str) -> None:
-    from PIL import Image
-
     if path.is_file():
-        with Image.open(path) as image:
-            axes.imshow(np.asarray(image.convert("RGB")), interpolation="lanczos")
+        axes.imshow(read_image(path), interpolation="lanczos")
     else:
         axes.text(0.5, 0.5, "not restored", ha="center", va="center", transform=axes.transAxes)
         axes.set_facecolor("0.92")

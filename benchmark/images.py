@@ -104,7 +104,7 @@ def image_files(folder: str | Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or path.is_dir():
             continue
-        if not _is_utf8(path.stem):
+        if not is_utf8(path.stem):
             raise UserError(f"The name of {shown(path)} is not valid UTF-8. Rename the file.")
         if path.stem in files:
             raise UserError(
@@ -123,7 +123,8 @@ def shown(path: Path) -> str:
     return repr(str(path))
 
 
-def _is_utf8(name: str) -> bool:
+def is_utf8(name: str) -> bool:
+    """Whether a file's name can be written to a table."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -13,7 +13,7 @@ from benchmark.build import build
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.datasets import training_photos
-from benchmark.errors import UserError, WeightsMissing
+from benchmark.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
 from benchmark.method import LearnedMethod
 from benchmark.registry import ROOT
 from benchmark.run import AGAIN, RESTORED, RunFolder, write_csv
@@ -51,6 +51,8 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
     except UserError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise NotWritten.because(folder, error) from error
         traceback.print_exc()
         result = {"status": columns.FAILED, "reason": f"training: {type(error).__name__}: {error}"}
     if PartialState().is_main_process:

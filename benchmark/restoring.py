@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from benchmark import columns, device, weights
 from benchmark.checksum import checksum
-from benchmark.errors import WeightsMissing
+from benchmark.errors import NotWritten, WeightsMissing
 from benchmark.flops import flop_counter
 from benchmark.images import read_image, to_float, to_uint8, write_png
 from benchmark.method import ALL_WEATHERS, CLEAR, LearnedMethod, Method, Settings
@@ -57,6 +57,8 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
             try:
                 row |= _restore_one(job, image, root, out, machine, flops)
                 row |= {"parameters": parameters, "status": columns.OK}
+            except NotWritten:  # not the method's failure, and the others would meet it too
+                raise
             except Exception as error:
                 row |= _failure(error)
         rows.append(row)

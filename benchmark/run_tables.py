@@ -22,6 +22,13 @@ IMAGES = (
     "target_sha256",
 )
 CARD_KEYS = ("method", "variant", "supervision")
+# What a card's keys may hold besides nothing, where what is made of them depends on it.
+CARD_TYPES = {
+    (str,): (*CARD_KEYS, "label", "title", "citation", "url", "licence", "description", "file",
+             "training_curve"),
+    (int, float): ("training_steps", "training_flops", "training_seconds"),
+    (dict,): ("parameters", "settings", "training", "facts"),
+}  # fmt: skip
 NUMBERS = {
     "value",
     "width",
@@ -32,6 +39,8 @@ NUMBERS = {
     "flops",
     "peak_memory_bytes",
 }
+# They become names of files and folders.
+NAMES = ("dataset", "weather", "image", "method", "variant")
 Cards = Sequence[dict[str, Any]]
 
 
@@ -63,6 +72,7 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
             )
         table[name] = numbers
     _check_statuses(table, path, remedy)
+    _check_names(table, path, remedy)
     return table
 
 
@@ -96,6 +106,13 @@ def read_methods(run_dir: str | Path) -> list[dict[str, Any]]:
         for key in CARD_KEYS:
             if key not in card:
                 raise UserError(f"{path}: card {number} has no '{key}'; collect the run again.")
+        for kinds, keys in CARD_TYPES.items():
+            for key in keys:
+                if not isinstance(card.get(key), (*kinds, type(None))):
+                    raise UserError(
+                        f"{path}: card {number}: '{key}' is {card[key]!r:.40}; collect the run "
+                        "again."
+                    )
     return cards
 
 
@@ -130,3 +147,11 @@ def _check_statuses(table: pd.DataFrame, path: Path, remedy: str) -> None:
             f"{path}: unknown status '{sorted(unknown)[0]}' (known: {', '.join(STATUSES)}); "
             f"{remedy}."
         )
+
+
+def _check_names(table: pd.DataFrame, path: Path, remedy: str) -> None:
+    """Names lead to files below the run's folder, and to none elsewhere."""
+    for column in table.columns.intersection(NAMES):
+        for name in table[column].unique():
+            if name in ("", ".", "..") or "/" in name or "\0" in name:
+                raise UserError(f"{path}: {column} {name!r:.60} cannot name a file; {remedy}.")

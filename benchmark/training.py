@@ -192,8 +192,9 @@ class _Run:
     def save(self, path: Path) -> None:
         state = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {k: getattr(self, k) for k in ("step", "seconds", "curve", "settings")}
-        with atomic_path(path) as temporary:
-            torch.save(state, temporary)
+        # Through a file of Python's, so that a full disk is an OSError like any other writer's.
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
 
     def resume(self, path: Path, settings: str) -> None:
         """Load a checkpoint of a run with the same settings; a damaged or other one is not used."""

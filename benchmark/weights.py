@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 
 from benchmark.atomic import atomic_path
@@ -17,7 +18,7 @@ def save(network: nn.Module, path: Path) -> None:
     """Write a network's parameters and buffers, float32, contiguous."""
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     with atomic_path(path) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(to_bytes(state))
 
 
 def export(path: Path, out: Path, facts: dict[str, Any]) -> None:
@@ -28,7 +29,7 @@ def export(path: Path, out: Path, facts: dict[str, Any]) -> None:
     halves = {k: v.half() if v.is_floating_point() else v for k, v in _read(path).items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as temporary:
-        save_file(halves, temporary, {"training": json.dumps(facts)})
+        temporary.write_bytes(to_bytes(halves, {"training": json.dumps(facts)}))
 
 
 def exported_facts(path: Path) -> dict[str, Any]:

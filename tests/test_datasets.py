@@ -87,7 +87,7 @@ def test_a_damaged_manifest_is_named(card, text):
         ({"weathers": ["hase"]}, {}, "Did you mean 'haze'"),
         ({"titel": "x"}, {}, "Did you mean 'title'"),
         ({"path": "nowhere"}, {}, "no haze image matches nowhere"),
-        ({"manifest": "none.json"}, {}, r"none\.json is missing"),
+        ({"manifest": "none.json"}, {}, r"none\.json, the card.s .manifest., is missing"),
         ({"pairs": {"tets": 3}}, {}, "pairs: no split 'tets'.*Did you mean 'test'"),
         ({"splits": {"test": {"input": {"rain": "x"}}}}, {}, "no pattern for haze"),
         (

@@ -2,6 +2,7 @@
 
 import sys
 
+from benchmark import work_lock
 from benchmark.cli import (  # noqa: F401  (they register their verbs)
     catalogue,
     data,
@@ -17,13 +18,18 @@ from benchmark.errors import UserError
 
 
 def main() -> None:
-    """Run the command line; a UserError is printed without a traceback and exits with 1.
+    """Run the command line; an error of the user's or of the disk is printed without a traceback
+    and exits with 1.
 
     Other exit codes: 2 for wrong usage, 130 for Ctrl-C.
     """
+    work_lock.hold()
     add_examples(app)
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

@@ -4,14 +4,13 @@ The report links to `restored/` and `figures/` beside it, so `results/RUN/` as a
 and opened from a disk: nothing is fetched from a network. Inputs and targets are copied in.
 """
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmark.atomic import atomic_folder
 from benchmark.board import ALL, weather_rank
 from benchmark.report.charts import chart_data
 from benchmark.report.parts import (
@@ -42,21 +41,12 @@ def build_report(run_dir: str | Path) -> Path:
     """
     run_dir = Path(run_dir)
     data = RunData(run_dir)
-    new = Path(tempfile.mkdtemp(dir=run_dir, prefix=".report-"))
-    try:
+    with atomic_folder(run_dir / "report") as new:
         shutil.copytree(HERE / "static", new / "static")
         photos = report_photos(data, new)
         _write_image_pages(data, photos, new)
         _write_method_pages(data, photos, new)
         _write_index(data, photos, new)
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o777 & ~umask)  # mkdtemp makes folders private
-        old = run_dir / "report"
-        shutil.rmtree(old, ignore_errors=True)
-        new.rename(old)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     return run_dir / "report" / "index.html"
 
 

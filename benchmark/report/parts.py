@@ -133,9 +133,12 @@ def training_curve(data: RunData, path: str | None) -> dict[str, Any] | None:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         return None
-    table = pd.read_csv(file)
-    if not {"step", "loss"} <= set(table.columns):
-        raise UserError(f"{file} must have the columns step,loss; train the method again.")
+    try:
+        table = pd.read_csv(file)[["step", "loss"]].astype(float)
+    except (ValueError, KeyError) as error:  # among them pandas' own and those of UTF-8
+        raise UserError(
+            f"{file} must have numbers in the columns step,loss; train the method again."
+        ) from error
     table = table[(table["loss"] > 0) & table["loss"].lt(math.inf)]
     if len(table) < 2:
         return None

@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from benchmark.errors import UserError
+from benchmark.images import read_image
 from benchmark.report.parts import link, slug
 from benchmark.report.provenance import Credits
 from benchmark.report.run_data import RunData
@@ -52,6 +53,7 @@ def _copied(data: RunData, path: str, report: Path, copied: dict[str, str]) -> s
         source = data.root / path
         if not source.is_file():
             raise UserError(f"{source}, named in images.csv, is missing; pull the data first.")
+        read_image(source)  # a table may name any file: only images are copied into a report
         name = f"{slug(*Path(path).parts[-4:-1], Path(path).stem)}{source.suffix}"
         target = report / "photos" / name
         target.parent.mkdir(exist_ok=True)
@@ -64,9 +66,8 @@ def _thumbnail(source: Path, stem: Path) -> tuple[Path, tuple[int, int]]:
     """Write a small WebP; returns its path and the size of the source."""
     path = stem.with_name(stem.name + ".webp")
     path.parent.mkdir(exist_ok=True)
-    with Image.open(source) as image:
-        size = image.size
-        small = image.convert("RGB")
+    small = Image.fromarray(read_image(source))
+    size = small.size
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     small.save(path, quality=80, method=2)
     return path, size

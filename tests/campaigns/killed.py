@@ -1,0 +1,169 @@
+"""Kills the verbs of a run, each at random moments, and checks that nothing is lost or half done.
+
+    python -m tests.campaigns.killed --points 200 --seed 0
+
+A point is a verb that is killed (SIGKILL to its process group) at a change of a file below
+results/, or up to a tenth of a second after one. Half of the points start from what the earlier
+verbs wrote, half from a finished run that is made anew. At once after the kill every file must be
+whole, and either the old or the new one. Then the verb and all later ones up to scores.csv are run
+again: each must succeed, nothing partial may be left, and every result must be byte for byte that
+of an undisturbed run, but for what clocks and memory meters say.
+"""
+
+import argparse
+import csv
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmark.registry import ROOT
+from tests.campaigns import whole, workspace
+
+CONFIG = ("--config", workspace.CONFIG)
+
+
+def _unit(verb: str, method: str) -> tuple[str, ...]:
+    return (verb, *CONFIG, "--method", method, "--variant", "default", "--dataset", "photos")
+
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "images": ("images", *CONFIG),
+    "train": ("train", *CONFIG, "--method", "unet"),
+    "restore identity": _unit("restore-dataset", "identity"),
+    "restore unet": _unit("restore-dataset", "unet"),
+    "score identity": _unit("score-dataset", "identity"),
+    "score unet": _unit("score-dataset", "unet"),
+    "collect": ("collect", *CONFIG),
+    "leaderboard": ("leaderboard", workspace.RUN),
+    "figures": ("figures", workspace.RUN),
+    "report": ("report", workspace.RUN),
+}
+SLOWEST = 0.1  # seconds from a change of a file to the kill
+
+
+@dataclass
+class Point:
+    """One kill: in which stage, from a finished run or not, at which change of a file, how late."""
+
+    stage: str
+    finished: bool
+    operation: int
+    delay: float
+    killed: bool = False
+    outcome: str = ""
+
+
+class Campaign:
+    """A workspace with an undisturbed run in it, and the process that runs verbs there."""
+
+    def __init__(self, folder: Path):
+        self.folder = workspace.make(folder / "workspace")
+        self.states = folder / "states"
+        self.run = self.folder / workspace.RUN
+        self.log = folder / "log.txt"
+        self.operations: dict[str, int] = {}
+        command = [sys.executable, str(ROOT / "tests" / "campaigns" / "victim.py")]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen(command, cwd=self.folder, text=True, **pipes)
+        for stage in STAGES:
+            self._keep(stage)
+            self.operations[stage] = self.finish(stage)
+        self._keep("end")
+        self.end = whole.contents(self.run)
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ask(self, stage: str, operation: int | None = None, delay: float = 0.0) -> dict:
+        request = {"verb": STAGES[stage], "after": operation, "delay": delay, "log": str(self.log)}
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def finish(self, stage: str) -> int:
+        """Run a stage to its end; returns its number of file changes, raises if it fails."""
+        done = self.ask(stage)
+        if done["code"]:
+            raise RuntimeError(f"{stage} ended with {done['code']}: {self.log.read_text()[-500:]}")
+        return done["operations"]
+
+    def _keep(self, name: str) -> None:
+        self.run.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.run, self.states / name)
+
+    def try_point(self, point: Point) -> None:
+        """Kill at a point and go on; `point.outcome` becomes `ok`, or what was wrong."""
+        shutil.rmtree(self.run)
+        shutil.copytree(self.states / ("end" if point.finished else point.stage), self.run)
+        before = whole.contents(self.run)
+        point.killed = self.ask(point.stage, point.operation, point.delay)["killed"]
+        faults = whole.damage(self.run, before, self.end)
+        names = [*STAGES]
+        last = max(names.index("collect"), names.index(point.stage))
+        try:
+            for stage in names[names.index(point.stage) : last + 1]:
+                self.finish(stage)
+        except RuntimeError as error:
+            faults.append(f"run again: {error}")
+        faults += [f"left behind: {name}" for name in whole.partial_files(self.run)]
+        for name, path in whole.files(self.run).items():
+            if path.suffix == ".pt" or whole.content(path) != self.end.get(name):
+                faults.append(f"run again: {name} is not that of the undisturbed run")
+        point.outcome = "; ".join(faults) or "ok"
+
+
+def points(operations: dict[str, int], number: int, seed: int) -> list[Point]:
+    """Points spread evenly over the stages, at random changes, half of them at once."""
+    generator = random.Random(seed)
+    names = list(operations)
+    drawn = []
+    for index in range(number):
+        stage = names[index % len(names)]
+        delay = generator.choice((0.0, round(generator.uniform(0, SLOWEST), 4)))
+        operation = generator.randint(1, operations[stage])
+        drawn.append(Point(stage, generator.random() < 0.5, operation, delay))
+    return drawn
+
+
+def table(tried: list[Point]) -> str:
+    """A Markdown table: a row a stage, with how many points there were and what came of them."""
+    lines = ["| stage | points | killed before its end | outcome |", "|---|---:|---:|---|"]
+    for stage in STAGES:
+        own = [point for point in tried if point.stage == stage]
+        outcomes = Counter(point.outcome for point in own).most_common()
+        text = "; ".join(f"{count} {outcome}" for outcome, count in outcomes)
+        lines.append(f"| {stage} | {len(own)} | {sum(p.killed for p in own)} | {text} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="CSV file of all points")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        campaign = Campaign(Path(folder))
+        tried = points(campaign.operations, arguments.points, arguments.seed)
+        for number, point in enumerate(tried, 1):
+            campaign.try_point(point)
+            print(f"{number}/{len(tried)} {point}", file=sys.stderr, flush=True)
+        campaign.close()
+    if arguments.out:
+        with arguments.out.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, asdict(tried[0]))
+            writer.writeheader()
+            writer.writerows(map(asdict, tried))
+    print(table(tried))
+    sys.exit(any(point.outcome != "ok" for point in tried))
+
+
+if __name__ == "__main__":
+    main()

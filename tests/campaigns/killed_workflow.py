@@ -1,0 +1,156 @@
+"""Kills a whole workflow again and again, types the same command each time, until it is done.
+
+    python -m tests.campaigns.killed_workflow --points 20 --seed 0
+
+Two of three kills take Snakemake with its jobs (as closing a terminal or a batch system does), the
+third Snakemake alone, whose job then goes on without it. The command must go on by itself where the
+run stopped, or say which process is still at work; at the end, scores.csv, weights and restored
+images must be byte for byte those of a run that was left alone.
+"""
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.campaigns import whole, workspace
+
+COMMAND = (sys.executable, "-m", "snakemake", "--cores", "all", "--config")
+SAME = (".safetensors", ".png")
+LONGEST = 20.0  # seconds from the command to the kill
+
+
+@dataclass
+class Kill:
+    """Seconds after the command, whether the jobs died too, the rule at work, what came of it."""
+
+    seconds: float
+    with_jobs: bool
+    rule: str = ""
+    outcome: str = ""
+
+
+def start(folder: Path, log: Path) -> subprocess.Popen:
+    """Type the command; what it prints goes to `log`. The data are there, none are pulled."""
+    return subprocess.Popen(
+        [*COMMAND, f"run={workspace.CONFIG}"],
+        cwd=folder,
+        stdout=log.open("w"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, "DVC_STAGE": "campaign"},
+    )
+
+
+def rule_at_work(log: Path) -> str:
+    rules = re.findall(r"^(?:local)?rule (\w+):", log.read_text(), re.M)
+    return rules[-1] if rules else "starting"
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """What has to be the same in every run: scores.csv, weights, restored images."""
+    return {
+        name: path.read_bytes()
+        for name, path in whole.files(run).items()
+        if name == "scores.csv" or (path.suffix in SAME and name.startswith(("train", "restored")))
+    }
+
+
+def leave_alone(folder: Path, log: Path) -> dict[str, bytes]:
+    if start(folder, log).wait():
+        raise RuntimeError(f"the undisturbed run failed: {log.read_text()[-2000:]}")
+    return results(folder / workspace.RUN)
+
+
+def kill_until_done(folder: Path, log: Path, generator: random.Random) -> list[Kill]:
+    """One run with its kills; the last entry tells how the uninterrupted end went."""
+    kills: list[Kill] = []
+    while True:
+        kill = Kill(round(generator.uniform(2, LONGEST), 1), generator.random() < 2 / 3)
+        process = start(folder, log)
+        try:
+            code = process.wait(kill.seconds)
+        except subprocess.TimeoutExpired:
+            kill.rule = rule_at_work(log)
+            end = os.killpg if kill.with_jobs else os.kill
+            end(process.pid, signal.SIGKILL)
+            process.wait()
+            kill.outcome = "; ".join(_not_whole(folder / workspace.RUN)) or "ok"
+        else:
+            text = log.read_text()
+            if code == 0:
+                return kills
+            if "is at work here" not in text:
+                kill.rule, kill.outcome = rule_at_work(log), f"typed again: {text[-800:]}"
+                return [*kills, kill]
+            kills[-1].outcome += ", told that its job was still at work"
+            _wait_for_group(process_groups)
+        if not kill.with_jobs:
+            process_groups.add(process.pid)
+        kills += [kill] if kill.rule else []
+
+
+process_groups: set[int] = set()
+
+
+def _wait_for_group(groups: set[int]) -> None:
+    """Wait until the jobs that outlived their Snakemake are done."""
+    for group in groups:
+        while True:
+            try:
+                os.killpg(group, 0)
+            except ProcessLookupError:
+                break
+            time.sleep(0.5)
+    groups.clear()
+
+
+def _not_whole(run: Path) -> list[str]:
+    faults = []
+    for name, path in whole.files(run).items():
+        if not name.startswith("logs/"):
+            try:
+                whole.content(path)
+            except Exception as error:
+                faults.append(f"{name} is not whole: {error}")
+    return faults
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=20, help="kills at least")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    generator, kills, wrong = random.Random(arguments.seed), [], False
+    print("| seconds | killed | rule | outcome |\n|---:|---|---|---|")
+    with tempfile.TemporaryDirectory() as temporary:
+        log = Path(temporary) / "log.txt"
+        expected = leave_alone(workspace.make(Path(temporary) / "alone"), log)
+        while len(kills) < arguments.points and not wrong:
+            folder = workspace.make(Path(temporary) / f"killed{len(kills)}")
+            made = kill_until_done(folder, log, generator)
+            for kill in made:
+                who = "with its jobs" if kill.with_jobs else "Snakemake alone"
+                print(f"| {kill.seconds} | {who} | {kill.rule} | {kill.outcome} |", flush=True)
+            same = results(folder / workspace.RUN) == expected
+            left = whole.partial_files(folder / workspace.RUN)
+            kills += made
+            wrong = not same or bool(left) or any(not k.outcome.startswith("ok") for k in made)
+            print(
+                f"the run at its end after {len(made)} kills: "
+                f"{'the same' if same else 'OTHER'} results, {len(left)} partial files",
+                file=sys.stderr,
+                flush=True,
+            )
+    sys.exit(wrong)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Runs verbs in forked processes and kills them at a file operation, or a moment after it.
+
+Started in a workspace; each line of its input is a JSON request, each line of its output the
+answer. Forking spares every verb the seconds that importing torch takes.
+
+    {"verb": [...], "after": N, "delay": SECONDS, "log": FILE}     N: null to let it finish
+    {"operations": N, "killed": true, "code": STATUS}
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import traceback
+
+OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.copyfile")
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+def count_operations(after: int | None, delay: float, tell: int) -> list[int]:
+    """Count this process's changes of files below results/; at the one numbered `after` die, or
+    tell the parent, which kills after `delay`."""
+    counter = [0]
+
+    def audit(event: str, arguments: tuple) -> None:
+        if event == "open":
+            changes = isinstance(arguments[2], int) and arguments[2] & WRITING
+        else:
+            changes = event in OPERATIONS
+        if not (changes and "results/" in f"{os.getcwd()}/{arguments[0]}"):
+            return
+        counter[0] += 1
+        if counter[0] == after:
+            if not delay:
+                os.killpg(0, signal.SIGKILL)
+            os.write(tell, b"x")
+
+    sys.addaudithook(audit)
+    return counter
+
+
+def child(request: dict, tell: int) -> None:
+    """Run the verb as the command line would and leave with its status."""
+    os.setsid()
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.argv = ["benchmark", *request["verb"]]
+    code = 0
+    counter = count_operations(request["after"], request["delay"], tell)
+    try:
+        from benchmark.cli import main
+
+        main()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 70
+    os.write(tell, json.dumps({"operations": counter[0]}).encode())
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def serve(request: dict) -> dict:
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.close(reading)
+        child(request, writing)
+    os.close(writing)
+    told = b""
+    while part := os.read(reading, 4096):
+        told += part
+        if told == b"x":
+            select.select([reading], [], [], request["delay"])
+            os.killpg(process, signal.SIGKILL)
+    os.close(reading)
+    _, status = os.waitpid(process, 0)
+    killed = os.WIFSIGNALED(status)
+    operations = json.loads(told.lstrip(b"x") or b"{}").get("operations", request["after"])
+    return {"operations": operations, "killed": killed, "code": os.waitstatus_to_exitcode(status)}
+
+
+def main() -> None:
+    sys.path.insert(0, os.getcwd())
+    # All that the verbs import, so that forked ones need not.
+    import matplotlib.figure
+    import seaborn
+
+    from benchmark import figures, jobs, leaks, report, scoring  # noqa: F401
+
+    del matplotlib, seaborn
+    for line in sys.stdin:
+        print(json.dumps(serve(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
