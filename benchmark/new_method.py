@@ -37,7 +37,7 @@ def method_source(name: str, learned: bool) -> str:
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # it is Python, not HTML
+        autoescape=False,  # noqa: S701  (it is Python, not HTML)
     )
     template = environment.get_template(f"{'learned_' if learned else ''}method.py.jinja")
     return template.render(
