@@ -23,6 +23,7 @@ HEADINGS = {metric.key: metric.heading for metric in DEFINED}
 DEFINITIONS = {metric.key: metric.definition for metric in DEFINED}
 MISSING = "–"
 HARMFUL = "▼"
+SUBMITTED = "‡"
 HARM = 0.5  # dB
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -111,7 +112,7 @@ def to_markdown(
     board: from `leaderboard`. reasons: from `statuses`, for the footnotes of missing values. best:
     from `leaders`, to be set in bold. devices: where the costs were measured.
     """
-    parts = ["# Leaderboard", "", _preface(best is not None, devices), ""]
+    parts = ["# Leaderboard", "", _preface(best is not None, devices, methods), ""]
     cards = {(card["method"], card["variant"]): card for card in methods}
     worse = harmful(board, methods)
     bold = set() if best is None else set(best.itertuples(index=False, name=None))
@@ -141,7 +142,7 @@ def to_markdown(
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _preface(has_best: bool, devices: Sequence[str]) -> str:
+def _preface(has_best: bool, devices: Sequence[str], methods: Cards) -> str:
     lines = [
         "Means over images (over seeds first) with 95 % intervals from a bootstrap over photos, "
         "wider where several seeds differ; one seed says nothing of other trainings. `all` gives "
@@ -156,6 +157,11 @@ def _preface(has_best: bool, devices: Sequence[str]) -> str:
         lines.insert(
             3,
             "Bold: the best in a metric, and all that no other method is surely better than (5 %).",
+        )
+    if any(card.get("submitted") for card in methods):
+        lines.append(
+            f"{SUBMITTED}: images restored elsewhere and submitted; their costs are as stated, or "
+            "missing (–) because they were not measured here."
         )
     if len(devices) == 1:
         lines.append(f"Measured on {cell(devices[0])}.")
@@ -179,6 +185,7 @@ def _table(
         key = (row["dataset"], row["weather"], row["method"], row["variant"])
         card = cards[key[2:]]
         name = cell(label(card)) + (" †" if card.get("control") else "")
+        name += f" {SUBMITTED}" if card.get("submitted") else ""
         name += f" {HARMFUL}" if key in worse else ""
         if row["status"] != OK:
             reason = why.get(key, "")
@@ -240,6 +247,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
             key = (row["method"], row["variant"])
             card = cards.get(key, {"method": key[0], "variant": key[1]})
             name = label(card) + (" †" if card.get("control") else "")
+            name += f" {SUBMITTED}" if card.get("submitted") else ""
             name += f" {HARMFUL}" if (row["dataset"], ALL, *key) in worse else ""
             # Only the first has room for its interval on 80 columns.
             texts = [value_text(row, metric) for metric in metrics]

@@ -46,6 +46,7 @@ def _draw(contest: Contest, tests: RankTests, names: list[str], metric: str, dat
     numbers = [str(number) for number in range(len(names))]
     figure = Figure(figsize=(9, 1.6 + 0.16 * len(names)), layout="constrained")
     axes = figure.subplots()
+    axes.grid(visible=False)
     drawn = scikit_posthocs.critical_difference_diagram(
         dict(zip(numbers, tests.average, strict=True)),
         pd.DataFrame(matrix, index=numbers, columns=numbers),

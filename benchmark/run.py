@@ -57,17 +57,23 @@ def units(config: Config) -> list[tuple[str, str, int, str]]:
     ]
 
 
-def collect(config: Config, run: RunFolder) -> None:
-    """Join the parts of a run into scores.csv, cost.csv and methods.json."""
+def collect(config: Config, run: RunFolder, submitted: tuple = ((), (), ())) -> None:
+    """Join the parts of a run into scores.csv, cost.csv and methods.json.
+
+    submitted: further scores, costs and cards, from `submissions.read`.
+    """
+    their_scores, their_costs, their_cards = submitted
     scores = [read_table(run.scores(*unit), columns.SCORES, AGAIN) for unit in units(config)]
     costs = [read_table(run.restored(*unit), RESTORED, AGAIN) for unit in units(config)]
-    write_csv(pd.concat(scores), run.path / "scores.csv")
-    write_csv(pd.concat(costs)[list(columns.COST)], run.path / "cost.csv")
+    costs = [table[list(columns.COST)] for table in costs]
+    write_csv(pd.concat([*scores, *their_scores]), run.path / "scores.csv")
+    write_csv(pd.concat([*costs, *their_costs]), run.path / "cost.csv")
     entries = [
         _describe(config, run, label, variant)
         for label in config.methods
         for variant in config.variants_of(label)
     ]
+    entries += their_cards
     write_text(run.path / "methods.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -16,7 +16,7 @@ from benchmark.figures import draw_figures, quality_by_cost, quality_by_evaluati
 from benchmark.leaderboard import write_leaderboard
 from tests.synthetic_run import card, make_run
 
-NAMES = ("quality_by_cost", "quality_by_evaluations", "quality_by_weather", "images")
+NAMES = ("quality_by_cost", "quality_by_evaluations", "quality_by_weather", "ranks", "images")
 
 
 @pytest.fixture(scope="module")

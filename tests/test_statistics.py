@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from benchmark.coverage import coverage
 from benchmark.seeds import numpy_generator
 from benchmark.statistics import (
     draw_photos,
@@ -136,31 +137,12 @@ def test_draws_take_as_many_photos_as_there_are():
     assert (draws.sum(axis=1) == 7).all()
 
 
-def two_levels(rng, photos, seeds, of_photos, of_seeds, noise=0.1):
-    """Scores (seeds, photos) with mean 0 and the standard deviations of each level."""
-    photo = rng.normal(0, of_photos, (1, photos))
-    seed = rng.normal(0, of_seeds, (seeds, 1))
-    return photo + seed + rng.normal(0, noise, (seeds, photos))
-
-
-@pytest.mark.parametrize(("seeds", "of_seeds"), [(3, 0.3), (5, 0.5), (5, 2.0)])
-def test_covers_the_true_mean_with_seeds_as_second_level(seeds, of_seeds):
+@pytest.mark.parametrize(("seeds", "spread"), [(3, 0.3), (5, 0.5), (5, 2.0)])
+def test_covers_the_true_mean_with_seeds_as_second_level(seeds, spread):
     """600 runs: the standard error of a 95 % rate is 0.9 %; photos alone cover far too little."""
-    rng, runs = np.random.default_rng(40), 600
-    hits = np.zeros(2)
-    for run in range(runs):
-        scores = two_levels(rng, 12, seeds, 1.0, of_seeds)
-        variance = seed_variance(scores.mean(axis=1, keepdims=True))
-        options = {"resamples": 999}
-        both = mean_interval(
-            scores.mean(axis=0), names(12), generator(run), seeds=variance, **options
-        )
-        alone = mean_interval(scores.mean(axis=0), names(12), generator(run), **options)
-        hits += [found.low[0] <= 0 <= found.high[0] for found in (both, alone)]
-    assert 0.92 <= hits[0] / runs <= 0.98
-    assert hits[1] < hits[0]
-    if of_seeds > 1:
-        assert hits[1] / runs < 0.7
+    ours, photos_alone, _ = coverage(seeds, spread, runs=600)
+    assert 0.92 <= ours <= 0.98
+    assert photos_alone < (0.7 if spread > 1 else ours)
 
 
 def test_one_seed_or_equal_seeds_leave_the_interval_of_the_photos():

@@ -54,3 +54,36 @@ def merge(
     merge_runs(runs, out)
     write_leaderboard(out)
     print_leaderboard(out)
+
+
+@app.command()
+def submit(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Restored test images, DATASET/WEATHER/IMAGE.png.", metavar="DIR"),
+    ],
+    method: Annotated[str, typer.Option(help="What the board calls it.")],
+    run: Annotated[Path, typer.Option(help="The run's folder.")] = Path("results/default"),
+    title: Annotated[str, typer.Option(help="The method's full name.")] = "",
+    citation: Annotated[str, typer.Option(help="Who published it.")] = "",
+    supervision: Annotated[
+        str, typer.Option(help="What it was trained on: none, clean-only, paired.")
+    ] = "not stated",
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="For one image, if you state it.")
+    ] = None,
+) -> None:
+    """Score a folder of restored test images as a method on a run's leaderboard."""
+    import sys
+
+    from benchmark.leaderboard import print_leaderboard, write_leaderboard
+    from benchmark.submit import Submission
+    from benchmark.submit import submit as submit_images
+
+    stated = float("nan") if seconds is None else seconds
+    submission = Submission(method, title, citation, supervision, stated)
+    faults = submit_images(folder, submission, run)
+    write_leaderboard(run)
+    print_leaderboard(run)
+    for fault in faults:
+        print(f"not scored: {fault}", file=sys.stderr)

@@ -108,14 +108,17 @@ def score_dataset(
 
 @app.command()
 def collect(config: ConfigFile = DEFAULT) -> None:
-    """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json."""
+    """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json.
+
+    What was submitted to the run stays in it.
+    """
     import json
 
-    from benchmark import environment, run
+    from benchmark import environment, run, submissions
     from benchmark.atomic import write_text
 
     settings, folder = open_run(config)
-    run.collect(settings, folder)
+    run.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
     manifest = environment.capture(settings, config, folder)
     write_text(folder.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 

@@ -2,7 +2,9 @@ rule collect:
     input:
         [FOLDER.scores(*unit) for unit in units(RUN)],
         [FOLDER.restored(*unit) for unit in units(RUN)],
+        sorted(FOLDER.path.glob("submissions/*/*")),
         registry.sources("benchmark.run"),
+        registry.sources("benchmark.submissions"),
     output:
         FOLDER.path / "scores.csv",
         FOLDER.path / "cost.csv",
