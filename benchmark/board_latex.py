@@ -29,9 +29,9 @@ SIGNS = str.maketrans(
         MISSING: "--",
     }
 )
-PREFACE = r"""% Needs \usepackage{booktabs,graphicx}. Means over images with 95 % intervals from a bootstrap
-% over photos. Bold: the best, and all whose paired difference from it may be zero. A dagger
-% marks controls.
+PREFACE = r"""% Needs \usepackage{booktabs,graphicx}.
+% Means over images with 95 % intervals from a bootstrap over photos. Bold: the best, and all whose
+% paired difference from it may be zero. A dagger marks controls.
 """
 TABLE = r"""
 \begin{{table*}}[t]

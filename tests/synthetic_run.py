@@ -17,6 +17,8 @@ PAIRS = (
     ("lpips-alex", "lpips"),
 )
 DEVICE = "cpu: made up, 2 threads"
+NASTY = "<script>alert('x')</script> & \"y\""
+NASTY_SET = "set '\"<b>&#% {{7*7}}"
 
 
 def card(method: str, variant: str = "default", gain: float = 0.0, **more) -> dict:
@@ -155,6 +157,38 @@ def make_run(
     }
     (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return kept
+
+
+def make_nasty_run(run: Path) -> None:
+    """A made-up run with markup wherever a text can hold it: names, cards, reasons, credits."""
+    make_run(run, photos=3, weathers=("rain", "haze"), side=32)
+    cards = json.loads((run / "methods.json").read_text())
+    for c in cards:
+        if c["method"] == "median":
+            c |= {"label": NASTY, "title": NASTY, "citation": NASTY, "url": "javascript:alert(1)"}
+            c |= {"parameters": {NASTY: [NASTY]}}
+    (run / "methods.json").write_text(json.dumps(cards))
+    for name in ("scores.csv", "cost.csv", "images.csv"):
+        table = pd.read_csv(run / name, dtype=str, keep_default_na=False)
+        table["dataset"] = NASTY_SET
+        if name == "scores.csv":
+            table.loc[table["status"] == SKIPPED, "reason"] = NASTY
+        table.to_csv(run / name, index=False)
+    for folder in list((run / "restored").glob("*/*/*/test-set")):
+        folder.rename(folder.with_name(NASTY_SET))
+    manifest = json.loads((run / "manifest.json").read_text())
+    origin = {key: NASTY for key in ("title", "licence", "source", "citation", "overlaps")}
+    manifest["datasets"] = {NASTY_SET: origin}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    photographers = pd.DataFrame(
+        {
+            "file": ["rain/target/photo00.png", "rain/target/photo01.png"],
+            "author": ["A. Photographer", NASTY],
+            "licence": ["CC-BY-4.0", NASTY],
+            "source": ["https://example.org/photo?a=1&b=<2>", "javascript:alert(1)"],
+        }
+    )
+    photographers.to_csv(run.parents[1] / "data" / "manifest.csv", index=False)
 
 
 def _save(image_module, path: Path, pixels: np.ndarray) -> None:

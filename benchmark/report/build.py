@@ -29,6 +29,7 @@ from benchmark.report.provenance import photo_credits
 from benchmark.report.run_data import RunData
 
 HERE = Path(__file__).parent
+OWN_SECTIONS = ("config", "datasets")  # parts of the manifest shown apart from the rest
 NIQE = "no-reference/niqe"
 
 
@@ -220,7 +221,8 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         photos=[{"name": name, "photos": group} for name, group in groups.items()],
         leader=" and ".join(dict.fromkeys(map(data.label, leading))),
         methods=[{**_about(cards[name]), "href": link(method_page(name))} for name in wanted],
-        manifest={key: value for key, value in data.manifest.items() if key != "datasets"},
+        manifest={key: data.manifest[key] for key in data.manifest if key not in OWN_SECTIONS},
+        configuration=data.manifest.get("config"),
         datasets=data.manifest.get("datasets") or {},
         credits=photo_credits(photos),
         **extremes(ordered),

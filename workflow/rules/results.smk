@@ -35,7 +35,12 @@ rule leaderboard:
         TABLES,
         registry.sources("benchmark.leaderboard"),
     output:
-        FOLDER.path / "leaderboard.csv",
+        report(
+            FOLDER.path / "leaderboard.csv",
+            caption="../report/leaderboard.rst",
+            category="Leaderboard",
+            labels={"what": "all numbers"},
+        ),
         FOLDER.path / "leaderboard.md",
         FOLDER.path / "leaderboard.tex",
     log:
@@ -53,7 +58,13 @@ rule figures:
         TABLES,
         registry.sources("benchmark.figures"),
     output:
-        directory(FOLDER.path / "figures"),
+        report(
+            directory(FOLDER.path / "figures"),
+            patterns=["{dataset}/{figure}.png"],
+            caption="../report/figures.rst",
+            category="Figures",
+            labels={"data set": "{dataset}", "figure": "{figure}"},
+        ),
     log:
         FOLDER.path / "logs/figures.log",
     conda:
