@@ -51,7 +51,6 @@ def chart_data(data: RunData) -> dict[str, Any]:
                 "label": row["label"],
                 "href": method_page(row["method"]),
                 "supervision": row["supervision"],
-                "status": row["status"],
                 "control": row["control"],
                 "input": row["input"],
                 "series": series.get(index),

@@ -13,10 +13,6 @@ const SERIES_SYMBOLS = ["circle", "square", "diamond", "triangle", "star", "cros
 const charts = JSON.parse(document.getElementById("chart-data").textContent);
 const axes = document.getElementById("axes");
 
-function metricNamed(name) {
-  return charts.metrics.find((metric) => metric.name === name);
-}
-
 // The rows of one leaderboard that have both numbers, with what is drawn of them.
 function points(rows, metric, cost) {
   return rows
@@ -142,20 +138,13 @@ function drawSteps(rows, metric) {
   ]);
 }
 
-// Draw both charts of the rows that the filters leave; `filters` has a value or "" a field.
-function drawCharts(filters) {
-  const words = filters.words.toLowerCase();
-  const board = charts.rows.filter(
-    (row) => row.dataset === filters.dataset && row.weather === filters.weather,
-  );
-  const rows = board.filter(
+// Draw both charts of the rows of one leaderboard that have one of the labels.
+function drawCharts(dataset, weather, labels) {
+  const rows = charts.rows.filter(
     (row) =>
-      row.input ||
-      ((!filters.supervision || row.supervision === filters.supervision) &&
-        (!filters.status || row.status === filters.status) &&
-        row.label.toLowerCase().includes(words)),
+      row.dataset === dataset && row.weather === weather && (row.input || labels.has(row.label)),
   );
-  const metric = metricNamed(axes.elements.metric.value);
+  const metric = charts.metrics.find((known) => known.name === axes.elements.metric.value);
   const cost = charts.costs.find((known) => known.name === axes.elements.cost.value);
   if (!metric || !cost) return ["cost-chart", "steps-chart"].forEach((id) => say(id, "Nothing was scored and timed."));
   drawCost(rows, metric, cost);

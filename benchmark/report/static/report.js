@@ -7,11 +7,20 @@ const made = new WeakMap();
 function sortable(table) {
   if (!made.has(table)) {
     const heads = [...table.tHead.rows[0].cells].map((head) => ({ ...head.dataset }));
-    const options = { paging: false, searchable: false, labels: { noResults: "No such row" } };
+    const options = {
+      paging: false,
+      searchable: false, // the page has its own filters
+      labels: { noResults: "No such row" },
+      rowRender(values, row) {
+        row.childNodes[0].nodeName = "TH"; // the component makes every cell a TD
+        return row;
+      },
+    };
     const component = new simpleDatatables.DataTable(table, options);
-    const known = { heads, component, all: component.data.data.length, found: 0 };
-    component.on("datatable.multisearch", (queries, rows) => {
-      known.found = queries.length ? rows.length : known.all;
+    const known = { heads, component, found: [] };
+    component.on("datatable.multisearch", (queries, places) => {
+      const rows = component.data.data;
+      known.found = queries.length ? places.map((place) => rows[place]) : rows;
     });
     made.set(table, known);
   }
@@ -23,6 +32,7 @@ function indicesOf(heads, wanted) {
 }
 
 // Show the rows that have the words and the chosen values, and the columns of the chosen protocol.
+// Returns the labels of the rows shown.
 function filterTable(table, filters) {
   const known = sortable(table);
   const scored = indicesOf(known.heads, (head) => head.protocol);
@@ -36,21 +46,25 @@ function filterTable(table, filters) {
     columns: indicesOf(known.heads, (head) => head.filter === name),
   }));
   known.component.multiSearch([{ terms: [filters.words] }, ...chosen]);
-  return `${known.found} of ${known.all} rows`;
+  return known.found.map((row) => row.attributes["data-label"]);
 }
 
 const form = document.getElementById("filters");
 
 function applyFilters() {
   const filters = Object.fromEntries(new FormData(form));
-  let shown = "No such table: this data set was not run in this weather.";
+  const note = document.getElementById("found");
+  let labels = [];
+  note.textContent = "This data set was not run in this weather.";
   for (const section of document.querySelectorAll("section.board")) {
     const { dataset, weather } = section.dataset;
     section.hidden = dataset !== filters.dataset || weather !== filters.weather;
-    if (!section.hidden) shown = filterTable(section.querySelector("table"), filters);
+    if (section.hidden) continue;
+    const table = section.querySelector("table");
+    labels = filterTable(table, filters);
+    note.textContent = `${labels.length} of ${made.get(table).component.data.data.length} rows`;
   }
-  document.getElementById("found").textContent = shown;
-  drawCharts(filters);
+  drawCharts(filters.dataset, filters.weather, new Set(labels));
 }
 
 if (form) {
