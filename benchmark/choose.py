@@ -169,6 +169,7 @@ def _why(row, count, seconds, megapixels, budget, lacking: dict[str, str]) -> st
     names = [name for name in RANKED_BY.values() if name in row]
     ranks = ", ".join(f"{name} {row[name]:.3g}" for name in names)
     text = f"{_name(row)}: the best mean rank ({ranks} of {count})"
+    text += " of those with weights" if lacking else ""
     if budget is not None:
         text += f" within {budget:g} s for {megapixels:.3g} megapixels"
     if not math.isnan(seconds):

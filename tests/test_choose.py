@@ -140,6 +140,7 @@ def test_methods_without_weights_are_passed_over_by_name():
     table = ranked(board(*FIELD), cards(*NAMES))
     choice = pick(table, lacking=("slow",))
     assert choice.method == "fast"
+    assert "(PSNR 2, LPIPS 2 of 3) of those with weights;" in choice.why
     assert choice.why.endswith("Ranked higher, but without weights: slow")
     with pytest.raises(UserError, match="train slow"):
         pick(table, lacking=NAMES)

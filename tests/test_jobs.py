@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from benchmark import config as configuration
 from benchmark import jobs, training, weights
+from benchmark.build import build
 from benchmark.errors import UserError
 from benchmark.registry import ROOT, load
 from benchmark.run import RunFolder
@@ -111,7 +112,7 @@ def test_weights_that_are_not_there_are_a_status(tmp_path):
 
 def test_weights_that_were_not_exported_are_refused_by_name(tmp_path):
     config, run = open_run(tmp_path / "run", weights=str(tmp_path / "w.safetensors"))
-    weights.save(jobs.build(config, "unet", 0).network, tmp_path / "w.safetensors")
+    weights.save(build(config, "unet", 0).network, tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=r"w.safetensors does not say how it was trained"):
         jobs.train(config, run, "unet", 0)
 

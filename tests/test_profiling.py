@@ -12,8 +12,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
-from benchmark import cli, datasets, jobs, profiling, training, weights
+from benchmark import cli, datasets, profiling, training, weights
 from benchmark import config as configuration
+from benchmark.build import build
 from benchmark.errors import UserError
 from benchmark.flops import flop_counter
 from benchmark.images import write_png
@@ -68,7 +69,7 @@ def make_config(**parameters):
 
 def make_method(**parameters):
     """A small model whose last layer is not zero, as if it were trained."""
-    method = jobs.build(make_config(**parameters), "model", 0)
+    method = build(make_config(**parameters), "model", 0)
     torch.nn.init.normal_(method.network.leave.weight, std=0.05)
     method.network.eval()
     return method

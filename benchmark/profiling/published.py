@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import jobs, restoring
+from benchmark import restoring
+from benchmark.build import build
 from benchmark.config import Config
 from benchmark.errors import UserError, WeightsMissing
 from benchmark.images import read_image
@@ -63,7 +64,7 @@ def trained(config: Config, run: RunFolder, machine: torch.device) -> tuple[Lear
             f"{file} is missing: run 'make benchmark', or "
             f"'python -m benchmark train --method {label} --seed {seed}' with this --config"
         )
-    method = jobs.build(config, label, seed)
+    method = build(config, label, seed)
     restoring.ready(method, file, machine)
     return method, label
 
