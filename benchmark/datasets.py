@@ -3,23 +3,30 @@
 import glob
 import json
 import re
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark import config as configuration
-from benchmark.checksum import checksum
 from benchmark.config import Config
+from benchmark.dataset_checks import (
+    Faults,
+    Pair,
+    content_of,
+    refuse,
+    shown,
+    what_differs,
+    what_lacks,
+)
 from benchmark.errors import UserError, nearest
-from benchmark.images import SUFFIXES, is_utf8
+from benchmark.examine import examine
+from benchmark.images import SUFFIXES
 from benchmark.method import ALL_WEATHERS, CLEAR, Settings
 from benchmark.registry import ROOT
 from benchmark.run_tables import IMAGES
 
 CARDS = ROOT / "config" / "datasets"
 BRACES = re.compile(r"\{(\w+)\}")
-Pair = tuple[str, Path, Path | None]  # photo, input, target
 
 
 class Split(Settings):
@@ -40,11 +47,23 @@ class Split(Settings):
         return pattern.replace("{weather}", weather)
 
 
+class Archive(Settings):
+    """One published archive of a set: its file name, its address if it has a direct one, SHA-256.
+
+    Without `sha256` the checksum of the first download is kept in `config/datasets/NAME.lock.json`.
+    """
+
+    file: str
+    url: str | None = None
+    sha256: str | None = None
+
+
 class DatasetCard(Settings):
     """One file of `config/datasets/`. A user changes `path`, nothing else.
 
-    `pairs`: how many images each split has, over all weathers. `same_photo`: groups of `{photo}`
-    names that show one scene, which intervals count once.
+    `pairs`: how many images each split has, over all weathers. `content`: the SHA-256 of a split's
+    files, as `python -m benchmark verify` prints it. `same_photo`: groups of `{photo}` names that
+    show one scene, which intervals count once. `archives`: what `python -m benchmark fetch` takes.
     """
 
     title: str
@@ -54,6 +73,8 @@ class DatasetCard(Settings):
     train: str | None = None
     manifest: str | None = None
     pairs: dict[str, int] = {}
+    content: dict[str, str] = {}
+    archives: tuple[Archive, ...] = ()
     same_photo: tuple[tuple[str, ...], ...] = ()
     licence: str
     source: str
@@ -74,8 +95,8 @@ def load_card(name: str) -> DatasetCard:
         raise UserError(
             f"There is no data set card '{name}' in config/datasets/.{nearest(name, known)}"
         )
-    card = configuration.parse(DatasetCard, configuration.read_yaml(file), _shown(file))
-    faults = [f"{_shown(file)}: {fault}" for fault in _card_faults(card)]
+    card = configuration.parse(DatasetCard, configuration.read_yaml(file), shown(file))
+    faults = [f"{shown(file)}: {fault}" for fault in _card_faults(card)]
     if faults:
         raise UserError("\n".join(faults))
     return card
@@ -89,8 +110,9 @@ def _card_faults(card: DatasetCard) -> list[str]:
         if weather not in (*ALL_WEATHERS, CLEAR)
     ]
     faults += [
-        f"pairs: no split '{split}'.{nearest(split, card.splits)}"
-        for split in card.pairs
+        f"{key}: no split '{split}'.{nearest(split, card.splits)}"
+        for key, splits in (("pairs", card.pairs), ("content", card.content))
+        for split in splits
         if split not in card.splits
     ]
     if _leaves(card.train or "") or _leaves(card.manifest or ""):
@@ -138,48 +160,80 @@ def verify(name: str) -> None:
     Raises UserError that lists the files that are missing or have another checksum.
     """
     card = load_card(name)
-    faults = []
-    for key, entry in _manifest(card).items():
-        path = card.folder / key
-        if not path.is_file():
-            faults.append(f"{_shown(path)} is missing")
-        elif checksum(path) != entry["sha256"]:
-            faults.append(f"{_shown(path)} differs from the set's manifest")
-    _refuse(name, faults)
+    listed = {card.folder / key: entry["sha256"] for key, entry in _manifest(card).items()}
+    facts = examine(filter(Path.is_file, listed), name)
+    missing = [f"{shown(path)} is missing" for path in listed if path not in facts]
+    differing = [
+        f"{shown(path)} differs from the set's manifest"
+        for path, fact in facts.items()
+        if fact.sha256 != listed[path]
+    ]
+    refuse(name, {"missing": missing, "differing": differing})
 
 
 def find_images(config: Config) -> pd.DataFrame:
     """All test images of a run, one row each, with checksums; columns IMAGES.
 
     Paths below the repository are relative to it; photographs without ground truth have an empty
-    `target`. Raises UserError that lists all that is wrong: a split without images or with fewer
-    than its card counts, an input without target, two inputs of one name.
+    `target`. Raises UserError that lists all that is wrong with a set: a split without images or
+    with another number than its card's, an input without target, two inputs of one name, files
+    that are no images, an input and a target of different sizes, another content than the card's.
     """
-    tables = [_images_of(name, choice) for name, choice in config.datasets.items()]
+    tables = []
+    for name, choice in config.datasets.items():
+        card_name = choice.card or name
+        card = load_card(card_name)
+        _check_choice(card_name, card, choice)
+        table, faults = images_of(name, card, choice)
+        refuse(card_name, faults)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
-def _images_of(name: str, choice: configuration.DatasetChoice) -> pd.DataFrame:
-    card_name = choice.card or name
-    card = load_card(card_name)
+def _check_choice(name: str, card: DatasetCard, choice: configuration.DatasetChoice) -> None:
     if choice.split not in card.splits:
         raise UserError(
-            f"Data set '{card_name}' has no split '{choice.split}'."
-            f"{nearest(choice.split, card.splits)}"
+            f"Data set '{name}' has no split '{choice.split}'.{nearest(choice.split, card.splits)}"
         )
     for weather in choice.weathers or ():
         if weather not in card.weathers:
             raise UserError(
-                f"Data set '{card_name}' has no weather '{weather}'."
-                f"{nearest(weather, card.weathers)}"
+                f"Data set '{name}' has no weather '{weather}'.{nearest(weather, card.weathers)}"
             )
+
+
+def images_of(
+    name: str, card: DatasetCard, choice: configuration.DatasetChoice
+) -> tuple[pd.DataFrame, Faults]:
+    """The images that an entry `name` of a run chooses (columns IMAGES), and all that is wrong."""
     split, listed = card.splits[choice.split], _manifest(card)
-    found = {weather: _pairs(card, split, weather) for weather in choice.weathers or card.weathers}
-    faults = _what_lacks(card, choice, found)
+    weathers = choice.weathers or card.weathers
+    found = {weather: find_pairs(card, split, weather) for weather in weathers}
+    faults = {
+        "without images": [
+            f"no {weather} image matches {card.path}/{split.input_of(weather)}"
+            for weather, pairs in found.items()
+            if not pairs
+        ]
+    }
+    all_weathers = found.keys() == set(card.weathers)
+    faults |= what_lacks(
+        choice.split, found, card.pairs.get(choice.split) if all_weathers else None
+    )
+    found = {weather: pairs[: choice.limit] for weather, pairs in found.items()}
+    pairs = [pair for pairs in found.values() for pair in pairs]
+    paths = sorted({path for pair in pairs for path in pair[1:] if path and path.is_file()})
+    facts = examine(paths, name)
+    faults |= what_differs(pairs, facts)
+    stated = card.content.get(choice.split)
+    if stated and all_weathers and not choice.limit and stated != content_of(card.folder, facts):
+        faults["of another content"] = [
+            f"the files of split '{choice.split}' are not those of the card's checksum"
+        ]
     first = {photo: group[0] for group in card.same_photo for photo in group}
     rows = []
     for weather, pairs in found.items():
-        for photo, source, target in pairs[: choice.limit]:
+        for photo, source, target in pairs:
             entry = listed.get(source.relative_to(card.folder).as_posix(), {})
             row = {
                 "dataset": name,
@@ -189,49 +243,22 @@ def _images_of(name: str, choice: configuration.DatasetChoice) -> pd.DataFrame:
                 "strength": entry.get("strength", ""),
             }
             for role, path in (("input", source), ("target", target)):
-                if path is None:
-                    row |= {role: "", f"{role}_sha256": ""}
-                elif path.is_file():
-                    row |= {role: _shown(path), f"{role}_sha256": checksum(path)}
-                else:
-                    faults.append(f"{_shown(path)} is missing")
+                known = path in facts
+                row[role] = shown(path) if known else ""
+                row[f"{role}_sha256"] = facts[path].sha256 if known else ""
             rows.append(row)
-    _refuse(card_name, faults)
-    return pd.DataFrame(rows, columns=list(IMAGES))
+    return pd.DataFrame(rows, columns=list(IMAGES)), faults
 
 
-def _what_lacks(
-    card: DatasetCard, choice: configuration.DatasetChoice, found: dict[str, list[Pair]]
-) -> list[str]:
-    """Weathers without images, fewer images than the card counts, names that come twice."""
-    faults = []
-    for weather, pairs in found.items():
-        if not pairs:
-            pattern = card.splits[choice.split].input_of(weather)
-            faults.append(f"no {weather} image matches {card.path}/{pattern}")
-        faults += [
-            f"the name of {str(path)!r} is not valid UTF-8"
-            for _, path, _ in pairs
-            if not is_utf8(path.name)
-        ]
-        stems = Counter(source.stem for _, source, _ in pairs)
-        faults += [f"{n} {weather} images are called '{s}'" for s, n in stems.items() if n > 1]
-    count, expected = sum(map(len, found.values())), card.pairs.get(choice.split, 0)
-    if 0 < count < expected and found.keys() == set(card.weathers):
-        faults.append(f"{count} of the {expected} images of split '{choice.split}' are there")
-    return faults
+def content(name: str, split: str) -> str:
+    """The checksum of a split's files, for its card's `content`."""
+    card = load_card(name)
+    pairs = [p for weather in card.weathers for p in find_pairs(card, card.splits[split], weather)]
+    paths = sorted({path for pair in pairs for path in pair[1:] if path})
+    return content_of(card.folder, examine(paths, name))
 
 
-def _refuse(name: str, faults: list[str]) -> None:
-    if faults:
-        shown = "\n  ".join(faults[:20])
-        raise UserError(
-            f"Data set '{name}' is not as its card says ({len(faults)} faults):\n  {shown}\n"
-            f"Run 'dvc pull --force' for the bundled set, or set 'path' in config/datasets/."
-        )
-
-
-def _pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
+def find_pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
     """(photo, input, target) of every input image, sorted by path."""
     pattern = split.input_of(weather)
     parts = BRACES.split(pattern)
@@ -269,12 +296,8 @@ def _manifest(card: DatasetCard) -> dict[str, dict]:
             listed[pair["degraded"]]["strength"] = pair["level"]
     except FileNotFoundError:
         raise UserError(
-            f"{_shown(file)}, the card's 'manifest', is missing. Run 'dvc pull' and try again."
+            f"{shown(file)}, the card's 'manifest', is missing. Run 'dvc pull' and try again."
         ) from None
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{_shown(file)} is damaged ({error}). Run 'dvc pull --force'.") from error
+        raise UserError(f"{shown(file)} is damaged ({error}). Run 'dvc pull --force'.") from error
     return listed
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

@@ -58,7 +58,7 @@ def test_all_faults_are_listed_at_once(card):
     folder = card()
     for photo in ("a b", "c"):
         (folder / "clear" / f"{photo}.png").unlink()
-    with pytest.raises(UserError, match=r"(?s)4 faults.*a b\.png is missing.*c\.png is missing"):
+    with pytest.raises(UserError, match=r"(?s)2 faults.*a b\.png is missing.*c\.png is missing"):
         find()
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_file_is_found_by_the_manifest(card):
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
     files.append({"path": "photos/gone.jpg", "sha256": "0" * 64})
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
-    with pytest.raises(UserError, match=r"(?s)c_1\.png differs from .*gone\.jpg is missing"):
+    with pytest.raises(UserError, match=r"(?s)gone\.jpg is missing.*c_1\.png differs from "):
         datasets.verify("mine")
 
 
@@ -126,7 +126,7 @@ def test_too_few_pairs_are_told(card):
 def test_too_few_pairs_and_missing_targets_are_told_together(card):
     folder = card(pairs={"test": 5})
     (folder / "clear" / "c.png").unlink()
-    with pytest.raises(UserError, match=r"(?s)3 faults.*4 of the 5.*c\.png is missing"):
+    with pytest.raises(UserError, match=r"(?s)2 faults.*4 of the 5.*c\.png is missing"):
         find()
 
 
@@ -197,8 +197,9 @@ def test_cards_fit_the_published_layouts(
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.setattr(datasets, "CARDS", tmp_path)
     for file in filter(None, (source, target)):
+        write_png(tmp_path / "image.png", np.zeros((4, 4, 3), np.uint8))
         (tmp_path / "set" / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "set" / file).write_bytes(b"")
+        (tmp_path / "image.png").rename(tmp_path / "set" / file)
     row = find(split=split, weathers=[weather]).iloc[0]
     assert (row.input, row.photo) == (str(tmp_path / "set" / source), photo)
     assert row.target == (str(tmp_path / "set" / target) if target else "")

@@ -1,4 +1,4 @@
-"""Making the bundled data, and checking that they can be made again."""
+"""Data: pulling the bundled ones and making them anew, fetching and checking other sets."""
 
 from pathlib import Path
 from typing import Annotated
@@ -36,3 +36,48 @@ def remake_pairs(
     if differing:
         raise UserError(f"{len(differing)} pairs differ from {data}: {', '.join(differing[:5])}")
     print(f"{out}: all pairs are identical to those of {data}")
+
+
+@app.command()
+def pull() -> None:
+    """Pull the data from the DVC remote; says what to do if that fails."""
+    from benchmark.pull import pull as pull_data
+
+    pull_data()
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A card of config/datasets/.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Archive, a file or an address; again for each of several."),
+    ] = None,
+    accept_licence: Annotated[bool, typer.Option(help="Agree to the licence shown.")] = False,
+) -> None:
+    """Prepare a public data set from its archives; nothing is left of one that does not fit."""
+    from benchmark import datasets
+    from benchmark import fetch as fetching
+
+    card = datasets.load_card(name)
+    print(fetching.terms(card))
+    if not accept_licence:
+        raise UserError("Add --accept-licence if you agree to the licence above.")
+    counts = fetching.fetch(name, sources or [])
+    print(
+        f"{card.path}: {', '.join(f'{count} images in {split}' for split, count in counts.items())}"
+    )
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str], typer.Argument(help="Cards of config/datasets/.")],
+) -> None:
+    """Check data sets against their cards: number, pairing, sizes, readable images, checksums."""
+    from benchmark import datasets
+    from benchmark import fetch as fetching
+
+    for name in names:
+        datasets.verify(name)
+        for split, count in fetching.check(name).items():
+            print(f"{name} {split}: {count} images, content {datasets.content(name, split)}")

@@ -1,0 +1,183 @@
+"""Real servers on the loopback interface, each in a folder of its own, for the tests of remotes.
+
+A test that asks for one whose program is not installed skips and says so.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+USER, PASSWORD = "reader", "correct horse"
+START_SECONDS = 20
+
+
+def program(name: str, package: str) -> str:
+    """The path of a server's program; the test is skipped without it."""
+    found = shutil.which(name, path=os.defpath + ":/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed (Debian package {package})")
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(command: list[str], port: int, folder: Path, **environment: str) -> Iterator[None]:
+    """Run a server until the block ends; fails with what it printed if it does not listen."""
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=os.environ | environment
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{command[0]} did not start: {log.read_text(errors='replace')}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=START_SECONDS)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def ssh(folder: Path) -> Iterator[int]:
+    """OpenSSH's server: yields its port; `folder/key` is let in, `folder/stranger` is not."""
+    server = program("sshd", "openssh-server")
+    for name in ("host", "key", "stranger"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(command, check=True)
+    port = free_port()
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\n"
+        f"AuthorizedKeysFile {folder}/key.pub\nStrictModes no\nPasswordAuthentication no\n"
+        f"PidFile none\nUsePAM no\nSubsystem sftp internal-sftp\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd as root wants it for its separated process
+    with running([server, "-D", "-e", "-f", f"{folder}/sshd_config"], port, folder):
+        yield port
+
+
+APACHE = """
+ServerName localhost
+Listen 127.0.0.1:{port}
+ServerRoot {folder}
+PidFile {folder}/pid
+ErrorLog {folder}/error.log
+DocumentRoot {folder}/www
+DavLockDB {folder}/davlock
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authn_core_module {modules}/mod_authn_core.so
+LoadModule authn_file_module {modules}/mod_authn_file.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule authz_user_module {modules}/mod_authz_user.so
+LoadModule auth_basic_module {modules}/mod_auth_basic.so
+LoadModule dav_module {modules}/mod_dav.so
+LoadModule dav_fs_module {modules}/mod_dav_fs.so
+{user}
+<Directory {folder}/www>
+  Require all granted
+</Directory>
+<Directory {folder}/www/private>
+  Dav On
+  AuthType Basic
+  AuthName data
+  AuthUserFile {folder}/users
+  Require valid-user
+</Directory>
+"""
+
+
+@contextmanager
+def apache(folder: Path) -> Iterator[int]:
+    """Apache: yields its port. `folder/www` is public; `/private` is WebDAV behind a password."""
+    server = program("apache2", "apache2")
+    (folder / "www" / "private").mkdir(parents=True)
+    digest = subprocess.run(
+        ["openssl", "passwd", "-apr1", PASSWORD], check=True, capture_output=True, text=True
+    )
+    (folder / "users").write_text(f"{USER}:{digest.stdout}")
+    port, user = free_port(), ""
+    if os.geteuid() == 0:
+        user = "User www-data\nGroup www-data"
+        for path in [folder, *folder.rglob("*")]:
+            shutil.chown(path, "www-data", "www-data")
+        for path in folder.parents:
+            if path.stat().st_mode & 0o777 == 0o700:  # pytest's folders; Apache must pass through
+                path.chmod(0o711)
+    config = APACHE.format(port=port, folder=folder, modules="/usr/lib/apache2/modules", user=user)
+    (folder / "apache.conf").write_text(config)
+    with running([server, "-D", "FOREGROUND", "-f", f"{folder}/apache.conf"], port, folder):
+        yield port
+
+
+@contextmanager
+def s3(folder: Path) -> Iterator[int]:
+    """nanio, a small S3-compatible server that checks signatures: its port. Bucket `data`."""
+    if find_spec("nanio") is None:
+        pytest.skip("nanio, an S3-compatible server, is not installed (pip install nanio)")
+    (folder / "buckets" / "data").mkdir(parents=True)
+    port = free_port()
+    command = [sys.executable, "-m", "nanio.cli", "serve", "--data-dir", f"{folder}/buckets"]
+    keys = {"NANIO_ACCESS_KEY": USER, "NANIO_SECRET_KEY": PASSWORD}
+    with running([*command, "--host", "127.0.0.1", "--port", str(port)], port, folder, **keys):
+        yield port
+
+
+@contextmanager
+def cut_after(port: int, limit: int) -> Iterator[int]:
+    """A proxy before a server, which hangs up for good after `limit` bytes of reply: its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    passed = [0]
+
+    def pump(source: socket.socket, sink: socket.socket, counted: bool) -> None:
+        with suppress(OSError):
+            while chunk := source.recv(16384):
+                passed[0] += len(chunk) * counted
+                if passed[0] > limit:
+                    break
+                sink.sendall(chunk)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            if passed[0] > limit:
+                client.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", port))
+            for ends in ((client, server, False), (server, client, True)):
+                threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
