@@ -2,6 +2,7 @@
 
 import glob
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -191,7 +192,7 @@ def _images_of(name: str, choice: configuration.DatasetChoice) -> pd.DataFrame:
             for role, path in (("input", source), ("target", target)):
                 if path is None:
                     row |= {role: "", f"{role}_sha256": ""}
-                elif path.is_file():
+                elif os.path.isfile(path):  # False, not an error, where a name is too long
                     row |= {role: _shown(path), f"{role}_sha256": checksum(path)}
                 else:
                     faults.append(f"{_shown(path)} is missing")
