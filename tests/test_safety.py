@@ -1,5 +1,6 @@
 """What comes from elsewhere (files, their names, tables) runs no code and leads nowhere else."""
 
+import json
 import re
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from benchmark.run_tables import read_scores
 from tests.synthetic_run import card, make_run
 
 HOSTILE = (
-    "a b", "it's", 'say "x"', "new\nline", "日本", "-rf", "$(touch pwned)", "`touch pwned`", "; touch pwned",
-    "a#b?c%20d", "<img src=x onerror=alert(1)>", "=1+1", "{photo}", "&amp;", "NA", "..x", "a\\b", "%2e%2e",
+    "a b", "it's", 'say "x"', "new\nline", "日本", "-rf", "$(touch pwned)", "`touch pwned`",
+    "; touch pwned", "a#b?c%20d", "<img src=x onerror=alert(1)>", "=1+1", "{photo}", "&amp;", "NA",
+    "..x", "a\\b", "%2e%2e",
 )  # fmt: skip
 
 
@@ -42,17 +44,14 @@ class References(HTMLParser):
 def run(tmp_path_factory):
     """A run through all verbs but the figures, on images with hostile names."""
     root = tmp_path_factory.mktemp("hostile")
-    rng = np.random.default_rng(0)
+    rng, photos = np.random.default_rng(0), root / "it's a $(touch pwned) set"
     for name in HOSTILE:
         clean = rng.integers(0, 200, (16, 16, 3)).astype(np.uint8)
-        write_png(root / "it's a $(touch pwned) set" / "clear" / f"{name}.png", clean)
-        write_png(root / "it's a $(touch pwned) set" / "rain" / f"{name}.png", clean + np.uint8(9))
-    write_png(
-        root / "it's a $(touch pwned) set" / "trained.png",
-        rng.integers(0, 99, (16, 24, 3)).astype(np.uint8),
-    )
+        write_png(photos / "clear" / f"{name}.png", clean)
+        write_png(photos / "rain" / f"{name}.png", clean + np.uint8(9))
+    write_png(photos / "trained.png", rng.integers(0, 99, (16, 24, 3)).astype(np.uint8))
     values = {
-        "title": "<b>Hostile</b>", "path": str(root / "it's a $(touch pwned) set"), "weathers": ["rain"],
+        "title": "<b>Hostile</b>", "path": str(photos), "weathers": ["rain"],
         "train": "trained.png", "licence": "none", "source": "here", "citation": "none",
         "splits": {"test": {"input": "{weather}/{photo}.png", "target": "clear/{photo}.png"}},
     }  # fmt: skip
@@ -102,8 +101,8 @@ def test_every_link_to_a_hostile_name_leads_to_its_file(run):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("input", "../{photo}.png"), ("input", "/etc/{photo}.png"), ("target", "rain/../../{photo}"),
-        ("train", "../*.png"), ("manifest", "/etc/passwd"),
+        ("input", "../{photo}.png"), ("input", "/etc/{photo}.png"),
+        ("target", "rain/../../{photo}"), ("train", "../*.png"), ("manifest", "/etc/passwd"),
     ],
 )  # fmt: skip
 def test_a_card_cannot_lead_out_of_its_path(tmp_path, monkeypatch, key, value):
@@ -144,14 +143,12 @@ def test_a_report_takes_images_and_no_other_files(tmp_path):
 
 def test_no_code_runs_what_a_file_says():
     """ruff's rules of flake8-bandit: pickle, eval, exec, shells, yaml.load and their like."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--select", "S", "benchmark", "methods"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    sources = [
-        p.read_text() for top in ("benchmark", "methods") for p in (ROOT / top).rglob("*.py")
-    ]
+    tops = ("benchmark", "methods")
+    command = [sys.executable, "-m", "ruff", "check", "--output-format", "json", *tops]
+    command += ["--select", "S", "--ignore", "S101,S603,S606,S607"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert json.loads(done.stdout) == []
+    sources = [path.read_text() for top in tops for path in (ROOT / top).rglob("*.py")]
     loads = [call for text in sources for call in re.findall(r"torch\.load\([^)]*\)", text)]
     assert loads and all("weights_only=True" in call for call in loads)
     assert not any("allow_pickle" in text for text in sources)
