@@ -8,6 +8,9 @@ verbs wrote, half from a finished run that is made anew. At once after the kill 
 whole, and either the old or the new one. Then the verb and all later ones up to scores.csv are run
 again: each must succeed, nothing partial may be left, and every result must be byte for byte that
 of an undisturbed run, but for what clocks and memory meters say.
+
+Last, every verb is run where files can grow to some bytes only, which fails like a full disk does:
+it must end well or with one line that names the file, lose nothing, and go on when there is room.
 """
 
 import argparse
@@ -19,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,17 +48,20 @@ STAGES: dict[str, tuple[str, ...]] = {
     "figures": ("figures", workspace.RUN),
     "report": ("report", workspace.RUN),
 }
+LIMITS = (2000, 20_000)  # bytes of a file, fewer than most results have
 SLOWEST = 0.1  # seconds from a change of a file to the kill
 
 
 @dataclass
 class Point:
-    """One kill: in which stage, from a finished run or not, at which change of a file, how late."""
+    """One disturbance: of which stage, from a finished run or not; at which change of a file and
+    how long after it, or with what limit on a file's bytes."""
 
     stage: str
     finished: bool
-    operation: int
-    delay: float
+    operation: int | None = None
+    delay: float = 0.0
+    limit: int | None = None
     killed: bool = False
     outcome: str = ""
 
@@ -62,7 +69,8 @@ class Point:
 class Campaign:
     """A workspace with an undisturbed run in it, and the process that runs verbs there."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, stages: Sequence[str] = tuple(STAGES)):
+        self.stages = stages
         self.folder = workspace.make(folder / "workspace")
         self.states = folder / "states"
         self.run = self.folder / workspace.RUN
@@ -71,7 +79,7 @@ class Campaign:
         command = [sys.executable, str(ROOT / "tests" / "campaigns" / "victim.py")]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen(command, cwd=self.folder, text=True, **pipes)
-        for stage in STAGES:
+        for stage in stages:
             self._keep(stage)
             self.operations[stage] = self.finish(stage)
         self._keep("end")
@@ -81,8 +89,12 @@ class Campaign:
         self.process.stdin.close()
         self.process.wait()
 
-    def ask(self, stage: str, operation: int | None = None, delay: float = 0.0) -> dict:
-        request = {"verb": STAGES[stage], "after": operation, "delay": delay, "log": str(self.log)}
+    def ask(
+        self, stage: str, after: int | None = None, delay=0.0, limit: int | None = None
+    ) -> dict:
+        """Run a stage, and kill it if `after` is given; how it ended (see victim.py)."""
+        how = {"after": after, "delay": delay, "limit": limit}
+        request = {"verb": STAGES[stage], "log": str(self.log), **how}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
@@ -105,10 +117,26 @@ class Campaign:
         before = whole.contents(self.run)
         point.killed = self.ask(point.stage, point.operation, point.delay)["killed"]
         faults = whole.damage(self.run, before, self.end)
-        names = [*STAGES]
-        last = max(names.index("collect"), names.index(point.stage))
+        point.outcome = "; ".join([*faults, *self._go_on(point.stage)]) or "ok"
+
+    def try_limit(self, point: Point) -> None:
+        """Run a stage where files can grow to `point.limit` bytes only, then with room again."""
+        shutil.rmtree(self.run)
+        shutil.copytree(self.states / ("end" if point.finished else point.stage), self.run)
+        before = whole.contents(self.run)
+        code = self.ask(point.stage, limit=point.limit)["code"]
+        faults, text = whole.damage(self.run, before, self.end), self.log.read_text()
+        point.killed = code != 0
+        if code and (code != 1 or "error: " not in text or "Traceback" in text):
+            faults.append(f"ended with {code}: {text[-300:]}")
+        point.outcome = "; ".join([*faults, *self._go_on(point.stage)]) or "ok"
+
+    def _go_on(self, first: str) -> list[str]:
+        """Run a stage and the later ones up to scores.csv; what is then wrong with the run."""
+        faults, names = [], [*self.stages]
+        last = max(names.index("collect"), names.index(first))
         try:
-            for stage in names[names.index(point.stage) : last + 1]:
+            for stage in names[names.index(first) : last + 1]:
                 self.finish(stage)
         except RuntimeError as error:
             faults.append(f"run again: {error}")
@@ -116,7 +144,7 @@ class Campaign:
         for name, path in whole.files(self.run).items():
             if path.suffix == ".pt" or whole.content(path) != self.end.get(name):
                 faults.append(f"run again: {name} is not that of the undisturbed run")
-        point.outcome = "; ".join(faults) or "ok"
+        return faults
 
 
 def points(operations: dict[str, int], number: int, seed: int) -> list[Point]:
@@ -134,7 +162,7 @@ def points(operations: dict[str, int], number: int, seed: int) -> list[Point]:
 
 def table(tried: list[Point]) -> str:
     """A Markdown table: a row a stage, with how many points there were and what came of them."""
-    lines = ["| stage | points | killed before its end | outcome |", "|---|---:|---:|---|"]
+    lines = ["| stage | points | stopped before its end | outcome |", "|---|---:|---:|---|"]
     for stage in STAGES:
         own = [point for point in tried if point.stage == stage]
         outcomes = Counter(point.outcome for point in own).most_common()
@@ -151,17 +179,19 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         campaign = Campaign(Path(folder))
-        tried = points(campaign.operations, arguments.points, arguments.seed)
-        for number, point in enumerate(tried, 1):
-            campaign.try_point(point)
-            print(f"{number}/{len(tried)} {point}", file=sys.stderr, flush=True)
+        kills = points(campaign.operations, arguments.points, arguments.seed)
+        full = [Point(s, f, limit=n) for s in STAGES for f in (False, True) for n in LIMITS]
+        for number, point in enumerate([*kills, *full], 1):
+            (campaign.try_limit if point.limit else campaign.try_point)(point)
+            print(f"{number}/{len(kills) + len(full)} {point}", file=sys.stderr, flush=True)
         campaign.close()
+    tried = [*kills, *full]
     if arguments.out:
         with arguments.out.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, asdict(tried[0]))
             writer.writeheader()
             writer.writerows(map(asdict, tried))
-    print(table(tried))
+    print(f"Killed:\n\n{table(kills)}\n\nNo room:\n\n{table(full)}")
     sys.exit(any(point.outcome != "ok" for point in tried))
 
 

@@ -3,12 +3,16 @@
 Started in a workspace; each line of its input is a JSON request, each line of its output the
 answer. Forking spares every verb the seconds that importing torch takes.
 
-    {"verb": [...], "after": N, "delay": SECONDS, "log": FILE}     N: null to let it finish
+    {"verb": [...], "after": N, "delay": SECONDS, "log": FILE, "limit": BYTES}
     {"operations": N, "killed": true, "code": STATUS}
+
+`after` is null for a verb that is to finish, `limit` for one that may write files of any size: a
+file that grows beyond it fails as on a full disk.
 """
 
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -43,6 +47,8 @@ def count_operations(after: int | None, delay: float, tell: int) -> list[int]:
 def child(request: dict, tell: int) -> None:
     """Run the verb as the command line would and leave with its status."""
     os.setsid()
+    if request["limit"] is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit"],) * 2)
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -1,0 +1,143 @@
+"""A kill at any moment, a full disk: files are whole or absent, and the same command goes on.
+
+A few points of the campaigns `tests.campaigns.killed` and `killed_workflow`.
+"""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from benchmark import work_lock
+from benchmark.atomic import PARTIAL, atomic_folder, atomic_path, write_text
+from benchmark.errors import NotWritten
+from benchmark.registry import ROOT
+from tests.campaigns.killed import STAGES, Campaign, Point
+
+# No figures: a report does without, and they are the slowest.
+VERBS = [stage for stage in STAGES if stage != "figures"]
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory):
+    if not (ROOT / "data" / "manifest.json").exists():
+        pytest.skip("the data are not here: run 'dvc pull'")
+    campaign = Campaign(tmp_path_factory.mktemp("killed"), VERBS)
+    yield campaign
+    campaign.close()
+
+
+@pytest.mark.parametrize("stage", ["train", "report"])
+def test_a_kill_leaves_whole_files_and_the_next_run_the_same_results(campaign, stage):
+    point = Point(stage, finished=False, operation=campaign.operations[stage] // 2)
+    campaign.try_point(point)
+    assert (point.killed, point.outcome) == (True, "ok")
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_loses_nothing(campaign):
+    point = Point("restore unet", finished=True, limit=2000)
+    campaign.try_limit(point)
+    assert (point.killed, point.outcome) == (True, "ok")
+    assert campaign.ask("train", limit=2000)["code"] == 1
+    last = campaign.log.read_text().splitlines()[-1]
+    assert last.startswith("error: ") and "cannot be written (File too large)" in last
+
+
+def die_while_writing(folder, code):
+    """Start a process that dies while it writes below `folder`."""
+    program = f"""
+import os, signal, sys
+from benchmark.atomic import atomic_folder, atomic_path
+with {code} as temporary:
+    (temporary / 'part' if temporary.is_dir() else temporary).write_text('half')
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "kind", ["atomic_path(sys.argv[1] + '/a.csv')", "atomic_folder(sys.argv[1] + '/a')"]
+)
+def test_what_a_killed_writer_left_is_gone_after_the_next(tmp_path, kind):
+    write_text(tmp_path / "a.csv", "whole")
+    die_while_writing(tmp_path, kind)
+    assert (tmp_path / "a.csv").read_text() == "whole"
+    assert len(list(tmp_path.glob(f"{PARTIAL}*"))) == 1
+    program = "import sys; from benchmark.atomic import write_text; write_text(sys.argv[1], '')"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "b")], cwd=ROOT, check=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "b"]
+
+
+def test_a_file_that_is_being_written_is_not_swept(tmp_path):
+    with atomic_path(tmp_path / "a") as temporary:
+        program = "import sys; from benchmark.atomic import write_text; write_text(sys.argv[1], '')"
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / "b")], cwd=ROOT, check=True)
+        temporary.write_text("slow")
+    assert (tmp_path / "a").read_text() == "slow"
+
+
+def test_an_error_keeps_the_old_folder_and_success_replaces_all_of_it(tmp_path):
+    with atomic_folder(tmp_path / "a") as new:
+        (new / "old").touch()
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "a") as new:
+        (new / "half").touch()
+        raise RuntimeError
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["old"]
+    with atomic_folder(tmp_path / "a") as new:
+        (new / "new").touch()
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_the_disk_refuses_is_named(tmp_path):
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(NotWritten, match=r"file/x\.csv cannot be written \(Not a directory\)"):
+        write_text(tmp_path / "file" / "x.csv", "")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(NotWritten, match=r"file cannot be written \(File too large\)"):
+            write_text(tmp_path / "file", "x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "file").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory in which a workflow was killed."""
+    monkeypatch.setattr(work_lock, "held", {})
+    locks = tmp_path / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/x")
+    yield tmp_path / ".snakemake"
+    for handle in work_lock.held.values():
+        os.close(handle)
+
+
+def test_the_locks_of_a_dead_workflow_are_cleared(folder):
+    assert "was killed" in work_lock.clear_stale(folder)
+    assert not (folder / "locks").exists()
+    assert work_lock.clear_stale(folder) == ""
+
+
+def test_the_locks_of_a_living_job_are_kept_and_it_is_named(folder):
+    program = (
+        "import sys; from pathlib import Path; from benchmark import work_lock;"
+        "work_lock.hold(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT}
+    with subprocess.Popen([sys.executable, "-c", program, str(folder)], **pipes) as job:
+        job.stdout.readline()
+        told = work_lock.clear_stale(folder)
+        assert "is at work here" in told
+        if os.path.exists("/proc/locks"):
+            assert f"process {job.pid}" in told
+        assert (folder / "locks" / "0.output.lock").exists()
+        job.stdin.close()
+    assert "was killed" in work_lock.clear_stale(folder)
