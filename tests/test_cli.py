@@ -95,8 +95,9 @@ def test_ctrl_c_is_130_and_leaves_no_half_file(folder):
         # A shell's background jobs ignore Ctrl-C, and so would their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list((folder / "out").glob("*.png")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 300
+    # A whole file, not a partial one, whose name starts with a dot.
+    while not list((folder / "out").glob("[0-9]*.png")) and time.monotonic() < deadline:
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
     _, error = running.communicate(timeout=60)
