@@ -28,6 +28,13 @@ from benchmark.report.provenance import photo_credits
 from benchmark.report.run_data import RunData
 
 HERE = Path(__file__).parent
+TABLES = (  # of a run, to link to where they are
+    "leaderboard.csv",
+    "leaderboard.md",
+    "leaderboard.tex",
+    "comparisons.csv",
+    "comparisons.md",
+)
 OWN_SECTIONS = ("config", "datasets")  # parts of the manifest shown apart from the rest
 NIQE = "no-reference/niqe"
 
@@ -207,6 +214,11 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         tables=tables,
         choices=_choices(tables),
         charts=chart_data(data),
+        files=[
+            {"name": name, "href": link(f"../{name}")}
+            for name in TABLES
+            if (data.run_dir / name).is_file()
+        ],
         figures=[_drawn(data, figure) for figure in data.figures],
         photos=[{"name": name, "photos": group} for name, group in groups.items()],
         leader=" and ".join(dict.fromkeys(map(data.label, leading))),

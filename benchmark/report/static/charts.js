@@ -68,6 +68,10 @@ function put(id, options, marked) {
     height: Math.max(300, Math.min(440, place.clientWidth * 0.75)),
     marginLeft: 58, marginTop: 34, marginBottom: 46, grid: true, style: { fontSize: "13px" }, ...options, marks: marked,
   });
+  // Plot labels groups that have no role, which assistive technology ignores.
+  for (const group of chart.querySelectorAll("svg[aria-label], g[aria-label]")) {
+    group.setAttribute("role", "group");
+  }
   chart.addEventListener("focusin", (event) => {
     const mark = event.target.closest("a");
     if (!mark) return;
