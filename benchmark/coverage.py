@@ -18,41 +18,45 @@ from benchmark.statistics import (
 )
 
 PHOTOS, NOISE, RUNS, RESAMPLES = 12, 0.1, 2000, 999
+BLOCK = 100  # runs that share their draws
 SEEDS = (2, 3, 5)
 SPREADS = (0.0, 0.1, 0.3, 1.0)  # standard deviations of seeds
 
 
 def simulate(generator: np.random.Generator, seeds: int, spread: float) -> Array:
-    """Scores (seeds, PHOTOS) of a method whose true mean is 0."""
-    photo = generator.normal(0, 1, (1, PHOTOS))
-    seed = generator.normal(0, spread, (seeds, 1))
-    return photo + seed + generator.normal(0, NOISE, (seeds, PHOTOS))
+    """Scores (seeds, PHOTOS, BLOCK) of methods whose true mean is 0."""
+    photo = generator.normal(0, 1, (1, PHOTOS, BLOCK))
+    seed = generator.normal(0, spread, (seeds, 1, BLOCK))
+    return photo + seed + generator.normal(0, NOISE, (seeds, PHOTOS, BLOCK))
 
 
-def drawn_alike(scores: Array, generator: np.random.Generator) -> tuple[float, float]:
-    """The interval where seeds are drawn with replacement just as photos are."""
+def drawn_alike(scores: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+    """The ends (BLOCK,) of intervals where seeds are drawn with replacement just as photos are."""
     photos = draw_photos(PHOTOS, generator, RESAMPLES) / PHOTOS
     seeds = draw_photos(len(scores), generator, RESAMPLES) / len(scores)
-    means = np.einsum("rs,sp,rp->r", seeds, scores, photos)
-    low, high = np.quantile(means, interval_levels(PHOTOS))
-    return float(low), float(high)
+    means = sum(seeds[:, [s]] * (photos @ of_seed) for s, of_seed in enumerate(scores))
+    low, high = np.quantile(means, interval_levels(PHOTOS), axis=0)
+    return low, high
 
 
 def coverage(seeds: int, spread: float, runs: int = RUNS) -> tuple[float, float, float]:
     """The share of runs whose interval holds 0: the suite's, photos alone, drawing both."""
-    generator = numpy_generator("coverage", seeds, round(100 * spread))
     names = [f"{number:02d}" for number in range(PHOTOS)]
-    hits = np.zeros(3)
-    for _ in range(runs):
-        scores = simulate(generator, seeds, spread)
-        means, options = scores.mean(axis=0), {"resamples": RESAMPLES}
-        both = seed_variance(scores.mean(axis=1, keepdims=True))
-        whole = mean_interval(means, names, generator, seeds=both, **options)
-        alone = mean_interval(means, names, generator, **options)
-        ends = [(whole.low[0], whole.high[0]), (alone.low[0], alone.high[0])]
-        ends.append(drawn_alike(scores, generator))
-        hits += [low <= 0 <= high for low, high in ends]
-    return tuple(float(share) for share in hits / runs)
+    hits, blocks = np.zeros(3), runs // BLOCK
+    for block in range(blocks):
+        parts = ("coverage", seeds, round(100 * spread), block)
+        scores = simulate(numpy_generator(*parts), seeds, spread)
+        means, variance = scores.mean(axis=0), seed_variance(scores.mean(axis=1))
+        found = [
+            mean_interval(
+                means, names, numpy_generator(*parts, "draw"), seeds=of_seeds, resamples=RESAMPLES
+            )
+            for of_seeds in (variance, None)
+        ]
+        ends = [(each.low, each.high) for each in found]
+        ends.append(drawn_alike(scores, numpy_generator(*parts, "draw")))
+        hits += [np.mean((low <= 0) & (high >= 0)) for low, high in ends]
+    return tuple(float(share) for share in hits / blocks)
 
 
 def main() -> None:
