@@ -15,7 +15,7 @@ else
 INSTALL := -r requirements.in
 endif
 
-.PHONY: benchmark test setup lint docs help
+.PHONY: benchmark test setup lint docs audit campaign-kill campaign-fuzz help
 .DEFAULT_GOAL := help
 
 benchmark: setup ## set up, pull the data, run everything, print the leaderboard
@@ -47,5 +47,17 @@ docs: setup ## write the documentation as a site, site/index.html
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo 'site/index.html'
 
+audit: setup ## look the locked packages up among the known vulnerabilities (needs a network)
+	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && \
+		$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
+	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
+
+campaign-kill: setup ## kill a run's verbs and a whole workflow at random moments (docs/robustness.md)
+	@python -m tests.campaigns.killed
+	@python -m tests.campaigns.killed_workflow
+
+campaign-fuzz: setup ## feed wrong files to everything that reads one (docs/robustness.md)
+	@python -m tests.campaigns.fuzz
+
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'

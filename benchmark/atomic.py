@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from benchmark.errors import NotWritten
+from benchmark.errors import DISK_FAULTS, NotWritten
 
 PARTIAL = ".partial-"
 
@@ -123,4 +123,10 @@ def _named_faults(path: Path) -> Iterator[None]:
         # Without a number it is not the system's: Pillow calls a damaged image an OSError too.
         if error.errno and (path.is_relative_to(at) or at.is_relative_to(path.parent)):
             raise NotWritten.because(path, error) from error
+        raise
+    except RuntimeError as error:
+        # What torch makes of an error of the file that it writes to.
+        cause = error.__context__
+        if isinstance(cause, OSError) and cause.errno in DISK_FAULTS:
+            raise NotWritten.because(path, cause) from error
         raise

@@ -118,8 +118,9 @@ def _card_faults(card: DatasetCard) -> list[str]:
     if _leaves(card.train or "") or _leaves(card.manifest or ""):
         faults.append("train and manifest lie below the set's path, without '..'")
     for name, split in card.splits.items():
-        patterns = [split.input] if isinstance(split.input, str) else split.input.values()
-        if any(not pattern or _leaves(pattern) for pattern in (*patterns, split.target or "")):
+        patterns = [split.input] if isinstance(split.input, str) else [*split.input.values()]
+        patterns += [] if split.target is None else [split.target]
+        if any(not pattern or _leaves(pattern) for pattern in patterns):
             faults.append(f"splits.{name}: patterns lie below the set's path, without '..'")
         for weather in card.weathers:
             if isinstance(split.input, dict) and weather not in split.input:

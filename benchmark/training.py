@@ -192,7 +192,7 @@ class _Run:
     def save(self, path: Path) -> None:
         state = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {k: getattr(self, k) for k in ("step", "seconds", "curve", "settings")}
-        # Through a file of Python's, so that a full disk is an OSError like any other writer's.
+        # Through a file of Python's, so that an error tells what the disk said.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
 

@@ -95,7 +95,7 @@ def test_an_error_keeps_the_old_folder_and_success_replaces_all_of_it(tmp_path):
 
 def test_what_the_disk_refuses_is_named(tmp_path):
     (tmp_path / "file").write_text("old")
-    with pytest.raises(NotWritten, match=r"file/x\.csv cannot be written \(Not a directory\)"):
+    with pytest.raises(NotWritten, match=r"file/x\.csv cannot be written \(File exists\)"):
         write_text(tmp_path / "file" / "x.csv", "")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -141,3 +141,16 @@ def test_the_locks_of_a_living_job_are_kept_and_it_is_named(folder):
         assert (folder / "locks" / "0.output.lock").exists()
         job.stdin.close()
     assert "was killed" in work_lock.clear_stale(folder)
+
+
+def test_what_torch_makes_of_a_full_disk_is_named_too(tmp_path):
+    program = """
+import resource, sys, torch
+from benchmark.atomic import atomic_path
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+with atomic_path(sys.argv[1]) as temporary, temporary.open('wb') as file:
+    torch.save({'a': torch.zeros(9000)}, file)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "checkpoint.pt")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "NotWritten" in done.stderr and "cannot be written (File too large)" in done.stderr
