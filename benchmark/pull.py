@@ -68,7 +68,7 @@ def _advice(name: str, settings: dict, said: str) -> str:
     if not scheme:
         return (
             "Is the folder whole? 'git status data-store' tells, 'git checkout data-store' "
-            "restores the bundled one."
+            "restores it."
         )
     if "is supported, but requires these missing dependencies" in said:
         return "Install the extra that DVC names above."
