@@ -4,8 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CONFIG ?= config/default.yaml
-PULL := dvc pull --quiet || { echo 'The data could not be pulled. Is the remote in data-store/ whole?' \
-	"'git status data-store' tells, 'git checkout data-store' restores it."; exit 1; }
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # The lock is for Linux on x86_64; elsewhere pip resolves the direct dependencies anew.
@@ -19,12 +17,12 @@ endif
 .DEFAULT_GOAL := help
 
 benchmark: setup ## set up, pull the data, run everything, print the leaderboard
-	@$(PULL)
+	@python -m benchmark pull
 	@snakemake --cores all --config run=$(CONFIG)
 	@python -m benchmark show --config $(CONFIG)
 
 test: setup ## set up, pull the data, run the tests
-	@$(PULL)
+	@python -m benchmark pull
 	@python -m pytest -q
 
 setup: $(VENV)/installed ## make .venv and install the locked dependencies

@@ -11,7 +11,7 @@ from benchmark.errors import UserError
 
 TRIES, PAUSE = 5, 1.0  # seconds, doubled after each failed try
 CONNECT_SECONDS, SILENCE_SECONDS = 10, 60
-CHUNK = 2**20
+CHUNK = 2**16  # what a broken connection loses at most
 
 
 class _TryAgain(Exception):

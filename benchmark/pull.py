@@ -15,7 +15,14 @@ from benchmark.errors import UserError
 from benchmark.registry import ROOT
 
 PROBE_SECONDS = 10
-REFUSED = ("permission denied", "forbidden", "unauthorized", "access denied", "401", "403")
+REFUSED = (
+    "permission denied",
+    "forbidden",
+    "unauthorized",
+    "access denied",
+    "http 401",
+    "http 403",
+)
 UNREACHABLE = (
     "connect call failed", "could not connect", "cannot connect", "connection refused",
     "name or service not known", "nodename nor servname", "timed out", "timeout",
@@ -61,10 +68,12 @@ def _advice(name: str, settings: dict, said: str) -> str:
     if not scheme:
         return (
             "Is the folder whole? 'git status data-store' tells, 'git checkout data-store' "
-            "restores the bundled one."
+            "restores it."
         )
     if "is supported, but requires these missing dependencies" in said:
         return "Install the extra that DVC names above."
+    if any(words in said for words in INTERRUPTED):
+        return "The transfer broke off. Try again: files that have arrived whole are kept."
     if scheme.startswith(("http", "webdav")):
         said += _probe(settings)
     if any(words in said for words in REFUSED):
@@ -77,8 +86,6 @@ def _advice(name: str, settings: dict, said: str) -> str:
             "The server does not answer. Check that it runs and the URL's host and port "
             f"('dvc remote modify {name} url ...'), then try again."
         )
-    if any(words in said for words in INTERRUPTED):
-        return "The transfer broke off. Try again: files that have arrived whole are kept."
     if "missing-files" in said:
         return (
             "The remote lacks these files. Run 'dvc push' where the data are, or check the folder "
@@ -105,4 +112,4 @@ def _probe(settings: dict) -> str:
         )
     except requests.RequestException:
         return " could not connect"
-    return f" {answer.status_code}" if answer.status_code in (401, 403) else ""
+    return f" http {answer.status_code}"

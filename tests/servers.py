@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -112,25 +113,30 @@ LoadModule dav_fs_module {modules}/mod_dav_fs.so
 
 @contextmanager
 def apache(folder: Path) -> Iterator[int]:
-    """Apache: yields its port. `folder/www` is public; `/private` is WebDAV behind a password."""
+    """Apache: yields its port. `folder/www` is public; `/private` is WebDAV behind a password.
+
+    It runs as another user, who may not enter pytest's folders: `folder/www` is a link.
+    """
     server = program("apache2", "apache2")
-    (folder / "www" / "private").mkdir(parents=True)
-    digest = subprocess.run(
-        ["openssl", "passwd", "-apr1", PASSWORD], check=True, capture_output=True, text=True
-    )
-    (folder / "users").write_text(f"{USER}:{digest.stdout}")
-    port, user = free_port(), ""
-    if os.geteuid() == 0:
-        user = "User www-data\nGroup www-data"
-        for path in [folder, *folder.rglob("*")]:
-            shutil.chown(path, "www-data", "www-data")
-        for path in folder.parents:
-            if path.stat().st_mode & 0o777 == 0o700:  # pytest's folders; Apache must pass through
-                path.chmod(0o711)
-    config = APACHE.format(port=port, folder=folder, modules="/usr/lib/apache2/modules", user=user)
-    (folder / "apache.conf").write_text(config)
-    with running([server, "-D", "FOREGROUND", "-f", f"{folder}/apache.conf"], port, folder):
-        yield port
+    with tempfile.TemporaryDirectory(prefix="unweather-apache-") as name:
+        root = Path(name)
+        (root / "www" / "private").mkdir(parents=True)
+        (folder / "www").symlink_to(root / "www")
+        digest = subprocess.run(
+            ["openssl", "passwd", "-apr1", PASSWORD], check=True, capture_output=True, text=True
+        )
+        (root / "users").write_text(f"{USER}:{digest.stdout}")
+        port, user = free_port(), ""
+        if os.geteuid() == 0:
+            user = "User www-data\nGroup www-data"
+            for path in [root, *root.rglob("*")]:
+                shutil.chown(path, "www-data", "www-data")
+        config = APACHE.format(
+            port=port, folder=root, modules="/usr/lib/apache2/modules", user=user
+        )
+        (root / "apache.conf").write_text(config)
+        with running([server, "-D", "FOREGROUND", "-f", f"{root}/apache.conf"], port, root):
+            yield port
 
 
 @contextmanager

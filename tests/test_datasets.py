@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmark import datasets
+from benchmark import datasets, examine
 from benchmark.config import Config
 from benchmark.errors import UserError
 from benchmark.images import write_png
@@ -25,6 +25,7 @@ CARD = {
 def card(tmp_path, monkeypatch):
     """Writes a card, and a set in RESIDE's layout: two hazy versions of each of two photos."""
     monkeypatch.setattr(datasets, "CARDS", tmp_path)
+    monkeypatch.setattr(examine, "CACHE", tmp_path / "cache.sqlite")
     for photo in ("a b", "c"):
         write_png(tmp_path / "set" / "clear" / f"{photo}.png", np.zeros((4, 4, 3), np.uint8))
         for level in (1, 2):
@@ -127,6 +128,46 @@ def test_too_few_pairs_and_missing_targets_are_told_together(card):
     folder = card(pairs={"test": 5})
     (folder / "clear" / "c.png").unlink()
     with pytest.raises(UserError, match=r"(?s)2 faults.*4 of the 5.*c\.png is missing"):
+        find()
+
+
+def test_more_pairs_than_the_card_counts_are_told(card):
+    card(pairs={"test": 3})
+    with pytest.raises(UserError, match="4 of the 3 images of split 'test' are there"):
+        find()
+
+
+def test_pairs_of_different_sizes_and_broken_images_are_told_together(card):
+    folder = card()
+    write_png(folder / "clear" / "c.png", np.zeros((5, 4, 3), np.uint8))
+    (folder / "hazy" / "a b_2.png").write_bytes(b"no image")
+    message = r"(?s)3 faults.*a b_2\.png' is not an image.*c_1\.png has 4×4 pixels, its target 4×5"
+    with pytest.raises(UserError, match=message):
+        find()
+
+
+def test_of_many_faults_of_a_kind_the_first_are_shown_with_their_number(card):
+    folder = card()
+    for i in range(30):
+        (folder / "hazy" / f"lost{i:02}_1.png").write_bytes(b"")
+    with pytest.raises(UserError, match="60 faults") as told:
+        find()
+    shown = str(told.value)
+    assert shown.count("is missing") == shown.count("not an image") == 20
+    assert shown.count("and 10 more that are") == 2
+
+
+def test_content_is_compared_with_the_card(card):
+    folder = card()
+    stated = datasets.content("mine", "test")
+    card(content={"test": stated})
+    assert len(find()) == 4
+    write_png(folder / "hazy" / "c_2.png", np.full((4, 4, 3), 9, np.uint8))
+    with pytest.raises(UserError, match="files of split 'test' are not those of the card's check"):
+        find()
+    assert len(find(limit=1)) == 1  # a part cannot be compared
+    card(content={"tset": stated})
+    with pytest.raises(UserError, match=r"content: no split 'tset'.*Did you mean 'test'"):
         find()
 
 

@@ -129,7 +129,7 @@ def test_data_go_to_a_server_and_come_back(repository, tmp_path, monkeypatch, na
             pull(repository)
         assert not (data / "big").exists()
 
-        with servers.cut_after(port, 300_000) as cut:
+        with servers.cut_after(port, 200_000) as cut:
             use(repository, kind.settings(cut, tmp_path, True))
             with pytest.raises(UserError, match=r"broke off\. Try again"):
                 pull(repository)

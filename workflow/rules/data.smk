@@ -10,10 +10,9 @@ rule pull:
         ENVIRONMENT
     shell:
         # Under 'dvc repro' the data are there, and DVC keeps them from being pulled meanwhile.
-        '(test -n "${{DVC_STAGE:-}}" || dvc pull --quiet data.dvc > {log} 2>&1)'
+        '(test -n "${{DVC_STAGE:-}}" || python -m benchmark pull > {log} 2>&1)'
         " && cp {input} {output}"
-        " || (echo \"Is the remote in data-store/ whole? 'git status data-store' tells,"
-        " 'git checkout data-store' restores it.\" >> {log}; exit 1)"
+        " || (cat {log}; exit 1)"
 
 
 rule images:
