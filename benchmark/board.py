@@ -250,6 +250,8 @@ def _seed_variances(group: ScoreGroup) -> Variance:
     """The variance from seeds of every column of a group's `wide`."""
     means = group.seed_means.groupby(level=["method", "variant", "metric"], sort=False)
     parts = [seed_variance(column.to_numpy()[:, None]) for _, column in means]
+    if not parts:  # nothing was scored
+        return Variance(np.empty(0), np.empty(0))
     return Variance(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("value", "freedom")))
 
 
