@@ -123,11 +123,8 @@ def per_image(scores: pd.DataFrame) -> pd.DataFrame:
     needed = mean.set_index(["method", "variant"]).index.map(seeds)
     mean["mean"] = mean["mean"].where(mean["count"].to_numpy() == needed.to_numpy())
     wide = mean.pivot(index=IMAGE, columns=["method", "variant", "metric"], values="mean")
-    # All that were asked for, so that a method without a single score is missing, not unknown.
-    asked = set(values["metric"])
-    columns = [
-        (*pair, metric) for pair in sorted(seeds.index) for metric in METRICS if metric in asked
-    ]
+    # All of them, so that a method or metric without a single score is missing, not unknown.
+    columns = [(*pair, metric) for pair in sorted(seeds.index) for metric in METRICS]
     return wide.reindex(columns=pd.MultiIndex.from_tuples(columns, names=wide.columns.names))
 
 

@@ -33,6 +33,8 @@ REPORT_PARTS = [
 rule leaderboard:
     input:
         TABLES,
+        FOLDER.path / "manifest.json",
+        "config/published.yaml",
         registry.sources("benchmark.leaderboard"),
     output:
         FOLDER.path / "leaderboard.csv",
