@@ -130,11 +130,7 @@ def per_seed(scores: pd.DataFrame) -> pd.DataFrame:
     names = ["method", "variant", "metric", "seed"]
     wide = values.pivot(index=IMAGE, columns=names, values="value")
     seeds = scores[["method", "variant", "seed"]].drop_duplicates().itertuples(index=False)
-    # All that were asked for, so that a method without a single score is missing, not unknown.
-    asked = set(values["metric"])
-    columns = sorted(
-        (m, v, metric, seed) for m, v, seed in seeds for metric in METRICS if metric in asked
-    )
+    columns = sorted((m, v, metric, seed) for m, v, seed in seeds for metric in METRICS)
     return wide.reindex(columns=pd.MultiIndex.from_tuples(columns, names=names))
 
 
@@ -250,8 +246,6 @@ def _seed_variances(group: ScoreGroup) -> Variance:
     """The variance from seeds of every column of a group's `wide`."""
     means = group.seed_means.groupby(level=["method", "variant", "metric"], sort=False)
     parts = [seed_variance(column.to_numpy()[:, None]) for _, column in means]
-    if not parts:  # nothing was scored
-        return Variance(np.empty(0), np.empty(0))
     return Variance(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("value", "freedom")))
 
 
