@@ -11,7 +11,15 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from benchmark.columns import FAILED, NO_TARGET, OK, OUT_OF_MEMORY, SKIPPED, WEIGHTS_MISSING
+from benchmark.columns import (
+    FAILED,
+    NO_TARGET,
+    OK,
+    OUT_OF_MEMORY,
+    SKIPPED,
+    TIMED_OUT,
+    WEIGHTS_MISSING,
+)
 from benchmark.errors import UserError
 from benchmark.method import ALL_WEATHERS
 from benchmark.run_tables import Cards
@@ -49,7 +57,7 @@ COLUMNS = (
     *TRAINING_COLUMNS,
 )
 ALL = "all"
-WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, OUT_OF_MEMORY, FAILED)
+WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, TIMED_OUT, OUT_OF_MEMORY, FAILED)
 GROUP = ["dataset", "weather", "method", "variant"]
 IMAGE = ["dataset", "weather", "image"]
 
