@@ -121,6 +121,12 @@ class Config(Settings):
             return None
         return registry.ROOT / weights.replace("{entry}", label).replace("{seed}", str(seed))
 
+    def trains(self, label: str) -> bool:
+        """Whether an entry is trained in this run: it learns, and does not come with weights."""
+        if not registry.learns(self.method_of(label)):
+            return False
+        return not (self.entry(label).weights or self.weights)
+
     def time_limit_of(self, label: str) -> float | None:
         """Minutes after which a job of an entry is ended, if there is a limit."""
         return self.entry(label).time_limit or self.time_limit

@@ -3,6 +3,8 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ from benchmark import config as configuration
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
-from benchmark.images import SUFFIXES
+from benchmark.images import SUFFIXES, image_size
 from benchmark.method import ALL_WEATHERS, CLEAR, Settings
 from benchmark.registry import ROOT
 from benchmark.run_tables import IMAGES
@@ -40,18 +42,26 @@ class Split(Settings):
         return pattern.replace("{weather}", weather)
 
 
+class TrainSplit(Split):
+    """Pairs to train on; `without`: inputs left out, as patterns of their file names."""
+
+    target: str
+    without: tuple[str, ...] = ()
+
+
 class DatasetCard(Settings):
     """One file of `config/datasets/`. A user changes `path`, nothing else.
 
     `pairs`: how many images each split has, over all weathers. `same_photo`: groups of `{photo}`
-    names that show one scene, which intervals count once.
+    names that show one scene, which intervals count once. `train`: a pattern of clean photographs
+    from which pairs are made while training, or patterns of pairs.
     """
 
     title: str
     path: str
     weathers: tuple[str, ...]
     splits: dict[str, Split]
-    train: str | None = None
+    train: str | TrainSplit | None = None
     manifest: str | None = None
     pairs: dict[str, int] = {}
     same_photo: tuple[tuple[str, ...], ...] = ()
@@ -97,25 +107,70 @@ def _card_faults(card: DatasetCard) -> list[str]:
         for split in card.pairs
         if split not in card.splits
     ]
-    for name, split in card.splits.items():
+    splits = {f"splits.{name}": split for name, split in card.splits.items()}
+    if isinstance(card.train, TrainSplit):
+        splits["train"] = card.train
+    for name, split in splits.items():
         for weather in card.weathers:
             if isinstance(split.input, dict) and weather not in split.input:
-                faults.append(f"splits.{name}.input has no pattern for {weather}")
+                faults.append(f"{name}.input has no pattern for {weather}")
                 continue
             given = {"weather", *BRACES.findall(split.input_of(weather))}
             for part in BRACES.findall(split.target or ""):
                 if part not in given:
-                    faults.append(
-                        f"splits.{name}.target: '{{{part}}}' is not in the input of {weather}"
-                    )
+                    faults.append(f"{name}.target: '{{{part}}}' is not in the input of {weather}")
     return faults
 
 
+def training_source(
+    name: str, weathers: Sequence[str] = ALL_WEATHERS
+) -> list[Path] | list[tuple[Path, Path]]:
+    """What a set has to train on: clean photographs, or its (input, target) pairs of `weathers`.
+
+    Raises UserError if there is none, or if an input lacks its target.
+    """
+    card = load_card(name)
+    if not isinstance(card.train, TrainSplit):
+        return training_photos(name)
+    found, wanted = [], [w for w in card.weathers if w in weathers]
+    for weather in wanted:
+        found += [(source, target) for _, source, target in _pairs(card, card.train, weather)]
+    left_out = card.train.without
+    found = [pair for pair in found if not any(fnmatch(pair[0].name, p) for p in left_out)]
+    if not found:
+        raise UserError(
+            f"config/datasets/{name}.yaml: train: no pair of {', '.join(weathers)} below "
+            f"{card.path}. Set 'path' to where the set lies."
+        )
+    _refuse(name, [f"{_shown(t)} is missing" for t in {t for _, t in found} if not t.is_file()])
+    return found
+
+
+def check_training(name: str, weathers: Sequence[str]) -> None:
+    """Raise UserError unless a set has something to train on and its pairs' sizes agree.
+
+    Only the images' headers are read.
+    """
+    source = training_source(name, weathers)
+    if not isinstance(source[0], tuple):
+        return
+    faults = []
+    for pair in source:
+        sizes = [image_size(path) for path in pair]
+        if sizes[0] != sizes[1]:
+            shown = [f"{_shown(p)} ({w}×{h})" for p, (w, h) in zip(pair, sizes, strict=True)]
+            faults.append(f"sizes differ: {' and '.join(shown)}")
+    _refuse(name, faults)
+
+
 def training_photos(name: str) -> list[Path]:
-    """The clean photographs of a set's `train` pattern, sorted."""
+    """The clean photographs that are trained on: those of a set's `train` pattern, or the targets
+    of its pairs; sorted."""
     card = load_card(name)
     if card.train is None:
         raise UserError(f"config/datasets/{name}.yaml has no 'train' pattern of clean photographs.")
+    if isinstance(card.train, TrainSplit):
+        return sorted({target for _, target in training_source(name)})
     photos = sorted(card.folder.glob(card.train))
     if not photos:
         raise UserError(f"{card.path}/{card.train} matches no file. Run 'dvc pull' and try again.")

@@ -14,7 +14,7 @@ from benchmark import columns, device, registry, restoring, training, weights
 from benchmark.atomic import write_text
 from benchmark.checksum import checksum
 from benchmark.config import Config
-from benchmark.datasets import training_photos
+from benchmark.datasets import training_source
 from benchmark.errors import UserError, WeightsMissing, nearest
 from benchmark.guard import Failure
 from benchmark.images import write_png
@@ -56,9 +56,9 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
             result = _take_weights(method, file, folder)
         else:
             teacher = _learn_from_teacher(config, run, label, seed, method)
-            photos = training_photos(config.train_on)
+            source = training_source(config.train_on, weathers)
             flops = training.training_flops(method, settings)
-            facts = training.train(method, photos, settings, seed, folder, teacher, weathers)
+            facts = training.train(method, source, settings, seed, folder, teacher, weathers)
             result = {
                 "status": columns.OK,
                 **facts,
@@ -173,7 +173,7 @@ def restore(
         rows = restoring.restore(job, images, ROOT, ROOT / table.with_suffix(""))
         log = run.log("restore", label, variant, f"seed{seed}", dataset)
         failed = rows.status.isin((columns.FAILED, columns.OUT_OF_MEMORY, columns.TIMED_OUT))
-        rows.loc[failed, "reason"] += f" (log: {log})"
+        rows.loc[failed, "reason"] = rows.reason[failed].map(f"{{}} (log: {log})".format)
     write_csv(rows, table)
 
 

@@ -37,6 +37,8 @@ def images(config: ConfigFile = DEFAULT) -> None:
     settings, folder = open_run(config)
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
         datasets.verify(name)
+    for label in filter(settings.trains, settings.methods):
+        datasets.check_training(settings.train_on, settings.weathers_of(label))
     found = datasets.find_images(settings)
     leaks.check(found, datasets.training_photos(settings.train_on))
     run.write_csv(found, folder.images)
