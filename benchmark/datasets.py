@@ -193,6 +193,23 @@ def verify(name: str) -> None:
     _refuse(name, faults)
 
 
+def image_counts(
+    name: str, choice: configuration.DatasetChoice
+) -> dict[str, tuple[int, Path | None]]:
+    """How many images of each weather a run's data set has, and one of them.
+
+    Counted on disk; where the set is not there, its card's number in equal parts and no image.
+    """
+    card = load_card(choice.card or name)
+    weathers, split = choice.weathers or card.weathers, card.splits[choice.split]
+    counts = {}
+    for weather in weathers:
+        pairs = _pairs(card, split, weather)
+        count = len(pairs) or card.pairs.get(choice.split, 0) // len(card.weathers)
+        counts[weather] = min(count, choice.limit or count), pairs[0][1] if pairs else None
+    return counts
+
+
 def find_images(config: Config) -> pd.DataFrame:
     """All test images of a run, one row each, with checksums; columns IMAGES.
 

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -40,7 +41,9 @@ def run(work: Callable[[], int | None], minutes: float | None = None) -> Failure
     """
     kills = _out_of_memory_kills()
     # Forked before torch is imported: its threads would not survive, and its memory stays unused.
-    process = multiprocessing.get_context("fork").Process(target=_call, args=(work,))
+    context = multiprocessing.get_context("fork")
+    received, sent = context.Pipe(duplex=False)
+    process = context.Process(target=_call, args=(work, sent))
     earlier = signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED + signal.SIGTERM))
     process.start()
     try:
@@ -53,18 +56,21 @@ def run(work: Callable[[], int | None], minutes: float | None = None) -> Failure
     status = process.exitcode
     if status == USER_ERROR:
         sys.exit(USER_ERROR)
+    if status == RAISED and received.poll():
+        return Failure(columns.FAILED, received.recv())
     return None if status == 0 else _failure(status, _out_of_memory_kills() > kills)
 
 
-def _call(work: Callable[[], int | None]) -> None:
+def _call(work: Callable[[], int | None], raised: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         status = work() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = USER_ERROR
-    except BaseException:  # sys.exit() too: who calls it has not done the work
+    except BaseException as error:  # SystemExit too: who raises it has not done the work
         traceback.print_exc()
+        raised.send(" ".join(f"{type(error).__name__}: {error}".split())[:300])
         status = RAISED
     sys.exit(status)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmark.cli import data, tools, workflow  # noqa: F401  (they register their verbs)
+from benchmark.cli import data, plan, tools, workflow  # noqa: F401  (they register their verbs)
 from benchmark.cli.app import app
 from benchmark.errors import UserError
 

@@ -78,10 +78,12 @@ def random_pairs(batch: int, crop: int, machine: torch.device) -> tuple[Tensor, 
     return clean.to(machine), degraded.to(machine)
 
 
-def training_step(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> Callable[[], None]:
+def training_step(
+    method: LearnedMethod, clean: Tensor, degraded: Tensor, settings: Training | None = None
+) -> Callable[[], None]:
     """A step on one and the same batch, with the optimiser and the moving average of training."""
-    settings = Training()
-    accelerator = Accelerator(mixed_precision="no")
+    settings = settings or Training()
+    accelerator = Accelerator(mixed_precision=settings.precision)
     average = AveragedModel(method.network, multi_avg_fn=training._warming_average(settings.ema))
     optimizer = accelerator.prepare(training._optimizer(method.network, settings))
     noise = torch_generator("profile")
