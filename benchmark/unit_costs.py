@@ -3,6 +3,7 @@
 Measured in this process on as little work as tells, for `benchmark.plan`.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from benchmark.scoring import score_pair
 from benchmark.seeds import torch_generator
 from benchmark.training_settings import Stage, Training
 
-SMALL = 64  # side of the image on which FLOPs are counted where time is not measured
+SMALL = (64, 128)  # sides of the images on which FLOPs are counted where time is not measured
 
 
 def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> float:
@@ -33,30 +34,40 @@ def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> flo
     return settings.accumulate * _median(step, machine)
 
 
-def restoring_cost(method: Method, variant: Settings, side: tuple[int, int]) -> tuple[float, int]:
+def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> tuple[float, int]:
     """(seconds, FLOPs) of restoring one image of (width, height), once the first is done."""
     machine = device.choose()
     method.device = machine
     if isinstance(method, LearnedMethod):
         method.network.eval().to(machine, memory_format=torch.channels_last)
-    restore = _restoring(method, variant, side, machine)
+    restore = _restoring(method, variant, size, machine)
     with flop_counter() as counter:
         restore()
     return stopped(restore, machine), counter.get_total_flops()
 
 
-def restoring_flops(method: Method, variant: Settings, side: tuple[int, int]) -> float:
-    """FLOPs of restoring one image of (width, height), by its pixels from those of a small one."""
-    restore = _restoring(method, variant, (SMALL, SMALL), torch.device("cpu"))
-    with flop_counter() as counter:
-        restore()
-    return counter.get_total_flops() * side[0] * side[1] / SMALL**2
+def restoring_flops(method: Method, variant: Settings, size: tuple[int, int]) -> float:
+    """FLOPs of restoring one image of (width, height), from those of two small ones.
+
+    A pixel costs a + b n in an image of n pixels: convolutions a, attention over the whole image b.
+    In images above the variant's `tile` n is the tile's; what tiles overlap is left out.
+    """
+    rates = []
+    for side in SMALL:
+        restore = _restoring(method, variant, (side, side), torch.device("cpu"))
+        with flop_counter() as counter:
+            restore()
+        rates.append(counter.get_total_flops() / side**2)
+    growth = (rates[1] - rates[0]) / (SMALL[1] ** 2 - SMALL[0] ** 2)
+    pixels = size[0] * size[1]
+    whole = min(pixels, getattr(variant, "tile", math.inf) ** 2)
+    return pixels * (rates[0] + growth * (whole - SMALL[0] ** 2))
 
 
-def scoring_seconds(protocols: Sequence[str], side: tuple[int, int]) -> float:
+def scoring_seconds(protocols: Sequence[str], size: tuple[int, int]) -> float:
     """Seconds of scoring one image of (width, height) in all protocols, once the first is done."""
     metrics, rng = metrics_of(protocols), np.random.default_rng(0)
-    restored, target = rng.integers(0, 256, (2, side[1], side[0], 3), dtype=np.uint8)
+    restored, target = rng.integers(0, 256, (2, size[1], size[0], 3), dtype=np.uint8)
     return _median(lambda: score_pair(restored, target, metrics), torch.device("cpu"))
 
 
@@ -74,9 +85,9 @@ def _median(run: Callable[[], object], machine: torch.device) -> float:
 
 
 def _restoring(
-    method: Method, variant: Settings, side: tuple[int, int], machine: torch.device
+    method: Method, variant: Settings, size: tuple[int, int], machine: torch.device
 ) -> Callable[[], object]:
-    width, height = side
+    width, height = size
     image = torch.rand(1, 3, height, width, generator=torch_generator("plan")).to(machine)
     targets = (image,) if method.sees_target else ()
 
