@@ -92,7 +92,8 @@ def test_another_device_is_planned_by_its_rate(run):
 
 @pytest.mark.parametrize("name", ["regression", "conditional_diffusion"])
 def test_flops_by_pixels_are_those_of_the_whole_image(name):
-    """But for a time embedding: convolutions cost in proportion to the pixels, global attention to their square."""
+    """Convolutions cost in proportion to the pixels, attention to their square; a time's embedding,
+    which costs the same for any size, is not told apart."""
     from benchmark.registry import load
 
     kind = load(name)
