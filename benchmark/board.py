@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 
 from benchmark import contest
-from benchmark.columns import FAILED, NO_TARGET, OK, OUT_OF_MEMORY, SKIPPED, WEIGHTS_MISSING
+from benchmark.columns import (
+    FAILED,
+    NO_TARGET,
+    OK,
+    OUT_OF_MEMORY,
+    SKIPPED,
+    TIMED_OUT,
+    WEIGHTS_MISSING,
+)
 from benchmark.errors import UserError
 from benchmark.method import ALL_WEATHERS
 from benchmark.metrics import METRICS as DEFINED
@@ -50,7 +58,7 @@ COLUMNS = (
     "device",
 )
 ALL = "all"
-WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, OUT_OF_MEMORY, FAILED)
+WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, TIMED_OUT, OUT_OF_MEMORY, FAILED)
 GROUP = ["dataset", "weather", "method", "variant"]
 IMAGE = ["dataset", "weather", "image"]
 # What a board is ordered by, and whether less is better; the first that is there gives the rank.

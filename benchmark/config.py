@@ -43,7 +43,8 @@ class MethodEntry(Settings):
     `method` is the file in `methods/`; it defaults to the entry's own name. `training` replaces
     single values of the run's `training`, `seeds` the run's `seeds`. `weathers`: what a specialist
     is trained on and restores; all that the method is made for if none. `teacher`: the entry that
-    it is distilled from. `weights` replaces the run's.
+    it is distilled from. `weights` and `time_limit` replace the
+    run's.
     """
 
     method: str | None = None
@@ -53,6 +54,7 @@ class MethodEntry(Settings):
     weathers: tuple[Literal[*ALL_WEATHERS], ...] | None = Field(default=None, min_length=1)
     teacher: str | None = None
     weights: str | None = None
+    time_limit: float | None = Field(default=None, gt=0)
     variants: dict[Name, dict[str, Any]] = {}
 
     @field_validator("parameters", "training", "variants", mode="before")
@@ -67,7 +69,8 @@ class Config(Settings):
     `datasets` are restored and scored; the clean photographs of the set `train_on` are trained on.
     `discover`: also run, with its defaults, every method in `methods/` that is neither named here
     nor in `leave_out`. `weights`: files of `export-weights` to use in place of training, a path
-    below the repository in which `{entry}` and `{seed}` stand for theirs.
+    below the repository in which `{entry}` and `{seed}` stand for theirs. `time_limit`: minutes
+    that training an entry, and restoring a data set with a variant of it, may take.
 
     A file with the key `extends`, the name of another beside it, starts from that one's keys.
     """
@@ -79,6 +82,7 @@ class Config(Settings):
     train_on: Name
     training: Training = Training()
     weights: str | None = None
+    time_limit: float | None = Field(default=None, gt=0)
     methods: dict[Name, MethodEntry]
     discover: bool = True
     leave_out: tuple[str, ...] = ()
@@ -123,6 +127,16 @@ class Config(Settings):
         if weights is None or not registry.learns(self.method_of(label)):
             return None
         return registry.ROOT / weights.replace("{entry}", label).replace("{seed}", str(seed))
+
+    def trains(self, label: str) -> bool:
+        """Whether an entry is trained in this run: it learns, and does not come with weights."""
+        if not registry.learns(self.method_of(label)):
+            return False
+        return not (self.entry(label).weights or self.weights)
+
+    def time_limit_of(self, label: str) -> float | None:
+        """Minutes after which a job of an entry is ended, if there is a limit."""
+        return self.entry(label).time_limit or self.time_limit
 
     def variants_of(self, label: str) -> dict[str, dict[str, Any]]:
         """Variant names and settings; an entry that names none has one, `default`."""

@@ -58,19 +58,28 @@ class Archive(Settings):
     sha256: str | None = None
 
 
+class TrainSplit(Split):
+    """Pairs to train on; `without`: inputs left out, as patterns of their file names."""
+
+    target: str
+    without: tuple[str, ...] = ()
+
+
 class DatasetCard(Settings):
     """One file of `config/datasets/`. A user changes `path`, nothing else.
 
     `pairs`: how many images each split has, over all weathers. `content`: the SHA-256 of a split's
     files, as `python -m benchmark verify` prints it. `same_photo`: groups of `{photo}` names that
     show one scene, which intervals count once. `archives`: what `python -m benchmark fetch` takes.
+    `train`: a pattern of clean photographs from which pairs are made while training, or patterns of
+    pairs.
     """
 
     title: str
     path: str
     weathers: tuple[str, ...]
     splits: dict[str, Split]
-    train: str | None = None
+    train: str | TrainSplit | None = None
     manifest: str | None = None
     pairs: dict[str, int] = {}
     content: dict[str, str] = {}
@@ -115,23 +124,25 @@ def _card_faults(card: DatasetCard) -> list[str]:
         for split in splits
         if split not in card.splits
     ]
-    if _leaves(card.train or "") or _leaves(card.manifest or ""):
+    train = card.train if isinstance(card.train, str) else ""
+    if _leaves(train) or _leaves(card.manifest or ""):
         faults.append("train and manifest lie below the set's path, without '..'")
-    for name, split in card.splits.items():
+    splits = {f"splits.{name}": split for name, split in card.splits.items()}
+    if isinstance(card.train, TrainSplit):
+        splits["train"] = card.train
+    for name, split in splits.items():
         patterns = [split.input] if isinstance(split.input, str) else [*split.input.values()]
         patterns += [] if split.target is None else [split.target]
         if any(not pattern or _leaves(pattern) for pattern in patterns):
-            faults.append(f"splits.{name}: patterns lie below the set's path, without '..'")
+            faults.append(f"{name}: patterns lie below the set's path, without '..'")
         for weather in card.weathers:
             if isinstance(split.input, dict) and weather not in split.input:
-                faults.append(f"splits.{name}.input has no pattern for {weather}")
+                faults.append(f"{name}.input has no pattern for {weather}")
                 continue
             given = {"weather", *BRACES.findall(split.input_of(weather))}
             for part in BRACES.findall(split.target or ""):
                 if part not in given:
-                    faults.append(
-                        f"splits.{name}.target: '{{{part}}}' is not in the input of {weather}"
-                    )
+                    faults.append(f"{name}.target: '{{{part}}}' is not in the input of {weather}")
     return faults
 
 
@@ -139,20 +150,6 @@ def _leaves(pattern: str) -> bool:
     """Whether a pattern leads out of the folder that it is meant for, or to nowhere."""
     path = Path(pattern)
     return path.is_absolute() or ".." in path.parts or "\0" in pattern
-
-
-def training_photos(name: str) -> list[Path]:
-    """The clean photographs of a set's `train` pattern, sorted."""
-    card = load_card(name)
-    if card.train is None:
-        raise UserError(f"config/datasets/{name}.yaml has no 'train' pattern of clean photographs.")
-    photos = sorted(card.folder.glob(card.train))
-    if not photos:
-        raise UserError(
-            f"config/datasets/{name}.yaml: train: {card.path}/{card.train} matches no file. Run "
-            "'dvc pull' and try again."
-        )
-    return photos
 
 
 def verify(name: str) -> None:
@@ -170,6 +167,23 @@ def verify(name: str) -> None:
         if fact.sha256 != listed[path]
     ]
     refuse(name, {"missing": missing, "differing": differing})
+
+
+def image_counts(
+    name: str, choice: configuration.DatasetChoice
+) -> dict[str, tuple[int, Path | None]]:
+    """How many images of each weather a run's data set has, and one of them.
+
+    Counted on disk; where the set is not there, its card's number in equal parts and no image.
+    """
+    card = load_card(choice.card or name)
+    weathers, split = choice.weathers or card.weathers, card.splits[choice.split]
+    counts = {}
+    for weather in weathers:
+        pairs = find_pairs(card, split, weather)
+        count = len(pairs) or card.pairs.get(choice.split, 0) // len(card.weathers)
+        counts[weather] = min(count, choice.limit or count), pairs[0][1] if pairs else None
+    return counts
 
 
 def find_images(config: Config) -> pd.DataFrame:

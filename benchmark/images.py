@@ -61,6 +61,20 @@ def read_image(path: str | Path) -> np.ndarray:
     return np.array(image)
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height as `read_image` gives them, from the file's header alone.
+
+    Raises UserError, naming the file, if it is missing or not an image.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as opened:
+            width, height = opened.size
+            turned = opened.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
+        raise UserError(f"{shown(path)} cannot be read as an image ({error}).") from error
+    return (height, width) if turned else (width, height)
+
+
 def write_png(path: str | Path, image: np.ndarray) -> None:
     """Write uint8 (H, W, 3) RGB as PNG: whole or not at all, the same bytes for the same pixels.
 

@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from accelerate import PartialState
 
 from benchmark import columns, restoring, training, weights
@@ -12,12 +13,21 @@ from benchmark.atomic import write_text
 from benchmark.build import build
 from benchmark.checksum import checksum
 from benchmark.config import Config
-from benchmark.datasets import training_photos
 from benchmark.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
+from benchmark.guard import Failure
 from benchmark.method import LearnedMethod
 from benchmark.registry import ROOT
 from benchmark.run import AGAIN, RESTORED, RunFolder, write_csv
 from benchmark.run_tables import IMAGES, read_table
+from benchmark.training_sets import training_source
+
+# What the restoring of an entry whose training did not go well fails with.
+TRAINING_ERRORS = {
+    columns.FAILED: RuntimeError,
+    columns.OUT_OF_MEMORY: MemoryError,
+    columns.TIMED_OUT: TimeoutError,
+    columns.WEIGHTS_MISSING: WeightsMissing,
+}
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
@@ -36,9 +46,9 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
             result = _take_weights(method, file, folder)
         else:
             teacher = _learn_from_teacher(config, run, label, seed, method)
-            photos = training_photos(config.train_on)
+            source = training_source(config.train_on, weathers)
             flops = training.training_flops(method, settings)
-            facts = training.train(method, photos, settings, seed, folder, teacher, weathers)
+            facts = training.train(method, source, settings, seed, folder, teacher, weathers)
             result = {
                 "status": columns.OK,
                 **facts,
@@ -54,10 +64,28 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise NotWritten.because(folder, error) from error
         traceback.print_exc()
-        result = {"status": columns.FAILED, "reason": f"training: {type(error).__name__}: {error}"}
+        reason = f"{type(error).__name__}: {error}"
+        result = _failed_training(run, label, seed, restoring.status_of(error), reason)
     if PartialState().is_main_process:
-        write_text(folder / "training.json", json.dumps(result, indent=1) + "\n")
+        _write_training(folder, result)
     return result
+
+
+def training_ended(run: RunFolder, label: str, seed: int, failure: Failure) -> None:
+    """Write the training.json of a training whose process did not live to write it."""
+    result = _failed_training(run, label, seed, failure.status, failure.reason)
+    _write_training(run.training(label, seed), result)
+
+
+def _failed_training(
+    run: RunFolder, label: str, seed: int, status: str, reason: str
+) -> dict[str, Any]:
+    log = run.log("train", label, f"seed{seed}")
+    return {"status": status, "reason": f"training: {reason} (log: {log})"}
+
+
+def _write_training(folder: Path, result: dict[str, Any]) -> None:
+    write_text(folder / "training.json", json.dumps(result, indent=1) + "\n")
 
 
 def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, Any]:
@@ -114,8 +142,7 @@ def _trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Excep
     folder = run.training(label, seed)
     trained, failure = _training_facts(folder), None
     if trained["status"] != columns.OK:
-        missing = trained["status"] == columns.WEIGHTS_MISSING
-        failure = (WeightsMissing if missing else RuntimeError)(trained["reason"])
+        failure = TRAINING_ERRORS[trained["status"]](trained["reason"])
     return folder / "weights.safetensors", failure
 
 
@@ -124,8 +151,7 @@ def restore(
 ) -> None:
     """Restore a data set's images and write the table of files and cost."""
     table = run.restored(label, variant, seed, dataset)
-    images = read_table(run.images, IMAGES, AGAIN)
-    images = images[images.dataset == dataset]
+    images = _images_of(run, dataset)
     method = build(config, label, seed)
     settings = method.Variant(**config.variants_of(label)[variant])
     file = failure = None
@@ -137,7 +163,30 @@ def restore(
         rows = restoring.failed_rows(job, images, failure)
     else:
         rows = restoring.restore(job, images, ROOT, ROOT / table.with_suffix(""))
+        log = run.log("restore", label, variant, f"seed{seed}", dataset)
+        failed = rows.status.isin((columns.FAILED, columns.OUT_OF_MEMORY, columns.TIMED_OUT))
+        rows.loc[failed, "reason"] = rows.reason[failed].map(f"{{}} (log: {log})".format)
     write_csv(rows, table)
+
+
+def restoring_ended(
+    run: RunFolder, label: str, variant: str, seed: int, dataset: str, failure: Failure
+) -> None:
+    """Write the table of a data set whose restoring process did not live to write it."""
+    log = run.log("restore", label, variant, f"seed{seed}", dataset)
+    rows = _images_of(run, dataset)[["dataset", "weather", "image"]].assign(
+        method=label,
+        variant=variant,
+        seed=seed,
+        status=failure.status,
+        reason=f"{failure.reason} (log: {log})",
+    )
+    write_csv(rows.reindex(columns=list(RESTORED)), run.restored(label, variant, seed, dataset))
+
+
+def _images_of(run: RunFolder, dataset: str) -> pd.DataFrame:
+    images = read_table(run.images, IMAGES, AGAIN)
+    return images[images.dataset == dataset]
 
 
 def score(

@@ -53,6 +53,7 @@ def load(name: str) -> type[Method]:
     return method
 
 
+@cache
 def learns(name: str) -> bool:
     """Whether a method is trained: its class derives from LearnedMethod, or from one that does.
 
@@ -72,7 +73,8 @@ def learns(name: str) -> bool:
     return any(learns(other) for other in others if other in available())
 
 
-def sources(module: str) -> list[str]:
+@cache
+def sources(module: str) -> tuple[str, ...]:
     """The project's files that a module imports, directly or not, itself included.
 
     Paths relative to the repository root. The workflow lists them as inputs of a job, so that an
@@ -86,7 +88,7 @@ def sources(module: str) -> list[str]:
             continue
         found.add(path)
         waiting += _imports(path)
-    return sorted(str(p.relative_to(ROOT)) for p in found)
+    return tuple(sorted(str(p.relative_to(ROOT)) for p in found))
 
 
 def _file_of(module: str) -> Path | None:
@@ -95,6 +97,7 @@ def _file_of(module: str) -> Path | None:
     return next((p for p in candidates if p.is_file()), None)
 
 
+@cache
 def _imports(path: Path) -> list[str]:
     names = []
     for node in ast.walk(_parse(path)):

@@ -143,15 +143,18 @@ def failed_rows(job: Job, images: pd.DataFrame, error: Exception) -> pd.DataFram
     return pd.DataFrame(rows, columns=list(RESTORED))
 
 
+def status_of(error: Exception) -> str:
+    """The status that stands for an error."""
+    if isinstance(error, WeightsMissing):
+        return columns.WEIGHTS_MISSING
+    if isinstance(error, TimeoutError):
+        return columns.TIMED_OUT
+    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return columns.OUT_OF_MEMORY if memory or "allocate memory" in str(error) else columns.FAILED
+
+
 def _failure(error: Exception) -> dict:
     """Status and reason of an error; the traceback goes to the job's log."""
     tqdm.write("".join(traceback.format_exception(error)))
-    status = columns.FAILED
-    if isinstance(error, WeightsMissing):
-        status = columns.WEIGHTS_MISSING
-    elif isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(
-        error
-    ):
-        status = columns.OUT_OF_MEMORY
     reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return {"status": status, "reason": reason[:300]}
+    return {"status": status_of(error), "reason": reason[:300]}

@@ -36,6 +36,10 @@ class RunFolder:
         """The table of restored images; the images lie beside it in a folder of its name."""
         return self.path / "restored" / label / variant / f"seed{seed}" / f"{dataset}.csv"
 
+    def log(self, work: str, *names: str | int) -> Path:
+        """The log of a job, e.g. log("train", "unet", "seed0")."""
+        return self.path / "logs" / work / f"{'-'.join(map(str, names))}.log"
+
     def scores(self, label: str, variant: str, seed: int, dataset: str) -> Path:
         return self.path / "scores" / label / variant / f"seed{seed}" / f"{dataset}.csv"
 

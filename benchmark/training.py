@@ -18,55 +18,23 @@ from accelerate.utils import TorchDynamoPlugin
 from pytorch_optimizer import Muon
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from benchmark import weights
+from benchmark import training_data, weights
 from benchmark.atomic import atomic_path
 from benchmark.device import choose, describe
-from benchmark.errors import UserError
 from benchmark.flops import flop_counter
-from benchmark.images import read_image
 from benchmark.method import LearnedMethod
-from benchmark.seeds import named_seed, numpy_generator, torch_generator
+from benchmark.seeds import named_seed, torch_generator
+from benchmark.training_data import Source
 from benchmark.training_settings import Training
-from benchmark.weather import WEATHERS, training_pair
-
-
-class TrainingPairs(Dataset):
-    """Pairs made on the fly from clean photographs; pair i is a function of (seed, crop, i) alone.
-
-    An item is (clean, degraded), float32 (3, crop, crop) in [0, 1]; weathers: the kinds drawn from.
-    """
-
-    def __init__(
-        self,
-        photos: list[Path],
-        crop: int,
-        seed: int,
-        first: int,
-        count: int,
-        weathers: Sequence[str] = WEATHERS,
-    ):
-        if not photos:
-            raise UserError("There is no training photograph. Run 'dvc pull' and try again.")
-        self.photos = [read_image(path) for path in photos]
-        self.crop, self.seed, self.first, self.count = crop, seed, first, count
-        self.weathers = weathers
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        rng = numpy_generator("training pair", self.seed, self.crop, self.first + index)
-        photo = self.photos[rng.integers(len(self.photos))]
-        pair = training_pair(photo, self.crop, rng, self.weathers)
-        return tuple(torch.from_numpy(image).permute(2, 0, 1).contiguous() for image in pair)
+from benchmark.weather import WEATHERS
 
 
 def train(
     method: LearnedMethod,
-    photos: list[Path],
+    source: Source,
     settings: Training,
     seed: int,
     folder: Path,
@@ -107,7 +75,7 @@ def train(
     average.to(accelerator.device)
     bare = method.network
     method.network, optimizer = accelerator.prepare(bare, optimizer)
-    batches = _batches(photos, settings, seed, run.step, accelerator, weathers)
+    batches = _batches(source, settings, seed, run.step, accelerator, weathers)
     bar = tqdm(
         range(run.step, settings.steps), "training", settings.steps, initial=run.step,
         unit="step", mininterval=2, disable=not accelerator.is_main_process,
@@ -216,7 +184,7 @@ class _Run:
 
 
 def _batches(
-    photos: list[Path],
+    source: Source,
     settings: Training,
     seed: int,
     step: int,
@@ -230,7 +198,7 @@ def _batches(
             continue
         size = stage.batch * accelerator.num_processes
         own_seed, count = named_seed("train", seed), (end - first) * size
-        pairs = TrainingPairs(photos, stage.crop, own_seed, first * size, count, weathers)
+        pairs = training_data.crops(source, stage.crop, own_seed, first * size, count, weathers)
         loader = DataLoader(
             pairs,
             stage.batch // settings.accumulate,

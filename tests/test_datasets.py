@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmark import datasets, examine
+from benchmark import datasets, examine, training_sets
 from benchmark.config import Config
 from benchmark.errors import UserError
 from benchmark.images import write_png
@@ -108,12 +108,12 @@ def test_bad_cards_and_choices_are_named(card, changes, choice, message):
 def test_training_photos_must_be_there(card):
     card()
     with pytest.raises(UserError, match="no 'train' pattern"):
-        datasets.training_photos("mine")
+        training_sets.training_photos("mine")
     card(train="train/*.jpg")
     with pytest.raises(UserError, match="matches no file"):
-        datasets.training_photos("mine")
+        training_sets.training_photos("mine")
     with pytest.raises(UserError, match="Did you mean 'mine'"):
-        datasets.training_photos("mien")
+        training_sets.training_photos("mien")
 
 
 def test_too_few_pairs_are_told(card):

@@ -9,7 +9,7 @@ import yaml
 from safetensors.torch import load_file
 
 from benchmark import config as configuration
-from benchmark import jobs, training, weights
+from benchmark import jobs, training, training_data, weights
 from benchmark.build import build
 from benchmark.errors import UserError
 from benchmark.registry import ROOT, load
@@ -77,7 +77,7 @@ def test_a_specialist_sees_its_weather_alone(monkeypatch):
     photos = sorted((ROOT / "data/photos/val").iterdir())[:1]
     for weathers in (("rain", "snow"), WEATHERS):
         seen.clear()
-        pairs = training.TrainingPairs(photos, 8, 0, 0, 80, weathers)
+        pairs = training_data.TrainingPairs(photos, 8, 0, 0, 80, weathers)
         for index in range(80):
             pairs[index]
         assert seen == {*weathers}

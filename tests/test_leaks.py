@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark import datasets, leaks
+from benchmark import datasets, leaks, training_sets
 from benchmark.config import Config
 from benchmark.errors import UserError
 from benchmark.leaks import BITS, SAME_PHOTO, difference_hash, look, near, relation
@@ -102,7 +102,7 @@ def test_bits_tell_where_grey_rises_to_the_right():
 
 @pytest.fixture(scope="module")
 def trained():
-    return [look(photo) for photo in datasets.training_photos("photos")]
+    return [look(photo) for photo in training_sets.training_photos("photos")]
 
 
 def test_crops_are_found_wherever_they_lie(tmp_path, trained):

@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
-from benchmark import cli, datasets, profiling, training, weights
+from benchmark import cli, datasets, profiling, training, training_sets, weights
 from benchmark import config as configuration
 from benchmark.build import build
 from benchmark.errors import UserError
@@ -85,7 +85,7 @@ def pictures(tmp_path, monkeypatch):
         pairs.append((tmp_path / f"{name} noisy.png", tmp_path / f"{name}.png"))
         for path, image in zip(pairs[-1], (noisy, target), strict=True):
             write_png(path, image.astype(np.uint8))
-    monkeypatch.setattr(datasets, "training_photos", lambda name: [y for _, y in pairs])
+    monkeypatch.setattr(training_sets, "training_photos", lambda name: [y for _, y in pairs])
     monkeypatch.setattr(report, "choose_images", lambda config, count: pairs[:count])
     return pairs
 
@@ -146,7 +146,7 @@ def test_missing_data_are_a_reason_too(tmp_path, monkeypatch):
         raise UserError("Run 'dvc pull'.")
 
     monkeypatch.setattr(networks, "denoiser_shares", lambda *_: (0.5, 0.6))
-    monkeypatch.setattr(datasets, "training_photos", missing)
+    monkeypatch.setattr(training_sets, "training_photos", missing)
     monkeypatch.setattr(report, "choose_images", missing)
     reasons = profiling.profile(make_config(), RunFolder(tmp_path), 1, TINY, SHORT)["reasons"]
     assert reasons["simulation_share_of_training"] == "Run 'dvc pull'."

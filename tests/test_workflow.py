@@ -1,23 +1,15 @@
 """The workflow from data to report on two photos, and what it re-runs after an edit."""
 
 import re
+import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
-import pytest
+import yaml
 
 from benchmark import columns
-from benchmark.registry import ROOT
-
-SMOKE = "config/smoke.yaml"
-
-
-def snakemake(folder: Path, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+from tests.clone import SMOKE, snakemake
 
 
 def planned(folder: Path, config: str = SMOKE) -> dict[str, int]:
@@ -28,22 +20,6 @@ def planned(folder: Path, config: str = SMOKE) -> dict[str, int]:
         done.stdout.split("Job stats:")[1].split("total")[0] if "Job stats" in done.stdout else ""
     )
     return {rule: int(n) for rule, n in re.findall(r"^(\w+)\s+(\d+)\s*$", stats, re.M)}
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    """A copy of the repository in which the smoke run has been made."""
-    if not (ROOT / "data" / "manifest.json").exists():
-        pytest.skip("the data are not here: run 'dvc pull'")
-    folder = tmp_path_factory.mktemp("clone")
-    for name in ("benchmark", "methods", "workflow", "config", ".dvc", "data-store"):
-        ignore = shutil.ignore_patterns("__pycache__", "tmp", "cache")
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    shutil.copy(ROOT / "data.dvc", folder)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    done = snakemake(folder, "--config", f"run={SMOKE}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
 
 
 def test_every_result_is_there(repository):
@@ -126,3 +102,86 @@ def test_a_data_file_changed_afterwards_is_an_error_that_names_it(repository):
     assert done.returncode != 0
     assert f"{photo.name} differs from the set's manifest" in done.stdout + done.stderr
     assert (repository / "results" / "smoke" / "scores.csv").exists()
+
+
+KILLS_ITSELF = "        os.kill(os.getpid(), signal.SIGKILL)"
+SLEEPS = "        time.sleep(600)"
+NEEDS_MEMORY = """\
+        now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + 2**28, now + 2**28))
+        return degraded + torch.ones(2**30).sum()"""
+METHOD = """\
+import os, resource, signal, time
+
+import torch
+
+from benchmark.method import Card, Method
+
+
+class Misbehaves(Method):
+    card = Card(title="t", citation="c", licence="l", supervision="none", description="d")
+
+    def restore(self, degraded, variant, generators):
+"""
+
+
+def test_a_method_that_misbehaves_stops_no_other(repository):
+    behaviour = {
+        "kills_itself": KILLS_ITSELF,
+        "sleeps": SLEEPS,
+        "needs_memory": NEEDS_MEMORY,
+    }
+    for name, body in behaviour.items():
+        (repository / "methods" / f"{name}.py").write_text(METHOD + body + "\n")
+    entries = {**dict.fromkeys(("identity", *behaviour)), "sleeps": {"time_limit": 0.1}}
+    config = yaml.safe_load((repository / SMOKE).read_text())
+    dataset = {"split": "val", "weathers": ["rain"], "limit": 1}
+    config |= {"name": "wild", "methods": entries, "protocols": ["rgb"]}
+    config["datasets"] = {"photos": dataset}
+    (repository / "config/wild.yaml").write_text(yaml.safe_dump(config))
+    board = "results/wild/leaderboard.csv"
+    try:
+        done = snakemake(repository, board, "--config", "run=config/wild.yaml")
+    finally:
+        for name in behaviour:
+            (repository / "methods" / f"{name}.py").unlink()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (repository / board).exists()
+    cost = pd.read_csv(repository / "results/wild/cost.csv").set_index("method")
+    assert cost.status.to_dict() == {
+        "identity": "ok",
+        "kills_itself": "failed",
+        "sleeps": "timed-out",
+        "needs_memory": "out-of-memory",
+    }
+    says = {
+        "kills_itself": "ended by SIGKILL",
+        "sleeps": "not done after 0.1 minutes",
+        "needs_memory": "allocate memory",
+    }
+    for name, reason in says.items():
+        log = f"results/wild/logs/restore/{name}-default-seed0-photos.log"
+        assert reason in cost.reason[name]
+        assert cost.reason[name].endswith(f"(log: {log})")
+        assert (repository / log).exists()
+
+
+def test_ten_times_as_many_jobs_take_at_most_ten_times_as_long_to_plan(repository):
+    seconds = []
+    for seeds in (4, 40):
+        config = {
+            "name": "many", "train_on": "photos", "discover": False, "seeds": list(range(seeds)),
+            "datasets": {f"set{i}": {"card": "photos"} for i in range(5)},
+            "methods": {"unet": {
+                "method": "regression",
+                "variants": {f"tile-{i}": {"tile": 128 + i} for i in range(5)},
+            }},
+        }  # fmt: skip
+        (repository / "config/many.yaml").write_text(yaml.safe_dump(config))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        jobs = planned(repository, "config/many.yaml")
+        assert (jobs["train"], jobs["restore"], jobs["score"]) == (seeds, 25 * seeds, 25 * seeds)
+        seconds.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
+    assert seconds[1] < 10 * seconds[0]
+    # 2,000 jobs: 10,000 within a minute
+    assert seconds[1] < 12

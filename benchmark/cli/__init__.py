@@ -8,6 +8,7 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
     data,
     new_method,
     photos,
+    plan,
     runs,
     tools,
     workflow,

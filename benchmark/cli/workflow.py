@@ -1,5 +1,6 @@
 """The parts of a run, in the order in which the workflow calls them."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,13 +32,15 @@ def images(config: ConfigFile = DEFAULT) -> None:
 
     No photo that is tested may be trained on.
     """
-    from benchmark import datasets, leaks, run
+    from benchmark import datasets, leaks, run, training_sets
 
     settings, folder = open_run(config)
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
         datasets.verify(name)
+    for label in filter(settings.trains, settings.methods):
+        training_sets.check_training(settings.train_on, settings.weathers_of(label))
     found = datasets.find_images(settings)
-    leaks.check(found, datasets.training_photos(settings.train_on))
+    leaks.check(found, training_sets.training_photos(settings.train_on))
     run.write_csv(found, folder.images)
     print(f"{folder.images}: {len(found)} images")
 
@@ -50,17 +53,42 @@ def train(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Train one method; resumes where an interrupted training stopped."""
-    import json
-    import os
+    from benchmark import guard
 
-    from benchmark import jobs
-
-    if processes > 1 and "WORLD_SIZE" not in os.environ:
-        launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
-        os.execv(sys.executable, [sys.executable, *launcher, "-m", "benchmark", *sys.argv[1:]])
     settings, folder = open_run(config)
-    result = jobs.train(settings, folder, method, seed)
-    print(json.dumps(result))
+    limit = settings.time_limit_of(method)
+
+    def work() -> int | None:
+        import json
+
+        from benchmark import jobs
+
+        if processes > 1 and "WORLD_SIZE" not in os.environ:
+            return _launch(processes)
+        print(json.dumps(jobs.train(settings, folder, method, seed)))
+        return None
+
+    if "WORLD_SIZE" in os.environ:  # one of several processes, whose launcher is guarded
+        work()
+    elif failure := guard.run(work, limit):
+        from benchmark import jobs
+
+        jobs.training_ended(folder, method, seed, failure)
+
+
+def _launch(processes: int) -> int:
+    """Start this command as so many processes; the exit status of the first that failed."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    from benchmark import guard
+
+    try:
+        run.main([f"--nproc_per_node={processes}", "-m", "benchmark", *sys.argv[1:]])
+    except ChildFailedError as error:
+        _, first = error.get_first_failure()
+        return first.exitcode if first.exitcode > 0 else guard.KILLED - first.exitcode
+    return 0
 
 
 @app.command("export-weights")
@@ -85,10 +113,19 @@ def restore_dataset(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Restore a data set with one method and variant; measure what it costs."""
-    from benchmark import jobs
+    from benchmark import guard
 
     settings, folder = open_run(config)
-    jobs.restore(settings, folder, method, variant, seed, dataset)
+
+    def work() -> None:
+        from benchmark import jobs
+
+        jobs.restore(settings, folder, method, variant, seed, dataset)
+
+    if failure := guard.run(work, settings.time_limit_of(method)):
+        from benchmark import jobs
+
+        jobs.restoring_ended(folder, method, variant, seed, dataset, failure)
 
 
 @app.command("score-dataset")

@@ -9,11 +9,12 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from benchmark import registry, training
+from benchmark import registry, training, training_data
 from benchmark.flops import flop_counter
 from benchmark.method import LearnedMethod
 from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
 from benchmark.seeds import torch_generator
+from benchmark.training_data import Source
 from benchmark.training_settings import Training
 
 
@@ -49,9 +50,9 @@ def simulation_share(
     return making / learning
 
 
-def pair_seconds(photos: list[Path], crop: int, count: int, repeats: int) -> float:
+def pair_seconds(source: Source, crop: int, count: int, repeats: int) -> float:
     """Seconds to make a training pair on one thread: a mean, because kinds of weather differ."""
-    pairs = training.TrainingPairs(photos, crop, seed=0, first=0, count=count)
+    pairs = training_data.crops(source, crop, seed=0, first=0, count=count)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # as in training
     try:
@@ -77,10 +78,12 @@ def random_pairs(batch: int, crop: int, machine: torch.device) -> tuple[Tensor, 
     return clean.to(machine), degraded.to(machine)
 
 
-def training_step(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> Callable[[], None]:
+def training_step(
+    method: LearnedMethod, clean: Tensor, degraded: Tensor, settings: Training | None = None
+) -> Callable[[], None]:
     """A step on one and the same batch, with the optimiser and the moving average of training."""
-    settings = Training()
-    accelerator = Accelerator(mixed_precision="no")
+    settings = settings or Training()
+    accelerator = Accelerator(mixed_precision=settings.precision)
     average = AveragedModel(method.network, multi_avg_fn=training._warming_average(settings.ema))
     optimizer = accelerator.prepare(training._optimizer(method.network, settings))
     noise = torch_generator("profile")

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmark import datasets, device
+from benchmark import datasets, device, training_sets
 from benchmark.atomic import write_text
 from benchmark.config import Config
 from benchmark.errors import UserError
@@ -54,7 +54,7 @@ def profile(
             reasons.update(dict.fromkeys(keys, str(error)))
 
     def simulation() -> Values:
-        photos = datasets.training_photos(config.train_on)
+        photos = training_sets.training_photos(config.train_on)
         return [networks.simulation_share(photos, training or Training(), machine, sizes)]
 
     def sampler() -> Values:

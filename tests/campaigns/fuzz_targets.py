@@ -16,7 +16,7 @@ import torch
 import yaml
 from PIL import Image
 
-from benchmark import checkpoints, datasets, images, jobs, weights
+from benchmark import checkpoints, datasets, images, jobs, training_sets, weights
 from benchmark import config as configuration
 from benchmark.metrics import no_reference, perceptual
 from benchmark.registry import ROOT, load
@@ -71,7 +71,7 @@ def dataset_card(folder: Path, random: Random) -> str:
         yield path.name, "'mine'", "'manifest'"
         found = datasets.load_card("mine")
         split = next(iter(found.splits), "test")
-        datasets.training_photos("mine") if found.train else None
+        training_sets.training_photos("mine") if found.train else None
         run = {"name": "x", "train_on": "mine", "methods": {}, "discover": False,
                "datasets": {"mine": {"split": split, "limit": 1}}}  # fmt: skip
         datasets.find_images(configuration.Config(**run))

@@ -8,12 +8,12 @@ rule train:
     output:
         FOLDER.training("{method}", "{seed}") / "training.json",
     log:
-        FOLDER.path / "logs/train/{method}-seed{seed}.log",
+        FOLDER.log("train", "{method}", "seed{seed}"),
     conda:
         ENVIRONMENT
     threads: workflow.cores
     resources:
-        gpu=1,
+        gpu=PROCESSES,
         processes=PROCESSES,
     params:
         config=CONFIG,
@@ -33,7 +33,7 @@ rule restore:
     output:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
     log:
-        FOLDER.path / "logs/restore/{method}-{variant}-seed{seed}-{dataset}.log",
+        FOLDER.log("restore", "{method}", "{variant}", "seed{seed}", "{dataset}"),
     conda:
         ENVIRONMENT
     threads: workflow.cores
@@ -55,7 +55,7 @@ rule score:
     output:
         FOLDER.scores("{method}", "{variant}", "{seed}", "{dataset}"),
     log:
-        FOLDER.path / "logs/score/{method}-{variant}-seed{seed}-{dataset}.log",
+        FOLDER.log("score", "{method}", "{variant}", "seed{seed}", "{dataset}"),
     conda:
         ENVIRONMENT
     params:

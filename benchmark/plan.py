@@ -1,0 +1,230 @@
+"""What a configuration will take: jobs, arithmetic, time and disk, from the cost of single units.
+
+A unit is a training step, a restored image or a scored image. Its time is measured here on this
+machine, taken from an earlier run, or its FLOPs divided by the rate that another device sustains.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from benchmark import columns, datasets, training, training_sets, unit_costs
+from benchmark.build import build
+from benchmark.config import Config
+from benchmark.errors import UserError
+from benchmark.images import image_size
+from benchmark.method import CLEAR, LearnedMethod
+from benchmark.profiling.networks import pair_seconds
+from benchmark.run import RunFolder
+from benchmark.run_tables import read_table
+
+TRAIN, RESTORE, SCORE = "train", "restore", "score"
+SIZE = (720, 480)  # width and height assumed of images that are not there
+PNG_BYTES = 1.8  # a pixel, assumed where no image is there: photographs take 1.5 to 2
+PAIRS = 16  # made to measure a loader's rate
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of work of one entry, over all its seeds: `units` steps or images in `jobs` jobs.
+
+    seconds and flops are of all units together, None where `reason` says why. loaders: processes
+    that make a training's pairs as fast as its steps take them.
+    """
+
+    work: str
+    entry: str
+    variant: str
+    jobs: int
+    units: int
+    seconds: float | None = None
+    flops: float | None = None
+    loaders: int | None = None
+    reason: str = ""
+
+
+@dataclass
+class Plan:
+    """All parts of a run, bytes that its results take, and what the figures assume."""
+
+    parts: list[Part] = field(default_factory=list)
+    disk_bytes: float = 0
+    assumptions: list[str] = field(default_factory=list)
+
+    def seconds(self, *works: str) -> float:
+        """Of all parts of these kinds whose time is known."""
+        return sum(part.seconds or 0 for part in self.parts if part.work in works)
+
+
+def plan(config: Config, gflops: float | None = None, costs: RunFolder | None = None) -> Plan:
+    """The plan of a run. gflops: the rate, in 10⁹ FLOP/s, of the device to plan for, this machine
+    if None; costs: an earlier run whose times are taken for entries and variants of the same name.
+    """
+    planner = _Planner(config, gflops, costs)
+    for label in config.methods:
+        print(f"plan: {label}", file=sys.stderr)
+        planner.add(label)
+    return planner.plan
+
+
+class _Planner:
+    """Adds one entry after another; equal work is measured once."""
+
+    def __init__(self, config: Config, gflops: float | None, costs: RunFolder | None):
+        self.config, self.gflops, self.plan = config, gflops, Plan()
+        self.known: dict[str, Any] = {}
+        self.earlier = _earlier_costs(costs) if costs else {}
+        assume = self.plan.assumptions.append
+        self.images = []  # (data set, weather, count, (width, height))
+        self.png = PNG_BYTES
+        for name, choice in config.datasets.items():
+            for weather, (count, image) in datasets.image_counts(name, choice).items():
+                size = image_size(image) if image else SIZE
+                self.images.append((name, weather, count, size))
+                if image:
+                    self.png = self._once(["png"], lambda i=image: unit_costs.bytes_a_pixel(i))
+                else:
+                    assume(f"{name}, {weather}: not here; {count} images of {size[0]}×{size[1]}")
+        try:
+            self.source = training_sets.training_source(config.train_on)
+        except UserError as error:
+            self.source = None
+            assume(f"what a training's loaders must make is not known: {error}")
+        if gflops:
+            assume(f"training and restoring sustain {gflops:g} GFLOP/s; scoring is this machine's")
+
+    def add(self, label: str) -> None:
+        config, seeds = self.config, len(self.config.seeds_of(label))
+        try:
+            method = build(config, label, config.seeds_of(label)[0])
+        except Exception as error:  # a method that cannot be built is a row, as on the board
+            self.plan.parts.append(Part(RESTORE, label, "", 0, 0, reason=str(error)))
+            return
+        if config.trains(label) and isinstance(method, LearnedMethod):
+            self._add_training(label, method, seeds)
+        for variant, values in config.variants_of(label).items():
+            self._add_restoring(label, variant, method, method.Variant(**values), seeds)
+
+    def _add_training(self, label: str, method: LearnedMethod, seeds: int) -> None:
+        settings = self.config.training_of(label)
+        key = [TRAIN, self._key(label), settings.model_dump_json()]
+        flops = self._once([*key, "flops"], lambda: training.training_flops(method, settings))
+        loaders = None
+        if self.gflops:
+            seconds, waiting = flops / self.gflops / 1e9, self._making(settings)
+            loaders = math.ceil(waiting / seconds) if waiting else None
+        elif (TRAIN, label) in self.earlier:
+            seconds = settings.steps * self.earlier[TRAIN, label]
+        else:
+            stepping = self._once(key, lambda: self._stepping(method, settings))
+            making = self._making(settings)
+            loaders = math.ceil(making / stepping)
+            # One loader beside the training shares the processor's cores with it.
+            seconds = stepping + (making / 2 if settings.workers else making)
+        self.plan.disk_bytes += 4 * seeds * sum(p.numel() for p in method.network.parameters())
+        units = seeds * settings.steps
+        part = Part(TRAIN, label, "", seeds, units, seeds * seconds, seeds * flops, loaders)
+        self.plan.parts.append(part)
+
+    def _stepping(self, method: LearnedMethod, settings) -> float:
+        """Seconds of all steps of a training."""
+        return sum(
+            (end - first) * unit_costs.step_seconds(method, settings, stage)
+            for stage, first, end in settings.stage_steps()
+            if end > first
+        )
+
+    def _making(self, settings) -> float:
+        """Seconds of one process that makes all pairs of a training; 0 if that is not known."""
+        if self.source is None:
+            return 0.0
+        return sum(
+            (end - first) * stage.batch * self._pair_seconds(stage.crop)
+            for stage, first, end in settings.stage_steps()
+        )
+
+    def _pair_seconds(self, crop: int) -> float:
+        return self._once(["pair", crop], lambda: pair_seconds(self.source, crop, PAIRS, 1))
+
+    def _add_restoring(self, label, variant, method, settings, seeds: int) -> None:
+        wanted = {*method.card.weathers} & {*self.config.weathers_of(label)} | {CLEAR}
+        count = seconds = flops = scoring = 0
+        try:
+            for _, weather, images, size in self.images:
+                if weather not in wanted:
+                    continue
+                each, arithmetic = self._restoring(label, variant, method, settings, size)
+                count, seconds = count + seeds * images, seconds + seeds * images * each
+                flops += seeds * images * arithmetic
+                scoring += (
+                    seeds
+                    * images
+                    * self._once(
+                        [SCORE, *size],
+                        lambda s=size: unit_costs.scoring_seconds(self.config.protocols, s),
+                    )
+                )
+                self.plan.disk_bytes += seeds * images * size[0] * size[1] * self.png
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            self.plan.parts.append(Part(RESTORE, label, variant, seeds, 0, reason=reason))
+            return
+        number = seeds * len(self.config.datasets)
+        self.plan.parts.append(Part(RESTORE, label, variant, number, count, seconds, flops))
+        self.plan.parts.append(Part(SCORE, label, variant, number, count, scoring))
+
+    def _restoring(self, label, variant, method, settings, size) -> tuple[float, float]:
+        """(seconds, FLOPs) of an image."""
+        key = [RESTORE, self._key(label), settings.model_dump_json(), *size]
+        if self.gflops:
+            flops = self._once(key, lambda: unit_costs.restoring_flops(method, settings, size))
+            if flops:
+                return flops / self.gflops / 1e9, flops
+        elif (RESTORE, label, variant) in self.earlier:
+            seconds, flops = self.earlier[RESTORE, label, variant]
+            return seconds * size[0] * size[1], flops * size[0] * size[1]
+        return self._once([*key, "here"], lambda: unit_costs.restoring_cost(method, settings, size))
+
+    def _key(self, label: str) -> str:
+        return json.dumps([self.config.method_of(label), self.config.entry(label).parameters])
+
+    def _once(self, key: list, measure: Callable[[], Any]) -> Any:
+        name = json.dumps(key)
+        if name not in self.known:
+            self.known[name] = measure()
+        return self.known[name]
+
+
+def _earlier_costs(run: RunFolder) -> dict[tuple, Any]:
+    """Seconds a step by entry, and (seconds, FLOPs) a pixel by entry and variant."""
+    costs = {}
+    for label, facts in measured_training(run).items():
+        costs[TRAIN, label] = facts["seconds"] / facts["steps"]
+    for (label, variant), rows in measured_cost(run).groupby(["method", "variant"]):
+        pixels = rows.width * rows.height
+        flops = (rows.flops.fillna(0) / pixels).median()
+        costs[RESTORE, label, variant] = (rows.seconds / pixels).median(), flops
+    return costs
+
+
+def measured_training(run: RunFolder) -> dict[str, dict[str, float]]:
+    """Seconds and steps that a run's trainings took, over the seeds of each entry."""
+    measured: dict[str, dict[str, float]] = {}
+    for file in sorted((run.path / "train").glob("*/seed*/training.json")):
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if facts["status"] == columns.OK:
+            sums = measured.setdefault(file.parts[-3], {"seconds": 0, "steps": 0})
+            for name in sums:
+                sums[name] += facts[name]
+    return measured
+
+
+def measured_cost(run: RunFolder) -> pd.DataFrame:
+    """The rows of a run's cost.csv that tell a time."""
+    cost = read_table(run.path / "cost.csv", columns.COST, "run 'snakemake --cores all' first")
+    return cost[cost.status == columns.OK]
