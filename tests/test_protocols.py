@@ -224,8 +224,8 @@ def test_damaged_weights_are_named(tmp_path, monkeypatch):
 
 
 # Of pyiqa's table ResultsCalibra/results_official.csv, by the authors' implementations; absolute
-# tolerances. pyiqa halves images otherwise than MS-SSIM's MATLAB code; NIQE differs where little
-# texture is left.
+# tolerances. pyiqa halves images otherwise than MS-SSIM's MATLAB code; NIQE differs most where
+# it is worst.
 TOLERANCES = {
     "pyiqa/ms_ssim": 5e-3,
     "pyiqa/fsim": 2e-4,

@@ -87,7 +87,7 @@ def test_the_manifest_says_what_the_data_sets_are(tmp_path):
     choices = {"rain": {"card": "rain100l", "split": "test"}}
     choices["few"] = {"card": "rain100l", "split": "test", "limit": 3}
     (tmp_path / "manifest.json").write_text(json.dumps({"config": {"datasets": choices}}))
-    own = board(**{"restormer/psnr": 26.9})
+    own = board(**{"y-matlab/psnr": 26.9})
     table, text = of_run(tmp_path, own, CARDS)
     line = table[(table.method == "input") & (table.metric == "psnr")]
     assert list(line.measured.isna()) == [False, True] and "26.90" in text

@@ -122,7 +122,7 @@ TRANSWEATHER = Protocol(
     source="jeya-maria-jose/TransWeather, utils.py (calc_psnr, calc_ssim), val_data_functions.py; "
     "scikit-image 0.17.2 of its environment.yml",
     agrees_with="skimage.metrics with data_range 2 on the same values. The authors say that later "
-    "numbers were taken after saving; that code is not public.",
+    "numbers were taken after saving; the repository has no code for that.",
     align=to_multiples_of_16,
 )
 RESIDE = Protocol(
