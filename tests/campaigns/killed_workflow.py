@@ -24,7 +24,7 @@ from tests.campaigns import whole, workspace
 
 COMMAND = (sys.executable, "-m", "snakemake", "--cores", "all", "--config")
 SAME = (".safetensors", ".png")
-LONGEST = 20.0  # seconds from the command to the kill
+LONGEST = 0.5  # from the command to the kill, as a share of what an undisturbed run takes
 
 
 @dataclass
@@ -69,12 +69,15 @@ def leave_alone(folder: Path, log: Path) -> dict[str, bytes]:
     return results(folder / workspace.RUN)
 
 
-def kill_until_done(folder: Path, log: Path, generator: random.Random) -> list[Kill]:
-    """Type the command until it ends by itself; the kills until then, with what was wrong."""
+def kill_until_done(
+    folder: Path, log: Path, generator: random.Random, longest: float
+) -> list[Kill]:
+    """Type the command until it ends by itself, killing it after at most `longest` seconds; the
+    kills until then, with what was wrong."""
     kills: list[Kill] = []
     orphans: set[int] = set()  # process groups whose Snakemake alone was killed
     while True:
-        kill = Kill(round(generator.uniform(2, LONGEST), 1), generator.random() < 2 / 3)
+        kill = Kill(round(generator.uniform(0.05, 1) * longest, 1), generator.random() < 2 / 3)
         process = start(folder, log)
         try:
             code = process.wait(kill.seconds)
@@ -129,10 +132,12 @@ def main() -> None:
     print("| seconds | killed | rule | outcome |\n|---:|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         log = Path(temporary) / "log.txt"
+        start_time = time.monotonic()
         expected = leave_alone(workspace.make(Path(temporary) / "alone"), log)
+        longest = LONGEST * (time.monotonic() - start_time)
         while len(kills) < arguments.points and not wrong:
             folder = workspace.make(Path(temporary) / f"killed{len(kills)}")
-            made = kill_until_done(folder, log, generator)
+            made = kill_until_done(folder, log, generator, longest)
             for kill in made:
                 who = "with its jobs" if kill.with_jobs else "Snakemake alone"
                 print(f"| {kill.seconds} | {who} | {kill.rule} | {kill.outcome} |", flush=True)
