@@ -28,9 +28,10 @@ Pairs = dict[tuple[str, str, Key, Key], dict[str, Any]]
 def comparison_tables(data: RunData) -> list[dict[str, Any]]:
     """A matrix a data set and metric, of its best `SHOWN` methods by rank, over all weathers.
 
-    A cell is the row's method minus the column's. It is missing where `comparisons.csv` has no such
-    pair, or one that was compared before the scores changed; `stale` says that there is one. No
-    tables where the run has no such file. Raises UserError if it is malformed.
+    A cell is the row's method minus the column's, which is ahead of it. It is missing where
+    `comparisons.csv` has no such pair, or one that was compared before the scores changed; `stale`
+    says that there is one. No tables where the run has no such file. Raises UserError if it is
+    malformed.
     """
     pairs = _read(data)
     if pairs is None:
@@ -81,7 +82,7 @@ def _matrix(data, pairs: Pairs, dataset: str, metric: str, rows: pd.DataFrame) -
     ranks = {(row["method"], row["variant"]): row["rank"] for _, row in rows.iterrows()}
     keys = list(means)
     cells: dict[tuple[Key, Key], dict[str, Any] | None] = {}
-    for a, b in combinations(keys, 2):
+    for b, a in combinations(keys, 2):  # the row's method stands below the column's
         row = pairs.get((dataset, metric, a, b), {})
         if row and not _agrees(row["difference"], means[a] - means[b]):
             row = {}
@@ -90,17 +91,17 @@ def _matrix(data, pairs: Pairs, dataset: str, metric: str, rows: pd.DataFrame) -
         "dataset": dataset,
         "metric": HEADINGS[metric],
         "stale": None in cells.values(),
-        "heads": [data.label(key) for key in keys[1:]],
+        "heads": [{"label": data.label(key), "rank": ranks[key]} for key in keys[:-1]],
         "rows": [
             {
                 "label": data.label(a),
                 "href": method_page(a[0]),
                 "rank": ranks[a],
-                # What stands below the diagonal would be the same with other signs.
-                "blank": number,
-                "cells": [cells[a, b] for b in keys[number + 1 :]],
+                "cells": [cells[a, b] for b in keys[:number]],
+                # What stands above the diagonal would be the same with other signs.
+                "blank": len(keys) - 1 - number,
             }
-            for number, a in enumerate(keys[:-1])
+            for number, a in enumerate(keys[1:], 1)
         ],
     }
 
