@@ -130,11 +130,7 @@ def per_seed(scores: pd.DataFrame) -> pd.DataFrame:
     names = ["method", "variant", "metric", "seed"]
     wide = values.pivot(index=IMAGE, columns=names, values="value")
     seeds = scores[["method", "variant", "seed"]].drop_duplicates().itertuples(index=False)
-    # All that were asked for, so that a method without a single score is missing, not unknown.
-    asked = set(values["metric"])
-    columns = sorted(
-        (m, v, metric, seed) for m, v, seed in seeds for metric in METRICS if metric in asked
-    )
+    columns = sorted((m, v, metric, seed) for m, v, seed in seeds for metric in METRICS)
     return wide.reindex(columns=pd.MultiIndex.from_tuples(columns, names=names))
 
 

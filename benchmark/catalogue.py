@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark import datasets, registry
 from benchmark.errors import UserError
-from benchmark.metrics import METRICS, PROTOCOLS
+from benchmark.metrics import METRICS
 
 Cards = list[dict[str, Any]]
 
@@ -55,10 +55,10 @@ def metrics() -> Cards:
     """Every metric of every protocol."""
     cards = []
     for metric in METRICS:
-        protocol = PROTOCOLS[metric.protocol]
+        protocol = metric.protocol
         card = {
-            "name": f"{metric.protocol}/{metric.name}",
-            "protocol": metric.protocol,
+            "name": metric.key,
+            "protocol": protocol.name,
             "description": metric.description,
             "better": metric.direction,
             "unit": metric.unit,

@@ -139,10 +139,10 @@ def _read_bytes(path: Path) -> bytes:
         raise UserError(
             f"There is no file {shown(path)}. Check the path, or fetch the data ('dvc pull')."
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a value error: a path with a zero byte
         raise UserError(
-            f"{shown(path)} cannot be read ({error.strerror}). Check what it is and who may read "
-            "it."
+            f"{shown(path)} cannot be read ({getattr(error, 'strerror', None) or error}). Check "
+            "what it is and who may read it."
         ) from error
 
 

@@ -9,6 +9,7 @@ from benchmark.board import COLUMNS, GROUP, leaderboard, statuses
 from benchmark.board_latex import to_latex
 from benchmark.board_text import devices, leaders, print_board, to_markdown
 from benchmark.errors import UserError
+from benchmark.published import of_run
 from benchmark.run_tables import read_cost, read_images, read_methods, read_scores
 
 __all__ = [
@@ -25,7 +26,8 @@ def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     """Write `leaderboard.csv`, `leaderboard.md` and `leaderboard.tex` of a run; return the board.
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and, for which image comes from which photo,
-    `images.csv` (without it every image is its own photo). Each file is written whole or not at
+    `images.csv` (without it every image is its own photo). Published numbers on the run's data sets
+    follow the board (`published.of_run`). Each file is written whole or not at
     all. Raises UserError naming the file at fault.
     """
     run_dir = Path(run_dir)
@@ -40,6 +42,8 @@ def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
         best=best,
         devices=devices(cost),
     )
+    _, beside = of_run(run_dir, board, methods)
+    text += f"\n{beside}" if beside else ""
     with atomic_path(run_dir / "leaderboard.csv") as path:
         board.to_csv(path, index=False)
     write_text(run_dir / "leaderboard.md", text)

@@ -3,11 +3,15 @@
 A few examples of the campaign `tests.campaigns.fuzz`, and what it found.
 """
 
+import json
+
 import pytest
 import yaml
 
 from benchmark import config as configuration
+from benchmark.atomic import write_text
 from benchmark.errors import UserError
+from benchmark.images import read_image
 from benchmark.registry import ROOT
 from tests.campaigns import fuzz, mutations
 from tests.campaigns.fuzz_targets import TARGETS
@@ -20,8 +24,8 @@ EXAMPLES = {
     "weights (safetensors)": 30,
     "checkpoint (torch)": 30,
     "metric weights": 4,
-    "tables of a run: leaderboard": 12,
-    "tables of a run: figures, report": 4,
+    "tables of a run: leaderboard": 6,
+    "tables of a run: figures, report": 3,
 }
 
 
@@ -72,6 +76,13 @@ def test_faults_that_were_found_in_configurations(tmp_path, text, message):
     path.write_text(yaml.safe_dump({**values, **change}) if change else text)
     with pytest.raises(UserError, match=message):
         configuration.load(path)
+
+
+def test_faults_that_were_found_in_the_parts_of_a_run(tmp_path):
+    write_text(tmp_path / "methods.json", json.dumps(["\ud800", "日"], ensure_ascii=False))
+    assert json.loads((tmp_path / "methods.json").read_text("utf-8")) == ["\ud800", "日"]
+    with pytest.raises(UserError, match=r"a\\x00b\.png' cannot be read"):
+        read_image(tmp_path / "a\0b.png")
 
 
 def test_mutations_change_what_they_are_given_and_repeat():

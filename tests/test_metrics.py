@@ -323,3 +323,25 @@ def test_importing_the_metrics_imports_nothing_slow():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           cwd=Path(__file__).parents[1])  # fmt: skip
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.skipif(not LPIPS_WEIGHTS.is_file(), reason="no data: run 'dvc pull'")
+def test_bundled_pairs_agree_with_skimage():
+    """Degraded test images, one a weather; its rgb2ycbcr does not round Y either."""
+    from skimage.color import rgb2ycbcr
+
+    flavour = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)
+    data = LPIPS_WEIGHTS.parents[1]
+    target = read_image(data / "photos" / "test" / "moose.png")
+    y = rgb2ycbcr(target)[..., 0]
+    for weather in ("rain", "haze", "raindrop", "snow", "mix"):
+        restored = read_image(data / "pairs" / "test" / weather / "moose.png")
+        other = rgb2ycbcr(restored)[..., 0]
+        expected = (
+            peak_signal_noise_ratio(target, restored, data_range=255),
+            structural_similarity(target, restored, channel_axis=2, **flavour),
+            peak_signal_noise_ratio(y, other, data_range=255),
+            structural_similarity(y, other, **flavour),
+        )
+        ours = [metric(restored, target) for metric in metrics_of(["rgb", "y-matlab"])]
+        assert ours == pytest.approx(expected, abs=1e-9)

@@ -155,3 +155,21 @@ def report(path: RunPath = Path("results/default")) -> None:
     from benchmark.report import build_report
 
     build_report(path)
+
+
+@app.command()
+def published(path: RunPath = Path("results/default")) -> None:
+    """Write published numbers beside the run's own, published.csv and published.md."""
+    from benchmark.atomic import write_text
+    from benchmark.errors import UserError
+    from benchmark.leaderboard import read_leaderboard
+    from benchmark.published import of_run
+    from benchmark.run import write_csv
+    from benchmark.run_tables import read_methods
+
+    table, text = of_run(path, read_leaderboard(path), read_methods(path))
+    if table.empty:
+        raise UserError(f"config/published.yaml has no number on the data sets of {path}.")
+    write_csv(table, path / "published.csv")
+    write_text(path / "published.md", text)
+    print(text)

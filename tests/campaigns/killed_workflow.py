@@ -70,8 +70,9 @@ def leave_alone(folder: Path, log: Path) -> dict[str, bytes]:
 
 
 def kill_until_done(folder: Path, log: Path, generator: random.Random) -> list[Kill]:
-    """One run with its kills; the last entry tells how the uninterrupted end went."""
+    """Type the command until it ends by itself; the kills until then, with what was wrong."""
     kills: list[Kill] = []
+    orphans: set[int] = set()  # process groups whose Snakemake alone was killed
     while True:
         kill = Kill(round(generator.uniform(2, LONGEST), 1), generator.random() < 2 / 3)
         process = start(folder, log)
@@ -79,37 +80,33 @@ def kill_until_done(folder: Path, log: Path, generator: random.Random) -> list[K
             code = process.wait(kill.seconds)
         except subprocess.TimeoutExpired:
             kill.rule = rule_at_work(log)
-            end = os.killpg if kill.with_jobs else os.kill
-            end(process.pid, signal.SIGKILL)
+            if kill.with_jobs:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+                orphans.add(process.pid)
             process.wait()
             kill.outcome = "; ".join(_not_whole(folder / workspace.RUN)) or "ok"
-        else:
-            text = log.read_text()
-            if code == 0:
-                return kills
-            if "is at work here" not in text:
-                kill.rule, kill.outcome = rule_at_work(log), f"typed again: {text[-800:]}"
-                return [*kills, kill]
-            kills[-1].outcome += ", told that its job was still at work"
-            _wait_for_group(process_groups)
-        if not kill.with_jobs:
-            process_groups.add(process.pid)
-        kills += [kill] if kill.rule else []
+            kills.append(kill)
+            continue
+        if code == 0:
+            return kills
+        if not kills or "is at work here" not in log.read_text():
+            kill.rule, kill.outcome = rule_at_work(log), f"typed again: {log.read_text()[-800:]}"
+            return [*kills, kill]
+        kills[-1].outcome += ", told that its job was still at work"
+        _wait_for(orphans)
 
 
-process_groups: set[int] = set()
-
-
-def _wait_for_group(groups: set[int]) -> None:
+def _wait_for(groups: set[int]) -> None:
     """Wait until the jobs that outlived their Snakemake are done."""
-    for group in groups:
-        while True:
+    while groups:
+        for group in tuple(groups):
             try:
                 os.killpg(group, 0)
             except ProcessLookupError:
-                break
-            time.sleep(0.5)
-    groups.clear()
+                groups.remove(group)
+        time.sleep(0.5)
 
 
 def _not_whole(run: Path) -> list[str]:

@@ -35,6 +35,8 @@ REPORT_PARTS = [
 rule leaderboard:
     input:
         TABLES,
+        FOLDER.path / "manifest.json",
+        "config/published.yaml",
         registry.sources("benchmark.leaderboard"),
         registry.sources("benchmark.comparisons"),
     output:
