@@ -3,7 +3,18 @@
 import pandas as pd
 
 from benchmark.board import ALL, METRICS
-from benchmark.board_text import HEADINGS, MISSING, count_text, seconds_text, value_text
+from benchmark.board_text import (
+    HARM,
+    HARMFUL,
+    HEADINGS,
+    MISSING,
+    SUBMITTED,
+    count_text,
+    harmful,
+    marks,
+    seconds_text,
+    value_text,
+)
 from benchmark.columns import OK
 from benchmark.run_tables import Cards, label
 
@@ -25,13 +36,19 @@ SIGNS = str.maketrans(
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
         "†": r"$\dagger$",
+        SUBMITTED: r"$\ddagger$",
+        HARMFUL: r"$\bigtriangledown$",
         "∞": r"$\infty$",
         MISSING: "--",
     }
 )
-PREFACE = r"""% Needs \usepackage{booktabs,graphicx}.
-% Means over images with 95 % intervals from a bootstrap over photos. Bold: the best, and all whose
-% paired difference from it may be zero. A dagger marks controls.
+PREFACE = f"""% Needs \\usepackage{{booktabs,graphicx}}.
+% Means over images with 95 % intervals from a bootstrap over photos, wider where seeds differ.
+% Rank: by PSNR RGB (NIQE without ground truth), the range that paired tests leave open,
+% Holm-corrected for all pairs (5 %); ranges that overlap may be ties.
+% Bold: the best in a metric, and all that no other method is surely better than (5 %).
+% dagger: a control; ddagger: restored elsewhere and submitted; triangle: PSNR more than {HARM} dB
+% below the input's.
 """
 TABLE = r"""
 \begin{{table*}}[t]
@@ -50,19 +67,24 @@ def to_latex(board: pd.DataFrame, methods: Cards, best: pd.DataFrame) -> str:
     """
     bold = set(best.itertuples(index=False, name=None))
     cards = {(card["method"], card["variant"]): card for card in methods}
+    worse = harmful(board, methods)
     rows = board[board["weather"] == ALL]
     tables = [
-        _table(dataset, part, cards, bold) for dataset, part in rows.groupby("dataset", sort=False)
+        _table(dataset, part, cards, bold, worse)
+        for dataset, part in rows.groupby("dataset", sort=False)
     ]
     return PREFACE + "".join(tables)
 
 
-def _table(dataset: str, rows: pd.DataFrame, cards: dict, bold: set) -> str:
+def _table(dataset: str, rows: pd.DataFrame, cards: dict, bold: set, worse: set) -> str:
     metrics = [metric for metric in METRICS if rows[metric].notna().any()]
     texts, styles = [], []
     for _, row in rows.iterrows():
         key = (row["method"], row["variant"])
-        line = {"method": _name(cards[key], row["status"]), "supervision": row["supervision"]}
+        card, status = cards[key], row["status"]
+        name = label(card) + marks(card, (dataset, ALL, *key) in worse)
+        name += "" if status == OK else f" ({status})"
+        line = {"rank": row["rank"] or MISSING, "method": name, "supervision": row["supervision"]}
         line |= {HEADINGS[metric]: value_text(row, metric) for metric in metrics}
         line |= {head: write(row[column]) for head, (column, write) in COSTS.items()}
         leads = {HEADINGS[m] for m in metrics if (dataset, ALL, *key, m) in bold}
@@ -71,14 +93,9 @@ def _table(dataset: str, rows: pd.DataFrame, cards: dict, bold: set) -> str:
     table, bolds = pd.DataFrame(texts), pd.DataFrame(styles)
     style = table.style.hide(axis="index").format(_escaped).format_index(_escaped, axis="columns")
     tabular = style.apply(lambda _: bolds, axis=None).to_latex(
-        hrules=True, column_format="ll" + "r" * (table.shape[1] - 2)
+        hrules=True, column_format="lll" + "r" * (table.shape[1] - 3)
     )
     return TABLE.format(dataset=_escaped(dataset), tabular=tabular.strip())
-
-
-def _name(card: dict, status: str) -> str:
-    notes = [*(["†"] if card.get("control") else []), *([f"({status})"] if status != OK else [])]
-    return " ".join([label(card), *notes])
 
 
 def _escaped(text: str) -> str:

@@ -25,6 +25,7 @@ MISSING = "–"
 HARMFUL = "▼"
 SUBMITTED = "‡"
 HARM = 0.5  # dB
+LEGEND = f"† control, {SUBMITTED} submitted, {HARMFUL} worse than the input."
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -68,6 +69,12 @@ def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str
 def devices(cost: pd.DataFrame) -> list[str]:
     """The distinct devices on which the costs were measured."""
     return sorted(set(cost.loc[cost["status"] == OK, "device"]) - {""})
+
+
+def marks(card: dict, worse: bool) -> str:
+    """What follows a method's name: † a control, ‡ submitted, ▼ worse than its input."""
+    shown = (("†", card.get("control")), (SUBMITTED, card.get("submitted")), (HARMFUL, worse))
+    return "".join(f" {mark}" for mark, holds in shown if holds)
 
 
 def value_text(row: "pd.Series", metric: str) -> str:
@@ -184,9 +191,7 @@ def _table(
     for _, row in part.iterrows():
         key = (row["dataset"], row["weather"], row["method"], row["variant"])
         card = cards[key[2:]]
-        name = cell(label(card)) + (" †" if card.get("control") else "")
-        name += f" {SUBMITTED}" if card.get("submitted") else ""
-        name += f" {HARMFUL}" if key in worse else ""
+        name = cell(label(card)) + marks(card, key in worse)
         if row["status"] != OK:
             reason = why.get(key, "")
             note = f"{row['status']}: {reason}" if reason else row["status"]
@@ -202,14 +207,14 @@ def _table(
         counts += [count_text(row["training_steps"]), count_text(row["training_flops"])]
         counts.append(seconds_text(row["training_seconds"]))
         if len(devices) > 1:
-            counts.append(_numbers(row["device"], devices))
+            counts.append(device_numbers(row["device"], devices))
         place = [row["supervision"], row["rank"] or MISSING, str(row["n_seeds"])]
         lines.append("| " + " | ".join([name, *place, *values, *costs, *counts]) + " |")
     footnotes = [f"[{number}] {cell(note)}  " for number, note in enumerate(notes, 1)]
     return [*lines, "", *footnotes, *([""] if footnotes else [])]
 
 
-def _numbers(names: str, devices: Sequence[str]) -> str:
+def device_numbers(names: str, devices: Sequence[str]) -> str:
     """The numbers of a row's devices, such as `1` or `1, 2`."""
     found = [str(number) for number, name in enumerate(devices, 1) if name in names.split("; ")]
     return ", ".join(found) or MISSING
@@ -246,9 +251,7 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
         for _, row in rows.iterrows():
             key = (row["method"], row["variant"])
             card = cards.get(key, {"method": key[0], "variant": key[1]})
-            name = label(card) + (" †" if card.get("control") else "")
-            name += f" {SUBMITTED}" if card.get("submitted") else ""
-            name += f" {HARMFUL}" if (row["dataset"], ALL, *key) in worse else ""
+            name = label(card) + marks(card, (row["dataset"], ALL, *key) in worse)
             # Only the first has room for its interval on 80 columns.
             texts = [value_text(row, metric) for metric in metrics]
             texts = [*texts[:1], *(text.split(" ")[0] for text in texts[1:])]
@@ -256,3 +259,4 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
             name += "" if row["status"] == OK else f" ({row['status']})"
             table.add_row(row["rank"], Text(name), *texts, *costs)
         console.print(table, markup=False)
+    console.print(f"Ranks that overlap may be ties. {LEGEND}", markup=False, highlight=False)

@@ -55,7 +55,7 @@ def _section(places: pd.DataFrame, pairs: pd.DataFrame, labels: dict) -> str:
         "| " + " | ".join(HEADS) + " |",
         LINE,
     ]
-    decimals = DECIMALS[first["metric"].split("/")[1]]
+    decimals = DECIMALS[first["metric"]]
     for place in places.to_dict("records"):
         row = against.get((place["method"], place["variant"]), {})
         lines.append(_row(place, row, labels, decimals))
@@ -80,17 +80,22 @@ def _against(pairs: pd.DataFrame, best: tuple[str, str]) -> dict[tuple[str, str]
         if b == best:
             found[a] = row
         elif a == best:
-            found[b] = {
-                "difference": -row["difference"],
-                "difference_low": -row["difference_high"],
-                "difference_high": -row["difference_low"],
-                "effect": -row["effect"],
-                "p_holm": row["p_holm"],
-                "p_better": 1 - row["p_better"],
-                "p_better_low": 1 - row["p_better_high"],
-                "p_better_high": 1 - row["p_better_low"],
-            }
+            found[b] = turned(row)
     return found
+
+
+def turned(row: dict) -> dict:
+    """A row of `comparisons.csv` as if its two methods had been the other way round."""
+    return {
+        "difference": -row["difference"],
+        "difference_low": -row["difference_high"],
+        "difference_high": -row["difference_low"],
+        "effect": -row["effect"],
+        "p_holm": row["p_holm"],
+        "p_better": 1 - row["p_better"],
+        "p_better_low": 1 - row["p_better_high"],
+        "p_better_high": 1 - row["p_better_low"],
+    }
 
 
 def _row(place: dict, row: dict, labels: dict, decimals: int) -> str:

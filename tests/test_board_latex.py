@@ -46,7 +46,9 @@ def test_the_table_has_the_boards_rows_in_order(run, board):
         numbers = re.findall(r"[\d.]+", shown[r"PSNR RGB $\uparrow$"])
         ends = [expected["rgb/psnr" + end] for end in ("", "_low", "_high")]
         assert [float(number) for number in numbers] == pytest.approx(ends, abs=0.005)
-    assert rows[-1][0] == r"identity $\dagger$"
+        assert shown["rank"] == (expected["rank"].replace("–", "--") or "--")
+    assert [row[0] for row in rows] == ["1", "2", "--"]  # a control takes no place
+    assert rows[-1][1] == r"identity $\dagger$"
 
 
 def test_bold_are_the_leaders(run, board):
@@ -54,11 +56,11 @@ def test_bold_are_the_leaders(run, board):
     leading = set(best.loc[(best["weather"] == ALL) & (best["metric"] == "rgb/psnr"), "method"])
     assert leading == {"nasty"}
     _, *rows = lines(run)
-    assert [row[2].startswith(r"\textbf{") for row in rows] == [True, False, False]
+    assert [row[3].startswith(r"\textbf{") for row in rows] == [True, False, False]
 
 
 def test_latex_signs_in_names_are_text(run, board):
-    name = lines(run)[1][0]
+    name = lines(run)[1][1]
     assert name == (
         r"{}[a] a\_b \& 50\% \$x\$ \#1 \{y\} \textbackslash{}end\{tabular\}"
         r" \textasciitilde{}\textasciicircum{} \textless{}i\textgreater{}"

@@ -12,7 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.atomic import atomic_folder
 from benchmark.board import ALL, weather_rank
+from benchmark.board_text import HARM
 from benchmark.report.charts import chart_data
+from benchmark.report.comparisons import comparison_tables
+from benchmark.report.origins import datasets, manifests, submitted
 from benchmark.report.parts import (
     board_table,
     dataset_tables,
@@ -35,16 +38,17 @@ TABLES = (  # of a run, to link to where they are
     "comparisons.csv",
     "comparisons.md",
 )
-OWN_SECTIONS = ("config", "datasets")  # parts of the manifest shown apart from the rest
+RANKS = "ranks"  # the figure that belongs to the comparisons
 NIQE = "no-reference/niqe"
 
 
 def build_report(run_dir: str | Path) -> Path:
     """Write the report of a run; returns the path of its first page.
 
-    Reads `scores.csv`, `cost.csv` and `methods.json`; and, where they are there,
-    `images.csv`, `manifest.json` and `figures/`. An old report is replaced as a whole, and only
-    once the new one is complete. Raises UserError naming the file that is missing or malformed.
+    Reads `scores.csv`, `cost.csv` and `methods.json`; and, where they are there, `images.csv`,
+    `comparisons.csv`, `manifest.json` and `figures/`. An old report is replaced as a whole, and
+    only once the new one is complete. Raises UserError naming the file that is missing or
+    malformed.
     """
     run_dir = Path(run_dir)
     data = RunData(run_dir)
@@ -204,28 +208,32 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
     cards = {card["method"]: card for card in reversed(data.methods)}
     wanted = dict.fromkeys(card["method"] for card in data.methods)
     tables = [table for name in names for table in dataset_tables(data, name)]
+    drawn = [_drawn(data, figure) for figure in data.figures]
     _write(
         report / "index.html",
         "index.html.j2",
         root="",
         run=data.name,
         devices=data.devices,
+        submitted=submitted(data),
+        harm=HARM,
         counts={"methods": len(cards), "variants": len(data.cards), "images": len(data.wide)},
         tables=tables,
         choices=_choices(tables),
         charts=chart_data(data),
+        comparisons=comparison_tables(data),
+        ranks=[figure for figure in drawn if figure["name"] == RANKS],
         files=[
             {"name": name, "href": link(f"../{name}")}
             for name in TABLES
             if (data.run_dir / name).is_file()
         ],
-        figures=[_drawn(data, figure) for figure in data.figures],
+        figures=[figure for figure in drawn if figure["name"] != RANKS],
         photos=[{"name": name, "photos": group} for name, group in groups.items()],
         leader=" and ".join(dict.fromkeys(map(data.label, leading))),
         methods=[{**_about(cards[name]), "href": link(method_page(name))} for name in wanted],
-        manifest={key: data.manifest[key] for key in data.manifest if key not in OWN_SECTIONS},
-        configuration=data.manifest.get("config"),
-        datasets=data.manifest.get("datasets") or {},
+        manifests=manifests(data),
+        datasets=datasets(data),
         credits=photo_credits(photos),
         **extremes(ordered),
     )

@@ -10,7 +10,14 @@ from urllib.parse import quote
 import pandas as pd
 
 from benchmark.board import ALL, METRICS
-from benchmark.board_text import HEADINGS, count_text, seconds_text, value_text
+from benchmark.board_text import (
+    HEADINGS,
+    MISSING,
+    count_text,
+    device_numbers,
+    seconds_text,
+    value_text,
+)
 from benchmark.errors import UserError
 from benchmark.report.run_data import RunData
 
@@ -47,7 +54,8 @@ def method_page(method: str) -> str:
 def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: bool = False):
     """Rows of the leaderboard for the `board` macro, with only the columns that hold something.
 
-    The heads of metrics carry the protocol that they belong to, costs none.
+    The heads of metrics carry the protocol that they belong to, others none. Where a run was
+    measured on several devices, the last column has their numbers.
     """
     metrics = [metric for metric in METRICS if rows[metric].notna().any()]
     costs = [cost for cost in COSTS if rows[cost[0]].notna().any()]
@@ -57,6 +65,7 @@ def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: b
         "heads": [
             *({"text": HEADINGS[m], "protocol": m.split("/")[0]} for m in metrics),
             *({"text": head, "protocol": ""} for _, head, _ in costs),
+            *([{"text": "on", "protocol": ""}] if len(data.devices) > 1 else []),
         ],
         "rows": [_board_row(data, row, metrics, costs) for _, row in rows.iterrows()],
     }
@@ -74,17 +83,34 @@ def _board_row(data: RunData, row: pd.Series, metrics, costs) -> dict[str, Any]:
         )
     for name, _, write in costs:
         text = write(row[name])
-        cells.append({"text": text, "interval": "", "order": order(row[name]), "best": False})
+        cells.append(_plain(text, order(row[name])))
+    if len(data.devices) > 1:
+        text = device_numbers(row["device"], data.devices)
+        cells.append(_plain(text, text))
     return {
         "label": data.label(key),
         "href": method_page(row["method"]),
         "weather": row["weather"],
         "supervision": row["supervision"],
         "control": bool(data.cards[key].get("control")),
+        "marks": data.marks(group),
+        "rank": _plain(row["rank"] or MISSING, _rank_order(row["rank"])),
         "status": row["status"],
         "reason": data.reasons.get(group, ""),
         "cells": cells,
     }
+
+
+def _plain(text: str, order: str) -> dict[str, Any]:
+    return {"text": text, "interval": "", "order": order, "best": False}
+
+
+def _rank_order(rank: str) -> str:
+    """Sorts ranges of ranks by their first, then their last rank; none comes last."""
+    if not rank:
+        return order(math.inf)
+    first, _, last = rank.partition("–")
+    return order(int(first) + int(last or first) / 1e4)
 
 
 def order(value: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.board import ALL, GROUP, METRICS, leaderboard, per_image, statuses
-from benchmark.board_text import devices, leaders
+from benchmark.board_text import devices, harmful, leaders, marks
 from benchmark.columns import OK
 from benchmark.run_tables import (
     label,
@@ -40,6 +40,7 @@ class RunData:
         cost = read_cost(run_dir)
         self.devices = devices(cost)
         self.board = leaderboard(self.scores, cost, self.methods, self.images)
+        self.worse = harmful(self.board, self.methods)
         self.manifest = self._optional("manifest.json", {})
         self.figures = self._optional("figures/figures.json", [])
         self.cards: dict[Key, dict[str, Any]] = {
@@ -56,6 +57,10 @@ class RunData:
 
     def label(self, key: Key) -> str:
         return label(self.cards[key])
+
+    def marks(self, group: tuple[str, str, str, str]) -> str:
+        """The signs after a name in (dataset, weather, method, variant), such as ` †`."""
+        return marks(self.cards[group[2:]], group in self.worse)
 
     @cached_property
     def input_key(self) -> Key | None:

@@ -1,0 +1,123 @@
+"""Every two of a data set's leading methods, compared: from the run's `comparisons.csv`."""
+
+import math
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from benchmark.board import ALL
+from benchmark.board_text import DECIMALS, HEADINGS, MISSING
+from benchmark.comparisons import COLUMNS
+from benchmark.comparisons_text import interval_text, number_text, p_text, turned
+from benchmark.errors import UserError
+from benchmark.paired import ALPHA
+from benchmark.report.parts import method_page
+from benchmark.report.run_data import Key, RunData
+from benchmark.run_tables import read_table
+
+SHOWN = 10  # methods of a data set
+WITH_TARGET = ("rgb/psnr", "lpips-alex/lpips")
+WITHOUT_TARGET = ("no-reference/niqe",)
+FILE = "comparisons.csv"
+NUMBERS = COLUMNS[COLUMNS.index("difference") :]
+
+Pairs = dict[tuple[str, str, Key, Key], dict[str, Any]]
+
+
+def comparison_tables(data: RunData) -> list[dict[str, Any]]:
+    """A matrix a data set and metric, of its best `SHOWN` methods by rank, over all weathers.
+
+    A cell is the row's method minus the column's, which is ahead of it. It is missing where
+    `comparisons.csv` has no such pair, or one that was compared before the scores changed; `stale`
+    says that there is one. No tables where the run has no such file. Raises UserError if it is
+    malformed.
+    """
+    pairs = _read(data)
+    if pairs is None:
+        return []
+    tables = []
+    for dataset, rows in data.board[data.board["weather"] == ALL].groupby("dataset", sort=False):
+        for metric in _metrics(rows):
+            scored = rows[rows[metric].notna() & (rows["rank"] != "")]
+            scored = scored.sort_values("rank", key=_first_and_last, kind="stable").head(SHOWN)
+            if len(scored) > 1:
+                tables.append(_matrix(data, pairs, dataset, metric, scored))
+    return tables
+
+
+def _read(data: RunData) -> Pairs | None:
+    """The pairs over all weathers, each both ways round."""
+    path = data.run_dir / FILE
+    if not path.is_file():
+        return None
+    again = f"run 'python -m benchmark comparisons {data.run_dir}' again"
+    table = read_table(path, COLUMNS, again)
+    for name in NUMBERS:
+        numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
+        if (numbers.isna() & ~table[name].isin(["", "nan"])).any():
+            raise UserError(f"{path}: {name} has a value that is no number; {again}.")
+        table[name] = numbers
+    pairs: Pairs = {}
+    for row in table[table["weather"] == ALL].to_dict("records"):
+        a, b = (row["method_a"], row["variant_a"]), (row["method_b"], row["variant_b"])
+        pairs[row["dataset"], row["metric"], a, b] = row
+        pairs[row["dataset"], row["metric"], b, a] = turned(row)
+    return pairs
+
+
+def _metrics(rows: pd.DataFrame) -> list[str]:
+    """The metrics to compare by; without ground truth, those that need none."""
+    ranked = rows[rows["rank"] != ""]
+    found = [metric for metric in WITH_TARGET if ranked[metric].notna().any()]
+    return found or [metric for metric in WITHOUT_TARGET if ranked[metric].notna().any()]
+
+
+def _first_and_last(ranks: pd.Series) -> pd.Series:
+    return ranks.map(lambda rank: tuple(int(end) for end in (rank.split("–") * 2)[:2]))
+
+
+def _matrix(data, pairs: Pairs, dataset: str, metric: str, rows: pd.DataFrame) -> dict[str, Any]:
+    means = {(row["method"], row["variant"]): row[metric] for _, row in rows.iterrows()}
+    ranks = {(row["method"], row["variant"]): row["rank"] for _, row in rows.iterrows()}
+    keys = list(means)
+    cells: dict[tuple[Key, Key], dict[str, Any] | None] = {}
+    for b, a in combinations(keys, 2):  # the row's method stands below the column's
+        row = pairs.get((dataset, metric, a, b), {})
+        if row and not _agrees(row["difference"], means[a] - means[b]):
+            row = {}
+        cells[a, b] = _cell(row, DECIMALS[metric]) if row else None
+    return {
+        "dataset": dataset,
+        "metric": HEADINGS[metric],
+        "stale": None in cells.values(),
+        "heads": [{"label": data.label(key), "rank": ranks[key]} for key in keys[:-1]],
+        "rows": [
+            {
+                "label": data.label(a),
+                "href": method_page(a[0]),
+                "rank": ranks[a],
+                "cells": [cells[a, b] for b in keys[:number]],
+                # What stands above the diagonal would be the same with other signs.
+                "blank": len(keys) - 1 - number,
+            }
+            for number, a in enumerate(keys[1:], 1)
+        ],
+    }
+
+
+def _agrees(difference: float, expected: float) -> bool:
+    """Whether a difference is that of the present means; one that is not finite cannot be told."""
+    both = math.isfinite(difference) and math.isfinite(expected)
+    return not both or math.isclose(difference, expected, abs_tol=1e-6)
+
+
+def _cell(row: dict[str, Any], decimals: int) -> dict[str, Any]:
+    text, _, interval = interval_text(row, "difference", f"+.{decimals}f").partition(" ")
+    return {
+        "text": text,
+        "interval": interval,
+        "p": p_text(row["p_holm"], named=True) if not math.isnan(row["p_holm"]) else MISSING,
+        "better": number_text(100 * row["p_better"], ".0f"),
+        "apart": row["p_holm"] < ALPHA,
+    }

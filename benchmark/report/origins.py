@@ -1,0 +1,69 @@
+"""What a run says of itself: its manifest, those of the runs it was merged from, submissions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmark.errors import UserError
+from benchmark.report.parts import link, method_page
+from benchmark.report.run_data import RunData
+
+OWN_SECTIONS = ("config", "datasets", "merged", "from")  # shown apart from the rest
+
+
+def manifests(data: RunData) -> list[dict[str, Any]]:
+    """One entry a run: its `name`, the `facts` of its manifest and its `configuration`.
+
+    A run that was merged has an entry for each of those that it was merged from. Raises UserError
+    if the manifest is malformed.
+    """
+    return [
+        {
+            "name": part.get("from", data.name),
+            "facts": {key: part[key] for key in part if key not in OWN_SECTIONS},
+            "configuration": part.get("config"),
+        }
+        for part in _leaves(data.manifest, data)
+    ]
+
+
+def datasets(data: RunData) -> dict[str, dict[str, Any]]:
+    """What manifests say of the origin of each data set, by name; the first one counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in _leaves(data.manifest, data):
+        for name, card in _mapping(part.get("datasets") or {}, data).items():
+            found.setdefault(name, _mapping(card, data))
+    return found
+
+
+def _leaves(manifest: Any, data: RunData) -> Iterator[dict[str, Any]]:
+    """The manifests of runs that were run, not merged."""
+    merged = _mapping(manifest, data).get("merged")
+    if isinstance(merged, list):
+        for part in merged:
+            yield from _leaves(part, data)
+    elif manifest:
+        yield manifest
+
+
+def _mapping(value: Any, data: RunData) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(
+            f"{data.run_dir}/manifest.json has {value!r:.40} where names and values are expected; "
+            "collect the run again."
+        )
+    return value
+
+
+def submitted(data: RunData) -> list[dict[str, Any]]:
+    """The methods whose images were restored elsewhere: who published them and what they cost."""
+    return [
+        {
+            "label": data.label(key),
+            "href": link(method_page(key[0])),
+            "title": card.get("title") or "",
+            "citation": card.get("citation") or "",
+            "cost": (card.get("facts") or {}).get("cost", ""),
+        }
+        for key, card in data.cards.items()
+        if card.get("submitted")
+    ]
