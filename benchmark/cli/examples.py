@@ -24,7 +24,10 @@ EXAMPLES = {
     "fetch": ("fetch rain100l --from Rain100L.zip --accept-licence",),
     "verify": ("verify photos", "verify rain100l raindrop"),
     "pull": ("pull",),
-    "plan": ("plan --config config/gpu.yaml --device-gflops 100000", "plan --against results/default"),
+    "plan": (
+        "plan --config config/gpu.yaml --device-gflops 100000",
+        "plan --against results/default",
+    ),
     "profile": ("profile --out profile.json", "profile --config config/reference.yaml"),
     "check": ("check --config config/reference.yaml",),
     "images": ("images --config config/default.yaml",),
