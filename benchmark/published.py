@@ -198,17 +198,34 @@ def to_markdown(table: pd.DataFrame, published: Published) -> str:
 def of_run(run_dir: Path, board: pd.DataFrame, methods: Cards) -> tuple[pd.DataFrame, str]:
     """The table of a run, and as Markdown; both empty if nothing is published on its data sets.
 
-    Its `manifest.json` says what its data sets are; a run without one has no table.
+    Its `manifest.json` says what its data sets are; a run without one has no table. Raises
+    UserError if that is malformed.
     """
     file = run_dir / "manifest.json"
     published = load()
-    sets = parts_of(read_json(file)) if file.is_file() else {}
+    try:
+        sets = parts_of(read_json(file)) if file.is_file() else {}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} does not say what the run's data sets are ({error!r}); collect the run again."
+        ) from error
     table = beside(published, board, sets, methods)
     return table, to_markdown(table, published)
 
 
 def parts_of(manifest: dict[str, Any]) -> dict[str, Part]:
-    """What each data set of a run is, from what its manifest says of the settings."""
+    """What each data set of a run is, from what its manifest says of the settings.
+
+    A merged run has those of the runs that it was merged from.
+    """
+    merged = [parts_of(part) for part in manifest.get("merged", ())]
+    return {
+        **{name: part for parts in merged for name, part in parts.items()},
+        **_own_parts(manifest),
+    }
+
+
+def _own_parts(manifest: dict[str, Any]) -> dict[str, Part]:
     return {
         name: Part(
             choice.get("card") or name,

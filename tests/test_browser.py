@@ -8,6 +8,7 @@ import pytest
 
 from benchmark.board import ALL
 from benchmark.board_curves import pareto_front, with_cards
+from benchmark.comparisons import write_comparisons
 from benchmark.leaderboard import write_leaderboard
 from benchmark.report import build_report
 from tests.synthetic_run import NASTY, NASTY_SET, make_nasty_run
@@ -26,6 +27,7 @@ def report(tmp_path_factory):
     run = tmp_path_factory.mktemp("browser") / "results" / "demo"
     make_nasty_run(run)
     write_leaderboard(run)
+    write_comparisons(run)
     return build_report(run).parent
 
 
@@ -75,7 +77,7 @@ def names(page):
 def column(page, heading):
     heads = page.locator("section.board:visible thead th").all_inner_texts()
     place = [head.strip() for head in heads].index(heading)
-    return board_rows(page).locator(f":nth-child({place + 1})")
+    return board_rows(page).locator(f":scope > :nth-child({place + 1})")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -101,6 +103,31 @@ def test_the_leaderboard_sorts_by_any_column(report, opened):
     heading.first.click()
     again = [float(cell.get_attribute("data-order")) for cell in column(page, "LPIPS ↓").all()]
     assert again == values[::-1]
+
+
+def test_the_leaderboard_sorts_by_rank_and_controls_come_last(report, opened):
+    page = opened(report / "index.html")
+    every = names(page)
+    page.get_by_role("button", name="rank").first.click()
+    ranks = [text for text in column(page, "rank").all_inner_texts() if text != "–"]
+    ends = [tuple(map(int, (rank.split("–") * 2)[:2])) for rank in ranks]
+    assert ends == sorted(ends) and len(ends) > 5
+    assert sorted(names(page)[len(ends) :]) == ["dark-channel", "identity", "oracle"]
+    assert sorted(names(page)) == sorted(every)
+
+
+def test_comparisons_keep_their_names_in_sight_on_a_phone(report, opened):
+    page = opened(report / "index.html", viewport=PHONE)
+    table = page.locator("table.pairs").first
+    name = table.locator("tbody th").last
+    left = name.bounding_box()["x"]
+    table.locator("..").evaluate("box => box.scrollLeft = 300")
+    assert table.locator("..").evaluate("box => box.scrollLeft") == 300
+    assert name.bounding_box()["x"] == left
+    # The best stands at the head of the first column, all others below it.
+    best = table.locator("thead th").nth(1).inner_text().split("\n")[0]
+    assert best.startswith(names(page)[0])
+    assert table.locator("tbody tr").count() == len(names(page)) - 4  # the best, controls, one nil
 
 
 def test_the_leaderboard_filters(report, opened):

@@ -8,10 +8,14 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
+from benchmark.comparisons import write_comparisons
 from benchmark.errors import UserError
 from benchmark.leaderboard import write_leaderboard
+from benchmark.merge import merge_runs
 from benchmark.report import build_report
+from benchmark.report.comparisons import SHOWN, comparison_tables
 from benchmark.report.parts import duration, slug
+from benchmark.report.run_data import RunData
 from tests.synthetic_run import NASTY, NASTY_SET, card, make_nasty_run, make_run
 
 
@@ -49,8 +53,23 @@ def run(tmp_path_factory):
     listed = [{**shown, "file": f"{NASTY_SET}/made_up.svg"}]
     (folder / "figures" / "figures.json").write_text(json.dumps(listed))
     write_leaderboard(folder)
+    write_comparisons(folder)
     build_report(folder)
     return folder
+
+
+def small_run(folder, cards, change=None):
+    """A run of one weather with its report; `change` edits it before. Returns the first page."""
+    make_run(folder, photos=2, weathers=("rain",), cards=cards, side=8)
+    if change:
+        change(folder)
+    write_leaderboard(folder)
+    return build_report(folder).read_text(encoding="utf-8")
+
+
+def edit_csv(path, **columns):
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.assign(**columns).to_csv(path, index=False)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +175,7 @@ def test_bundled_components_come_with_their_licences(run):
 
 def test_building_again_replaces_the_old_report(tmp_path):
     run = tmp_path / "results" / "demo"
-    make_run(run, photos=1, weathers=("rain",), cards=[card("a ..b")], side=8)
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a b#?%")], side=8)
     write_leaderboard(run)
     build_report(run)
     (run / "report" / "stale.html").write_text("old")
@@ -192,3 +211,144 @@ def test_slugs_are_safe_and_one_for_one():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_ranks_stand_on_the_board_and_controls_have_none(run):
+    board = pd.read_csv(run / "leaderboard.csv", dtype=str, keep_default_na=False)
+    text = (run / "report" / "index.html").read_text(encoding="utf-8")
+    every = text.split('<section class="board"')[1].split("</section>")[0]
+    shown = re.findall(r'data-label="([^"]*)".*?data-order="[^"]*">([^<]*)', every, re.DOTALL)
+    expected = board[board["weather"] == "all"]["rank"].replace("", "–")
+    assert [rank for _, rank in shown] == list(expected)
+    assert "1" in expected.iloc[0] and set(expected) >= {"–"}
+    assert dict(shown)["identity"] == dict(shown)["oracle"] == "–"
+
+
+def test_comparisons_are_the_rows_method_minus_the_columns(run):
+    """Differences and shares are those of the scores themselves."""
+    scores = pd.read_csv(run / "scores.csv", dtype={"value": float}, keep_default_na=False,
+                         na_values={"value": [""]})  # fmt: skip
+    labels = {(c["method"], c["variant"]): c["label"] for c in RunData(run).methods}
+    for table, metric, sign in zip(
+        comparison_tables(RunData(run)), ("psnr", "lpips"), (1, -1), strict=True
+    ):
+        own = scores[(scores["metric"] == metric) & (scores["protocol"] != "y-matlab")]
+        wide = own.pivot(index=["weather", "image"], columns=["method", "variant"], values="value")
+        wide.columns = [labels[key] for key in wide.columns]
+        assert table["metric"].startswith(metric.upper()) and not table["stale"]
+        heads = [head["label"] for head in table["heads"]]
+        assert len(table["rows"]) == len(heads) > 5
+        for number, row in enumerate(table["rows"], 1):
+            assert len(row["cells"]) == number and row["blank"] == len(heads) - number
+            for head, cell in zip(heads, row["cells"], strict=False):
+                difference = wide[row["label"]] - wide[head]
+                half = 0.5 * 10 ** -len(cell["text"].partition(".")[2])
+                assert float(cell["text"]) == pytest.approx(difference.mean(), abs=1.01 * half)
+                better = 100 * ((sign * difference > 0) + 0.5 * (difference == 0)).mean()
+                assert float(cell["better"]) == pytest.approx(better, abs=0.51)
+                low, high = json.loads(cell["interval"].replace("+", ""))
+                assert low <= float(cell["text"]) <= high
+
+
+def test_only_the_best_are_compared(tmp_path):
+    run = tmp_path / "results" / "demo"
+    cards = [card(f"m{n:02d}", gain=2.0 * n) for n in range(SHOWN + 3)]
+    make_run(run, photos=3, weathers=("rain",), cards=cards, side=8)
+    write_comparisons(run, ["rgb/psnr"])
+    [psnr, lpips] = comparison_tables(RunData(run))
+    names = [psnr["heads"][0]["label"], *(row["label"] for row in psnr["rows"])]
+    assert names == [f"m{n:02d}" for n in range(SHOWN + 2, 2, -1)]
+    told = pd.read_csv(run / "comparisons.csv").query("weather == 'all'")
+    told = told[told["method_a"].isin(names) & told["method_b"].isin(names)]
+    apart = [cell["apart"] for row in psnr["rows"] for cell in row["cells"]]
+    assert len(apart) > sum(apart) == (told["p_holm"] < 0.05).sum() > 0
+    # What comparisons.csv does not have is missing, not left out.
+    assert lpips["stale"] and lpips["rows"][0]["cells"] == [None]
+
+
+def test_comparisons_of_other_scores_are_not_shown(tmp_path):
+    run = tmp_path / "results" / "demo"
+    cards = [card("a", gain=3.0), card("b", gain=1.0), card("c")]
+
+    def score_again(folder):
+        write_comparisons(folder)
+        table = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)
+        value = table["value"].astype(float)
+        table["value"] = value.where(table["method"] != "c", value + 1e-3)
+        table.to_csv(folder / "scores.csv", index=False)
+
+    text = small_run(run, cards, score_again)
+    psnr = comparison_tables(RunData(run))[0]
+    assert [[bool(cell) for cell in row["cells"]] for row in psnr["rows"]] == [[1], [0, 0]]
+    assert "made before their scores changed" in text
+
+
+def test_a_broken_comparisons_file_is_named_and_none_is_told(tmp_path):
+    run = tmp_path / "results" / "demo"
+    text = small_run(run, [card("a", gain=1.0), card("b")])
+    assert "no two methods compared" in text
+    write_comparisons(run)
+    edit_csv(run / "comparisons.csv", p_holm="often")
+    with pytest.raises(UserError, match=r"comparisons\.csv: p_holm has a value that is no number"):
+        build_report(run)
+
+
+def test_published_numbers_are_shown_with_their_sources(tmp_path):
+    def on_rain100l(folder):
+        manifest = {"config": {"datasets": {"test-set": {"card": "rain100l", "split": "test"}}}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        edit_csv(folder / "scores.csv", **{"protocol": lambda t: t["protocol"].replace(
+            "y-matlab", "restormer")})  # fmt: skip
+
+    identity = card("identity", control=True, file="methods/identity.py")
+    cards = [identity, card("a", gain=1.0)]
+    run = tmp_path / "results" / "demo"
+    text = small_run(run, cards, on_rain100l)
+    section = text.split('id="published"')[1].split("<h2")[0]
+    value = pd.read_csv(run / "leaderboard.csv").query("method == 'identity'")["restormer/psnr"]
+    assert f">{value.iloc[0]:.2f} <" in section and f">{value.iloc[0] - 26.90:+.2f}<" in section
+    assert section.count("≠</abbr>") == 4  # Restormer's PSNR and SSIM, by two sources
+    assert 'href="#source-mmagic"' in section and 'id="source-mmagic"' in section
+    assert "not in the run" in section
+    assert 'id="published"' not in small_run(tmp_path / "results" / "other", cards)
+
+
+def test_a_merged_run_names_its_devices_and_its_runs(tmp_path):
+    runs = [tmp_path / "results" / name for name in ("first", "second")]
+    for run, method in zip(runs, ("a", "b"), strict=True):
+        make_run(run, 2, ("rain",), [card("identity", control=True), card(method)], side=8)
+        origin = {"test-set": {"title": f"Set of {run.name}", "licence": "MIT"}}
+        manifest = {"commit": f"of {run.name}", "datasets": origin, "config": {"name": run.name}}
+        (run / "manifest.json").write_text(json.dumps(manifest))
+        edit_csv(run / "cost.csv", device=f"device of {run.name}")
+    values = pd.read_csv(runs[0] / "scores.csv").query("method == 'identity'")
+    other = pd.read_csv(runs[1] / "scores.csv").query("method != 'identity'")
+    pd.concat([values, other]).to_csv(runs[1] / "scores.csv", index=False)
+    merge_runs(runs, tmp_path / "results" / "both")
+    write_leaderboard(tmp_path / "results" / "both")
+    text = build_report(tmp_path / "results" / "both").read_text(encoding="utf-8")
+    assert "1: device of first; 2: device of second" in text
+    row = re.search(r'data-label="b".*?</tr>', text, re.DOTALL)[0]
+    assert re.findall(r'data-order="[^"]*">([^<]*)</td>', row)[-1] == "2"
+    assert "Set of first" in text and "Set of second" not in text
+    assert "Merged from 2 runs" in text and "of first" in text and "of second" in text
+
+
+def test_who_submitted_is_named(tmp_path):
+    cards = [
+        card("a", gain=1.0, submitted=True, citation="Someone, 2024", facts={"cost": "as stated"}),
+        card("b", submitted=True, citation="", facts={"cost": "not measured"}),
+    ]
+    text = small_run(tmp_path / "results" / "demo", cards)
+    assert "Someone, 2024. Cost as stated." in text
+    assert "no citation stated. Cost not measured." in text
+    assert len(re.findall(r"</a> ‡", text)) == 2
+
+
+@pytest.mark.parametrize("manifest", [[], {"datasets": ["x"]}, {"merged": ["x"]}])
+def test_a_manifest_of_another_kind_is_named(tmp_path, manifest):
+    def change(folder):
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        small_run(tmp_path / "results" / "demo", [card("a")], change)

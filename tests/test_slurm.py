@@ -17,6 +17,7 @@ TARGET = "results/smoke/scores/unet/default/seed0/photos.csv"
 @pytest.fixture
 def slurm():
     """A SLURM of one node; the test is skipped, saying so, where it cannot be started."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
     for program in ("slurmctld", "slurmd", "munged"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
             pytest.skip(f"{program} is not installed")

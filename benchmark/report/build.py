@@ -28,6 +28,7 @@ from benchmark.report.parts import (
 )
 from benchmark.report.photos import by_gain, extremes, report_photos, with_gain
 from benchmark.report.provenance import photo_credits
+from benchmark.report.published import published_tables
 from benchmark.report.run_data import RunData
 
 HERE = Path(__file__).parent
@@ -222,6 +223,7 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         choices=_choices(tables),
         charts=chart_data(data),
         comparisons=comparison_tables(data),
+        published=published_tables(data),
         ranks=[figure for figure in drawn if figure["name"] == RANKS],
         files=[
             {"name": name, "href": link(f"../{name}")}

@@ -1,0 +1,47 @@
+"""Published numbers beside the run's own, as plain values for the template."""
+
+from typing import Any
+
+import pandas as pd
+
+from benchmark.board_text import MISSING
+from benchmark.published import DECIMALS, load, of_run
+from benchmark.report.run_data import RunData
+
+
+def published_tables(data: RunData) -> dict[str, Any]:
+    """`tables`, one a data set, split and protocol, and the `sources` that they name.
+
+    Both are empty for a run on whose data sets nothing is published. Raises UserError if
+    `config/published.yaml` is malformed.
+    """
+    found, _ = of_run(data.run_dir, data.board, data.methods)
+    groups = found.groupby(["dataset", "split", "protocol"], sort=False)
+    used = {source for sources in found["sources"] for source in sources.split()}
+    return {
+        "tables": [
+            {"caption": f"{dataset} {split}: {protocol}", "rows": _rows(rows)}
+            for (dataset, split, protocol), rows in groups
+        ],
+        "sources": {key: text for key, text in load().sources.items() if key in used},
+    }
+
+
+def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    printed = rows.groupby(["method", "metric"])["published"].nunique()
+    texts = []
+    for row in rows.itertuples():
+        digits = DECIMALS[row.metric]
+        texts.append(
+            {
+                "method": row.method,
+                "metric": row.metric.upper(),
+                "published": f"{row.published:.{digits}f}",
+                "disagree": printed[row.method, row.metric] > 1,
+                "measured": MISSING if row.reason else f"{row.measured:.{digits}f}",
+                "by": row.reason or row.entry,
+                "difference": MISSING if row.reason else f"{row.difference:+.{digits}f}",
+                "sources": row.sources.split(),
+            }
+        )
+    return texts
