@@ -13,6 +13,7 @@ from benchmark.errors import UserError
 from benchmark.leaderboard import write_leaderboard
 from benchmark.merge import merge_runs
 from benchmark.report import build_report
+from benchmark.report.build import ENVIRONMENT
 from benchmark.report.comparisons import SHOWN, comparison_tables
 from benchmark.report.parts import duration, slug
 from benchmark.report.run_data import RunData
@@ -196,6 +197,11 @@ def test_an_error_keeps_the_old_report(tmp_path):
         build_report(run)
     assert (run / "report" / "index.html").is_file()
     assert not list(run.glob(".report-*"))
+
+
+def test_names_break_after_underscores_and_stay_text():
+    made = ENVIRONMENT.from_string("{{ name | breakable }}").render(name="a_<b>_c & d")
+    assert made == "a_<wbr>&lt;b&gt;_<wbr>c &amp; d"
 
 
 def test_slugs_are_safe_and_one_for_one():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from benchmark.atomic import atomic_folder
 from benchmark.board import ALL, weather_rank
@@ -63,13 +64,20 @@ def build_report(run_dir: str | Path) -> Path:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,  # names and reasons come from files: none of them is HTML
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """A name that a narrow column may break after `_`, and not within a word."""
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 ENVIRONMENT = _environment()
