@@ -193,9 +193,9 @@ def score(
     config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
 ) -> None:
     """Score what `restore` wrote."""
-    from benchmark.scoring import score_restored
+    from benchmark.scoring import as_restored, score_restored
 
     restored = read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
     images = read_table(run.images, IMAGES, AGAIN)
-    scores = score_restored(restored, images, ROOT, config.protocols)
+    scores = score_restored(as_restored(restored, ROOT), images, ROOT, config.protocols)
     write_csv(scores, run.scores(label, variant, seed, dataset))

@@ -11,6 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmark import columns
+from benchmark.checksum import checksum
 from benchmark.errors import UserError, WeightsMissing
 from benchmark.images import image_files, read_image
 from benchmark.metrics import WEIGHTS, Metric, UndefinedMetric, metrics_of
@@ -137,6 +138,23 @@ def score_restored(
         target = root / targets[name] if targets[name] else NO_TARGET
         pairs.append(({key: getattr(row, key) for key in KEYS}, source, target))
     return score_images(pairs, metrics, weights).reindex(columns=list(columns.SCORES))
+
+
+def as_restored(restored: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """The table with status `failed` where a file is no longer what was written, by its sha256.
+
+    So it is after a restoring by hand that was killed: new images lie beside an old table.
+    """
+    changed = [
+        row.status == columns.OK
+        and (root / row.file).is_file()
+        and checksum(root / row.file) != row.sha256
+        for row in restored.itertuples()
+    ]
+    fault = {"status": columns.FAILED, "reason": "the image changed after it was restored"}
+    restored = restored.copy()
+    restored.loc[changed, list(fault)] = list(fault.values())
+    return restored
 
 
 def problems(scores: pd.DataFrame) -> list[str]:

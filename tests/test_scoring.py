@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 
 from benchmark import columns
+from benchmark.checksum import checksum
 from benchmark.errors import UserError
 from benchmark.images import read_image, write_png
 from benchmark.metrics import LPIPS_WEIGHTS, metrics_of
 from benchmark.scoring import (
     Absent,
+    as_restored,
     problems,
     score_folder,
     score_images,
@@ -174,6 +176,16 @@ def test_a_run_is_scored_row_by_row(tmp_path):
     assert list(scores.value[:2]) == [row["value"] for row in own]
     with pytest.raises(UserError, match=r"images\.csv has no d/rain/two"):
         score_restored(restored, images[:1], tmp_path, ["rgb"])
+
+
+def test_an_image_that_is_not_what_was_restored_is_not_scored(tmp_path):
+    restored, _ = run_tables(tmp_path)
+    restored = restored.assign(sha256=[checksum(tmp_path / "out/one.png"), ""])
+    assert as_restored(restored, tmp_path).equals(restored)
+    write_png(tmp_path / "out/one.png", picture(3))
+    changed = as_restored(restored, tmp_path)
+    assert list(changed.status) == [columns.FAILED, columns.SKIPPED]
+    assert changed.reason[0] == "the image changed after it was restored"
 
 
 def test_without_ground_truth_only_metrics_that_need_none_are_taken(tmp_path):

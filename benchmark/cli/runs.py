@@ -45,6 +45,7 @@ def merge(
     out: Annotated[Path, typer.Option(help="Folder of the merged run, results/NAME.")],
 ) -> None:
     """Join runs of several machines into one, with one leaderboard."""
+    from benchmark.comparisons import write_comparisons
     from benchmark.errors import UserError
     from benchmark.leaderboard import print_leaderboard, write_leaderboard
     from benchmark.merge import merge_runs
@@ -53,6 +54,7 @@ def merge(
         raise UserError("A merge takes two runs or more.")
     merge_runs(runs, out)
     write_leaderboard(out)
+    write_comparisons(out)
     print_leaderboard(out)
 
 
@@ -76,6 +78,7 @@ def submit(
     """Score a folder of restored test images as a method on a run's leaderboard."""
     import sys
 
+    from benchmark.comparisons import write_comparisons
     from benchmark.leaderboard import print_leaderboard, write_leaderboard
     from benchmark.submit import Submission
     from benchmark.submit import submit as submit_images
@@ -84,6 +87,7 @@ def submit(
     submission = Submission(method, title, citation, supervision, stated)
     faults = submit_images(folder, submission, run)
     write_leaderboard(run)
+    write_comparisons(run)
     print_leaderboard(run)
     for fault in faults:
         print(f"not scored: {fault}", file=sys.stderr)
