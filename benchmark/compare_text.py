@@ -93,7 +93,7 @@ def _tables(found: RunComparison) -> list[str]:
 
 
 def _row(found: RunComparison, row: dict[str, Any]) -> str:
-    decimals = DECIMALS[row["metric"].split("/")[1]]
+    decimals = DECIMALS[row["metric"]]
     name = label(found.b.cards[row["method"], row["variant"]])
     texts = [
         cell(name if row["weather"] == ALL else f"{name}, {row['weather']}"),
