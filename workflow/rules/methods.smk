@@ -17,7 +17,9 @@ rule train:
         processes=PROCESSES,
     params:
         config=CONFIG,
-        settings=lambda w: settings_of(w, "parameters", "training", "weathers", "weights"),
+        settings=lambda w: settings_of(
+            w, "parameters", "training", "weathers", "weights"
+        ),
     shell:
         "python -m benchmark train --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --processes {resources.processes} 2>&1 | tee {log}"
