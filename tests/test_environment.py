@@ -13,7 +13,7 @@ from tests.synthetic_run import make_run
 
 CONFIG = Config(
     name="demo",
-    datasets={"test-set": {}},
+    datasets={"test-set": {"card": "photos"}},
     train_on="photos",
     methods={"unet": {"method": "regression"}, "identity": {}},
 )

@@ -24,7 +24,7 @@ EXAMPLES = {
     "weights (safetensors)": 30,
     "checkpoint (torch)": 30,
     "metric weights": 4,
-    "tables of a run: leaderboard": 6,
+    "tables of a run: leaderboard": 12,
     "tables of a run: figures, report": 3,
 }
 

@@ -176,7 +176,7 @@ def metric_weights(folder: Path, random: Random) -> str:
     if path.suffix == ".npz":
         no_reference._prior(path)
     else:
-        perceptual._network.__wrapped__(path)
+        perceptual.lpips_network.__wrapped__(path)
 
 
 def _run_of(folder: Path) -> Path:
