@@ -10,7 +10,9 @@ answer. Forking spares every verb the seconds that importing torch takes.
 file that grows beyond it fails as on a full disk.
 """
 
+import ctypes
 import json
+import mmap
 import os
 import resource
 import select
@@ -22,10 +24,10 @@ OPERATIONS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shu
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def count_operations(after: int | None, delay: float, tell: int) -> list[int]:
-    """Count this process's changes of files below results/; at the one numbered `after` die, or
-    tell the parent, which kills after `delay`."""
-    counter = [0]
+def count_operations(after: int | None, delay: float, tell: int) -> ctypes.c_long:
+    """Count the changes of files below results/ by this process and those it forks; at the one
+    numbered `after` die, or tell the parent, which kills after `delay`."""
+    counter = ctypes.c_long.from_buffer(mmap.mmap(-1, mmap.PAGESIZE))  # shared with forks
 
     def audit(event: str, arguments: tuple) -> None:
         if event == "open":
@@ -34,8 +36,8 @@ def count_operations(after: int | None, delay: float, tell: int) -> list[int]:
             changes = event in OPERATIONS
         if not (changes and "results/" in f"{os.getcwd()}/{arguments[0]}"):
             return
-        counter[0] += 1
-        if counter[0] == after:
+        counter.value += 1
+        if counter.value == after:
             if not delay:
                 os.killpg(0, signal.SIGKILL)
             os.write(tell, b"x")
@@ -64,7 +66,7 @@ def child(request: dict, tell: int) -> None:
     except BaseException:
         traceback.print_exc()
         code = 70
-    os.write(tell, json.dumps({"operations": counter[0]}).encode())
+    os.write(tell, json.dumps({"operations": counter.value}).encode())
     sys.stdout.flush()
     os._exit(code)
 
