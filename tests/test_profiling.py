@@ -364,7 +364,8 @@ def test_images_are_of_all_weathers_and_many_photos(monkeypatch, weathers, photo
         for w in range(weathers)
         for p in range(photos)
     ]
-    monkeypatch.setattr(datasets, "find_images", lambda config: pd.DataFrame(rows))
+    clear = {"weather": "clear", "input": "clear.png", "target": "clear.png"}
+    monkeypatch.setattr(datasets, "find_images", lambda config: pd.DataFrame([clear, *rows]))
     some = report.choose_images(None, weathers)
     assert {x.parent.name for x, _ in some} == {str(w) for w in range(weathers)}
     assert len({y.name for _, y in some}) == min(weathers, photos)

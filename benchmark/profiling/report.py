@@ -14,6 +14,7 @@ from benchmark import datasets, device, training_sets
 from benchmark.atomic import write_text
 from benchmark.config import Config
 from benchmark.errors import UserError
+from benchmark.method import CLEAR
 from benchmark.profiling import memory, networks, published, scoring_speed
 from benchmark.profiling.timing import Sizes, matmul_rate
 from benchmark.registry import ROOT
@@ -87,9 +88,10 @@ def profile(
 
 def choose_images(config: Config, count: int) -> list[tuple[Path, Path]]:
     """(degraded, target) of `count` of the run's images: all kinds of weather in turn, and as many
-    different photos as there are. Raises UserError if none of them has a target."""
+    different photos as there are. Clear ones, whose PSNR is infinite, are left out. Raises
+    UserError if none has a target."""
     table = datasets.find_images(config)
-    table = table[table["target"] != ""]
+    table = table[(table["target"] != "") & (table["weather"] != CLEAR)]
     if table.empty:
         raise UserError("The run has no images with ground truth. Add a paired data set to it.")
     groups = [group for _, group in table.groupby("weather", sort=False)]
