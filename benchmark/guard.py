@@ -63,6 +63,8 @@ def run(work: Callable[[], int | None], minutes: float | None = None) -> Failure
 
 def _call(work: Callable[[], int | None], raised: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if "torch" in sys.modules:  # its threads did not survive the fork, and would be waited for
+        sys.modules["torch"].set_num_threads(1)
     try:
         status = work() or 0
     except UserError as error:
