@@ -141,6 +141,7 @@ def test_the_leaderboard_filters(report, opened):
     page.get_by_role("searchbox", name="words").fill("ddim")
     assert sorted(names(page)) == ["diffusion ddim-1", "diffusion ddim-10", "diffusion ddim-4"]
     page.get_by_role("button", name="Reset").click()
+    page.get_by_text(f"{len(every)} of {len(every)} rows", exact=True).wait_for()
     assert names(page) == every
     page.locator("select[name=status]").select_option("skipped")
     assert names(page) == ["dark-channel"]
