@@ -37,8 +37,9 @@ def images(config: ConfigFile = DEFAULT) -> None:
     settings, folder = open_run(config)
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
         datasets.verify(name)
-    for label in filter(settings.trains, settings.methods):
-        training_sets.check_training(settings.train_on, settings.weathers_of(label))
+    # Once for each choice of weathers: a full-size set has many thousands of headers to read.
+    for weathers in {settings.weathers_of(m): None for m in settings.methods if settings.trains(m)}:
+        training_sets.check_training(settings.train_on, weathers)
     found = datasets.find_images(settings)
     leaks.check(found, training_sets.training_photos(settings.train_on))
     run.write_csv(found, folder.images)

@@ -14,7 +14,9 @@ import numpy as np
 from benchmark.errors import UserError, WeightsMissing
 from benchmark.images import shown
 from benchmark.metrics.checks import UndefinedMetric
+from benchmark.metrics.definitions import WEIGHTS
 
+LPIPS_WEIGHTS = WEIGHTS / "lpips_alexnet_features.safetensors"
 # A convolution (11, stride 4, padding 2) and two poolings (3, stride 2) leave one position of 31.
 SMALLEST = 31
 

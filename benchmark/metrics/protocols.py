@@ -19,10 +19,9 @@ from benchmark.metrics.papers import (
     ssim_y_8bit,
     to_multiples_of_16,
 )
-from benchmark.metrics.perceptual import lpips_alex
+from benchmark.metrics.perceptual import LPIPS_WEIGHTS, lpips_alex
 from benchmark.metrics.pixel import psnr, psnr_y, ssim, ssim_y
 
-LPIPS_WEIGHTS = WEIGHTS / "lpips_alexnet_features.safetensors"
 NIQE_WEIGHTS = WEIGHTS / "niqe_pris_params.npz"
 OWN_SIZE = "own"
 RESIZED = "both resized by Lanczos: longer side at most 1024, sides to multiples of 16"

@@ -7,11 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.metrics.perceptual import SMALLEST, lpips_network
-from benchmark.registry import ROOT
+from benchmark.metrics.perceptual import LPIPS_WEIGHTS, SMALLEST, lpips_network
 
 WINDOW = 11  # side of SSIM's window
-LPIPS_WEIGHTS = ROOT / "data" / "weights" / "lpips_alexnet_features.safetensors"
 
 
 def rmse(prediction: Tensor, target: Tensor) -> Tensor:
