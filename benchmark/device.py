@@ -13,7 +13,8 @@ def choose() -> torch.device:
     """A GPU where there is one, else the CPU; every operation made deterministic."""
     # cuBLAS is deterministic only with a fixed workspace, which must be set before its first use.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # As torch.use_deterministic_algorithms(True), which besides imports torch's compiler: a second.
+    torch.set_deterministic_debug_mode("error")
     # Filling new tensors with NaN finds bugs, but costs time on every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False

@@ -53,6 +53,8 @@ def train(
     cv2.setNumThreads(1)
     folder.mkdir(parents=True, exist_ok=True)
     choose()
+    if settings.compile:
+        torch.use_deterministic_algorithms(True)  # tells the compiler too
     method.network.to(memory_format=torch.channels_last)
     accelerator = Accelerator(
         mixed_precision=settings.precision,

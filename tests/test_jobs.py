@@ -9,7 +9,7 @@ import yaml
 from safetensors.torch import load_file
 
 from benchmark import config as configuration
-from benchmark import jobs, training, training_data, weights
+from benchmark import jobs, training, training_data, training_jobs, weights
 from benchmark.build import build
 from benchmark.errors import UserError
 from benchmark.registry import ROOT, load
@@ -52,7 +52,7 @@ def restored(config, run):
 
 def test_a_specialist_restores_its_weather_alone(tmp_path):
     config, run = open_run(tmp_path / "run", weathers=["rain"])
-    assert jobs.train(config, run, "unet", 0)["weathers"] == ("rain",)
+    assert training_jobs.train(config, run, "unet", 0)["weathers"] == ("rain",)
     rows = restored(config, run)
     assert rows.status.to_dict() == {"rain": "ok", "haze": "skipped"}
     assert rows.reason["haze"] == "not made for haze"
@@ -62,7 +62,7 @@ def test_clear_photographs_are_restored_by_every_method(tmp_path):
     config, run = open_run(tmp_path / "run", weathers=["rain"])
     images = pd.read_csv(run.images)
     images.assign(weather="clear", input=images.target)[:1].to_csv(run.images, index=False)
-    jobs.train(config, run, "unet", 0)
+    training_jobs.train(config, run, "unet", 0)
     assert restored(config, run).status.to_dict() == {"clear": "ok"}
 
 
@@ -85,15 +85,15 @@ def test_a_specialist_sees_its_weather_alone(monkeypatch):
 
 def test_exported_weights_take_the_place_of_training(tmp_path):
     config, run = open_run(tmp_path / "first")
-    trained = jobs.train(config, run, "unet", 0)
-    (file,) = jobs.export_weights(config, run, tmp_path / "weights")
+    trained = training_jobs.train(config, run, "unet", 0)
+    (file,) = training_jobs.export_weights(config, run, tmp_path / "weights")
     assert file.name == "unet-0.safetensors"
     assert all(v.dtype == torch.float16 for v in load_file(file).values())
 
     again, other = open_run(
         tmp_path / "second", weights=f"{tmp_path}/weights/unet-{{seed}}.safetensors"
     )
-    taken = jobs.train(again, other, "unet", 0)
+    taken = training_jobs.train(again, other, "unet", 0)
     assert taken == json.loads(json.dumps(trained))
     first = load_file(run.training("unet", 0) / "weights.safetensors")
     second = load_file(other.training("unet", 0) / "weights.safetensors")
@@ -103,18 +103,18 @@ def test_exported_weights_take_the_place_of_training(tmp_path):
 
 def test_weights_that_are_not_there_are_a_status(tmp_path):
     config, run = open_run(tmp_path / "run", weights="data/weights/none.safetensors")
-    jobs.train(config, run, "unet", 0)
+    training_jobs.train(config, run, "unet", 0)
     rows = restored(config, run)
     assert rows.status.eq("weights-missing").all()
     assert rows.reason.str.contains("none.safetensors is missing").all()
-    assert jobs.export_weights(config, run, tmp_path / "out") == []
+    assert training_jobs.export_weights(config, run, tmp_path / "out") == []
 
 
 def test_weights_that_were_not_exported_are_refused_by_name(tmp_path):
     config, run = open_run(tmp_path / "run", weights=str(tmp_path / "w.safetensors"))
     weights.save(build(config, "unet", 0).network, tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=r"w.safetensors does not say how it was trained"):
-        jobs.train(config, run, "unet", 0)
+        training_jobs.train(config, run, "unet", 0)
 
 
 def test_training_flops_are_those_of_every_pair_and_step():

@@ -62,19 +62,19 @@ def train(
     def work() -> int | None:
         import json
 
-        from benchmark import jobs
+        from benchmark import training_jobs
 
         if processes > 1 and "WORLD_SIZE" not in os.environ:
             return _launch(processes)
-        print(json.dumps(jobs.train(settings, folder, method, seed)))
+        print(json.dumps(training_jobs.train(settings, folder, method, seed)))
         return None
 
     if "WORLD_SIZE" in os.environ:  # one of several processes, whose launcher is guarded
         work()
     elif failure := guard.run(work, limit):
-        from benchmark import jobs
+        from benchmark import training_jobs
 
-        jobs.training_ended(folder, method, seed, failure)
+        training_jobs.ended(folder, method, seed, failure)
 
 
 def _launch(processes: int) -> int:
@@ -98,10 +98,10 @@ def export_weights(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Copy a run's trained weights in half precision, for the `weights` of other runs' entries."""
-    from benchmark import jobs
+    from benchmark import training_jobs
 
     settings, folder = open_run(config)
-    for file in jobs.export_weights(settings, folder, out):
+    for file in training_jobs.export_weights(settings, folder, out):
         print(file)
 
 

@@ -16,7 +16,7 @@ import torch
 import yaml
 from PIL import Image
 
-from benchmark import checkpoints, datasets, images, jobs, training_sets, weights
+from benchmark import checkpoints, datasets, images, jobs, training_jobs, training_sets, weights
 from benchmark import config as configuration
 from benchmark.metrics import no_reference, perceptual
 from benchmark.registry import ROOT, load
@@ -238,7 +238,7 @@ def run_parts(folder: Path, random: Random) -> str:
     if not run.images.exists():
         run.path.mkdir(parents=True)
         datasets.find_images(config).to_csv(run.images, index=False)
-        jobs.train(config, run, "unet", 0)
+        training_jobs.train(config, run, "unet", 0)
         for unit in units:
             jobs.restore(config, run, *unit)
             jobs.score(config, run, *unit)
