@@ -3,9 +3,11 @@
 DVC alone does not always say what is wrong: with `--quiet` it prints no error, and over WebDAV it
 takes a refused password, and a server that does not answer, for files that were never pushed. After
 a transfer that broke off, DVC 3.67 takes the truncated file in its cache for whole unless the
-remote has `verify = true`: other remotes are refused.
+remote has `verify = true`: other remotes are refused. What a killed pull left among the data stops
+DVC for ever: it is removed here.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +29,9 @@ UNREACHABLE = (
     "connect call failed", "could not connect", "cannot connect", "connection refused",
     "name or service not known", "nodename nor servname", "timed out", "timeout",
 )  # fmt: skip
+UNSAVED = "Can't remove the following unsaved files"
+# As dvc_objects names a file that it has not finished (fs/utils.py, tmp_fname).
+UNFINISHED = re.compile(r".*\.[\w-]{22}\.tmp")
 INTERRUPTED = ("failed to transfer", "disconnected", "connection closed", "connection was closed")
 
 
@@ -38,13 +43,16 @@ def pull(repository: Path = ROOT) -> None:
             f"The DVC remote '{name}' does not check what arrives, so that files cut short would "
             f"pass for whole. Run 'dvc remote modify {name} verify true' and try again."
         )
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "pull", "data.dvc"],
-        cwd=repository,
-        stdin=subprocess.DEVNULL,  # a question for a password would wait for ever in a workflow
-        capture_output=True,
-        text=True,
-    )
+    done = _dvc_pull(repository)
+    # DVC says this while it holds its lock: no other pull is at work on these files.
+    if (
+        done.returncode
+        and UNSAVED in done.stderr
+        and (left := _unfinished(repository, done.stderr))
+    ):
+        for file in left:
+            file.unlink(missing_ok=True)
+        done = _dvc_pull(repository)
     if done.returncode:
         said = "\n".join(line for line in done.stderr.splitlines() if line.strip())
         raise UserError(
@@ -52,6 +60,26 @@ def pull(repository: Path = ROOT) -> None:
             f"({settings.get('url', 'not in .dvc/config')}):\n{said}\n"
             f"{_advice(name, settings, said.lower())}"
         )
+
+
+def _dvc_pull(repository: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", "pull", "data.dvc"],
+        cwd=repository,
+        stdin=subprocess.DEVNULL,  # a question for a password would wait for ever in a workflow
+        capture_output=True,
+        text=True,
+    )
+
+
+def _unfinished(repository: Path, said: str) -> list[Path]:
+    """The files among those named in DVC's message that a killed pull has left."""
+    named = {Path(line.strip()).name for line in said.splitlines()}
+    return [
+        path
+        for path in (repository / "data").rglob("*.tmp")
+        if path.name in named and UNFINISHED.fullmatch(path.name)
+    ]
 
 
 def _remote(repository: Path) -> tuple[str, dict]:
@@ -64,6 +92,8 @@ def _remote(repository: Path) -> tuple[str, dict]:
 
 
 def _advice(name: str, settings: dict, said: str) -> str:
+    if UNSAVED.lower() in said:
+        return "Move them elsewhere, or run 'dvc pull --force', which deletes them."
     scheme = urlparse(settings.get("url", "")).scheme
     if not scheme:
         return (

@@ -15,7 +15,7 @@ from benchmark import work_lock
 from benchmark.atomic import PARTIAL, atomic_folder, atomic_path, write_text
 from benchmark.errors import NotWritten
 from benchmark.registry import ROOT
-from tests.campaigns.killed import STAGES, Campaign, Point
+from tests.campaigns.killed import FILES, STAGES, Campaign, Point
 
 # No figures: a report does without, and they are the slowest.
 VERBS = [stage for stage in STAGES if stage != "figures"]
@@ -38,8 +38,8 @@ def test_a_kill_leaves_whole_files_and_the_next_run_the_same_results(campaign, s
 
 
 def test_a_full_disk_is_an_error_that_names_the_file_and_loses_nothing(campaign):
-    point = Point("restore unet", finished=True, limit=2000)
-    campaign.try_limit(point)
+    point = Point("restore unet", finished=True, obstacle=FILES, room=2000)
+    campaign.try_obstacle(point)
     assert (point.killed, point.outcome) == (True, "ok")
     assert campaign.ask("train", limit=2000)["code"] == 1
     last = campaign.log.read_text().splitlines()[-1]

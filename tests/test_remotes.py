@@ -165,6 +165,28 @@ def test_a_damaged_bundled_remote_is_named(repository, tmp_path):
         pull(repository)
 
 
+def test_what_a_killed_pull_left_does_not_stop_the_next(repository, tmp_path):
+    """The name is one that DVC 3.67 left; see tests/campaigns/killed_pull.py."""
+    use(repository, {"url": str(tmp_path / "store")})
+    push(repository)
+    forget(repository)
+    (repository / "data").mkdir()
+    (repository / "data" / ".GoDMYYFo7YKI9lHZD_fF6Q.tmp").touch()
+    pull(repository)
+    assert identical(repository / "kept", repository / "data")
+
+
+def test_files_of_ones_own_among_the_data_are_kept_and_named(repository, tmp_path):
+    use(repository, {"url": str(tmp_path / "store")})
+    push(repository)
+    forget(repository)
+    (repository / "data").mkdir()
+    (repository / "data" / "mine.tmp").write_text("mine")
+    with pytest.raises(UserError, match=r"(?s)mine\.tmp.*Move them elsewhere"):
+        pull(repository)
+    assert (repository / "data" / "mine.tmp").read_text() == "mine"
+
+
 def test_a_remote_that_does_not_check_what_arrives_is_refused(repository):
     use(repository, {"url": "s3://data", "verify": "false"})
     with pytest.raises(UserError, match="'dvc remote modify lab verify true'"):

@@ -9,8 +9,10 @@ whole, and either the old or the new one. Then the verb and all later ones up to
 again: each must succeed, nothing partial may be left, and every result must be byte for byte that
 of an undisturbed run, but for what clocks and memory meters say.
 
-Last, every verb is run where files can grow to some bytes only, which fails like a full disk does:
-it must end well or with one line that names the file, lose nothing, and go on when there is room.
+Last, every verb is run where nothing, or not everything, can be written: on a file system of its
+own that is full but for some bytes, or read-only (Linux, as root), and where files can grow to some
+bytes only. It must end well or with one line that names the file, lose nothing, and go on when
+there is room.
 """
 
 import argparse
@@ -22,12 +24,14 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmark.registry import ROOT
 from tests.campaigns import whole, workspace
+from tests.campaigns.disk import Disk
 
 CONFIG = ("--config", workspace.CONFIG)
 
@@ -49,19 +53,22 @@ STAGES: dict[str, tuple[str, ...]] = {
     "report": ("report", workspace.RUN),
 }
 LIMITS = (2000, 20_000)  # bytes of a file, fewer than most results have
+ROOMS = (0, 8192, 65_536)  # bytes left on a full disk
+FILES, FULL, READ_ONLY = "files grow no further", "full disk", "read-only folder"
 SLOWEST = 0.1  # seconds from a change of a file to the kill
 
 
 @dataclass
 class Point:
     """One disturbance: of which stage, from a finished run or not; at which change of a file and
-    how long after it, or with what limit on a file's bytes."""
+    how long after it; or what keeps it from writing, and the bytes that it may write."""
 
     stage: str
     finished: bool
     operation: int | None = None
     delay: float = 0.0
-    limit: int | None = None
+    obstacle: str = ""
+    room: int = 0
     killed: bool = False
     outcome: str = ""
 
@@ -69,9 +76,10 @@ class Point:
 class Campaign:
     """A workspace with an undisturbed run in it, and the process that runs verbs there."""
 
-    def __init__(self, folder: Path, stages: Sequence[str] = tuple(STAGES)):
+    def __init__(self, folder: Path, stages: Sequence[str] = tuple(STAGES), own_disk=False):
         self.stages = stages
         self.folder = workspace.make(folder / "workspace")
+        self.disk = Disk(self.folder / "results") if own_disk else None
         self.states = folder / "states"
         self.run = self.folder / workspace.RUN
         self.log = folder / "log.txt"
@@ -88,6 +96,8 @@ class Campaign:
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait()
+        if self.disk:
+            self.disk.close()
 
     def ask(
         self, stage: str, after: int | None = None, delay=0.0, limit: int | None = None
@@ -119,17 +129,31 @@ class Campaign:
         faults = whole.damage(self.run, before, self.end)
         point.outcome = "; ".join([*faults, *self._go_on(point.stage)]) or "ok"
 
-    def try_limit(self, point: Point) -> None:
-        """Run a stage where files can grow to `point.limit` bytes only, then with room again."""
+    def try_obstacle(self, point: Point) -> None:
+        """Run a stage where it cannot write all that it has to, then with room again."""
         shutil.rmtree(self.run)
         shutil.copytree(self.states / ("end" if point.finished else point.stage), self.run)
         before = whole.contents(self.run)
-        code = self.ask(point.stage, limit=point.limit)["code"]
+        with self._obstacle(point):
+            limit = point.room if point.obstacle == FILES else None
+            code = self.ask(point.stage, limit=limit)["code"]
         faults, text = whole.damage(self.run, before, self.end), self.log.read_text()
         point.killed = code != 0
         if code and (code != 1 or "error: " not in text or "Traceback" in text):
             faults.append(f"ended with {code}: {text[-300:]}")
         point.outcome = "; ".join([*faults, *self._go_on(point.stage)]) or "ok"
+
+    @contextmanager
+    def _obstacle(self, point: Point) -> Iterator[None]:
+        if point.obstacle == FULL:
+            self.disk.fill(point.room)
+        elif point.obstacle == READ_ONLY:
+            self.disk.lock(True)
+        yield
+        if point.obstacle == FULL:
+            self.disk.empty()
+        elif point.obstacle == READ_ONLY:
+            self.disk.lock(False)
 
     def _go_on(self, first: str) -> list[str]:
         """Run a stage and the later ones up to scores.csv; what is then wrong with the run."""
@@ -160,15 +184,38 @@ def points(operations: dict[str, int], number: int, seed: int) -> list[Point]:
     return drawn
 
 
-def table(tried: list[Point]) -> str:
-    """A Markdown table: a row a stage, with how many points there were and what came of them."""
-    lines = ["| stage | points | stopped before its end | outcome |", "|---|---:|---:|---|"]
-    for stage in STAGES:
-        own = [point for point in tried if point.stage == stage]
+def obstacles(own_disk: bool) -> list[Point]:
+    """Every stage, new and made anew, before every obstacle; those of a disk where there is one."""
+    kinds = [(FILES, room) for room in LIMITS]
+    kinds += [(READ_ONLY, 0), *((FULL, room) for room in ROOMS)] if own_disk else []
+    return [
+        Point(stage, finished, obstacle=obstacle, room=room)
+        for obstacle, room in kinds
+        for stage in STAGES
+        for finished in (False, True)
+    ]
+
+
+def table(tried: list[Point], by: str) -> str:
+    """A Markdown table: a row for each value of a point's field, how many there were and what came
+    of them."""
+    lines = [f"| {by} | points | stopped before its end | outcome |", "|---|---:|---:|---|"]
+    for value in dict.fromkeys(getattr(point, by) for point in tried):
+        own = [point for point in tried if getattr(point, by) == value]
         outcomes = Counter(point.outcome for point in own).most_common()
         text = "; ".join(f"{count} {outcome}" for outcome, count in outcomes)
-        lines.append(f"| {stage} | {len(own)} | {sum(p.killed for p in own)} | {text} |")
+        lines.append(f"| {value} | {len(own)} | {sum(p.killed for p in own)} | {text} |")
     return "\n".join(lines)
+
+
+def _may_mount() -> bool:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            Disk(Path(folder)).close()
+        return True
+    except (PermissionError, FileNotFoundError) as error:
+        print(f"no disk of its own, so none is full or read-only: {error}", file=sys.stderr)
+        return False
 
 
 def main() -> None:
@@ -178,11 +225,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="CSV file of all points")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder))
+        campaign = Campaign(Path(folder), own_disk=_may_mount())
         kills = points(campaign.operations, arguments.points, arguments.seed)
-        full = [Point(s, f, limit=n) for s in STAGES for f in (False, True) for n in LIMITS]
+        full = obstacles(campaign.disk is not None)
         for number, point in enumerate([*kills, *full], 1):
-            (campaign.try_limit if point.limit else campaign.try_point)(point)
+            (campaign.try_obstacle if point.obstacle else campaign.try_point)(point)
             print(f"{number}/{len(kills) + len(full)} {point}", file=sys.stderr, flush=True)
         campaign.close()
     tried = [*kills, *full]
@@ -191,7 +238,7 @@ def main() -> None:
             writer = csv.DictWriter(file, asdict(tried[0]))
             writer.writeheader()
             writer.writerows(map(asdict, tried))
-    print(f"Killed:\n\n{table(kills)}\n\nNo room:\n\n{table(full)}")
+    print(f"{table(kills, 'stage')}\n\n{table(full, 'obstacle')}")
     sys.exit(any(point.outcome != "ok" for point in tried))
 
 

@@ -1,0 +1,45 @@
+"""A small disk of its own below a run, which can be full or read-only. Linux, as root."""
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+MEGABYTES = 64
+BLOCK = 4096  # bytes; a tmpfs gives room in pages
+
+
+class Disk:
+    """A tmpfs mounted on an empty folder.
+
+    Raises PermissionError where this process may not mount.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder, self._filler = folder, folder / ".filler"
+        folder.mkdir(parents=True, exist_ok=True)
+        _run("mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(folder))
+
+    def fill(self, room: int) -> None:
+        """Leave room for so many bytes, in whole blocks."""
+        free = os.statvfs(self.folder).f_bavail * BLOCK
+        with self._filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free - room // BLOCK * BLOCK)
+
+    def empty(self) -> None:
+        """Give the room back."""
+        self._filler.unlink(missing_ok=True)
+
+    def lock(self, locked: bool) -> None:
+        """Make it read-only, or writable again."""
+        mode = "ro" if locked else "rw"
+        _run("mount", "-o", f"remount,{mode},size={MEGABYTES}m", str(self.folder))
+
+    def close(self) -> None:
+        _run("umount", "--lazy", str(self.folder))
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise PermissionError(errno.EPERM, done.stderr.strip(), command[0])
