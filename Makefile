@@ -50,9 +50,10 @@ audit: setup ## look the locked packages up among the known vulnerabilities (nee
 		$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
 	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
 
-campaign-kill: setup ## kill a run's verbs and a whole workflow at random moments (docs/robustness.md)
+campaign-kill: setup ## kill a run's verbs, whole workflows and pulls at random moments (docs/robustness.md)
 	@python -m tests.campaigns.killed
 	@python -m tests.campaigns.killed_workflow
+	@python -m tests.campaigns.killed_pull
 
 campaign-fuzz: setup ## feed wrong files to everything that reads one (docs/robustness.md)
 	@python -m tests.campaigns.fuzz
