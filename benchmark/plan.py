@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import columns, datasets, training, training_sets, unit_costs
+from benchmark import columns, datasets, training_sets, unit_costs
 from benchmark.build import build
 from benchmark.config import Config
 from benchmark.errors import UserError
@@ -106,14 +106,20 @@ class _Planner:
             self.plan.parts.append(Part(RESTORE, label, "", 0, 0, reason=str(error)))
             return
         if config.trains(label) and isinstance(method, LearnedMethod):
-            self._add_training(label, method, seeds)
+            try:
+                self._add_training(label, method, seeds)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                self.plan.parts.append(Part(TRAIN, label, "", seeds, 0, reason=reason))
         for variant, values in config.variants_of(label).items():
             self._add_restoring(label, variant, method, method.Variant(**values), seeds)
 
     def _add_training(self, label: str, method: LearnedMethod, seeds: int) -> None:
         settings = self.config.training_of(label)
+        if teacher := self.config.entry(label).teacher:
+            method.learn_from(build(self.config, teacher, self.config.seeds_of(label)[0]))
         key = [TRAIN, self._key(label), settings.model_dump_json()]
-        flops = self._once([*key, "flops"], lambda: training.training_flops(method, settings))
+        flops = self._once([*key, "flops"], lambda: unit_costs.learning_flops(method, settings))
         loaders = None
         if self.gflops:
             seconds, waiting = flops / self.gflops / 1e9, self._making(settings)
