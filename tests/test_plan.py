@@ -124,12 +124,33 @@ def test_a_training_that_cannot_be_planned_says_why(run, monkeypatch):
 
 def test_another_device_is_planned_by_its_rate(run):
     configuration = run(UNET)
-    found = parts(planning.plan(configuration, gflops=2.0))
-    train = found[TRAIN, "unet"]
-    assert train.flops > 0
-    assert train.seconds == pytest.approx(train.flops / 2e9)
-    restore = found[RESTORE, "unet"]
-    assert restore.seconds == pytest.approx(restore.flops / 2e9)
+    found = parts(planning.plan(configuration, gflops=0.01))
+    for work in (TRAIN, RESTORE):
+        assert found[work, "unet"].flops > 0
+        assert found[work, "unet"].seconds == pytest.approx(found[work, "unet"].flops / 1e7)
+    assert found[TRAIN, "unet"].loaders == 1
+
+
+def test_a_fast_device_waits_for_the_loaders_that_there_are(run):
+    """14 pairs of 0.125 s each by one process, where steps take next to nothing."""
+    train = parts(planning.plan(run(UNET), gflops=1e6))[TRAIN, "unet"]
+    assert train.seconds == 2 * 14 * 0.125
+    assert train.loaders == -(-14 * 0.125 // (train.flops / 2 / 1e15))
+
+
+def test_pairs_that_are_not_here_are_made_up_and_said(run, monkeypatch, tmp_path):
+    configuration = run(UNET)
+    card = yaml.safe_load((tmp_path / "here.yaml").read_text())
+    (tmp_path / "photos.yaml").write_text(yaml.safe_dump(card))
+    pairs = {"input": "no/{photo}.png", "target": "none/{photo}.png"}
+    (tmp_path / "away.yaml").write_text(yaml.safe_dump({**card, "train": pairs}))
+    seen = []
+    monkeypatch.setattr(planning, "pair_seconds", lambda source, *_: seen.append(source) or 0.125)
+    plan = planning.plan(configuration.model_copy(update={"train_on": "away"}))
+    assert parts(plan)[TRAIN, "unet"].loaders == 1
+    assert "away: not here; its pairs are PNG files of 720×480" in plan.assumptions
+    assert len(seen[0]) == planning.PAIRS
+    assert {path.suffix for pair in seen[0] for path in pair} == {".png"}
 
 
 @pytest.mark.parametrize("name", ["conditional_diffusion", "deep_image_prior"])
