@@ -1,19 +1,24 @@
-"""torch's FlopCounterMode, mended where it miscounts what the denoisers do.
+"""torch's FlopCounterMode, mended where it miscounts what the denoisers do, and without arithmetic.
 
 It knows attention only by the names of its GPU kernels, so that on a CPU attention counts nothing;
 and it takes the weight gradient of a grouped convolution for that of a full one, which for a
 depth-wise convolution is as many times too much as there are channels.
 """
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import (
     FlopCounterMode,
     sdpa_backward_flop_count,
     sdpa_flop_count,
 )
+
+from benchmark.method import LearnedMethod, Method
 
 aten = torch.ops.aten
 Shape = Sequence[int]
@@ -27,6 +32,48 @@ def flop_counter() -> FlopCounterMode:
         aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
     }
     return FlopCounterMode(display=False, custom_mapping=formulas)
+
+
+@contextmanager
+def hollow(method: Method) -> Iterator[None]:
+    """Inside, a learned method's network, and its teacher's, give zeros and compute nothing.
+
+    They still run, on tensors that have a shape and no content (torch's device `meta`), so that a
+    flop counter sees the operations of forward and backward; all else of the method is computed.
+    Counts are as with content, but for attention's gradient: it has four products here, where the
+    kernels that compute it make the weights anew, a fifth.
+    """
+    with ExitStack() as stack:
+        for learner in (method, getattr(method, "teacher", None)):
+            if isinstance(learner, LearnedMethod):
+                stack.callback(setattr, learner, "network", learner.network)
+                learner.network = _emptied(learner.network)
+        yield
+
+
+def _emptied(network: nn.Module) -> nn.Module:
+    """A copy without weights that takes and gives tensors of the CPU, and stays where it is."""
+    empty = {id(x): x.to("meta") for x in network.buffers()}
+    for x in network.parameters():
+        empty[id(x)] = nn.Parameter(x.detach().to("meta"), x.requires_grad)
+    twin = copy.deepcopy(network, empty)
+    twin.to = lambda *_, **__: twin
+    twin.register_forward_pre_hook(lambda _, inputs: tuple(_Moved.apply(x, "meta") for x in inputs))
+    twin.register_forward_hook(lambda _, inputs, output: _Moved.apply(output, "cpu"))
+    return twin
+
+
+class _Moved(torch.autograd.Function):
+    """Zeros of a tensor's shape on another device; its gradient comes back as zeros too."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, device: str) -> Tensor:
+        ctx.device = x.device
+        return torch.zeros_like(x, device=device)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return torch.zeros_like(gradient, device=ctx.device), None
 
 
 def _convolution_backward(

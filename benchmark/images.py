@@ -53,12 +53,15 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises UserError, naming the file and what to do: missing, unreadable, not an image, truncated,
     more than 179 megapixels, several frames, float or 32-bit values, unusable colour profile.
     """
+    return np.array(open_image(path))
+
+
+def open_image(path: str | Path) -> Image.Image:
+    """What `read_image` reads, as Pillow's: to make an array of a part costs less than of all."""
     path = Path(path)
     image, orientation, profile = _decode(path, _read_bytes(path))
     image = _to_srgb(_without_alpha(image), profile, path)
-    if orientation in TURNS:
-        image = image.transpose(TURNS[orientation])
-    return np.array(image)
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -248,11 +251,11 @@ def _without_alpha(image: Image.Image) -> Image.Image:
 def _to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Image:
     """RGB in sRGB. An image already in sRGB keeps its values to the bit."""
     if not profile:
-        return image.convert("RGB")
+        return _as_rgb(image)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return image.convert("RGB")
+            return _as_rgb(image)
         if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
             image = image.convert("RGB")
         return ImageCms.profileToProfile(
@@ -268,3 +271,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Ima
             f"The colour profile in {shown(path)} does not fit its {image.mode} pixels or is "
             f"damaged ({error}). Save the image in sRGB, or without a profile."
         ) from error
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy RGB

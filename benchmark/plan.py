@@ -7,24 +7,29 @@ machine, taken from an earlier run, or its FLOPs divided by the rate that anothe
 import json
 import math
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmark import columns, datasets, training, training_sets, unit_costs
+from benchmark import columns, datasets, training_sets, unit_costs
 from benchmark.build import build
 from benchmark.config import Config
 from benchmark.errors import UserError
 from benchmark.images import image_size
 from benchmark.method import CLEAR, LearnedMethod
+from benchmark.profiling import loading
+from benchmark.profiling.loading import SIZE
 from benchmark.profiling.networks import pair_seconds
 from benchmark.run import RunFolder
 from benchmark.run_tables import read_table
+from benchmark.training_data import Source
 
 TRAIN, RESTORE, SCORE = "train", "restore", "score"
-SIZE = (720, 480)  # width and height assumed of images that are not there
 PNG_BYTES = 1.8  # a pixel, assumed where no image is there: photographs take 1.5 to 2
 PAIRS = 16  # made to measure a loader's rate
 
@@ -90,13 +95,29 @@ class _Planner:
                     self.png = self._once(["png"], lambda i=image: unit_costs.bytes_a_pixel(i))
                 else:
                     assume(f"{name}, {weather}: not here; {count} images of {size[0]}×{size[1]}")
-        try:
-            self.source = training_sets.training_source(config.train_on)
-        except UserError as error:
-            self.source = None
-            assume(f"what a training's loaders must make is not known: {error}")
+        self.source = self._source()
         if gflops:
             assume(f"training and restoring sustain {gflops:g} GFLOP/s; scoring is this machine's")
+            assume(
+                "loader processes are as fast as one here, and steps wait for those that there are"
+            )
+
+    def _source(self) -> Source | None:
+        """What to train on; pairs of SIZE in place of a set of pairs that is not here."""
+        name, assume = self.config.train_on, self.plan.assumptions.append
+        try:
+            return training_sets.training_source(name)
+        except UserError as error:
+            fault = error
+        with suppress(UserError):  # where the bundled photographs are missing too
+            if isinstance(datasets.load_card(name).train, datasets.TrainSplit):
+                self.folder = tempfile.TemporaryDirectory()  # goes with the planner
+                photos = training_sets.training_photos("photos")
+                pairs = loading.write_pairs(photos, Path(self.folder.name), ".png", PAIRS)
+                assume(f"{name}: not here; its pairs are PNG files of {SIZE[0]}×{SIZE[1]}")
+                return pairs
+        assume(f"what a training's loaders must make is not known: {fault}")
+        return None
 
     def add(self, label: str) -> None:
         config, seeds = self.config, len(self.config.seeds_of(label))
@@ -106,18 +127,25 @@ class _Planner:
             self.plan.parts.append(Part(RESTORE, label, "", 0, 0, reason=str(error)))
             return
         if config.trains(label) and isinstance(method, LearnedMethod):
-            self._add_training(label, method, seeds)
+            try:
+                self._add_training(label, method, seeds)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                self.plan.parts.append(Part(TRAIN, label, "", seeds, 0, reason=reason))
         for variant, values in config.variants_of(label).items():
             self._add_restoring(label, variant, method, method.Variant(**values), seeds)
 
     def _add_training(self, label: str, method: LearnedMethod, seeds: int) -> None:
         settings = self.config.training_of(label)
+        if teacher := self.config.entry(label).teacher:
+            method.learn_from(build(self.config, teacher, self.config.seeds_of(label)[0]))
         key = [TRAIN, self._key(label), settings.model_dump_json()]
-        flops = self._once([*key, "flops"], lambda: training.training_flops(method, settings))
+        flops = self._once([*key, "flops"], lambda: unit_costs.learning_flops(method, settings))
         loaders = None
         if self.gflops:
-            seconds, waiting = flops / self.gflops / 1e9, self._making(settings)
-            loaders = math.ceil(waiting / seconds) if waiting else None
+            seconds, making = flops / self.gflops / 1e9, self._making(settings)
+            loaders = math.ceil(making / seconds) if making else None
+            seconds = max(seconds, making / max(settings.workers, 1))
         elif (TRAIN, label) in self.earlier:
             seconds = settings.steps * self.earlier[TRAIN, label]
         else:

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import torch
 from accelerate import Accelerator
-from accelerate.utils import TorchDynamoPlugin
+from accelerate.utils import DataLoaderConfiguration, TorchDynamoPlugin
 from pytorch_optimizer import Muon
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -61,6 +61,8 @@ def train(
         gradient_accumulation_steps=settings.accumulate,
         # Each stage's size is compiled by itself: sizes left open break torch's compiler.
         dynamo_plugin=TorchDynamoPlugin("inductor", dynamic=False) if settings.compile else None,
+        # A GPU computes on while the next pairs are copied from pinned memory.
+        dataloader_config=DataLoaderConfiguration(non_blocking=True),
         log_with="tensorboard",
         project_dir=folder,
     )

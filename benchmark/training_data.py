@@ -3,18 +3,21 @@
 A pair is a function of (seed, crop, index) alone, whatever the number of loader processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from benchmark.errors import UserError
-from benchmark.images import read_image, shown, to_float
+from benchmark.images import open_image, read_image, shown, to_float
 from benchmark.seeds import numpy_generator
 from benchmark.weather import WEATHERS, training_pair
+
+HELD_BYTES = 2 * 2**30  # of photographs that are kept decoded; the others are read when drawn
 
 # Clean photographs to make pairs from, or pairs as (input, target).
 Source = Sequence[Path] | Sequence[tuple[Path, Path]]
@@ -41,6 +44,7 @@ class TrainingPairs(Dataset):
     """Pairs made on the fly from clean photographs; pair i is a function of (seed, crop, i) alone.
 
     An item is (clean, degraded), float32 (3, crop, crop) in [0, 1]; weathers: the kinds drawn from.
+    Photographs are kept decoded up to HELD_BYTES, which loader processes share.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class TrainingPairs(Dataset):
         count: int,
         weathers: Sequence[str] = WEATHERS,
     ):
-        self.photos = [read_image(path) for path in photos]
+        self.photos = _held(photos)
         self.crop, self.seed, self.first, self.count = crop, seed, first, count
         self.weathers = weathers
 
@@ -62,6 +66,7 @@ class TrainingPairs(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         rng = numpy_generator("training pair", self.seed, self.crop, self.first + index)
         photo = self.photos[rng.integers(len(self.photos))]
+        photo = read_image(photo) if isinstance(photo, Path) else photo
         pair = training_pair(photo, self.crop, rng, self.weathers)
         return tuple(torch.from_numpy(image).permute(2, 0, 1).contiguous() for image in pair)
 
@@ -86,24 +91,34 @@ class PairedCrops(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         rng = numpy_generator("paired crop", self.seed, self.crop, self.first + index)
         source, target = self.pairs[rng.integers(len(self.pairs))]
-        degraded, clean = read_image(source), read_image(target)
-        if degraded.shape != clean.shape:
-            sizes = [f"{image.shape[1]}×{image.shape[0]}" for image in (degraded, clean)]
+        degraded, clean = open_image(source), open_image(target)
+        if degraded.size != clean.size:
+            sizes = [f"{image.width}×{image.height}" for image in (degraded, clean)]
             raise UserError(
                 f"A training pair differs in size: {shown(source)} is {sizes[0]}, "
                 f"{shown(target)} is {sizes[1]}. Take it out of the set, or correct it."
             )
-        height, width = clean.shape[:2]
-        top = int(rng.integers(max(height - self.crop, 0) + 1))
-        left = int(rng.integers(max(width - self.crop, 0) + 1))
+        top = int(rng.integers(max(clean.height - self.crop, 0) + 1))
+        left = int(rng.integers(max(clean.width - self.crop, 0) + 1))
         flip = bool(rng.random() < 0.5)
         return tuple(self._cut(image, top, left, flip) for image in (clean, degraded))
 
-    def _cut(self, image, top: int, left: int, flip: bool) -> Tensor:
-        """The crop of one image, uint8 (H, W, 3), as float32 (3, crop, crop)."""
-        view = image[top : top + self.crop, left : left + self.crop]
+    def _cut(self, image: Image.Image, top: int, left: int, flip: bool) -> Tensor:
+        """The crop of one image as float32 (3, crop, crop)."""
+        right, bottom = min(left + self.crop, image.width), min(top + self.crop, image.height)
+        view = np.asarray(image.crop((left, top, right, bottom)))
         missing = [(0, self.crop - side) for side in view.shape[:2]]
         if any(after for _, after in missing):
             view = np.pad(view, [*missing, (0, 0)], mode="symmetric")
         view = view[:, ::-1] if flip else view
         return torch.from_numpy(to_float(np.ascontiguousarray(view))).permute(2, 0, 1).contiguous()
+
+
+def _held(paths: Iterable[Path]) -> list[np.ndarray | Path]:
+    """The first photographs, decoded, up to HELD_BYTES; of the others the paths."""
+    held, size = [], 0
+    for path in paths:
+        photo = read_image(path) if size < HELD_BYTES else path
+        size += getattr(photo, "nbytes", 0)
+        held.append(photo)
+    return held

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmark import device
-from benchmark.flops import flop_counter
+from benchmark import device, training
+from benchmark.flops import flop_counter, hollow
 from benchmark.images import image_size
 from benchmark.method import LearnedMethod, Method, Settings
 from benchmark.metrics import metrics_of
@@ -22,7 +22,7 @@ from benchmark.scoring import score_pair
 from benchmark.seeds import torch_generator
 from benchmark.training_settings import Stage, Training
 
-SMALL = (64, 128)  # sides of the images on which FLOPs are counted where time is not measured
+SMALL = (64, 128)  # sides of the images on which FLOPs of methods without a network are counted
 
 
 def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> float:
@@ -32,6 +32,12 @@ def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> flo
     part = stage.batch // settings.accumulate
     step = training_step(method, *random_pairs(part, stage.crop, machine), settings)
     return settings.accumulate * _median(step, machine)
+
+
+def learning_flops(method: LearnedMethod, settings: Training) -> int:
+    """FLOPs of a whole training, as `training.training_flops`; its network computes nothing."""
+    with hollow(method):
+        return training.training_flops(method, settings)
 
 
 def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> tuple[float, int]:
@@ -47,21 +53,26 @@ def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> 
 
 
 def restoring_flops(method: Method, variant: Settings, size: tuple[int, int]) -> float:
-    """FLOPs of restoring one image of (width, height), from those of two small ones.
+    """FLOPs of restoring one image of (width, height).
 
-    A pixel costs a + b n in an image of n pixels: convolutions a, attention over the whole image b.
-    In images above the variant's `tile` n is the tile's; what tiles overlap is left out.
+    Of a learned method they are counted, its network computing nothing: on the whole image, or,
+    where that is larger, on a part of the variant's `tile`, so that what tiles overlap is left out.
+    Of others they come from two small images: a pixel costs a + b n in an image of n pixels.
     """
-    rates = []
-    for side in SMALL:
-        restore = _restoring(method, variant, (side, side), torch.device("cpu"))
-        with flop_counter() as counter:
-            restore()
-        rates.append(counter.get_total_flops() / side**2)
-    growth = (rates[1] - rates[0]) / (SMALL[1] ** 2 - SMALL[0] ** 2)
-    pixels = size[0] * size[1]
-    whole = min(pixels, getattr(variant, "tile", math.inf) ** 2)
-    return pixels * (rates[0] + growth * (whole - SMALL[0] ** 2))
+    pixels = math.prod(size)
+    if isinstance(method, LearnedMethod):
+        part = tuple(min(side, getattr(variant, "tile", side)) for side in size)
+        return _counted(method, variant, part) * pixels / math.prod(part)
+    small, large = (_counted(method, variant, (side, side)) / side**2 for side in SMALL)
+    growth = (large - small) / (SMALL[1] ** 2 - SMALL[0] ** 2)
+    return pixels * (small + growth * (pixels - SMALL[0] ** 2))
+
+
+def _counted(method: Method, variant: Settings, size: tuple[int, int]) -> int:
+    restore = _restoring(method, variant, size, torch.device("cpu"))
+    with hollow(method), flop_counter() as counter:
+        restore()
+    return counter.get_total_flops()
 
 
 def scoring_seconds(protocols: Sequence[str], size: tuple[int, int]) -> float:

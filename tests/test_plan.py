@@ -72,35 +72,98 @@ def test_units_are_counted_and_their_costs_added(run):
     assert plan.seconds(SCORE) == (10 + 6) * 0.25
 
 
-def test_time_grows_with_seeds_and_images_in_proportion(run):
-    few = planning.plan(run({"unet": {**UNET["unet"], "seeds": [0]}}))
-    many = planning.plan(run({"unet": {**UNET["unet"], "seeds": list(range(10))}}))
-    for work in (TRAIN, RESTORE, SCORE):
-        assert many.seconds(work) == pytest.approx(10 * few.seconds(work))
-    assert many.disk_bytes == pytest.approx(10 * few.disk_bytes)
+def costs(plan):
+    return [
+        *(plan.seconds(work) for work in (TRAIN, RESTORE, SCORE)),
+        *(sum(getattr(part, name) or 0 for part in plan.parts) for name in ("units", "flops")),
+        plan.disk_bytes,
+    ]
+
+
+@pytest.mark.parametrize("gflops", [None, 2.0])
+def test_twice_the_seeds_methods_or_images_are_twice_the_plan(run, gflops):
+    one = {**UNET["unet"], "seeds": [0]}
+    few = planning.plan(run({"unet": one}), gflops)
+    seeds = planning.plan(run({"unet": {**one, "seeds": [0, 1]}}), gflops)
+    methods = planning.plan(run({"unet": one, "unet_again": one}), gflops)
+    twice = pytest.approx([2 * cost for cost in costs(few)])
+    assert costs(seeds) == twice
+    assert costs(methods) == twice
+    assert sum(part.jobs for part in seeds.parts) == 2 * sum(part.jobs for part in few.parts)
+
+    configuration = run({"unet": one})
+    both = {**configuration.datasets, "again": configuration.datasets["here"]}
+    both["again"] = both["again"].model_copy(update={"card": "here"})
+    images = planning.plan(configuration.model_copy(update={"datasets": both}), gflops)
+    for work in (RESTORE, SCORE):
+        assert images.seconds(work) == pytest.approx(2 * few.seconds(work))
+    assert images.seconds(TRAIN) == few.seconds(TRAIN)
+
+
+def test_what_learns_from_another_is_planned_with_it(run):
+    settings = {"conditional_diffusion": {"parameters": TINY}}
+    settings["distilled"] = {
+        "method": "consistency_distillation", "teacher": "conditional_diffusion",
+        "parameters": TINY,
+    }  # fmt: skip
+    found = parts(planning.plan(run(settings), gflops=2.0))
+    # The teacher once and the student at both ends of a step, of which one learns.
+    ratio = found[TRAIN, "distilled"].flops / found[TRAIN, "conditional_diffusion"].flops
+    assert 1.5 < ratio < 1.8
+
+
+def test_a_training_that_cannot_be_planned_says_why(run, monkeypatch):
+    def broken(method, settings):
+        raise RuntimeError("no such loss")
+
+    monkeypatch.setattr(unit_costs, "learning_flops", broken)
+    plan = planning.plan(run(UNET))
+    assert "not known: RuntimeError: no such loss" in plan_text.as_text(plan, False)
+    assert parts(plan)[RESTORE, "unet"].seconds > 0
 
 
 def test_another_device_is_planned_by_its_rate(run):
     configuration = run(UNET)
-    found = parts(planning.plan(configuration, gflops=2.0))
-    train = found[TRAIN, "unet"]
-    assert train.flops > 0
-    assert train.seconds == pytest.approx(train.flops / 2e9)
-    restore = found[RESTORE, "unet"]
-    assert restore.seconds == pytest.approx(restore.flops / 2e9)
+    found = parts(planning.plan(configuration, gflops=0.01))
+    for work in (TRAIN, RESTORE):
+        assert found[work, "unet"].flops > 0
+        assert found[work, "unet"].seconds == pytest.approx(found[work, "unet"].flops / 1e7)
+    assert found[TRAIN, "unet"].loaders == 1
 
 
-@pytest.mark.parametrize("name", ["regression", "conditional_diffusion"])
-def test_flops_by_pixels_are_those_of_the_whole_image(name):
-    """Convolutions cost in proportion to the pixels, attention to their square; a time's embedding,
-    which costs the same for any size, is not told apart."""
+def test_a_fast_device_waits_for_the_loaders_that_there_are(run):
+    """14 pairs of 0.125 s each by one process, where steps take next to nothing."""
+    train = parts(planning.plan(run(UNET), gflops=1e6))[TRAIN, "unet"]
+    assert train.seconds == 2 * 14 * 0.125
+    assert train.loaders == -(-14 * 0.125 // (train.flops / 2 / 1e15))
+
+
+def test_pairs_that_are_not_here_are_made_up_and_said(run, monkeypatch, tmp_path):
+    configuration = run(UNET)
+    card = yaml.safe_load((tmp_path / "here.yaml").read_text())
+    (tmp_path / "photos.yaml").write_text(yaml.safe_dump(card))
+    pairs = {"input": "no/{photo}.png", "target": "none/{photo}.png"}
+    (tmp_path / "away.yaml").write_text(yaml.safe_dump({**card, "train": pairs}))
+    seen = []
+    monkeypatch.setattr(planning, "pair_seconds", lambda source, *_: seen.append(source) or 0.125)
+    plan = planning.plan(configuration.model_copy(update={"train_on": "away"}))
+    assert parts(plan)[TRAIN, "unet"].loaders == 1
+    assert "away: not here; its pairs are PNG files of 720×480" in plan.assumptions
+    assert len(seen[0]) == planning.PAIRS
+    assert {path.suffix for pair in seen[0] for path in pair} == {".png"}
+
+
+@pytest.mark.parametrize("name", ["conditional_diffusion", "deep_image_prior"])
+def test_flops_of_another_device_are_those_of_the_whole_image(name):
+    """Counted of a learned method; of others extrapolated, exactly where only convolutions cost."""
     from benchmark.registry import load
 
     kind = load(name)
-    method = kind(kind.Parameters(**TINY))
-    whole = unit_costs.restoring_cost(method, kind.Variant(), (192, 128))[1]
-    by_pixels = unit_costs.restoring_flops(method, kind.Variant(), (192, 128))
-    assert by_pixels == pytest.approx(whole, rel=1e-3)
+    learns = name == "conditional_diffusion"
+    method = kind(kind.Parameters(**TINY) if learns else None)
+    variant = kind.Variant() if learns else kind.Variant(iterations=2)
+    whole = unit_costs.restoring_cost(method, variant, (192, 128))[1]
+    assert unit_costs.restoring_flops(method, variant, (192, 128)) == pytest.approx(whole, rel=1e-6)
 
 
 def test_images_that_are_not_there_are_assumed_and_said(run):

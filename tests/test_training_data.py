@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmark import datasets, training_data, training_sets
 from benchmark.errors import UserError
-from benchmark.images import image_size, write_png
+from benchmark.images import image_size, read_image, to_float, write_png
 from benchmark.training_settings import Training
 from tests.test_training import run, same
 
@@ -60,6 +60,52 @@ def test_an_image_smaller_than_the_crop_is_mirrored(pairs):
     assert clean.shape == (3, 64, 64)
     assert torch.equal(clean[:, HEIGHT:], clean[:, 2 * HEIGHT - 64 : HEIGHT].flip(1))
     assert torch.allclose(clean + degraded, torch.ones(3, 64, 64))
+
+
+@pytest.mark.parametrize("kind", ["L", "P", "RGBA", "I;16", "turned"])
+def test_files_of_every_kind_are_cut_as_they_are_read(tmp_path, kind):
+    """A crop as large as the image is what `read_image` gives, or its mirror image."""
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 4), np.uint8)
+    file, exif = tmp_path / "x.png", Image.Exif()
+    if kind == "turned":
+        exif[0x0112] = 6
+    elif kind == "I;16":
+        Image.fromarray(noise.view(np.uint16)[..., 0]).save(file)
+    image = Image.fromarray(noise if kind == "RGBA" else noise[..., :3])
+    if kind != "I;16":
+        image.convert({"turned": "RGB"}.get(kind, kind)).save(file, exif=exif)
+    whole = torch.from_numpy(to_float(read_image(file))).permute(2, 0, 1)
+    crops = training_data.crops([(file, file)], 24, seed=0, first=0, count=20)
+    found = [crops[i] for i in range(20)]
+    assert all(torch.equal(*pair) for pair in found)
+    assert sum(torch.equal(clean, whole) for clean, _ in found) in range(1, 20)
+    assert all(torch.equal(c, whole) or torch.equal(c, whole.flip(2)) for c, _ in found)
+
+
+def test_photographs_beyond_what_is_held_are_read_when_drawn(pairs, monkeypatch):
+    photos = [target for _, target in pairs]
+    held = training_data.TrainingPairs(photos, 16, seed=0, first=0, count=20)
+    monkeypatch.setattr(training_data, "HELD_BYTES", 1)
+    read = training_data.TrainingPairs(photos, 16, seed=0, first=0, count=20)
+    assert read.photos[1:] == photos[1:]  # the first is what fills the memory
+    for i in range(20):
+        assert all(torch.equal(a, b) for a, b in zip(held[i], read[i], strict=True))
+
+
+def test_no_folder_is_listed_while_training(pairs, card, monkeypatch):
+    card()
+    source = training_sets.training_source("mine")
+
+    def listed(*_):
+        raise AssertionError("a folder is listed")
+
+    for name in ("scandir", "listdir", "walk"):
+        monkeypatch.setattr(f"os.{name}", listed)
+    with pytest.raises(AssertionError, match="is listed"):
+        training_sets.training_source("mine")
+    for kind in (source, [target for _, target in source]):
+        crops = training_data.crops(kind, 16, seed=0, first=0, count=4)
+        assert len([crops[i] for i in range(4)]) == 4
 
 
 def test_training_is_the_same_with_any_number_of_loaders(pairs, tmp_path):

@@ -52,6 +52,24 @@ def profile(
     print(profiling.as_table(report))
 
 
+@app.command()
+def loaders(
+    denoiser: Annotated[str, typer.Option(help="The network, at its full size.")] = "unet",
+    device_gflops: Annotated[
+        float | None,
+        typer.Option(min=1e-3, help="Training steps sustain so many 10⁹ FLOP/s; timed if none."),
+    ] = None,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Measure how fast a loader process makes training pairs, and how fast training takes them."""
+    from benchmark import training_sets
+    from benchmark.profiling import loading
+
+    settings, _ = open_run(config)
+    photos = training_sets.training_photos(settings.train_on)
+    print(loading.as_table(loading.supplies(photos, denoiser, gflops=device_gflops)))
+
+
 @app.command("protocols")
 def list_protocols() -> None:
     """Print what each protocol compares, and how, as a Markdown table."""
