@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from accelerate import PartialState
 
-from benchmark import columns, restoring, training, weights
+from benchmark import columns, restoring, training, training_facts, weights
 from benchmark.atomic import write_text
 from benchmark.build import build
 from benchmark.checksum import checksum
@@ -117,8 +117,7 @@ def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
 
 
 def _training_facts(folder: Path) -> dict[str, Any] | None:
-    file = folder / "training.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return training_facts.read(folder) if (folder / "training.json").exists() else None
 
 
 def _learn_from_teacher(
@@ -140,7 +139,7 @@ def _learn_from_teacher(
 def _trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:
     """An entry's weight file, and what its training failed with, if it did."""
     folder = run.training(label, seed)
-    trained, failure = _training_facts(folder), None
+    trained, failure = training_facts.read(folder), None
     if trained["status"] != columns.OK:
         failure = TRAINING_ERRORS[trained["status"]](trained["reason"])
     return folder / "weights.safetensors", failure
