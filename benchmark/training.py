@@ -7,6 +7,7 @@ pairs and noise as one that was not, and ends with the same weights.
 
 import csv
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tqdm import tqdm
 from benchmark import training_data, weights
 from benchmark.atomic import atomic_path
 from benchmark.device import choose, describe
+from benchmark.errors import UserError
 from benchmark.flops import flop_counter
 from benchmark.method import LearnedMethod
 from benchmark.seeds import named_seed, torch_generator
@@ -46,8 +48,8 @@ def train(
     seconds and device.
 
     Resumes from folder/checkpoint.pt if there is one of the same settings, seed, weathers and
-    teacher (its weights' checksum); removes it when done. Raises UserError if there is no photo,
-    and FloatingPointError if the loss is not finite.
+    teacher (its weights' checksum); removes it when done. Raises UserError if there is no photo or
+    that checkpoint is of another network, and FloatingPointError if the loss is not finite.
     """
     # Every process has its own loader workers; OpenCV's threads would fight them for the cores.
     cv2.setNumThreads(1)
@@ -165,22 +167,43 @@ class _Run:
             torch.save(state, file)
 
     def resume(self, path: Path, settings: str) -> None:
-        """Load a checkpoint of a run with the same settings; a damaged or other one is not used."""
+        """Load a checkpoint of a run with the same settings; a damaged or other one is not used.
+
+        Raises UserError if it is of another network.
+        """
         self.settings = settings
         if not path.exists():
             return
         try:
+            with zipfile.ZipFile(path) as whole:
+                damaged = whole.testzip()  # torch itself does not compare the checksums
+            if damaged:
+                raise zipfile.BadZipFile(damaged)
             # weights_only: a checkpoint is data and must not be able to run code.
             state = torch.load(path, weights_only=True, map_location="cpu")
+            settings_then = state["settings"]
         except Exception as error:
             tqdm.write(f"{path} cannot be read ({type(error).__name__}): training starts afresh.")
             return
-        if state["settings"] != settings:
+        if settings_then != settings:
             tqdm.write(f"{path} is of other settings: training starts afresh.")
             return
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
-        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+            self.seconds, kinds = float(state["seconds"]), (int, float, float, float)
+            self.curve = [
+                [kind(value) for kind, value in zip(kinds, row, strict=True)]
+                for row in state["curve"]
+            ]
+            self.step = state["step"]
+            if self.step != len(self.curve):
+                raise ValueError("as many steps as points of the curve")
+        except Exception as error:  # another network's can raise anything
+            raise UserError(
+                f"{path} does not fit the method as it is now ({type(error).__name__}). If its "
+                "parameters or code changed, delete the file: the training then starts afresh."
+            ) from error
 
 
 def _batches(
