@@ -55,10 +55,20 @@ def pull(repository: Path = ROOT) -> None:
 
 
 def _remote(repository: Path) -> tuple[str, dict]:
-    """The default remote's name and its settings, those of .dvc/config.local included."""
-    from dvc.config import Config
+    """The default remote's name and its settings, those of .dvc/config.local included.
 
-    config = Config(dvc_dir=str(repository / ".dvc"))
+    Raises UserError naming the file if DVC cannot read one of them.
+    """
+    from dvc.config import Config
+    from dvc.exceptions import DvcException
+
+    try:
+        config = Config(dvc_dir=str(repository / ".dvc"))
+    except (DvcException, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{repository}/.dvc/config or config.local is damaged ({error}). 'git checkout "
+            ".dvc/config' restores the first; docs/remotes.md tells what belongs into the second."
+        ) from error
     name = config["core"].get("remote", "")
     return name, dict(config["remote"].get(name, {}))
 

@@ -165,6 +165,13 @@ def test_a_damaged_bundled_remote_is_named(repository, tmp_path):
         pull(repository)
 
 
+@pytest.mark.parametrize("text", ["core\n", "[other]\n    a = b\n", "[core]\n    remote = \xff\n"])
+def test_damaged_settings_are_named(repository, text):
+    (repository / ".dvc" / "config").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"\.dvc/config or config\.local is damaged"):
+        pull(repository)
+
+
 def test_a_remote_that_does_not_check_what_arrives_is_refused(repository):
     use(repository, {"url": "s3://data", "verify": "false"})
     with pytest.raises(UserError, match="'dvc remote modify lab verify true'"):
