@@ -203,6 +203,15 @@ def test_what_phones_write_is_read_as_a_viewer_shows_it(tmp_path, suffix, orient
         assert TOLD.Orientation not in image.getexif()
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_a_colour_profile_that_does_not_fit_is_told_of_the_photo_itself(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    image = Image.new("RGB", (24, 20))
+    image.save(tmp_path / "mine.avif", icc_profile=profile)
+    with pytest.raises(UserError, match=r"colour profile in '.*mine\.avif' does not fit"):
+        read_photo(tmp_path / "mine.avif")
+
+
 @pytest.mark.parametrize("suffix", [".avif", ".heic"])
 def test_damaged_files_of_phones_are_named(tmp_path, suffix):
     if suffix == ".heic":
