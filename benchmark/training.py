@@ -9,6 +9,7 @@ import csv
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from tqdm import tqdm
 from benchmark import training_data, weights
 from benchmark.atomic import atomic_path
 from benchmark.device import choose, describe
-from benchmark.errors import UserError
 from benchmark.flops import flop_counter
 from benchmark.method import LearnedMethod
 from benchmark.seeds import named_seed, torch_generator
@@ -47,9 +47,9 @@ def train(
     curve.csv (step, loss, learning_rate, seconds), and the same for TensorBoard. Returns steps,
     seconds and device.
 
-    Resumes from folder/checkpoint.pt if there is one of the same settings, seed, weathers and
-    teacher (its weights' checksum); removes it when done. Raises UserError if there is no photo or
-    that checkpoint is of another network, and FloatingPointError if the loss is not finite.
+    Resumes from folder/checkpoint.pt if there is one of the same network, settings, seed, weathers
+    and teacher (its weights' checksum); removes it when done. Raises UserError if there is no
+    photo, and FloatingPointError if the loss is not finite.
     """
     # Every process has its own loader workers; OpenCV's threads would fight them for the cores.
     cv2.setNumThreads(1)
@@ -167,10 +167,7 @@ class _Run:
             torch.save(state, file)
 
     def resume(self, path: Path, settings: str) -> None:
-        """Load a checkpoint of a run with the same settings; a damaged or other one is not used.
-
-        Raises UserError if it is of another network.
-        """
+        """Load a checkpoint of a run with the same settings; a damaged or other one is not used."""
         self.settings = settings
         if not path.exists():
             return
@@ -188,22 +185,23 @@ class _Run:
         if settings_then != settings:
             tqdm.write(f"{path} is of other settings: training starts afresh.")
             return
+        fresh = {name: deepcopy(part.state_dict()) for name, part in self.parts.items()}
         try:
-            for name, part in self.parts.items():
-                part.load_state_dict(state[name])
-            self.seconds, kinds = float(state["seconds"]), (int, float, float, float)
-            self.curve = [
-                [kind(value) for kind, value in zip(kinds, row, strict=True)]
-                for row in state["curve"]
-            ]
-            self.step = state["step"]
-            if self.step != len(self.curve):
-                raise ValueError("as many steps as points of the curve")
-        except Exception as error:  # another network's can raise anything
-            raise UserError(
-                f"{path} does not fit the method as it is now ({type(error).__name__}). If its "
-                "parameters or code changed, delete the file: the training then starts afresh."
-            ) from error
+            self._take(state)
+        except Exception as error:  # what another network's raises
+            tqdm.write(f"{path} does not fit ({type(error).__name__}): training starts afresh.")
+            self._take(fresh | {"step": 0, "seconds": 0.0, "curve": []})
+
+    def _take(self, state: dict[str, Any]) -> None:
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        kinds = (int, float, float, float)
+        self.curve = [
+            [kind(value) for kind, value in zip(kinds, row, strict=True)] for row in state["curve"]
+        ]
+        self.step, self.seconds = state["step"], float(state["seconds"])
+        if self.step != len(self.curve):
+            raise ValueError("a curve has as many points as steps")
 
 
 def _batches(

@@ -140,16 +140,17 @@ def test_a_damaged_number_in_a_checkpoint_is_noticed(photos, interrupted, tmp_pa
 
 
 @pytest.mark.parametrize("change", ["another width", "no optimizer", "no curve"])
-def test_a_checkpoint_of_another_network_is_named(photos, interrupted, change):
-    file, method = interrupted / "checkpoint.pt", make(width=8)
+def test_a_checkpoint_of_another_network_is_not_used(photos, interrupted, tmp_path, change):
+    file, width = interrupted / "checkpoint.pt", 8
     if change == "another width":
-        method = make(width=16)
+        width = 16
     else:
         state = torch.load(file, weights_only=True)
-        state |= {change.removeprefix("no "): []}
-        torch.save(state, file)
-    with pytest.raises(UserError, match=r"checkpoint\.pt does not fit .* delete the file"):
-        training.train(method, photos, SETTINGS, 0, interrupted)
+        torch.save(state | {change.removeprefix("no "): []}, file)
+    for folder in (interrupted, tmp_path / "whole"):
+        training.train(make(width=width), photos, SETTINGS, 0, folder)
+    both = [load_file(f / "weights.safetensors") for f in (interrupted, tmp_path / "whole")]
+    assert same(*both)
 
 
 def test_a_loss_that_is_not_finite_stops_training(photos, tmp_path):
