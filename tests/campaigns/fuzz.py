@@ -24,7 +24,7 @@ from benchmark.errors import UserError
 from benchmark.registry import ROOT
 from tests.campaigns.targets import SLOW, TARGETS, Target
 
-FEWER = 5  # times fewer examples of a slow target
+FEWER = 10  # times fewer examples of a slow target
 SECONDS = 30
 MEMORY = 6 * 2**30  # bytes of address space beyond what the imports take
 
