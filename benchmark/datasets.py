@@ -24,7 +24,7 @@ from benchmark.examine import examine
 from benchmark.images import SUFFIXES
 from benchmark.method import ALL_WEATHERS, CLEAR, Settings
 from benchmark.registry import ROOT
-from benchmark.run_tables import IMAGES
+from benchmark.run_tables import IMAGES, fits_files
 
 CARDS = ROOT / "config" / "datasets"
 BRACES = re.compile(r"\{(\w+)\}")
@@ -125,6 +125,8 @@ def _card_faults(card: DatasetCard) -> list[str]:
         for split in splits
         if split not in card.splits
     ]
+    if not fits_files(card.path):
+        faults.append("path: no file system takes it")
     train = card.train if isinstance(card.train, str) else ""
     if _leaves(train) or _leaves(card.manifest or ""):
         faults.append("train and manifest lie below the set's path, without '..'")
@@ -150,7 +152,7 @@ def _card_faults(card: DatasetCard) -> list[str]:
 def _leaves(pattern: str) -> bool:
     """Whether a pattern leads out of the folder that it is meant for, or to nowhere."""
     path = Path(pattern)
-    return path.is_absolute() or ".." in path.parts or "\0" in pattern
+    return path.is_absolute() or ".." in path.parts or not fits_files(pattern)
 
 
 def verify(name: str) -> None:

@@ -102,7 +102,7 @@ def _remembered(cache: sqlite3.Connection, stamps: dict[Path, str]) -> dict[Path
     return {
         by_name[name]: Facts(*values)
         for name, stamp, *values in rows
-        if stamp == stamps[by_name[name]]
+        if name in by_name and stamp == stamps[by_name[name]]
     }
 
 

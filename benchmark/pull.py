@@ -60,11 +60,10 @@ def _remote(repository: Path) -> tuple[str, dict]:
     Raises UserError naming the file if DVC cannot read one of them.
     """
     from dvc.config import Config
-    from dvc.exceptions import DvcException
 
     try:
         config = Config(dvc_dir=str(repository / ".dvc"))
-    except (DvcException, UnicodeDecodeError) as error:
+    except Exception as error:  # DVC's own, and what odd kinds of values raise in it
         raise UserError(
             f"{repository}/.dvc/config or config.local is damaged ({error}). 'git checkout "
             ".dvc/config' restores the first; docs/remotes.md tells what belongs into the second."

@@ -153,15 +153,15 @@ def _check_names(table: pd.DataFrame, path: Path, remedy: str) -> None:
     """Names lead to files below the run's folder, and to none elsewhere."""
     for column in table.columns.intersection(NAMES):
         for name in table[column].unique():
-            if name in ("", ".", "..") or "/" in name or not _fits(name):
+            if name in ("", ".", "..") or "/" in name or not fits_files(name):
                 raise UserError(f"{path}: {column} {name!r:.60} cannot name a file; {remedy}.")
     for column in table.columns.intersection(PATHS):
         for name in table[column].unique():
-            if not _fits(name):
+            if not fits_files(name):
                 raise UserError(f"{path}: {column} {name!r:.60} is no path; {remedy}.")
 
 
-def _fits(name: str) -> bool:
+def fits_files(name: str) -> bool:
     """Whether a file system takes a name, or a path."""
     sizes = [len(part.encode("utf-8", "replace")) for part in name.split("/")]
     return "\0" not in name and max(sizes) <= LONGEST[0] and sum(sizes) <= LONGEST[1]

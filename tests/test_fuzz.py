@@ -96,6 +96,7 @@ def test_the_campaign_tells_a_traceback_and_an_error_that_names_nothing(tmp_path
         ("[" * 5000, "is not valid YAML"),
         ("extends: none.yaml", r"run\.yaml: extends: .*none\.yaml: no such"),
         ("extends: ..", r"run\.yaml: extends: .* cannot be read"),
+        ('leave_out: ["\\ud800"]', "is not valid YAML.*surrogates not allowed"),
         ('extends: "\\0"', r"run\.yaml: extends: .* is not valid"),
         ("seeds: []", "seeds: Tuple should have at least 1 item"),
         ("seeds: [-1]", "greater than or equal to 0"),
@@ -140,15 +141,16 @@ def test_faults_that_were_found_in_the_parts_of_a_run(tmp_path):
         read_image(tmp_path / "a\0b.png")
 
 
-@pytest.mark.parametrize("at", [None, 4096 + 8, 8192 + 100])
-def test_a_damaged_cache_of_files_is_read_anew(tmp_path, monkeypatch, at):
+@pytest.mark.parametrize("damaged", ["checksum", "name", "name in the index", "page"])
+def test_a_damaged_cache_of_files_is_read_anew(tmp_path, monkeypatch, damaged):
     monkeypatch.setattr(examine, "CACHE", tmp_path / "files.sqlite")
     files = [ROOT / "LICENSE", ROOT / "data.dvc"]
     found = examine.examine(files)
     data = bytearray(examine.CACHE.read_bytes())
-    if at is None:  # a letter of a checksum that is no UTF-8
-        at = data.index(found[files[0]].sha256.encode())
-    data[at : at + 9] = b"\xff" * 9
+    name = b"LICENSE"
+    at = {"page": 4096 + 8, "checksum": data.index(found[files[0]].sha256.encode()),
+          "name": data.index(name), "name in the index": data.rindex(name)}[damaged]  # fmt: skip
+    data[at : at + 7] = b"licence" if "name" in damaged else b"\xff" * 7
     examine.CACHE.write_bytes(data)
     assert examine.examine(files) == found
 
