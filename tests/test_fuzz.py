@@ -141,16 +141,18 @@ def test_faults_that_were_found_in_the_parts_of_a_run(tmp_path):
         read_image(tmp_path / "a\0b.png")
 
 
-@pytest.mark.parametrize("damaged", ["checksum", "name", "name in the index", "page"])
+@pytest.mark.parametrize("damaged", ["checksum", "name", "length of a name", "page"])
 def test_a_damaged_cache_of_files_is_read_anew(tmp_path, monkeypatch, damaged):
     monkeypatch.setattr(examine, "CACHE", tmp_path / "files.sqlite")
     files = [ROOT / "LICENSE", ROOT / "data.dvc"]
     found = examine.examine(files)
     data = bytearray(examine.CACHE.read_bytes())
-    name = b"LICENSE"
-    at = {"page": 4096 + 8, "checksum": data.index(found[files[0]].sha256.encode()),
-          "name": data.index(name), "name in the index": data.rindex(name)}[damaged]  # fmt: skip
-    data[at : at + 7] = b"licence" if "name" in damaged else b"\xff" * 7
+    if damaged == "length of a name":  # two bytes before its place in the index
+        data[data.rindex(str(files[0]).encode()) - 2] ^= 0x20
+    else:
+        checksum = found[files[0]].sha256.encode()
+        at = {"page": 4096 + 8, "checksum": data.index(checksum), "name": data.index(b"LICENSE")}
+        data[at[damaged] : at[damaged] + 7] = b"\xff" * 7
     examine.CACHE.write_bytes(data)
     assert examine.examine(files) == found
 
