@@ -148,7 +148,7 @@ def test_a_damaged_cache_of_files_is_read_anew(tmp_path, monkeypatch, damaged):
     found = examine.examine(files)
     data = bytearray(examine.CACHE.read_bytes())
     if damaged == "length of a name":  # two bytes before its place in the index
-        data[data.rindex(str(files[0]).encode()) - 2] ^= 0x20
+        data[data.rindex(str(files[1]).encode()) - 2] ^= 0x20
     else:
         checksum = found[files[0]].sha256.encode()
         at = {"page": 4096 + 8, "checksum": data.index(checksum), "name": data.index(b"LICENSE")}
