@@ -106,7 +106,7 @@ def statuses(scores: pd.DataFrame, methods: Cards) -> pd.DataFrame:
     A method on a weather that other methods were scored on, but with no (or not every) score of its
     own and no status that explains it, has `failed`. The status of `all` is its worst weather's.
     """
-    _check(scores, methods)
+    _refuse_unknown(scores, methods)
     wide = per_image(scores)
     told = {key: group for key, group in scores.groupby(GROUP, sort=False)}
     keys = [(card["method"], card["variant"]) for card in methods]
@@ -129,8 +129,9 @@ def per_seed(scores: pd.DataFrame) -> pd.DataFrame:
     """Rows (dataset, weather, image), columns (method, variant, metric, seed); NaN unless ok.
 
     metric is one of `METRICS`; all are there for each seed of a method, so that a metric without a
-    single score is missing, not unknown.
+    single score is missing, not unknown. Raises UserError if a score comes twice.
     """
+    _refuse_twice(scores)
     values = scores.assign(
         metric=scores["protocol"] + "/" + scores["metric"],
         value=scores["value"].where(scores["status"] == OK),
@@ -170,7 +171,7 @@ def weather_rank(weather: str) -> tuple[int, str]:
     return (known.index(weather) if weather in known else len(known), weather)
 
 
-def _check(scores: pd.DataFrame, methods: Cards) -> None:
+def _refuse_twice(scores: pd.DataFrame) -> None:
     key = [*IMAGE, "method", "variant", "seed", "protocol", "metric"]
     twice = scores[scores.duplicated(key)]
     if len(twice):
@@ -179,6 +180,9 @@ def _check(scores: pd.DataFrame, methods: Cards) -> None:
             f"scores.csv has {len(twice)} scores twice, e.g. {row['protocol']}/{row['metric']} of "
             f"{row['method']} {row['variant']} on {row['image']}; delete it and score again."
         )
+
+
+def _refuse_unknown(scores: pd.DataFrame, methods: Cards) -> None:
     known = {(card["method"], card["variant"]) for card in methods}
     for method, variant in scores[["method", "variant"]].drop_duplicates().itertuples(index=False):
         if (method, variant) not in known:

@@ -11,8 +11,9 @@ import pandas as pd
 from benchmark.board import GROUP, IMAGE, METRICS, ScoreGroup, score_groups
 from benchmark.contest import Key
 from benchmark.errors import UserError
+from benchmark.json_files import read_json
 from benchmark.paired import holm, paired_test
-from benchmark.run_tables import read_images, read_json, read_methods, read_scores
+from benchmark.run_tables import read_images, read_methods, read_scores
 from benchmark.seeds import numpy_generator
 from benchmark.statistics import Variance, mean_interval, seed_variance, stratified_mean
 

@@ -1,5 +1,6 @@
 """A run's configuration: read from YAML, checked, every fault named with what to do."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -195,7 +196,10 @@ def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
 def read_yaml(path: Path) -> Any:
     """What a YAML file holds; UserError naming it if there is no such file or it is not YAML."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # An escape may stand for half of a Unicode character, which no other file takes.
+        json.dumps(values, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
+        return values
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file. See config/.") from None
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import glob
 import json
+import os
 import re
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from benchmark.examine import examine
 from benchmark.images import SUFFIXES
 from benchmark.method import ALL_WEATHERS, CLEAR, Settings
 from benchmark.registry import ROOT
-from benchmark.run_tables import IMAGES
+from benchmark.run_tables import IMAGES, fits_files
 
 CARDS = ROOT / "config" / "datasets"
 BRACES = re.compile(r"\{(\w+)\}")
@@ -124,6 +125,8 @@ def _card_faults(card: DatasetCard) -> list[str]:
         for split in splits
         if split not in card.splits
     ]
+    if not fits_files(card.path):
+        faults.append("path: no file system takes it")
     train = card.train if isinstance(card.train, str) else ""
     if _leaves(train) or _leaves(card.manifest or ""):
         faults.append("train and manifest lie below the set's path, without '..'")
@@ -149,7 +152,7 @@ def _card_faults(card: DatasetCard) -> list[str]:
 def _leaves(pattern: str) -> bool:
     """Whether a pattern leads out of the folder that it is meant for, or to nowhere."""
     path = Path(pattern)
-    return path.is_absolute() or ".." in path.parts or "\0" in pattern
+    return path.is_absolute() or ".." in path.parts or not fits_files(pattern)
 
 
 def verify(name: str) -> None:
@@ -159,7 +162,7 @@ def verify(name: str) -> None:
     """
     card = load_card(name)
     listed = {card.folder / key: entry["sha256"] for key, entry in _manifest(card).items()}
-    facts = examine(filter(Path.is_file, listed), name)
+    facts = examine(filter(os.path.isfile, listed), name)
     missing = [f"{shown(path)} is missing" for path in listed if path not in facts]
     differing = [
         f"{shown(path)} differs from the set's manifest"
@@ -237,7 +240,7 @@ def images_of(
     )
     found = {weather: pairs[: choice.limit] for weather, pairs in found.items()}
     pairs = [pair for pairs in found.values() for pair in pairs]
-    paths = sorted({path for pair in pairs for path in pair[1:] if path and path.is_file()})
+    paths = sorted({path for pair in pairs for path in pair[1:] if path and os.path.isfile(path)})
     facts = examine(paths, name)
     faults |= what_differs(pairs, facts)
     stated = card.content.get(choice.split)
@@ -309,10 +312,13 @@ def _manifest(card: DatasetCard) -> dict[str, dict]:
         listed = {entry["path"]: {"sha256": entry["sha256"]} for entry in manifest["files"]}
         for pair in manifest.get("pairs", []):
             listed[pair["degraded"]]["strength"] = pair["level"]
+        if not all(isinstance(path, str) for path in listed):
+            raise TypeError("a path is no text")
     except FileNotFoundError:
         raise UserError(
             f"{shown(file)}, the card's 'manifest', is missing. Run 'dvc pull' and try again."
         ) from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    # Value: JSON's and UTF-8's own errors; recursion: thousands of brackets in each other.
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise UserError(f"{shown(file)} is damaged ({error}). Run 'dvc pull --force'.") from error
     return listed

@@ -119,5 +119,5 @@ def _version_of(answer) -> str | None:
 def _version(note: Path) -> str | None:
     try:
         return json.loads(note.read_text(encoding="utf-8"))["version"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None

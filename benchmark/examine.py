@@ -95,11 +95,14 @@ def _remembered(cache: sqlite3.Connection, stamps: dict[Path, str]) -> dict[Path
     marks = ",".join("?" * len(stamps))
     by_name = {str(path): path for path in stamps}
     query = f"SELECT * FROM files WHERE path IN ({marks})"  # noqa: S608  (marks are question marks)
-    rows = cache.execute(query, list(by_name))
+    try:
+        rows = cache.execute(query, list(by_name)).fetchall()
+    except sqlite3.Error:
+        return {}  # a damaged page: the files are read anew
     return {
         by_name[name]: Facts(*values)
         for name, stamp, *values in rows
-        if stamp == stamps[by_name[name]]
+        if name in by_name and stamp == stamps[by_name[name]]
     }
 
 

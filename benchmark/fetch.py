@@ -160,7 +160,7 @@ def _check_sums(
         locked = {file: entry["sha256"] for file, entry in known.items()}
     except FileNotFoundError:
         known, locked = {}, {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{lock} is damaged ({error}). Restore it, or delete it.") from error
     for (archive, source), file in zip(archives, files, strict=True):
         found = checksum(file)

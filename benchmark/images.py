@@ -20,7 +20,7 @@ WHITE = (255, 255, 255, 255)
 # What Pillow's decoders raise on broken files.
 DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
-    struct.error, zlib.error,
+    RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 
 EXIF_ORIENTATION = 0x0112

@@ -3,13 +3,11 @@
 Training is in `benchmark.training_jobs`, whose imports take longer than most of these jobs.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from benchmark import columns, restoring
+from benchmark import columns, restoring, training_facts
 from benchmark.build import build
 from benchmark.config import Config
 from benchmark.errors import WeightsMissing
@@ -28,16 +26,10 @@ TRAINING_ERRORS = {
 }
 
 
-def training_facts(folder: Path) -> dict[str, Any] | None:
-    """What a training's folder says of how it went; None if it is not done."""
-    file = folder / "training.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-
-
 def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:
     """An entry's weight file, and what its training failed with, if it did."""
     folder = run.training(label, seed)
-    trained, failure = training_facts(folder), None
+    trained, failure = training_facts.read(folder), None
     if trained["status"] != columns.OK:
         failure = TRAINING_ERRORS[trained["status"]](trained["reason"])
     return folder / "weights.safetensors", failure

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from benchmark.atomic import atomic_path, write_text
 from benchmark.board import COLUMNS, GROUP, leaderboard, statuses
@@ -62,11 +63,18 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     names = [*GROUP, "rank", "supervision", "status", "device"]
     # Nothing but an empty number is missing: a variant may be called "NA" or "none".
     missing = {name: [""] for name in COLUMNS if name not in names}
-    board = pd.read_csv(
-        path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
-    )
+    again = "make the leaderboard again"
+    try:
+        board = pd.read_csv(
+            path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
+        )
+    except ValueError as error:  # among them pandas' own and those of UTF-8
+        raise UserError(f"{path} is not a readable CSV ({error}); {again}.") from error
     if tuple(board.columns) != COLUMNS:
-        raise UserError(f"{path} has other columns than expected; make the leaderboard again.")
+        raise UserError(f"{path} has other columns than expected; {again}.")
+    for name in missing:
+        if not is_numeric_dtype(board[name]):
+            raise UserError(f"{path}: {name} has a value that is no number; {again}.")
     return board
 
 

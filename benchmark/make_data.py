@@ -11,6 +11,7 @@ that adding a photo or a weather leaves all other pairs as they are.
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from PIL import Image
 from benchmark.atomic import atomic_path, write_text
 from benchmark.checksum import checksum
 from benchmark.errors import UserError
+from benchmark.images import DECODE_ERRORS
 from benchmark.make_pairs import JPEG_QUALITY, write_image, write_pairs
 from benchmark.weather import STRENGTHS
 
@@ -110,12 +112,18 @@ def _read_source_manifest(photos):
             f"{path} is missing: give a folder of photographs with a manifest.csv "
             f"(columns {', '.join(_SOURCE_COLUMNS)})."
         )
-    with path.open(newline="", encoding="utf-8") as handle:
-        reader = csv.DictReader(handle)
-        missing = [c for c in _SOURCE_COLUMNS if c not in (reader.fieldnames or ())]
-        if missing:
-            raise UserError(f"{path} lacks the columns {', '.join(missing)}: add them.")
-        rows = sorted(reader, key=lambda row: row["file"])
+    try:
+        with path.open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            missing = [c for c in _SOURCE_COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{path} lacks the columns {', '.join(missing)}: add them.")
+            rows = sorted(reader, key=lambda row: row["file"] or "")
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a readable CSV ({error}): mend it.") from error
+    for row in rows:
+        if None in row or None in row.values() or not Path(row["file"]).stem:
+            raise UserError(f"{path}: the row of {row['file']!r:.60} has not a cell a column.")
     by_name = {Path(row["file"]).stem: row for row in rows}
     if len(by_name) != len(rows):
         raise UserError(f"{path} lists two files of one name: rename one of them.")
@@ -138,12 +146,12 @@ def _split(rows, held_out, photos):
 
 def _read_photo(path):
     """A photograph as uint8 (H, W, 3), read to its last byte."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"photo {path} is missing: it is listed in manifest.csv; add it.")
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
         raise UserError(f"photo {path} cannot be read ({error}): get it again.") from error
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,13 +28,14 @@ def remake_pairs(data: Path, out: Path) -> list[str]:
     file = data / "manifest.json"
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-        seed, pairs = manifest["seed"], manifest["pairs"]
+        seed = manifest["seed"]
+        photos = [(_name(pair["split"]), _name(pair["photo"])) for pair in manifest["pairs"]]
         expected = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise UserError(f"{file} is missing or damaged ({error}). Run 'dvc pull'.") from error
     differing = []
-    for split in dict.fromkeys(pair["split"] for pair in pairs):
-        names = list(dict.fromkeys(pair["photo"] for pair in pairs if pair["split"] == split))
+    for split in dict.fromkeys(split for split, _ in photos):
+        names = list(dict.fromkeys(photo for own, photo in photos if own == split))
         for index, name in enumerate(names):
             target = read_image(data / "photos" / split / f"{name}.png")
             for pair in write_pairs(out, split, name, index, target, seed):
@@ -42,6 +44,13 @@ def remake_pairs(data: Path, out: Path) -> list[str]:
                 if made != expected.get(path):
                     differing.append(path)
     return differing
+
+
+def _name(value: Any) -> str:
+    """A name that leads to no other folder; ValueError if it is none."""
+    if not isinstance(value, str) or value in ("", ".", "..") or set("/\\\0") & set(value):
+        raise ValueError(f"{value!r:.60} cannot name a file")
+    return value
 
 
 def write_pairs(out, split, name, index, target, seed):

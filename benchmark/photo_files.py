@@ -67,7 +67,11 @@ def read_photo(path: Path) -> Photo:
     """Read a photo. Raises UserError as `images.read_image`, and if HEIC cannot be decoded here."""
     if path.suffix.lower() in HEIF:
         with tempfile.TemporaryDirectory() as folder:
-            return read_photo(_as_png(path, Path(folder) / "photo.png"))
+            png = _as_png(path, Path(folder) / "photo.png")
+            try:
+                return read_photo(png)
+            except UserError as error:
+                raise UserError(str(error).replace(shown(png), shown(path))) from None
     pixels = read_image(path)
     # From bytes: opened by name, Pillow garbles some turned TIFF files.
     with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:

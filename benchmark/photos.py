@@ -12,7 +12,7 @@ from benchmark import device, registry, restoring
 from benchmark.build import build
 from benchmark.config import Config, parse
 from benchmark.errors import UserError, WeightsMissing, nearest
-from benchmark.images import shown, to_float
+from benchmark.images import is_utf8, shown, to_float
 from benchmark.method import Method, Settings
 from benchmark.photo_files import (
     SAVED,
@@ -160,6 +160,8 @@ def restore_photos(restorer: Restorer, results: list[Output]) -> list[tuple[Path
 
 
 def _restore_one(restorer: Restorer, result: Output) -> None:
+    if not is_utf8(result.photo.name):
+        raise UserError(f"The name of {shown(result.photo)} is not valid UTF-8. Rename the file.")
     photo = read_photo(result.photo)
     if result.restored.suffix.lower() not in SAVED:
         raise UserError(

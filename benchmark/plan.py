@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import columns, datasets, training_sets, unit_costs
+from benchmark import columns, datasets, training_facts, training_sets, unit_costs
 from benchmark.build import build
 from benchmark.config import Config
 from benchmark.errors import UserError
@@ -244,8 +244,10 @@ def measured_training(run: RunFolder) -> dict[str, dict[str, float]]:
     """Seconds and steps that a run's trainings took, over the seeds of each entry."""
     measured: dict[str, dict[str, float]] = {}
     for file in sorted((run.path / "train").glob("*/seed*/training.json")):
-        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts = training_facts.read(file.parent)
         if facts["status"] == columns.OK:
+            if not facts.get("seconds") or not facts.get("steps"):
+                raise UserError(f"{file} has no seconds or no steps; train the method again.")
             sums = measured.setdefault(file.parts[-3], {"seconds": 0, "steps": 0})
             for name in sums:
                 sums[name] += facts[name]

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from benchmark.board import ALL
-from benchmark.config import parse
+from benchmark.config import parse, read_yaml
 from benchmark.errors import UserError, nearest
+from benchmark.json_files import read_json
 from benchmark.method import Settings
 from benchmark.metrics import METRICS, PROTOCOLS
 from benchmark.registry import ROOT
-from benchmark.run_tables import Cards, label, read_json
+from benchmark.run_tables import Cards, label
 
 FILE = ROOT / "config" / "published.yaml"
 DECIMALS = {"psnr": 2, "ssim": 4, "lpips": 4}
@@ -71,13 +71,7 @@ class Published(Settings):
 
 def load(path: Path = FILE) -> Published:
     """The published numbers; UserError naming the key at fault."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; restore it from the repository.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
-    published = parse(Published, values, str(path))
+    published = parse(Published, read_yaml(path), str(path))
     known = {metric.key for metric in METRICS}
     for table in published.tables:
         where = f"{path}: {table.dataset} {table.split}"

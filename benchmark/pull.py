@@ -83,10 +83,19 @@ def _unfinished(repository: Path, said: str) -> list[Path]:
 
 
 def _remote(repository: Path) -> tuple[str, dict]:
-    """The default remote's name and its settings, those of .dvc/config.local included."""
+    """The default remote's name and its settings, those of .dvc/config.local included.
+
+    Raises UserError naming the file if DVC cannot read one of them.
+    """
     from dvc.config import Config
 
-    config = Config(dvc_dir=str(repository / ".dvc"))
+    try:
+        config = Config(dvc_dir=str(repository / ".dvc"))
+    except Exception as error:  # DVC's own, and what odd kinds of values raise in it
+        raise UserError(
+            f"{repository}/.dvc/config or config.local is damaged ({error}). 'git checkout "
+            ".dvc/config' restores the first; docs/remotes.md tells what belongs into the second."
+        ) from error
     name = config["core"].get("remote", "")
     return name, dict(config["remote"].get(name, {}))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import columns, registry
+from benchmark import columns, registry, training_facts
 from benchmark.atomic import atomic_path, write_text
 from benchmark.config import Config
 from benchmark.method import LearnedMethod
@@ -107,7 +107,7 @@ def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[
     }
     if issubclass(method, LearnedMethod):
         folder = run.training(label, config.seeds_of(label)[0])
-        trained = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        trained = training_facts.read(folder)
         described["training"] = trained.get("settings")
         for fact in ("seconds", "steps", "flops"):
             described[f"training_{fact}"] = trained.get(fact)

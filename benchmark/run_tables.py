@@ -1,6 +1,5 @@
 """Reading the tables that a run has written, with errors that say which file is at fault."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 
 from benchmark.columns import COST, SCORES, STATUSES
 from benchmark.errors import UserError
+from benchmark.json_files import AGAIN, read_json
 
 IMAGES = (
     "dataset",
@@ -24,7 +24,7 @@ IMAGES = (
 CARD_KEYS = ("method", "variant", "supervision")
 # What a card's keys may hold besides nothing, where what is made of them depends on it.
 CARD_TYPES = {
-    (str,): (*CARD_KEYS, "label", "title", "citation", "url", "licence", "description", "file",
+    (str,): ("label", "title", "citation", "url", "licence", "description", "file",
              "training_curve"),
     (int, float): ("training_steps", "training_flops", "training_seconds"),
     (dict,): ("parameters", "settings", "training", "facts"),
@@ -41,6 +41,9 @@ NUMBERS = {
 }
 # They become names of files and folders.
 NAMES = ("dataset", "weather", "image", "method", "variant")
+PATHS = ("input", "target", "file")
+HUGE = 10**300  # larger whole numbers are no floats
+LONGEST = 255, 4000  # bytes of a name and of a path, which file systems take
 Cards = Sequence[dict[str, Any]]
 
 
@@ -73,6 +76,7 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
         table[name] = numbers
     _check_statuses(table, path, remedy)
     _check_names(table, path, remedy)
+    _check_images(table, path, remedy)
     return table
 
 
@@ -100,30 +104,26 @@ def read_methods(run_dir: str | Path) -> list[dict[str, Any]]:
     """`methods.json` of a run: one card a method and variant, in order of appearance."""
     path = Path(run_dir) / "methods.json"
     cards = read_json(path)
-    if not isinstance(cards, list) or not all(isinstance(card, dict) for card in cards):
+    if not isinstance(cards, list):
         raise UserError(f"{path} must be a list of method cards; collect the run again.")
-    for number, card in enumerate(cards):
-        for key in CARD_KEYS:
-            if key not in card:
-                raise UserError(f"{path}: card {number} has no '{key}'; collect the run again.")
-        for kinds, keys in CARD_TYPES.items():
-            for key in keys:
-                if not isinstance(card.get(key), (*kinds, type(None))):
-                    raise UserError(
-                        f"{path}: card {number}: '{key}' is {card[key]!r:.40}; collect the run "
-                        "again."
-                    )
-    return cards
+    return [check_card(card, f"{path}: card {n}", AGAIN) for n, card in enumerate(cards)]
 
 
-def read_json(path: Path) -> Any:
-    """A JSON file's content. Raises UserError naming the file when it is missing or malformed."""
-    if not path.is_file():
-        raise UserError(f"{path} is missing; collect the run again.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); collect the run again.") from error
+def check_card(card: Any, where: str, remedy: str) -> dict[str, Any]:
+    """A method's card itself; UserError naming `where` and the key that is missing or wrong."""
+    if not isinstance(card, dict):
+        raise UserError(f"{where} is no method card; {remedy}.")
+    for key in CARD_KEYS:
+        if not isinstance(card.get(key), str):
+            fault = f"'{key}' is {card[key]!r:.40}" if key in card else f"has no '{key}'"
+            raise UserError(f"{where} {fault}; {remedy}.")
+    for kinds, keys in CARD_TYPES.items():
+        for key in keys:
+            value = card.get(key)
+            huge = isinstance(value, int) and abs(value) > HUGE
+            if huge or not isinstance(value, (*kinds, type(None))):
+                raise UserError(f"{where}: '{key}' is {card[key]!r:.40}; {remedy}.")
+    return card
 
 
 def shows_input(card: dict[str, Any]) -> bool:
@@ -153,5 +153,25 @@ def _check_names(table: pd.DataFrame, path: Path, remedy: str) -> None:
     """Names lead to files below the run's folder, and to none elsewhere."""
     for column in table.columns.intersection(NAMES):
         for name in table[column].unique():
-            if name in ("", ".", "..") or "/" in name or "\0" in name:
+            if name in ("", ".", "..") or "/" in name or not fits_files(name):
                 raise UserError(f"{path}: {column} {name!r:.60} cannot name a file; {remedy}.")
+    for column in table.columns.intersection(PATHS):
+        for name in table[column].unique():
+            if not fits_files(name):
+                raise UserError(f"{path}: {column} {name!r:.60} is no path; {remedy}.")
+
+
+def fits_files(name: str) -> bool:
+    """Whether a file system takes a name, or a path."""
+    sizes = [len(part.encode("utf-8", "replace")) for part in name.split("/")]
+    return "\0" not in name and max(sizes) <= LONGEST[0] and sum(sizes) <= LONGEST[1]
+
+
+def _check_images(table: pd.DataFrame, path: Path, remedy: str) -> None:
+    """Where a table says what each image shows, it says so once."""
+    if tuple(table.columns) != IMAGES:
+        return
+    twice = table[table.duplicated(list(IMAGES[:3]))]
+    if len(twice):
+        name = "/".join(twice[list(IMAGES[:3])].iloc[0])
+        raise UserError(f"{path} has {name} twice; {remedy}.")

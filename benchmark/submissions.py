@@ -11,8 +11,9 @@ import pandas as pd
 
 from benchmark import columns
 from benchmark.errors import UserError
+from benchmark.json_files import read_json
 from benchmark.run import RESTORED
-from benchmark.run_tables import IMAGES, read_images, read_json, read_table
+from benchmark.run_tables import IMAGES, check_card, read_images, read_table
 
 IMAGE = ["dataset", "weather", "image"]
 VARIANT, SEED = "default", "0"
@@ -52,7 +53,11 @@ def read(
         scores.append(_valid(read_table(folder / "scores.csv", columns.SCORES, again), present))
         restored = read_table(folder / "restored.csv", RESTORED, again)
         costs.append(_valid(restored, present)[list(columns.COST)])
-        cards.append(read_json(folder / "method.json"))
+        file = folder / "method.json"
+        card = check_card(read_json(file, again), str(file), again)
+        if (card["method"], card["variant"]) != (name, VARIANT):
+            raise UserError(f"{file} is the card of another method than '{name}'; {again}.")
+        cards.append(card)
     return scores, costs, cards
 
 

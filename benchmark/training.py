@@ -7,7 +7,9 @@ pairs and noise as one that was not, and ends with the same weights.
 
 import csv
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +47,9 @@ def train(
     curve.csv (step, loss, learning_rate, seconds), and the same for TensorBoard. Returns steps,
     seconds and device.
 
-    Resumes from folder/checkpoint.pt if there is one of the same settings, seed, weathers and
-    teacher (its weights' checksum); removes it when done. Raises UserError if there is no photo,
-    and FloatingPointError if the loss is not finite.
+    Resumes from folder/checkpoint.pt if there is one of the same network, settings, seed, weathers
+    and teacher (its weights' checksum); removes it when done. Raises UserError if there is no
+    photo, and FloatingPointError if the loss is not finite.
     """
     # Every process has its own loader workers; OpenCV's threads would fight them for the cores.
     cv2.setNumThreads(1)
@@ -174,17 +176,36 @@ class _Run:
         if not path.exists():
             return
         try:
+            with zipfile.ZipFile(path) as whole:
+                damaged = whole.testzip()  # torch itself does not compare the checksums
+            if damaged:
+                raise zipfile.BadZipFile(damaged)
             # weights_only: a checkpoint is data and must not be able to run code.
             state = torch.load(path, weights_only=True, map_location="cpu")
+            settings_then = state["settings"]
         except Exception as error:
             tqdm.write(f"{path} cannot be read ({type(error).__name__}): training starts afresh.")
             return
-        if state["settings"] != settings:
+        if settings_then != settings:
             tqdm.write(f"{path} is of other settings: training starts afresh.")
             return
+        fresh = {name: deepcopy(part.state_dict()) for name, part in self.parts.items()}
+        try:
+            self._take(state)
+        except Exception as error:  # what another network's raises
+            tqdm.write(f"{path} does not fit ({type(error).__name__}): training starts afresh.")
+            self._take(fresh | {"step": 0, "seconds": 0.0, "curve": []})
+
+    def _take(self, state: dict[str, Any]) -> None:
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
-        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        kinds = (int, float, float, float)
+        self.curve = [
+            [kind(value) for kind, value in zip(kinds, row, strict=True)] for row in state["curve"]
+        ]
+        self.step, self.seconds = state["step"], float(state["seconds"])
+        if self.step != len(self.curve):
+            raise ValueError("a curve has as many points as steps")
 
 
 def _batches(

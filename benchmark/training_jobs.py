@@ -7,14 +7,14 @@ from typing import Any
 
 from accelerate import PartialState
 
-from benchmark import columns, restoring, training, weights
+from benchmark import columns, restoring, training, training_facts, weights
 from benchmark.atomic import write_text
 from benchmark.build import build
 from benchmark.checksum import checksum
 from benchmark.config import Config
 from benchmark.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
 from benchmark.guard import Failure
-from benchmark.jobs import trained_weights, training_facts
+from benchmark.jobs import trained_weights
 from benchmark.method import LearnedMethod
 from benchmark.run import RunFolder
 from benchmark.training_sets import training_source
@@ -97,8 +97,10 @@ def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
     for label in config.methods:
         for seed in config.seeds_of(label):
             folder = run.training(label, seed)
-            trained = training_facts(folder)
-            if trained is None or trained["status"] != columns.OK:
+            if not (folder / "training.json").exists():
+                continue
+            trained = training_facts.read(folder)
+            if trained["status"] != columns.OK:
                 continue
             file = out / f"{label}-{seed}.safetensors"
             weights.export(folder / "weights.safetensors", file, trained)

@@ -1,5 +1,6 @@
 """What a data set has to train on: clean photographs, or pairs of its own."""
 
+import os
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -31,7 +32,7 @@ def training_source(
             f"config/datasets/{name}.yaml: train: no pair of {', '.join(weathers)} below "
             f"{card.path}. Set 'path' to where the set lies."
         )
-    missing = sorted({target for _, target in found if not target.is_file()})
+    missing = sorted({target for _, target in found if not os.path.isfile(target)})
     refuse(name, {"missing": [f"{shown(target)} is missing" for target in missing]})
     return found
 

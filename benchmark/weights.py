@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import nn
 
+from benchmark import training_facts
 from benchmark.atomic import atomic_path
 from benchmark.errors import UserError, WeightsMissing
 
@@ -39,7 +40,12 @@ def exported_facts(path: Path) -> dict[str, Any]:
         facts = (file.metadata() or {}).get("training")
     if facts is None:
         raise UserError(f"{path} does not say how it was trained: make it by 'export-weights'.")
-    return json.loads(facts)
+    try:
+        return training_facts.check(json.loads(facts), f"{path}: training")
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: what it says of its training is damaged ({error}). Make it anew."
+        ) from error
 
 
 def load(network: nn.Module, path: Path) -> None:

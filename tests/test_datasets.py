@@ -40,6 +40,9 @@ def card(tmp_path, monkeypatch):
     return card
 
 
+NO_PATH = '{"files": [{"path": 3, "sha256": ""}]}'
+
+
 def find(entry="mine", **choice):
     values = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {entry: choice}}
     return datasets.find_images(Config(**values))
@@ -67,15 +70,16 @@ def test_a_damaged_file_is_found_by_the_manifest(card):
     folder = card(manifest="manifest.json")
     files = [{"path": "hazy/c_1.png", "sha256": "0" * 64}]
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
-    files.append({"path": "photos/gone.jpg", "sha256": "0" * 64})
+    files += [{"path": p, "sha256": "0" * 64} for p in ("photos/gone.jpg", "x" * 300, "a\0b")]
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
     with pytest.raises(UserError, match=r"(?s)gone\.jpg is missing.*c_1\.png differs from "):
         datasets.verify("mine")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"files": [{}]}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"files": [{}]}', "[" * 5000, '"\udcff"', NO_PATH])
 def test_a_damaged_manifest_is_named(card, text):
-    (card(manifest="manifest.json") / "manifest.json").write_text(text)
+    file = card(manifest="manifest.json") / "manifest.json"
+    file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=r"manifest\.json is damaged"):
         find()
 
@@ -87,6 +91,10 @@ def test_a_damaged_manifest_is_named(card, text):
         ({}, {"weathers": ["haz"]}, "Did you mean 'haze'"),
         ({"weathers": ["hase"]}, {}, "Did you mean 'haze'"),
         ({"titel": "x"}, {}, "Did you mean 'title'"),
+        ({"path": "x" * 300}, {}, "path: no file system takes it"),
+        ({"path": "a\0b"}, {}, "path: no file system takes it"),
+        ({"train": "x" * 300}, {}, "train and manifest lie below"),
+        ({"splits": {"test": {"input": "x" * 300 + "{photo}"}}}, {}, "test: patterns lie below"),
         ({"path": "nowhere"}, {}, "no haze image matches nowhere"),
         ({"manifest": "none.json"}, {}, r"none\.json, the card.s .manifest., is missing"),
         ({"pairs": {"tets": 3}}, {}, "pairs: no split 'tets'.*Did you mean 'test'"),

@@ -251,6 +251,16 @@ def test_another_checksum_is_refused(card, tmp_path):
     assert nothing_left(folder)
 
 
+def test_a_damaged_lock_is_named(card, tmp_path):
+    folder, archive = card(), make_zip(tmp_path / "set.zip", PAIRS)
+    lock = datasets.CARDS / "mine.lock.json"
+    for text in ("{", "[" * 5000, "[3]", '{"set.zip": 3}'):
+        lock.write_text(text)
+        with pytest.raises(UserError, match=r"mine\.lock\.json is damaged"):
+            fetch.fetch("mine", [str(archive)])
+        assert nothing_left(folder)
+
+
 def test_where_no_address_is_known_the_source_is_named(card):
     card(archives=[{"file": "set.zip"}])
     with pytest.raises(UserError, match=r"no direct address of set\.zip\. Get it from https://ex"):

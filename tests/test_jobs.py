@@ -117,6 +117,28 @@ def test_weights_that_were_not_exported_are_refused_by_name(tmp_path):
         training_jobs.train(config, run, "unet", 0)
 
 
+@pytest.mark.parametrize(
+    "facts", [{"steps": 3}, {"status": "fine"}, {"status": "ok", "steps": "x"}]
+)
+def test_weights_whose_facts_are_wrong_are_refused_by_name(tmp_path, facts):
+    config, run = open_run(tmp_path / "run", weights=str(tmp_path / "w.safetensors"))
+    weights.save(build(config, "unet", 0).network, tmp_path / "raw")
+    weights.export(tmp_path / "raw", tmp_path / "w.safetensors", facts)
+    with pytest.raises(UserError, match=r"w.safetensors: training: (status|steps): "):
+        training_jobs.train(config, run, "unet", 0)
+
+
+def test_a_damaged_training_json_is_refused_by_name(tmp_path):
+    config, run = open_run(tmp_path / "run")
+    file = run.training("unet", 0) / "training.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    out = tmp_path / "out"
+    for use in (restored, lambda *run: training_jobs.export_weights(*run, out)):
+        with pytest.raises(UserError, match=r"training\.json is not valid JSON"):
+            use(config, run)
+
+
 def test_training_flops_are_those_of_every_pair_and_step():
     """A 1×1 convolution of 3 channels: 2·9 a pixel forward, as many for its weights' gradient."""
 

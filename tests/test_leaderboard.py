@@ -1,5 +1,7 @@
 """The leaderboard from hand-made scores: means, statuses, what is missing, order, text."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -288,6 +290,37 @@ def test_names_that_look_missing_survive(tmp_path):
     write_leaderboard(run)
     assert set(read_leaderboard(run)["method"]) == {"NA"}
     assert set(read_leaderboard(run)["variant"]) == {"null"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("weather", "wether", 1), "has other columns"),
+        (lambda text: re.sub(r",\d+\.\d+,", ",much,", text, count=1), "a value that is no number"),
+        (lambda text: text + 'a,"', "is not a readable CSV"),
+        (lambda text: "", "is not a readable CSV"),
+    ],
+)
+def test_a_wrong_leaderboard_is_named(tmp_path, change, message):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    write_leaderboard(run)
+    file = run / "leaderboard.csv"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(UserError, match=rf"leaderboard\.csv.*{message}"):
+        read_leaderboard(run)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("image", "x" * 300), ("input", "a/" + "x" * 300), ("target", "a\0b")]
+)
+def test_names_that_no_file_system_takes_are_refused(tmp_path, column, value):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    table = pd.read_csv(run / "images.csv", dtype=str)
+    table.assign(**{column: value}).to_csv(run / "images.csv", index=False)
+    with pytest.raises(UserError, match=rf"images\.csv: {column} "):
+        write_leaderboard(run)
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "cost.csv", "methods.json"])

@@ -184,6 +184,37 @@ def test_manifest_without_licences_is_refused(photos, tmp_path):
         make_data(photos, tmp_path / "data", held_out={})
 
 
+@pytest.mark.parametrize("row", ["short.png", "a.png,1,1,CC0,Ann,x,hill,more", ",1,1,CC0,,,"])
+def test_a_row_of_another_length_is_refused(photos, tmp_path, row):
+    with (photos / "manifest.csv").open("a") as handle:
+        handle.write(f"{row}\n")
+    with pytest.raises(UserError, match=r"manifest\.csv: the row of .* has not a cell a column"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pairs": [{"split": "../x", "photo": "goat"}]},
+        {"pairs": [{"split": "val", "photo": "a/b"}]},
+        {"pairs": ["x"]},
+        {"files": [3]},
+        {"files": None},
+        "[" * 5000,
+    ],
+)
+def test_a_wrong_manifest_of_the_pairs_is_named(photos, tmp_path, change):
+    make_data(photos, tmp_path / "data", held_out=SMALL)
+    file = tmp_path / "data" / "manifest.json"
+    text = change
+    if isinstance(change, dict):
+        text = json.dumps(json.loads(file.read_text()) | change)
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"manifest\.json is missing or damaged"):
+        remake_pairs(tmp_path / "data", tmp_path / "again")
+    assert not (tmp_path / "again").exists() and not (tmp_path / "x").exists()
+
+
 def test_two_photos_of_one_name_are_refused(photos, tmp_path):
     with (photos / "manifest.csv").open("a") as handle:
         handle.write("tower.jpg,1,1,CC0-1.0,,,\n")

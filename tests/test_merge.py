@@ -105,6 +105,11 @@ def test_seeds_of_several_machines_are_seeds_of_one_method(runs, tmp_path):
             r"images of other content: test-set/rain/photo01",
         ),
         ("images.csv", lambda t: t.iloc[1:], r"only one has test-set/rain/photo00"),
+        (
+            "images.csv",
+            lambda t: pd.concat([t, t.iloc[:1]]),
+            r"gpu/images\.csv has test-set/rain/photo00 twice",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_and_nothing_is_written(runs, tmp_path, name, change, message):

@@ -203,6 +203,31 @@ def test_what_phones_write_is_read_as_a_viewer_shows_it(tmp_path, suffix, orient
         assert TOLD.Orientation not in image.getexif()
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_a_colour_profile_that_does_not_fit_is_told_of_the_photo_itself(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    image = Image.new("RGB", (24, 20))
+    image.save(tmp_path / "mine.avif", icc_profile=profile)
+    with pytest.raises(UserError, match=r"colour profile in '.*mine\.avif' does not fit"):
+        read_photo(tmp_path / "mine.avif")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_an_avif_with_any_byte_wrong_is_read_or_named(tmp_path):
+    file, good, refused = tmp_path / "mine.avif", io.BytesIO(), 0
+    Image.new("RGB", (24, 20)).save(good, "AVIF")
+    for at in range(len(good.getvalue())):
+        data = bytearray(good.getvalue())
+        data[at] ^= 1
+        file.write_bytes(data)
+        megapixels(file)
+        try:
+            read_photo(file)
+        except UserError as error:
+            refused += "mine.avif" in str(error)
+    assert refused > 50
+
+
 @pytest.mark.parametrize("suffix", [".avif", ".heic"])
 def test_damaged_files_of_phones_are_named(tmp_path, suffix):
     if suffix == ".heic":

@@ -143,6 +143,13 @@ def test_one_bad_photo_does_not_stop_the_others(run, here):
     assert written == ["a-compare.jpg", "a.png", "c-compare.jpg", "c.png"]
 
 
+def test_a_name_that_is_not_utf8_is_a_problem_of_its_photo(run, here):
+    photo("a.png")
+    Path("a.png").rename("a\udcff.png")
+    ((_, problem),) = restore(run, photos.find_photos([Path("a\udcff.png")]), "identity")
+    assert problem == "The name of 'a\\udcff.png' is not valid UTF-8. Rename the file."
+
+
 def test_a_failing_method_is_a_problem_of_each_photo(run, monkeypatch):
     photo("a.png")
     kind = registry.load("identity")

@@ -9,6 +9,7 @@ import yaml
 
 from benchmark import columns, config, datasets, plan_text, unit_costs
 from benchmark import plan as planning
+from benchmark.errors import UserError
 from benchmark.images import write_png
 from benchmark.plan import RESTORE, SCORE, TRAIN
 from benchmark.run import RunFolder
@@ -204,6 +205,14 @@ def test_costs_are_taken_from_an_earlier_run(run, finished):
     assert found[TRAIN, "unet"].seconds == 16 * 10
     assert found[RESTORE, "unet"].seconds == pytest.approx(10 * 3.0 * (24 * 16) / 100)
     assert found[RESTORE, "unet"].flops == pytest.approx(10 * 200 * (24 * 16) / 100)
+
+
+@pytest.mark.parametrize("facts", [{}, {"seconds": 3.0, "steps": 0}, {"steps": 3}])
+def test_an_earlier_run_that_tells_no_time_is_named(run, finished, facts):
+    training = finished.training("unet", 0) / "training.json"
+    training.write_text(json.dumps({"status": "ok", **facts}))
+    with pytest.raises(UserError, match=r"training\.json has no seconds or no steps"):
+        planning.plan(run(UNET), costs=finished)
 
 
 def test_a_plan_beside_what_a_run_took(run, finished):

@@ -187,6 +187,13 @@ def test_files_of_ones_own_among_the_data_are_kept_and_named(repository, tmp_pat
     assert (repository / "data" / "mine.tmp").read_text() == "mine"
 
 
+@pytest.mark.parametrize("text", ["core\n", "[other]\n    a = b\n", "[core]\n    remote = \xff\n"])
+def test_damaged_settings_are_named(repository, text):
+    (repository / ".dvc" / "config").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"\.dvc/config or config\.local is damaged"):
+        pull(repository)
+
+
 def test_a_remote_that_does_not_check_what_arrives_is_refused(repository):
     use(repository, {"url": "s3://data", "verify": "false"})
     with pytest.raises(UserError, match="'dvc remote modify lab verify true'"):

@@ -199,6 +199,16 @@ def test_an_error_keeps_the_old_report(tmp_path):
     assert not list(run.glob(".report-*"))
 
 
+@pytest.mark.parametrize("figures", [3, ["x"], [{"name": "ranks", "file": "a.svg"}]])
+def test_a_damaged_list_of_figures_is_named(tmp_path, figures):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    (run / "figures").mkdir()
+    (run / "figures" / "figures.json").write_text(json.dumps(figures))
+    with pytest.raises(UserError, match=r"figures\.json is damaged"):
+        build_report(run)
+
+
 def test_names_break_after_underscores_and_stay_text():
     made = ENVIRONMENT.from_string("{{ name | breakable }}").render(name="a_<b>_c & d")
     assert made == "a_<wbr>&lt;b&gt;_<wbr>c &amp; d"
@@ -210,6 +220,8 @@ def test_slugs_are_safe_and_one_for_one():
     slugs = [slug(*parts) for parts in names]
     assert len(set(slugs)) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) and "/" not in name for name in slugs)
+    long = slug("x" * 200, "a"), slug("x" * 200, "b")
+    assert long[0] != long[1] and max(map(len, long)) < 200
 
 
 @pytest.mark.parametrize(

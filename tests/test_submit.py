@@ -1,5 +1,6 @@
 """Somebody's restored images on the board: exact scores, faults by name, and what a run keeps."""
 
+import json
 import shutil
 
 import numpy as np
@@ -101,6 +102,27 @@ def test_a_test_image_that_changed_since_is_a_status(run):
     assert set(stale["image"]) == {"photo00"} and set(stale["weather"]) == {"rain"}
     assert set(stale["reason"]) == {submissions.STALE} and stale["value"].isna().all()
     assert len(scores.drop_duplicates(IMAGE)) == len(costs) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda card: [card], "is no method card"),
+        (lambda card: card | {"supervision": None}, "'supervision' is None"),
+        (lambda card: card | {"citation": [""]}, "'citation' is "),
+        (lambda card: card | {"method": "../yours"}, "is the card of another method than 'mine'"),
+        (lambda card: card | {"training_flops": 10**400}, "'training_flops' is 1000"),
+        (lambda card: {"method": "mine"}, "has no 'variant'"),
+    ],
+)
+def test_a_wrong_card_of_a_submission_is_named(run, change, message):
+    submit(run / OWN, MINE, run)
+    file = run / "submissions" / "mine" / "method.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    with pytest.raises(
+        UserError, match=rf"submissions/mine/method\.json:? {message}.*submit 'mine'"
+    ):
+        submissions.read(run, set())
 
 
 def test_missing_wrong_and_broken_images_are_named_all_at_once(run, tmp_path):

@@ -113,6 +113,46 @@ def test_a_useless_checkpoint_is_not_used(photos, tmp_path, checkpoint):
     assert same(run(photos, folder)[1], run(photos, tmp_path / "whole")[1])
 
 
+@pytest.fixture
+def interrupted(photos, tmp_path, monkeypatch):
+    """A training's folder with the checkpoint of its second step."""
+    folder, save = tmp_path / "run", training._Run.save
+
+    def stop(self, path):
+        save(self, path)
+        if self.step == 2:
+            raise Killed
+
+    with monkeypatch.context() as changed, pytest.raises(Killed):
+        changed.setattr(training._Run, "save", stop)
+        run(photos, folder)
+    return folder
+
+
+def test_a_damaged_number_in_a_checkpoint_is_noticed(photos, interrupted, tmp_path):
+    file = interrupted / "checkpoint.pt"
+    data = bytearray(file.read_bytes())
+    weights = torch.load(file, weights_only=True)["network"].values()
+    matrix = next(value for value in weights if value.ndim > 1).numpy()
+    data[data.index(matrix.tobytes())] ^= 1
+    file.write_bytes(data)
+    assert same(run(photos, interrupted)[1], run(photos, tmp_path / "whole")[1])
+
+
+@pytest.mark.parametrize("change", ["another width", "no optimizer", "no curve"])
+def test_a_checkpoint_of_another_network_is_not_used(photos, interrupted, tmp_path, change):
+    file, width = interrupted / "checkpoint.pt", 8
+    if change == "another width":
+        width = 16
+    else:
+        state = torch.load(file, weights_only=True)
+        torch.save(state | {change.removeprefix("no "): []}, file)
+    for folder in (interrupted, tmp_path / "whole"):
+        training.train(make(width=width), photos, SETTINGS, 0, folder)
+    both = [load_file(f / "weights.safetensors") for f in (interrupted, tmp_path / "whole")]
+    assert same(*both)
+
+
 def test_a_loss_that_is_not_finite_stops_training(photos, tmp_path):
     method = make("regression")
     method.loss = lambda clean, degraded, generator: method.network(clean).sum() * float("nan")

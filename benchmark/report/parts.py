@@ -31,15 +31,17 @@ COSTS = (
     ("training_flops", "training FLOPs", count_text),
     ("training_seconds", "training s", seconds_text),
 )
+LONGEST = 150  # signs of a made file name that are those of the names it stands for
 LAST = 1e300  # sorts what is infinite or missing to an end
 
 
 def slug(*names: str) -> str:
     """A file name from any names: readable, safe in every file system, one for one."""
     plain = "--".join(re.sub(r"[^A-Za-z0-9._-]+", "-", name) for name in names)
-    if plain == "--".join(names) and not any("--" in name for name in names):
+    exact = plain == "--".join(names) and not any("--" in name for name in names)
+    if exact and len(plain) <= LONGEST:
         return plain
-    return f"{plain}-{hashlib.sha256(chr(31).join(names).encode()).hexdigest()[:6]}"
+    return f"{plain[:LONGEST]}-{hashlib.sha256(chr(31).join(names).encode()).hexdigest()[:6]}"
 
 
 def link(path: Path | str) -> str:

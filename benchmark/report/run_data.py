@@ -10,16 +10,18 @@ import pandas as pd
 from benchmark.board import ALL, GROUP, METRICS, leaderboard, per_image, statuses
 from benchmark.board_text import devices, harmful, leaders, marks
 from benchmark.columns import OK
+from benchmark.errors import UserError
+from benchmark.json_files import read_json
 from benchmark.run_tables import (
     label,
     read_cost,
     read_images,
-    read_json,
     read_methods,
     read_scores,
     shows_input,
 )
 
+FIGURE_KEYS = ("dataset", "name", "title", "alt", "file")
 Key = tuple[str, str]
 Place = tuple[str, str, str]
 
@@ -42,7 +44,7 @@ class RunData:
         self.board = leaderboard(self.scores, cost, self.methods, self.images)
         self.worse = harmful(self.board, self.methods)
         self.manifest = self._optional("manifest.json", {})
-        self.figures = self._optional("figures/figures.json", [])
+        self.figures = self._figures()
         self.cards: dict[Key, dict[str, Any]] = {
             (card["method"], card["variant"]): card for card in self.methods
         }
@@ -102,6 +104,15 @@ class RunData:
             tuple(row[:5]): ": ".join(filter(None, row[5:]))
             for row in bad[names].drop_duplicates(names[:5]).to_numpy().tolist()
         }
+
+    def _figures(self) -> list[dict[str, str]]:
+        path = self.run_dir / "figures" / "figures.json"
+        figures = self._optional("figures/figures.json", [])
+        try:
+            known = [{key: str(figure[key]) for key in FIGURE_KEYS} for figure in figures]
+        except (TypeError, KeyError) as error:
+            raise UserError(f"{path} is damaged ({error!r:.60}); draw the figures again.") from None
+        return known
 
     def _optional(self, name: str, absent: Any) -> Any:
         path = self.run_dir / name

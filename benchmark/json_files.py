@@ -1,0 +1,23 @@
+"""Reading JSON files, with errors that say which file is at fault and what to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UserError
+
+AGAIN = "collect the run again"
+
+
+def read_json(path: Path, remedy: str = AGAIN) -> Any:
+    """A JSON file's content. Raises UserError naming the file when it is missing or malformed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; {remedy}.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}.") from error
+    # Recursion: thousands of brackets in each other. Value: JSON's and UTF-8's own errors, a number
+    # of thousands of digits.
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON ({error}); {remedy}.") from error

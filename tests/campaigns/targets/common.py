@@ -1,0 +1,76 @@
+"""What the targets share: writing wrong files, and that a refusal leaves things as they were."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import yaml
+
+from benchmark import datasets
+from benchmark.errors import UserError
+from tests.campaigns import mutations
+
+# What every card of a data set says.
+CARD = {"title": "x", "weathers": ["rain"], "licence": "x", "source": "x", "citation": "x"}
+Target = Callable[[Path, Random], Iterator[str | tuple[str, ...]]]
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file with its folders; half of a Unicode character is written as it is."""
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def wrong_yaml(tree: Any, random: Random) -> str:
+    """A tree as YAML with changes of its nodes and, at times, of the text."""
+    try:
+        text = yaml.safe_dump(mutations.of_tree(tree, random), allow_unicode=True)
+    except yaml.YAMLError:
+        text = yaml.safe_dump(tree)
+    return mutations.of_text(text, random) if random.random() < 0.3 else text
+
+
+def wrong_json(tree: Any, random: Random) -> str:
+    """A tree as JSON with changes of its nodes and, at times, of the text."""
+    text = json.dumps(mutations.of_tree(tree, random))
+    return mutations.of_text(text, random) if random.random() < 0.2 else text
+
+
+def wrong_text(name: str, good: str, random: Random) -> str:
+    """The text of a JSON file or a table, by its name, made wrong."""
+    if name.endswith(".json"):
+        return wrong_json(json.loads(good), random)
+    return mutations.of_table(good, random)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """The files below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextmanager
+def kept_if_refused(folder: Path) -> Iterator[None]:
+    """Inside, a UserError has to leave all files below `folder` as they are."""
+    before = contents(folder)
+    try:
+        yield
+    except UserError as error:
+        after = contents(folder)
+        changed = [p for p in before.keys() | after.keys() if before.get(p) != after.get(p)]
+        assert not changed, f"refused ({error}), but changed {sorted(changed)[0]}"
+        raise
+
+
+@contextmanager
+def cards_in(folder: Path) -> Iterator[None]:
+    """Data set cards are read from `folder`."""
+    datasets.CARDS, before = folder, datasets.CARDS
+    try:
+        yield
+    finally:
+        datasets.CARDS = before

@@ -1,0 +1,140 @@
+"""Wrong parts of a run that is being made, and what others hand in to one."""
+
+import shutil
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+from PIL import Image
+
+from benchmark import config as configuration
+from benchmark import datasets, jobs, plan, plan_text, submissions, training_jobs
+from benchmark.errors import UserError
+from benchmark.leaderboard import write_leaderboard
+from benchmark.run import RunFolder, collect
+from benchmark.submit import Submission, submit
+from tests.campaigns import mutations, workspace
+from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
+from tests.synthetic_run import card, make_run
+
+TABLES = ("method.json", "scores.csv", "restored.csv", "images.csv")
+
+
+def _tiny(folder: Path) -> tuple[configuration.Config, RunFolder, list[tuple]]:
+    """A run of one image whose every job is done: configuration, folder, units."""
+    path = write(folder / "tiny.yaml", workspace.TEXT.replace("limit: 2", "limit: 1"))
+    config, run = configuration.load(path), RunFolder(folder / "results" / "tiny")
+    units = [(label, "default", 0, "photos") for label in config.methods]
+    if not run.images.exists():
+        run.path.mkdir(parents=True)
+        datasets.find_images(config).to_csv(run.images, index=False)
+        training_jobs.train(config, run, "unet", 0)
+        for unit in units:
+            jobs.restore(config, run, *unit)
+            jobs.score(config, run, *unit)
+        collect(config, run)
+    return config, run, units
+
+
+def parts_of_run(folder: Path, random: Random):
+    """The files that later jobs read: training.json, the tables of images, restored and scored."""
+    config, run, units = _tiny(folder)
+    training = run.training("unet", 0) / "training.json"
+    tables = [table for unit in units for table in (run.restored(*unit), run.scores(*unit))]
+    chosen = random.choice([training, training, run.images, *tables])
+    good = contents(run.path)
+    write(chosen, wrong_text(chosen.name, good[chosen].decode(), random))
+    try:
+        yield chosen.name, "images.csv", "photos.csv"
+        if chosen in (training, run.images):
+            jobs.restore(config, run, *units[1])
+        if chosen == training:
+            training_jobs.export_weights(config, run, folder / "weights")
+        for unit in units:
+            jobs.score(config, run, *unit) if "scores" not in chosen.parts else None
+        collect(config, run)
+    finally:
+        for path, data in good.items():
+            write(path, data)
+
+
+def earlier_costs(folder: Path, random: Random):
+    """What an earlier run took, by which a later one is planned."""
+    config, run, _ = _tiny(folder)
+    training = run.training("unet", 0) / "training.json"
+    chosen = random.choice([training, run.path / "cost.csv"])
+    good = chosen.read_text(encoding="utf-8")
+    write(chosen, wrong_text(chosen.name, good, random))
+    try:
+        yield chosen.name
+        made = plan.plan(config, None, run)
+        plan_text.as_text(made, False), plan_text.comparison(made, run)
+    finally:
+        write(chosen, good)
+
+
+def _judged(folder: Path) -> Path:
+    """A run, with a method that was submitted to it, each time as it was at first."""
+    run, good = folder / "results" / "mine", folder / "good"
+    if not good.exists():
+        make_run(run, 2, ("rain", "haze"), [card("median", gain=2.0)], side=16)
+        scores = pd.read_csv(run / "scores.csv", dtype=str, keep_default_na=False)
+        scores[scores["protocol"] == "rgb"].to_csv(run / "scores.csv", index=False)
+        submit(run / "restored/median/default/seed0", Submission("theirs"), run)
+        shutil.copytree(run, good)
+    shutil.rmtree(run)
+    shutil.copytree(good, run)
+    return run
+
+
+def submission_tables(folder: Path, random: Random):
+    """A submission's tables, which every later `collect` reads."""
+    run = _judged(folder)
+    path = run / "submissions" / "theirs" / random.choice(TABLES)
+    write(path, wrong_text(path.name, path.read_text(encoding="utf-8"), random))
+    yield path.name, "theirs", "scores.csv has no rows"
+    config = configuration.Config(name="x", datasets={"test-set": {}}, train_on="photos",
+                                  methods={}, discover=False)  # fmt: skip
+    with kept_if_refused(run):
+        collect(config, RunFolder(run), submissions.read(run, set()))
+    write_leaderboard(run)
+
+
+def submitted_images(folder: Path, random: Random):
+    """A folder of restored images that is submitted; the run stays if it is refused."""
+    run, images = _judged(folder), folder / "theirs"
+    shutil.rmtree(images, ignore_errors=True)
+    shutil.copytree(run / "restored/median/default/seed0/test-set", images / "test-set")
+    path = random.choice(sorted(images.rglob("*.png")))
+    kind = random.choice(("bytes", "bytes", "recoded", "size", "gone", "name", "folder", "all"))
+    if kind == "bytes":
+        write(path, mutations.of_bytes(path.read_bytes(), random))
+    elif kind == "recoded":
+        image = Image.open(path)
+        path.unlink()
+        image.save(path.with_suffix(random.choice((".jpg", ".tif", ".BMP"))))
+    elif kind == "size":
+        Image.new("RGB", (random.randint(1, 40), random.randint(1, 40))).save(path)
+    elif kind == "gone":
+        path.unlink()
+    elif kind == "name":
+        path.rename(path.with_name(random.choice(("x.png", "photo00.bmp", "-", "a\nb.png"))))
+    elif kind == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        shutil.rmtree(images / "test-set")
+    yield path.stem, "photo0", "theirs"
+    with kept_if_refused(run):
+        faults = submit(images, Submission("mine"), run)
+    write_leaderboard(run)
+    if faults:
+        raise UserError(faults[0])
+
+
+TARGETS = {
+    "parts of a run": parts_of_run,
+    "earlier run for plan": earlier_costs,
+    "submission: tables": submission_tables,
+    "submission: images": submitted_images,
+}
