@@ -42,7 +42,7 @@ def test_a_rate_is_pairs_over_processor_time(photos, monkeypatch):
     monkeypatch.setattr(training_data.TrainingPairs, "__getitem__", item)
     monkeypatch.setattr(loading.time, "process_time", lambda: next(clock))
     assert loading.made_a_second(photos, 16, count=11, batch=4) == 5.5
-    assert asked == list(range(11))
+    assert asked == [0, *range(11)]
 
 
 def test_a_step_takes_its_flops_of_the_stated_rate():
