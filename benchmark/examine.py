@@ -55,7 +55,7 @@ def examine(paths: Iterable[Path], label: str = "checking") -> dict[Path, Facts]
         for batch in _batches(paths):
             found |= _remembered(cache, {path: stamps[path] for path in batch})
         new = [path for path in paths if path not in found]
-        with ThreadPoolExecutor(_threads()) as pool, _bar(len(new), label) as bar:
+        with ThreadPoolExecutor(threads()) as pool, _bar(len(new), label) as bar:
             for batch in _batches(new):
                 facts = {}
                 for path, fact in zip(batch, pool.map(_facts, batch), strict=True):
@@ -142,7 +142,7 @@ def _batches(paths: list[Path]) -> Iterator[list[Path]]:
         yield batch
 
 
-def _threads() -> int:
+def threads() -> int:
     """One a core that this process may use: decoders and hashes release Python's lock."""
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4, MAX_THREADS)
 

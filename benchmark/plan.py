@@ -23,8 +23,7 @@ from benchmark.errors import UserError
 from benchmark.images import image_size
 from benchmark.method import CLEAR, LearnedMethod
 from benchmark.profiling import loading
-from benchmark.profiling.loading import SIZE
-from benchmark.profiling.networks import pair_seconds
+from benchmark.profiling.loading import SIZE, made_a_second
 from benchmark.run import RunFolder
 from benchmark.run_tables import read_table
 from benchmark.training_data import Source
@@ -177,7 +176,7 @@ class _Planner:
         )
 
     def _pair_seconds(self, crop: int) -> float:
-        return self._once(["pair", crop], lambda: pair_seconds(self.source, crop, PAIRS, 1))
+        return self._once(["pair", crop], lambda: 1 / made_a_second(self.source, crop, PAIRS))
 
     def _add_restoring(self, label, variant, method, settings, seeds: int) -> None:
         wanted = {*method.card.weathers} & {*self.config.weathers_of(label)} | {CLEAR}

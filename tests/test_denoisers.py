@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmark.flops import flop_counter
 from methods.networks.blocks import AdaptiveNorm, UShape
 from methods.networks.denoisers import DENOISERS, build
 from methods.networks.nafnet import NAFBlock, NAFNet
@@ -118,6 +119,16 @@ def test_full_size_has_the_stated_number_of_parameters(name, time):
     assert millions == pytest.approx(MILLIONS[name][time], abs=0.05)
     if time and name != "restormer":
         assert 75 < millions < 90
+
+
+@pytest.mark.parametrize(
+    ("name", "gflop"), [("unet", 278), ("nafnet", 107), ("transformer", 88), ("restormer", 310)]
+)
+def test_full_size_takes_the_stated_arithmetic(name, gflop):
+    """Of docs/cluster.md, for 256×256 pixels, with a time and a condition."""
+    with torch.device("meta"), torch.no_grad(), flop_counter() as counter:
+        build(name, "full", 6, True)(torch.rand(1, 6, 256, 256), torch.rand(1))
+    assert round(counter.get_total_flops() / 1e9) == gflop
 
 
 @pytest.mark.parametrize("name", DENOISERS)

@@ -125,6 +125,25 @@ def test_crops_are_found_wherever_they_lie(tmp_path, trained):
     assert turned_round >= set(found)
 
 
+def test_too_many_photos_are_compared_as_a_whole_and_said(tmp_path, monkeypatch, capsys):
+    """Above the limit a turned photo is found, and a crop, which is found below it, is not."""
+    photos = training_sets.training_photos("photos")[:5]
+    again, part = tmp_path / "again.png", tmp_path / "part.png"
+    with Image.open(photos[2]) as image:
+        image.crop((40, 30, 40 + 3 * image.width // 4, 30 + 3 * image.height // 4)).save(part)
+    with Image.open(photos[3]) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(again)
+    with pytest.raises(UserError, match=r"\(2\)"):
+        leaks.check(images_of(again, part), photos)
+    monkeypatch.setattr(leaks, "CROP_PAIRS", 9)
+    with pytest.raises(UserError, match=r"\(1\):\n  mine: photo 'scene 0'"):
+        leaks.check(images_of(again, part), photos)
+    assert "mine: 2 test and 5 training photographs are too many" in capsys.readouterr().err
+    monkeypatch.setattr(leaks, "CROP_PAIRS", 5)  # of each data set
+    with pytest.raises(UserError, match=r"\(2\)"):
+        leaks.check(images_of(again, part).assign(dataset=["one", "other"]), photos)
+
+
 def test_flat_images_are_the_same_only_by_their_pixels(tmp_path):
     for value in (10, 20):
         Image.new("RGB", (40, 30), (value,) * 3).save(tmp_path / f"{value}.png")

@@ -8,6 +8,7 @@ from benchmark import cli, training_data, training_sets
 from benchmark.images import read_image, write_png
 from benchmark.profiling import loading
 from benchmark.profiling.loading import Supply
+from methods.networks.denoisers import DENOISERS
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_rate_is_pairs_over_processor_time(photos, monkeypatch):
     monkeypatch.setattr(training_data.TrainingPairs, "__getitem__", item)
     monkeypatch.setattr(loading.time, "process_time", lambda: next(clock))
     assert loading.made_a_second(photos, 16, count=11, batch=4) == 5.5
-    assert asked == list(range(11))
+    assert asked == [0, *range(11)]
 
 
 def test_a_step_takes_its_flops_of_the_stated_rate():
@@ -66,3 +67,9 @@ def test_the_table_is_printed(photos, monkeypatch):
     done = CliRunner().invoke(cli.app, ["loaders", "--device-gflops", "100"])
     assert done.exit_code == 0, done.output
     assert done.output.splitlines()[-1].split()[-5:] == ["10.0", "25", "3", "3", "3"]
+
+
+def test_an_unknown_denoiser_is_refused_with_those_there_are():
+    done = CliRunner().invoke(cli.app, ["loaders", "--denoiser", "unett"])
+    assert done.exit_code == 2
+    assert all(name in done.output for name in DENOISERS)

@@ -142,6 +142,31 @@ def test_a_card_names_pairs_and_which_to_leave_out(card, pairs):
     assert training_sets.training_source("mine") == pairs[1:]
 
 
+def test_allweathers_card_leaves_out_outdoor_rains_test_photographs(tmp_path, monkeypatch):
+    """im_0301 to im_0350, in every strength of rain, and nothing else, from a folder that is named
+    as the sets in it are."""
+    outdoor = [
+        f"im_{number:04d}_s{streaks}_a{veil:02d}.png"
+        for number in range(296, 356) for streaks in (80, 85, 90, 95, 100) for veil in (4, 5, 6)
+    ]  # fmt: skip
+    others = ["0_rain.png", "301_rain.png", "beautiful_smile_00003.jpg", "im_3010_s80_a04.png"]
+    others += ["city_read_03010.jpg", "im_0300.png", "im_0351.png"]
+    for folder in ("input", "gt"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        for name in (*outdoor, *others):
+            (tmp_path / "set" / folder / name).touch()
+    values = yaml.safe_load((datasets.CARDS / "allweather.yaml").read_text(encoding="utf-8"))
+    monkeypatch.setattr(datasets, "CARDS", tmp_path)
+    (tmp_path / "allweather.yaml").write_text(
+        yaml.safe_dump({**values, "path": str(tmp_path / "set")})
+    )
+    source = training_sets.training_source("allweather")
+    kept = {name for name in outdoor if not 301 <= int(name[3:7]) <= 350} | {*others}
+    assert len(outdoor) - 750 + len(others) == len(kept)  # Test1 has 750 inputs
+    assert {path.name for path, _ in source} == kept
+    assert {path.name for path in training_sets.training_photos("allweather")} == kept
+
+
 @pytest.mark.parametrize(
     ("train", "says"),
     [

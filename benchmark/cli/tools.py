@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,7 +54,10 @@ def profile(
 
 @app.command()
 def loaders(
-    denoiser: Annotated[str, typer.Option(help="The network, at its full size.")] = "unet",
+    denoiser: Annotated[
+        Literal["unet", "nafnet", "transformer", "restormer"],
+        typer.Option(help="The network, at its full size."),
+    ] = "unet",
     device_gflops: Annotated[
         float | None,
         typer.Option(min=1e-3, help="Training steps sustain so many 10⁹ FLOP/s; timed if none."),
