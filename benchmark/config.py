@@ -1,6 +1,5 @@
 """A run's configuration: read from YAML, checked, every fault named with what to do."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,6 +15,7 @@ from pydantic import (
 
 from benchmark import registry
 from benchmark.errors import UserError
+from benchmark.json_files import refuse_half_characters
 from benchmark.method import ALL_WEATHERS, Settings
 from benchmark.training_settings import Training
 
@@ -197,8 +197,7 @@ def read_yaml(path: Path) -> Any:
     """What a YAML file holds; UserError naming it if there is no such file or it is not YAML."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        # An escape may stand for half of a Unicode character, which no other file takes.
-        json.dumps(values, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
+        refuse_half_characters(values)
         return values
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file. See config/.") from None

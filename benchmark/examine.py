@@ -97,7 +97,7 @@ def _remembered(cache: sqlite3.Connection, stamps: dict[Path, str]) -> dict[Path
     query = f"SELECT * FROM files WHERE path IN ({marks})"  # noqa: S608  (marks are question marks)
     try:
         rows = cache.execute(query, list(by_name)).fetchall()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return {}  # a damaged page: the files are read anew
     return {
         by_name[name]: Facts(*values)
@@ -128,7 +128,7 @@ def _open_cache() -> sqlite3.Connection:
         cache.execute(TABLE)
         cache.execute("SELECT path, stamp, sha256, height, width, fault FROM files LIMIT 1")
         return cache
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:  # decode: of its own messages
         print(f"{CACHE} cannot be used ({error}): files are read anew. Delete it to mend that.")
         cache = sqlite3.connect(":memory:")
         cache.execute(TABLE)

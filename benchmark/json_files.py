@@ -12,7 +12,7 @@ AGAIN = "collect the run again"
 def read_json(path: Path, remedy: str = AGAIN) -> Any:
     """A JSON file's content. Raises UserError naming the file when it is missing or malformed."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; {remedy}.") from None
     except OSError as error:
@@ -21,3 +21,16 @@ def read_json(path: Path, remedy: str = AGAIN) -> Any:
     # of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); {remedy}.") from error
+
+
+def loads(text: str) -> Any:
+    """What a JSON text holds; ValueError or RecursionError if it is none."""
+    value = json.loads(text)
+    refuse_half_characters(value)
+    return value
+
+
+def refuse_half_characters(value: Any) -> None:
+    """UnicodeEncodeError if a text in `value` has half of a Unicode character, which an escape may
+    stand for and no file or terminal takes."""
+    json.dumps(value, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")

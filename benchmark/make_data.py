@@ -123,7 +123,10 @@ def _read_source_manifest(photos):
         raise UserError(f"{path} is not a readable CSV ({error}): mend it.") from error
     for row in rows:
         if None in row or None in row.values() or not Path(row["file"]).stem:
-            raise UserError(f"{path}: the row of {row['file']!r:.60} has not a cell a column.")
+            raise UserError(
+                f"{path}: the row of {row['file']!r:.60} has other cells than the first line says, "
+                "or names no file: mend it."
+            )
     by_name = {Path(row["file"]).stem: row for row in rows}
     if len(by_name) != len(rows):
         raise UserError(f"{path} lists two files of one name: rename one of them.")

@@ -13,6 +13,7 @@ from torch import nn
 from benchmark import training_facts
 from benchmark.atomic import atomic_path
 from benchmark.errors import UserError, WeightsMissing
+from benchmark.json_files import loads
 
 
 def save(network: nn.Module, path: Path) -> None:
@@ -41,7 +42,7 @@ def exported_facts(path: Path) -> dict[str, Any]:
     if facts is None:
         raise UserError(f"{path} does not say how it was trained: make it by 'export-weights'.")
     try:
-        return training_facts.check(json.loads(facts), f"{path}: training")
+        return training_facts.check(loads(facts), f"{path}: training")
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: what it says of its training is damaged ({error}). Make it anew."

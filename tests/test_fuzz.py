@@ -118,6 +118,7 @@ def test_faults_that_were_found_in_configurations(tmp_path, text, message):
     ("text", "message"),
     [
         ("[" * 5000, "is not valid JSON"),
+        ('{"reason": "\\ud800"}', "is not valid JSON.*surrogates not allowed"),
         ("[]", "valid dictionary"),
         ('{"steps": 3}', "status: Field required"),
         ('{"status": "fine"}', "status: Input should be 'ok'"),
@@ -141,7 +142,7 @@ def test_faults_that_were_found_in_the_parts_of_a_run(tmp_path):
         read_image(tmp_path / "a\0b.png")
 
 
-@pytest.mark.parametrize("damaged", ["checksum", "name", "length of a name", "page"])
+@pytest.mark.parametrize("damaged", ["checksum", "name", "length of a name", "page", "schema"])
 def test_a_damaged_cache_of_files_is_read_anew(tmp_path, monkeypatch, damaged):
     monkeypatch.setattr(examine, "CACHE", tmp_path / "files.sqlite")
     files = [ROOT / "LICENSE", ROOT / "data.dvc"]
@@ -151,7 +152,8 @@ def test_a_damaged_cache_of_files_is_read_anew(tmp_path, monkeypatch, damaged):
         data[data.rindex(str(files[1]).encode()) - 2] ^= 0x20
     else:
         checksum = found[files[0]].sha256.encode()
-        at = {"page": 4096 + 8, "checksum": data.index(checksum), "name": data.index(b"LICENSE")}
+        at = {"page": 4096 + 8, "checksum": data.index(checksum), "name": data.index(b"LICENSE"),
+              "schema": data.index(b"tablefiles") + 5}  # fmt: skip
         data[at[damaged] : at[damaged] + 7] = b"\xff" * 7
     examine.CACHE.write_bytes(data)
     assert examine.examine(files) == found

@@ -188,7 +188,7 @@ def test_manifest_without_licences_is_refused(photos, tmp_path):
 def test_a_row_of_another_length_is_refused(photos, tmp_path, row):
     with (photos / "manifest.csv").open("a") as handle:
         handle.write(f"{row}\n")
-    with pytest.raises(UserError, match=r"manifest\.csv: the row of .* has not a cell a column"):
+    with pytest.raises(UserError, match=r"manifest\.csv: the row of .* or names no file"):
         make_data(photos, tmp_path / "data", held_out=SMALL)
 
 
