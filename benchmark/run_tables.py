@@ -116,14 +116,14 @@ def read_methods(run_dir: str | Path) -> list[dict[str, Any]]:
     return cards
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, remedy: str = "collect the run again") -> Any:
     """A JSON file's content. Raises UserError naming the file when it is missing or malformed."""
     if not path.is_file():
-        raise UserError(f"{path} is missing; collect the run again.")
+        raise UserError(f"{path} is missing; {remedy}.")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); collect the run again.") from error
+        raise UserError(f"{path} is not valid JSON ({error}); {remedy}.") from error
 
 
 def shows_input(card: dict[str, Any]) -> bool:

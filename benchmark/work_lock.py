@@ -2,12 +2,14 @@
 
 Snakemake locks the files that it makes by lists in `.snakemake/locks`, which a kill leaves behind.
 Beside them lies a file that every workflow and every verb locks through the operating system for as
-long as it lives. Nobody having it means that the lists are a dead workflow's.
+long as it lives. Nobody having it, and no job waiting in SLURM's queue, means that the lists are a
+dead workflow's.
 """
 
 import fcntl
 import os
 import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,24 +31,54 @@ def clear_stale(folder: Path = FOLDER) -> str:
     For a workflow that starts; it then holds the folder. Returns what to tell the user, if any.
     """
     locks = folder / "locks"
-    told = ""
+    told, at_work = "", False
     try:
         folder.mkdir(exist_ok=True)
-        handle = _handle(folder)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(_handle(folder), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            at_work = True
         if locks.is_dir() and any(locks.iterdir()):
-            shutil.rmtree(locks)
-            told = "The last workflow here was killed; this one goes on where it stopped."
-    except BlockingIOError:
-        if locks.is_dir() and any(locks.iterdir()):
-            told = (
-                "Another workflow, or a job that a killed one left, is at work here"
-                f"{_processes(folder / NAME)}. Wait until it is done, or stop it."
-            )
+            queued = _queued(folder.absolute().parent)
+            told = _told(at_work, _processes(folder / NAME), queued)
+            if not (at_work or queued):
+                shutil.rmtree(locks)
     except OSError:  # read-only, or a file system without locks: Snakemake's own stay as they are
         return ""
     hold(folder)
     return told
+
+
+def _told(at_work: bool, processes: str, queued: list[str]) -> str:
+    jobs = " ".join(queued)
+    slurm = f" SLURM's jobs from here: scancel {jobs}" if jobs else ""
+    if at_work:
+        return (
+            "Another workflow, or a job that a killed one left, is at work here"
+            f"{processes}. Wait until it is done, or stop it.{slurm}"
+        )
+    if jobs:
+        return (
+            "A workflow that was killed here left jobs in SLURM's queue. Wait until they are done, "
+            f"or stop them.{slurm}"
+        )
+    return "The last workflow here was killed; this one goes on where it stopped."
+
+
+def _queued(folder: Path) -> list[str]:
+    """SLURM's jobs, waiting or running, that a workflow in `folder` has submitted."""
+    command = ["squeue", "--me", "--noheader", "--format", "%i|%k|%Z"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):  # no SLURM
+        return []
+    jobs = [line.split("|", 2) for line in done.stdout.splitlines() if line.count("|") > 1]
+    # Snakemake's comment of a job begins so; this workflow may be a job of this folder itself.
+    return [
+        number
+        for number, comment, place in jobs
+        if comment.startswith("rule_") and Path(place).resolve() == folder.resolve()
+    ]
 
 
 def _handle(folder: Path) -> int:
