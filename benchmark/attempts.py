@@ -8,11 +8,11 @@ a whole, the records tell which to give up.
 
 import json
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmark import columns, guard
+from benchmark import columns, guard, slurm
 from benchmark.atomic import write_text
 from benchmark.errors import UserError
 from benchmark.guard import Failure
@@ -20,6 +20,7 @@ from benchmark.guard import Failure
 # That work, each with more memory. 'retries' in the profiles of clusters is as many, for the
 # attempt that gives up, and one more for every further unit of a job.
 ATTEMPTS = 3
+SLURM_STATES = {"TIMEOUT": columns.TIMED_OUT, "OUT_OF_MEMORY": columns.OUT_OF_MEMORY}
 
 
 def run(
@@ -30,44 +31,58 @@ def run(
     attempt: Snakemake's count, from 1. record: where this unit's last attempts are written down;
     earlier ones, and all on a machine without retries, leave nothing.
     """
+    failure = _run(work, minutes, attempt, record)
+    if failure:  # what ended a process could not write it into the log
+        print(f"{failure.status}: {failure.reason}")
+    return failure
+
+
+def _run(
+    work: Callable[[], int | None], minutes: float | None, attempt: int, record: Path
+) -> Failure | None:
     if attempt < ATTEMPTS:
         return guard.run(work, minutes)
-    earlier, failure = _read(record)
-    if ATTEMPTS <= earlier < attempt:
-        print(f"given up: {failure.status}: {failure.reason}")
-        return failure
-    _note(record, attempt, columns.FAILED, "its job was ended before it was done")
+    earlier = _read(record)
+    if earlier and ATTEMPTS <= earlier["attempt"] < attempt:
+        return _give_up(record, earlier)
+    started = {"attempt": attempt, "job": os.environ.get("SLURM_JOB_ID", "")}
+    _write(record, started)
     try:
         failure = guard.run(work, minutes)
-    except SystemExit as ended:
-        if ended.code == guard.KILLED + signal.SIGTERM:
-            _note(record, attempt, columns.TIMED_OUT, "its job was ended when its time was over")
-        else:  # a UserError: the method is not at fault
-            record.unlink()
+    except SystemExit:  # a UserError: the method is not at fault
+        record.unlink()
         raise
     if failure and failure.status == columns.OUT_OF_MEMORY:
         # SLURM counts the job as failed, although only the method's process was killed.
-        _note(record, attempt, failure.status, failure.reason)
+        _write(record, {**started, "status": failure.status, "reason": failure.reason})
     else:
         record.unlink()
     return failure
 
 
-def _note(record: Path, attempt: int, status: str, reason: str) -> None:
-    job = os.environ.get("SLURM_JOB_ID")
-    where = f" (SLURM job {job})" if job else ""
-    reason = f"{reason}, in attempt {attempt}{where}"
-    write_text(record, json.dumps({"attempt": attempt, "status": status, "reason": reason}) + "\n")
+def _give_up(record: Path, ended: dict[str, Any]) -> Failure:
+    if "status" not in ended:
+        state = slurm.state(ended["job"]) if ended["job"] else ""
+        ended["status"] = SLURM_STATES.get(state, columns.FAILED)
+        ended["reason"] = f"its job was ended before it was done{state and f' ({state})'}"
+        _write(record, ended)  # SLURM may have forgotten when it is asked again
+    where = f", SLURM job {ended['job']}" if ended["job"] else ""
+    reason = f"{ended.get('reason')}, in attempt {ended['attempt']}{where}"
+    return Failure(ended["status"], reason)
 
 
-def _read(record: Path) -> tuple[int, Failure | None]:
-    """The attempt that a record is of, and how it ended; 0 if there is no record."""
+def _write(record: Path, values: dict[str, Any]) -> None:
+    write_text(record, json.dumps(values) + "\n")
+
+
+def _read(record: Path) -> dict[str, Any] | None:
     try:
         values = json.loads(record.read_text(encoding="utf-8"))
-        if values["status"] not in columns.STATUSES:
-            raise ValueError(f"status {values['status']!r:.40}")
-        return int(values["attempt"]), Failure(values["status"], str(values["reason"]))
+        whole = isinstance(values["attempt"], int) and isinstance(values["job"], str)
+        if not whole or ("status" in values and values["status"] not in columns.STATUSES):
+            raise ValueError("unknown values")
+        return values
     except FileNotFoundError:
-        return 0, None
+        return None
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{record} is damaged ({error!r:.80}): delete it, run again.") from None

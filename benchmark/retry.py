@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark import columns
+from benchmark import columns, registry
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
-from benchmark.run import AGAIN, RESTORED, RunFolder, units
+from benchmark.run import RESTORED, RunFolder, units
 from benchmark.run_tables import read_json, read_table
 
 AGAINST = tuple(s for s in columns.STATUSES if s not in (columns.OK, columns.SKIPPED))
+REMEDY = "delete it and call 'retry' again"
 
 
 def retry(
@@ -17,8 +18,11 @@ def retry(
 ) -> list[Path]:
     """Remove trainings, restorings and scorings with one of `statuses`; returns their files.
 
+    Files that are missing anyway are among those returned. Checkpoints stay, trainings go on from
+    them. Joined scores and the leaderboard go too: for as long as they are there, the workflow
+    misses nothing. Nothing is removed if one cannot be read.
+
     statuses: of AGAINST; all of them if empty. labels: method entries; all of them if empty.
-    Checkpoints stay, trainings go on from them. Nothing is removed if a file cannot be read.
     Raises UserError for another status, an unknown entry, a damaged file, a run that is not there.
     """
     statuses = tuple(statuses) or AGAINST
@@ -30,40 +34,41 @@ def retry(
     if not run.path.is_dir():
         raise UserError(f"{run.path} is not there: there is nothing to try again.")
     labels = tuple(labels) or tuple(config.methods)
+    evaluated = [unit for unit in units(config) if unit[0] in labels]
     found = [
-        *_trainings(config, run, statuses, labels),
-        *_evaluations(config, run, statuses, labels),
+        *(file for file in _trainings(config, run, labels) if _training_is(file, statuses)),
+        *(t for t in (run.restored(*u) for u in evaluated) if _table_is(t, RESTORED, statuses)),
+        *(t for t in (run.scores(*u) for u in evaluated) if _table_is(t, columns.SCORES, statuses)),
     ]
+    if found:  # these first: a kill in between must not leave a run that looks done
+        for name in ("leaderboard.csv", "scores.csv"):
+            (run.path / name).unlink(missing_ok=True)
     for file in found:
-        file.unlink()
+        file.unlink(missing_ok=True)
     return found
 
 
-def _trainings(config: Config, run: RunFolder, statuses, labels) -> list[Path]:
-    files = [
+def _trainings(config: Config, run: RunFolder, labels: Sequence[str]) -> list[Path]:
+    return [
         run.training(label, seed) / "training.json"
         for label in labels
+        if registry.learns(config.method_of(label))
         for seed in config.seeds_of(label)
     ]
-    return [file for file in files if file.exists() and _status(file) in statuses]
 
 
-def _status(file: Path) -> str:
-    facts = read_json(file, AGAIN)
+def _training_is(file: Path, statuses: Sequence[str]) -> bool:
+    """Whether a training ended with one of `statuses`, or is missing."""
+    if not file.exists():
+        return True
+    facts = read_json(file, REMEDY)
     if not isinstance(facts, dict) or "status" not in facts:
-        raise UserError(f"{file} has no 'status'; {AGAIN}.")
-    return facts["status"]
+        raise UserError(f"{file} has no 'status'; {REMEDY}.")
+    return facts["status"] in statuses
 
 
-def _evaluations(config: Config, run: RunFolder, statuses, labels) -> list[Path]:
-    """Tables of restored images and of their scores."""
-    found = []
-    for unit in units(config):
-        if unit[0] in labels:
-            tables = ((run.restored(*unit), RESTORED), (run.scores(*unit), columns.SCORES))
-            found += [file for file, names in tables if _has(file, names, statuses)]
-    return found
-
-
-def _has(file: Path, names: Sequence[str], statuses: Sequence[str]) -> bool:
-    return file.exists() and bool(read_table(file, names, AGAIN).status.isin(statuses).any())
+def _table_is(file: Path, names: Sequence[str], statuses: Sequence[str]) -> bool:
+    """Whether a table has a row with one of `statuses`, or is missing."""
+    if not file.exists():
+        return True
+    return bool(read_table(file, names, REMEDY).status.isin(statuses).any())

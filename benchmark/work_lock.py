@@ -9,9 +9,10 @@ dead workflow's.
 import fcntl
 import os
 import shutil
-import subprocess
 from contextlib import suppress
 from pathlib import Path
+
+from benchmark import slurm
 
 FOLDER = Path(".snakemake")
 NAME = "at-work"
@@ -39,7 +40,7 @@ def clear_stale(folder: Path = FOLDER) -> str:
         except BlockingIOError:
             at_work = True
         if locks.is_dir() and any(locks.iterdir()):
-            queued = _queued(folder.absolute().parent)
+            queued = slurm.jobs_from(folder.absolute().parent)
             told = _told(at_work, _processes(folder / NAME), queued)
             if not (at_work or queued):
                 shutil.rmtree(locks)
@@ -63,22 +64,6 @@ def _told(at_work: bool, processes: str, queued: list[str]) -> str:
             f"or stop them.{slurm}"
         )
     return "The last workflow here was killed; this one goes on where it stopped."
-
-
-def _queued(folder: Path) -> list[str]:
-    """SLURM's jobs, waiting or running, that a workflow in `folder` has submitted."""
-    command = ["squeue", "--me", "--noheader", "--format", "%i|%k|%Z"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):  # no SLURM
-        return []
-    jobs = [line.split("|", 2) for line in done.stdout.splitlines() if line.count("|") > 1]
-    # Snakemake's comment of a job begins so; this workflow may be a job of this folder itself.
-    return [
-        number
-        for number, comment, place in jobs
-        if comment.startswith("rule_") and Path(place).resolve() == folder.resolve()
-    ]
 
 
 def _handle(folder: Path) -> int:

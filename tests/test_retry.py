@@ -14,6 +14,8 @@ from benchmark.run import RESTORED, RunFolder, units, write_csv
 
 UNITS = {"identity": "ok", "unet": "timed-out", "aodnet": "out-of-memory", "prenet": "failed"}
 
+BOARD = {"leaderboard.csv", "scores.csv"}
+
 
 @pytest.fixture
 def made(tmp_path):
@@ -37,6 +39,8 @@ def made(tmp_path):
         folder.mkdir(parents=True)
         (folder / "training.json").write_text(json.dumps({"status": status}))
         (folder / "checkpoint.pt").touch()
+    for name in BOARD:
+        (run.path / name).touch()
     return config, run
 
 
@@ -65,8 +69,19 @@ def test_what_is_taken_away(made, statuses, labels, gone):
     before = files(run)
     removed = retry(config, run, statuses, labels)
     assert {file.relative_to(run.path).as_posix() for file in removed} == gone
-    assert before - files(run) == gone
-    assert retry(config, run, statuses, labels) == []
+    assert before - files(run) == (gone | BOARD if gone else gone)
+    assert retry(config, run, statuses, labels) == removed  # for they are missing
+
+
+def test_a_part_that_is_missing_is_made_anew_with_the_board(made):
+    """As after a damaged file was deleted."""
+    config, run = made
+    assert retry(config, run, (), ("identity",)) == []
+    assert files(run) >= BOARD
+    missing = run.scores("identity", "default", 0, "photos")
+    missing.unlink()
+    assert retry(config, run, ("weights-missing",), ()) == [missing]
+    assert not files(run) & BOARD
 
 
 @pytest.mark.parametrize(

@@ -103,14 +103,14 @@ def retry(
     ] = None,
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Take away what failed in a run, so that the workflow makes it anew."""
+    """Take away what failed in a run, and its leaderboard, so that the workflow makes them anew."""
     from benchmark.retry import retry as take_away
 
     settings, folder = open_run(config)
-    removed = take_away(settings, folder, status or (), method or ())
-    for file in removed:
-        print(f"removed {file}")
-    if removed:
+    files = take_away(settings, folder, status or (), method or ())
+    for file in files:
+        print(f"to be made anew: {file}")
+    if files:
         print(f"To try again: snakemake --cores all --config run={config}")
     else:
         print(f"{folder.path}: nothing to try again")
