@@ -5,6 +5,7 @@ or crashes, or takes too long, is seen from outside.
 """
 
 import contextlib
+import faulthandler
 import multiprocessing
 import signal
 import sys
@@ -63,6 +64,7 @@ def run(work: Callable[[], int | None], minutes: float | None = None) -> Failure
 
 def _call(work: Callable[[], int | None], raised: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.enable(2)  # a crash leaves in the log where it was
     if "torch" in sys.modules:  # its threads did not survive the fork, and would be waited for
         sys.modules["torch"].set_num_threads(1)
     try:

@@ -40,6 +40,10 @@ class RunFolder:
         """The log of a job, e.g. log("train", "unet", "seed0")."""
         return self.path / "logs" / work / f"{'-'.join(map(str, names))}.log"
 
+    def attempts(self, work: str, *names: str | int) -> Path:
+        """What is written down of a job's last attempts, see `benchmark.attempts`."""
+        return self.log(work, *names).with_suffix(".attempts.json")
+
     def scores(self, label: str, variant: str, seed: int, dataset: str) -> Path:
         return self.path / "scores" / label / variant / f"seed{seed}" / f"{dataset}.csv"
 

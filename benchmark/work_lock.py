@@ -2,7 +2,8 @@
 
 Snakemake locks the files that it makes by lists in `.snakemake/locks`, which a kill leaves behind.
 Beside them lies a file that every workflow and every verb locks through the operating system for as
-long as it lives. Nobody having it means that the lists are a dead workflow's.
+long as it lives. Nobody having it, and no job waiting in SLURM's queue, means that the lists are a
+dead workflow's.
 """
 
 import fcntl
@@ -10,6 +11,8 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+
+from benchmark import slurm
 
 FOLDER = Path(".snakemake")
 NAME = "at-work"
@@ -29,24 +32,38 @@ def clear_stale(folder: Path = FOLDER) -> str:
     For a workflow that starts; it then holds the folder. Returns what to tell the user, if any.
     """
     locks = folder / "locks"
-    told = ""
+    told, at_work = "", False
     try:
         folder.mkdir(exist_ok=True)
-        handle = _handle(folder)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(_handle(folder), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            at_work = True
         if locks.is_dir() and any(locks.iterdir()):
-            shutil.rmtree(locks)
-            told = "The last workflow here was killed; this one goes on where it stopped."
-    except BlockingIOError:
-        if locks.is_dir() and any(locks.iterdir()):
-            told = (
-                "Another workflow, or a job that a killed one left, is at work here"
-                f"{_processes(folder / NAME)}. Wait until it is done, or stop it."
-            )
+            queued = slurm.jobs_from(folder.absolute().parent)
+            told = _told(at_work, _processes(folder / NAME), queued)
+            if not (at_work or queued):
+                shutil.rmtree(locks)
     except OSError:  # read-only, or a file system without locks: Snakemake's own stay as they are
         return ""
     hold(folder)
     return told
+
+
+def _told(at_work: bool, processes: str, queued: list[str]) -> str:
+    jobs = " ".join(queued)
+    slurm = f" SLURM's jobs from here: scancel {jobs}" if jobs else ""
+    if at_work:
+        return (
+            "Another workflow, or a job that a killed one left, is at work here"
+            f"{processes}. Wait until it is done, or stop it.{slurm}"
+        )
+    if jobs:
+        return (
+            "A workflow that was killed here left jobs in SLURM's queue. Wait until they are done, "
+            f"or stop them.{slurm}"
+        )
+    return "The last workflow here was killed; this one goes on where it stopped."
 
 
 def _handle(folder: Path) -> int:

@@ -44,6 +44,11 @@ def test_how_a_process_ended(work, reason):
     assert guard.run(work) == Failure("failed", reason)
 
 
+def test_a_crash_leaves_where_it_was(capfd):
+    guard.run(lambda: os.kill(os.getpid(), signal.SIGSEGV))
+    assert "Fatal Python error: Segmentation fault" in capfd.readouterr().err
+
+
 def test_work_that_is_done(tmp_path):
     assert guard.run(lambda: (tmp_path / "done").touch()) is None
     assert (tmp_path / "done").exists()

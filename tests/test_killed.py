@@ -143,6 +143,28 @@ def test_the_locks_of_a_living_job_are_kept_and_it_is_named(folder):
     assert "was killed" in work_lock.clear_stale(folder)
 
 
+def test_the_locks_stay_while_jobs_wait_in_slurms_queue(folder, monkeypatch):
+    """`squeue` here is a program that prints what SLURM's would: whose job, and from where."""
+    place = folder.parent
+    lines = [
+        f"12|rule_train_wildcards_unet_0|{place}",
+        f"13|(null)|{place}",  # not Snakemake's
+        f"14|rule_train|{place}/elsewhere",
+        f"15_3|rule_restore|{place}",
+    ]
+    (place / "bin").mkdir()
+    squeue = place / "bin" / "squeue"
+    squeue.write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place / 'bin'}:{os.environ['PATH']}")
+    told = work_lock.clear_stale(folder)
+    assert told.startswith("A workflow that was killed here left jobs in SLURM's queue")
+    assert told.endswith("scancel 12 15_3")
+    assert (folder / "locks" / "0.output.lock").exists()
+    squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error' >&2\nexit 1\n")
+    assert "goes on where it stopped" in work_lock.clear_stale(folder)
+
+
 def test_what_torch_makes_of_a_full_disk_is_named_too(tmp_path):
     program = """
 import resource, sys, torch

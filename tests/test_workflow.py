@@ -1,8 +1,11 @@
 """The workflow from data to report on two photos, and what it re-runs after an edit."""
 
+import os
 import re
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -102,6 +105,20 @@ def test_a_data_file_changed_afterwards_is_an_error_that_names_it(repository):
     assert done.returncode != 0
     assert f"{photo.name} differs from the set's manifest" in done.stdout + done.stderr
     assert (repository / "results" / "smoke" / "scores.csv").exists()
+
+
+def test_what_is_tried_again_is_planned_and_nothing_else(repository, tmp_path):
+    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
+    table = clone / "results/smoke/restored/unet/default/seed0/photos.csv"
+    stamp = table.stat()
+    table.write_text(table.read_text().replace(",ok,", ",timed-out,"))
+    os.utime(table, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert planned(clone) == {}
+    retry = [sys.executable, "-m", "benchmark", "retry", "--config", SMOKE]
+    subprocess.run([*retry, "--status", "timed-out"], cwd=clone, check=True)
+    jobs = planned(clone)
+    assert (jobs["restore"], jobs["score"], jobs["collect"]) == (1, 1, 1)
+    assert "train" not in jobs
 
 
 KILLS_ITSELF = "        os.kill(os.getpid(), signal.SIGKILL)"

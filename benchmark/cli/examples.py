@@ -20,6 +20,10 @@ EXAMPLES = {
     "compare": ("compare results/default results/other --out differences.csv",),
     "merge": ("merge results/here results/there --out results/both",),
     "submit": ("submit DIR --method mine --run results/default --supervision paired",),
+    "retry": (
+        "retry --config config/reference.yaml",
+        "retry --status timed-out --method unet --config config/reference.yaml",
+    ),
     "published": ("published results/default",),
     "fetch": ("fetch rain100l --from Rain100L.zip --accept-licence",),
     "verify": ("verify photos", "verify rain100l raindrop"),

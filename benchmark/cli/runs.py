@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import RunPath, app
+from benchmark.cli.app import DEFAULT, ConfigFile, RunPath, app, open_run
 
 
 @app.command()
@@ -91,3 +91,26 @@ def submit(
     print_leaderboard(run)
     for fault in faults:
         print(f"not scored: {fault}", file=sys.stderr)
+
+
+@app.command()
+def retry(
+    status: Annotated[
+        list[str] | None, typer.Option(help="Such as timed-out, several times; all if none.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="A method entry, several times; all if none.")
+    ] = None,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Take away what failed in a run, and its leaderboard, so that the workflow makes them anew."""
+    from benchmark.retry import retry as take_away
+
+    settings, folder = open_run(config)
+    files = take_away(settings, folder, status or (), method or ())
+    for file in files:
+        print(f"to be made anew: {file}")
+    if files:
+        print(f"To try again: snakemake --cores all --config run={config}")
+    else:
+        print(f"{folder.path}: nothing to try again")

@@ -11,6 +11,7 @@ from benchmark.cli.app import DEFAULT, ConfigFile, Label, RunPath, app, open_run
 
 VariantName = Annotated[str, typer.Option("--variant", help="One of the entry's variants.")]
 Seed = Annotated[int, typer.Option(help="Training and sampling seed.")]
+Attempt = Annotated[int, typer.Option(min=1, help="How often Snakemake has tried, with this.")]
 Dataset = Annotated[str, typer.Option(help="A data set of the configuration.")]
 
 
@@ -51,12 +52,14 @@ def train(
     method: Label,
     seed: Seed = 0,
     processes: Annotated[int, typer.Option(min=1, help="Processes, one a GPU.")] = 1,
+    attempt: Attempt = 1,
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Train one method; resumes where an interrupted training stopped."""
-    from benchmark import guard
+    from benchmark import attempts
 
     settings, folder = open_run(config)
+    record = folder.attempts("train", method, f"seed{seed}")
     limit = settings.time_limit_of(method)
 
     def work() -> int | None:
@@ -71,7 +74,7 @@ def train(
 
     if "WORLD_SIZE" in os.environ:  # one of several processes, whose launcher is guarded
         work()
-    elif failure := guard.run(work, limit):
+    elif failure := attempts.run(work, limit, attempt, record):
         from benchmark import training_jobs
 
         training_jobs.ended(folder, method, seed, failure)
@@ -111,19 +114,21 @@ def restore_dataset(
     variant: VariantName,
     dataset: Dataset,
     seed: Seed = 0,
+    attempt: Attempt = 1,
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Restore a data set with one method and variant; measure what it costs."""
-    from benchmark import guard
+    from benchmark import attempts
 
     settings, folder = open_run(config)
+    record = folder.attempts("restore", method, variant, f"seed{seed}", dataset)
 
     def work() -> None:
         from benchmark import jobs
 
         jobs.restore(settings, folder, method, variant, seed, dataset)
 
-    if failure := guard.run(work, settings.time_limit_of(method)):
+    if failure := attempts.run(work, settings.time_limit_of(method), attempt, record):
         from benchmark import jobs
 
         jobs.restoring_ended(folder, method, variant, seed, dataset, failure)

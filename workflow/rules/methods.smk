@@ -15,6 +15,7 @@ rule train:
     resources:
         gpu=PROCESSES,
         processes=PROCESSES,
+        attempt=lambda w, attempt: attempt,
     params:
         config=CONFIG,
         settings=lambda w: settings_of(
@@ -22,7 +23,8 @@ rule train:
         ),
     shell:
         "python -m benchmark train --config {params.config:q} --method {wildcards.method:q}"
-        " --seed {wildcards.seed} --processes {resources.processes} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --processes {resources.processes}"
+        " --attempt {resources.attempt} 2>&1 | tee {log}"
 
 
 # All cores, because its times are measured: nothing may run beside it.
@@ -41,13 +43,14 @@ rule restore:
     threads: workflow.cores
     resources:
         gpu=1,
+        attempt=lambda w, attempt: attempt,
     params:
         config=CONFIG,
         settings=lambda w: settings_of(w, "parameters", "variant", "weathers"),
     shell:
         "python -m benchmark restore-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed}"
-        " --dataset {wildcards.dataset:q} 2>&1 | tee {log}"
+        " --dataset {wildcards.dataset:q} --attempt {resources.attempt} 2>&1 | tee {log}"
 
 
 rule score:

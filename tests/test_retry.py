@@ -1,0 +1,123 @@
+"""What failed is taken away to be made anew, and nothing else."""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from benchmark import columns
+from benchmark import config as configuration
+from benchmark.errors import UserError
+from benchmark.retry import retry
+from benchmark.run import RESTORED, RunFolder, units, write_csv
+
+UNITS = {"identity": "ok", "unet": "timed-out", "aodnet": "out-of-memory", "prenet": "failed"}
+
+BOARD = {"leaderboard.csv", "scores.csv"}
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A run whose entries have the statuses of UNITS, trained or restored so, and its paths."""
+    values = {
+        "name": "mine", "train_on": "photos", "datasets": {"photos": {}}, "discover": False,
+        "methods": {"identity": {}, "unet": {"method": "regression"}, "aodnet": {}, "prenet": {}},
+    }  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    config, run = configuration.load(tmp_path / "mine.yaml"), RunFolder(tmp_path / "run")
+    for unit in units(config):
+        status = UNITS[unit[0]]
+        names = dict(zip(("method", "variant", "seed", "dataset"), unit, strict=True))
+        image = {**names, "weather": "rain", "image": "a", "status": status}
+        # A score of 'failed' may be the metric's: its images are well.
+        restored = {**image, "status": "ok"} if status == "failed" else image
+        write_csv(pd.DataFrame([restored], columns=list(RESTORED)), run.restored(*unit))
+        write_csv(pd.DataFrame([image], columns=list(columns.SCORES)), run.scores(*unit))
+    for label, status in {"unet": "timed-out", "aodnet": "ok", "prenet": "ok"}.items():
+        folder = run.training(label, 0)
+        folder.mkdir(parents=True)
+        (folder / "training.json").write_text(json.dumps({"status": status}))
+        (folder / "checkpoint.pt").touch()
+    for name in BOARD:
+        (run.path / name).touch()
+    return config, run
+
+
+def files(run):
+    return {p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file()}
+
+
+TRAINING = "train/unet/seed0/training.json"
+TIMED_OUT = {f"{part}/unet/default/seed0/photos.csv" for part in ("restored", "scores")}
+OUT_OF_MEMORY = {f"{part}/aodnet/default/seed0/photos.csv" for part in ("restored", "scores")}
+NOT_SCORED = "scores/prenet/default/seed0/photos.csv"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "labels", "gone"),
+    [
+        ((), (), {TRAINING, *TIMED_OUT, *OUT_OF_MEMORY, NOT_SCORED}),
+        (("timed-out",), (), {TRAINING, *TIMED_OUT}),
+        (("timed-out", "failed"), (), {TRAINING, *TIMED_OUT, NOT_SCORED}),
+        ((), ("aodnet", "identity"), OUT_OF_MEMORY),
+        (("weights-missing",), (), set()),
+    ],
+)
+def test_what_is_taken_away(made, statuses, labels, gone):
+    config, run = made
+    before = files(run)
+    removed = retry(config, run, statuses, labels)
+    assert {file.relative_to(run.path).as_posix() for file in removed} == gone
+    assert before - files(run) == (gone | BOARD if gone else gone)
+    assert retry(config, run, statuses, labels) == removed  # for they are missing
+
+
+def test_a_part_that_is_missing_is_made_anew_with_the_board(made):
+    """As after a damaged file was deleted."""
+    config, run = made
+    assert retry(config, run, (), ("identity",)) == []
+    assert files(run) >= BOARD
+    missing = run.scores("identity", "default", 0, "photos")
+    missing.unlink()
+    assert retry(config, run, ("weights-missing",), ()) == [missing]
+    assert not files(run) & BOARD
+
+
+@pytest.mark.parametrize(
+    ("statuses", "labels", "says"),
+    [
+        (("timed_out",), (), "Status 'timed_out' cannot be tried again. Did you mean 'timed-out'"),
+        (("ok",), (), "Status 'ok' cannot"),
+        ((), ("umet",), "Did you mean 'unet'"),
+    ],
+)
+def test_a_wrong_choice_takes_nothing_away(made, statuses, labels, says):
+    config, run = made
+    before = files(run)
+    with pytest.raises(UserError, match=says):
+        retry(config, run, statuses, labels)
+    assert files(run) == before
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "restored/unet/default/seed0/photos.csv",
+        TRAINING,
+        "scores/identity/default/seed0/photos.csv",
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_is_taken_away(made, name, text):
+    config, run = made
+    (run.path / name).write_text(text)
+    before = files(run)
+    with pytest.raises(UserError, match=name):
+        retry(config, run, (), ())
+    assert files(run) == before
+
+
+def test_a_run_that_is_not_there(made, tmp_path):
+    with pytest.raises(UserError, match="nowhere is not there"):
+        retry(made[0], RunFolder(tmp_path / "nowhere"), (), ())
