@@ -49,8 +49,9 @@ def _run(
     _write(record, started)
     try:
         failure = guard.run(work, minutes)
-    except SystemExit:  # a UserError: the method is not at fault
-        record.unlink()
+    except SystemExit as ended:
+        if ended.code == guard.USER_ERROR:  # the method is not at fault
+            record.unlink()
         raise
     if failure and failure.status == columns.OUT_OF_MEMORY:
         # SLURM counts the job as failed, although only the method's process was killed.

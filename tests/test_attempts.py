@@ -32,7 +32,7 @@ def counted(tmp_path):
     return work, lambda: len(calls.read_text())
 
 
-def is_ended(record, attempt, started):
+def is_ended(record, attempt, started, number=signal.SIGKILL):
     """A cluster ends an attempt that works for a minute, with all its processes."""
     script = (
         "import pathlib, time; from benchmark import attempts\n"
@@ -47,7 +47,7 @@ def is_ended(record, attempt, started):
     while not started.exists():
         time.sleep(0.05)
         assert process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, number)
     process.wait(20)
 
 
@@ -115,6 +115,13 @@ def test_memory_that_runs_out_is_remembered(monkeypatch, tmp_path, record):
     monkeypatch.undo()
     given_up = attempts.run(work, None, 4, record)
     assert given_up == Failure(columns.OUT_OF_MEMORY, "killed, in attempt 3")
+    assert calls() == 0
+
+
+def test_an_attempt_that_is_asked_to_end_counts(tmp_path, record):
+    work, calls = counted(tmp_path)
+    is_ended(record, 3, tmp_path / "started", signal.SIGTERM)
+    assert "ended before it was done" in attempts.run(work, None, 4, record).reason
     assert calls() == 0
 
 
