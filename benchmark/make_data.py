@@ -127,6 +127,8 @@ def _read_source_manifest(photos):
                 f"{path}: the row of {row['file']!r:.60} has other cells than the first line says, "
                 "or names no file: mend it."
             )
+        if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
+            raise UserError(f"{path}: {row['file']!r:.60} does not lie beside it: move it there.")
     by_name = {Path(row["file"]).stem: row for row in rows}
     if len(by_name) != len(rows):
         raise UserError(f"{path} lists two files of one name: rename one of them.")

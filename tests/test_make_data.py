@@ -215,6 +215,14 @@ def test_a_wrong_manifest_of_the_pairs_is_named(photos, tmp_path, change):
     assert not (tmp_path / "again").exists() and not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("file", ["/etc/passwd", "../hill.png"])
+def test_a_photo_elsewhere_is_refused(photos, tmp_path, file):
+    with (photos / "manifest.csv").open("a") as handle:
+        handle.write(f"{file},1,1,CC0-1.0,,,\n")
+    with pytest.raises(UserError, match=rf"manifest\.csv: '{file}' does not lie beside it"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+
+
 def test_two_photos_of_one_name_are_refused(photos, tmp_path):
     with (photos / "manifest.csv").open("a") as handle:
         handle.write("tower.jpg,1,1,CC0-1.0,,,\n")
