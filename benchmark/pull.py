@@ -3,8 +3,8 @@
 DVC alone does not always say what is wrong: with `--quiet` it prints no error, and over WebDAV it
 takes a refused password, and a server that does not answer, for files that were never pushed. After
 a transfer that broke off, DVC 3.67 takes the truncated file in its cache for whole unless the
-remote has `verify = true`: other remotes are refused. What a killed pull left among the data stops
-DVC for ever: it is removed here.
+remote has `verify = true`: other remotes are refused. After a pull that was killed, DVC 3.67 fails
+once, or for ever: that is mended here.
 """
 
 import re
@@ -30,6 +30,7 @@ UNREACHABLE = (
     "name or service not known", "nodename nor servname", "timed out", "timeout",
 )  # fmt: skip
 UNSAVED = "Can't remove the following unsaved files"
+UNFETCHED = "Is your cache up to date?"
 # As dvc_objects names a file that it has not finished (fs/utils.py, tmp_fname).
 UNFINISHED = re.compile(r".*\.[\w-]{22}\.tmp")
 INTERRUPTED = ("failed to transfer", "disconnected", "connection closed", "connection was closed")
@@ -44,15 +45,9 @@ def pull(repository: Path = ROOT) -> None:
             f"pass for whole. Run 'dvc remote modify {name} verify true' and try again."
         )
     done = _dvc_pull(repository)
-    # DVC says this while it holds its lock: no other pull is at work on these files.
-    if (
-        done.returncode
-        and UNSAVED in done.stderr
-        and (left := _unfinished(repository, done.stderr))
-    ):
-        for file in left:
-            file.unlink(missing_ok=True)
-        done = _dvc_pull(repository)
+    for _ in range(2):
+        if done.returncode and _may_go_on(repository, done.stderr):
+            done = _dvc_pull(repository)
     if done.returncode:
         said = "\n".join(line for line in done.stderr.splitlines() if line.strip())
         raise UserError(
@@ -72,14 +67,24 @@ def _dvc_pull(repository: Path) -> subprocess.CompletedProcess:
     )
 
 
-def _unfinished(repository: Path, said: str) -> list[Path]:
-    """The files among those named in DVC's message that a killed pull has left."""
+def _may_go_on(repository: Path, said: str) -> bool:
+    """Whether DVC failed for what a killed pull has left, after removing that.
+
+    Either files that it had not finished, or files that it takes for fetched although they are not:
+    having failed for them once, it fetches them.
+    """
+    if UNSAVED not in said:
+        return UNFETCHED in said
+    # DVC says this while it holds its lock: no other pull is at work on these files.
     named = {Path(line.strip()).name for line in said.splitlines()}
-    return [
+    left = [
         path
         for path in (repository / "data").rglob("*.tmp")
         if path.name in named and UNFINISHED.fullmatch(path.name)
     ]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return bool(left)
 
 
 def _remote(repository: Path) -> tuple[str, dict]:
