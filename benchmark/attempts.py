@@ -16,10 +16,12 @@ from benchmark import columns, guard, slurm
 from benchmark.atomic import write_text
 from benchmark.errors import UserError
 from benchmark.guard import Failure
+from benchmark.json_files import read_json
 
 # That work, each with more memory. 'retries' in the profiles of clusters is as many, for the
 # attempt that gives up, and one more for every further unit of a job.
 ATTEMPTS = 3
+REMEDY = "delete it and run again"
 SLURM_STATES = {"TIMEOUT": columns.TIMED_OUT, "OUT_OF_MEMORY": columns.OUT_OF_MEMORY}
 
 
@@ -66,7 +68,8 @@ def _give_up(record: Path, ended: dict[str, Any]) -> Failure:
         state = slurm.state(ended["job"]) if ended["job"] else ""
         ended["status"] = SLURM_STATES.get(state, columns.FAILED)
         ended["reason"] = f"its job was ended before it was done{state and f' ({state})'}"
-        _write(record, ended)  # SLURM may have forgotten when it is asked again
+        if state:  # SLURM may have forgotten when it is asked again
+            _write(record, ended)
     where = f", SLURM job {ended['job']}" if ended["job"] else ""
     reason = f"{ended.get('reason')}, in attempt {ended['attempt']}{where}"
     return Failure(ended["status"], reason)
@@ -77,13 +80,13 @@ def _write(record: Path, values: dict[str, Any]) -> None:
 
 
 def _read(record: Path) -> dict[str, Any] | None:
+    if not record.exists():
+        return None
+    values = read_json(record, REMEDY)
     try:
-        values = json.loads(record.read_text(encoding="utf-8"))
         whole = isinstance(values["attempt"], int) and isinstance(values["job"], str)
         if not whole or ("status" in values and values["status"] not in columns.STATUSES):
             raise ValueError("unknown values")
         return values
-    except FileNotFoundError:
-        return None
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{record} is damaged ({error!r:.80}): delete it, run again.") from None
+        raise UserError(f"{record} is damaged ({error!r:.80}); {REMEDY}.") from None

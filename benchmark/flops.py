@@ -9,9 +9,11 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import (
     FlopCounterMode,
     sdpa_backward_flop_count,
@@ -31,7 +33,21 @@ def flop_counter() -> FlopCounterMode:
         aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
     }
+    _keep_the_compiler_away()
     return FlopCounterMode(display=False, custom_mapping=formulas)
+
+
+def _keep_the_compiler_away() -> None:
+    """Spare a process the import of torch's compiler, which takes a second.
+
+    torch imports it only to tell it not to compile the counter, and notes by this mark on a private
+    class (torch/_compile.py) that it has. Without such a class nothing is spared. What is counted
+    here is never compiled.
+    """
+    mode = getattr(torch.utils.flop_counter, "_FlopCounterMode", None)
+    inner = getattr(getattr(mode, "__torch_dispatch__", None), "__wrapped__", None)
+    if inner is not None:
+        vars(inner).setdefault("__dynamo_disable", inner)
 
 
 @contextmanager
@@ -58,9 +74,14 @@ def _emptied(network: nn.Module) -> nn.Module:
         empty[id(x)] = nn.Parameter(x.detach().to("meta"), x.requires_grad)
     twin = copy.deepcopy(network, empty)
     twin.to = lambda *_, **__: twin
-    twin.register_forward_pre_hook(lambda _, inputs: tuple(_Moved.apply(x, "meta") for x in inputs))
-    twin.register_forward_hook(lambda _, inputs, output: _Moved.apply(output, "cpu"))
+    twin.register_forward_pre_hook(lambda _, *inputs: _moved(inputs, "meta"), with_kwargs=True)
+    twin.register_forward_hook(lambda _, inputs, output: _moved(output, "cpu"))
     return twin
+
+
+def _moved(values: Any, device: str) -> Any:
+    """The same nest of tuples, lists and dicts, its tensors moved."""
+    return tree_map(lambda x: _Moved.apply(x, device) if isinstance(x, Tensor) else x, values)
 
 
 class _Moved(torch.autograd.Function):

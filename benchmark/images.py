@@ -86,7 +86,8 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype} {image.shape}")
     with atomic_path(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=6)
+        # zlib's level 2: 3 % larger than its default, 6, in a third of the time.
+        Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=2)
 
 
 def to_float(image: np.ndarray) -> np.ndarray:

@@ -33,4 +33,12 @@ def loads(text: str) -> Any:
 def refuse_half_characters(value: Any) -> None:
     """UnicodeEncodeError if a text in `value` has half of a Unicode character, which an escape may
     stand for and no file or terminal takes."""
-    json.dumps(value, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8")
+    waiting, seen = [value], set()  # YAML's aliases may name one part a million times
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            part.encode("utf-8")
+        elif isinstance(part, (dict, list)) and id(part) not in seen:
+            seen.add(id(part))
+            waiting += part
+            waiting += part.values() if isinstance(part, dict) else ()

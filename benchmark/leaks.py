@@ -66,11 +66,8 @@ def check(images: pd.DataFrame, photos: Sequence[Path]) -> None:
     are not looked for where a data set has more than CROP_PAIRS pairs of both kinds.
     """
     shows = images.target.where(images.target != "", images.input)
-    table, trained, faults = (
-        images.assign(target=shows).drop_duplicates("target"),
-        look_at(photos),
-        [],
-    )
+    table = images.assign(target=shows).drop_duplicates("target")
+    trained, faults = look_at(photos), []
     for name, group in table.groupby("dataset", sort=False):
         rows = list(group.itertuples())
         targets = look_at([ROOT / row.target for row in rows])

@@ -144,7 +144,10 @@ class _Planner:
         if self.gflops:
             seconds, making = flops / self.gflops / 1e9, self._making(settings)
             loaders = math.ceil(making / seconds) if making else None
-            seconds = max(seconds, making / max(settings.workers, 1))
+            if settings.workers:
+                seconds = max(seconds, making / settings.workers)
+            else:  # no process beside the training: one after the other
+                seconds += making
         elif (TRAIN, label) in self.earlier:
             seconds = settings.steps * self.earlier[TRAIN, label]
         else:

@@ -45,9 +45,10 @@ def pull(repository: Path = ROOT) -> None:
             f"pass for whole. Run 'dvc remote modify {name} verify true' and try again."
         )
     done = _dvc_pull(repository)
-    for _ in range(2):
-        if done.returncode and _may_go_on(repository, done.stderr):
-            done = _dvc_pull(repository)
+    told = {""}
+    while done.returncode and (fault := _left_by_a_kill(repository, done.stderr)) not in told:
+        told.add(fault)
+        done = _dvc_pull(repository)
     if done.returncode:
         said = "\n".join(line for line in done.stderr.splitlines() if line.strip())
         raise UserError(
@@ -67,14 +68,14 @@ def _dvc_pull(repository: Path) -> subprocess.CompletedProcess:
     )
 
 
-def _may_go_on(repository: Path, said: str) -> bool:
-    """Whether DVC failed for what a killed pull has left, after removing that.
+def _left_by_a_kill(repository: Path, said: str) -> str:
+    """What a killed pull has left that DVC failed for, removed where need be.
 
     Either files that it had not finished, or files that it takes for fetched although they are not:
     having failed for them once, it fetches them.
     """
     if UNSAVED not in said:
-        return UNFETCHED in said
+        return UNFETCHED if UNFETCHED in said else ""
     # DVC says this while it holds its lock: no other pull is at work on these files.
     named = {Path(line.strip()).name for line in said.splitlines()}
     left = [
@@ -84,7 +85,7 @@ def _may_go_on(repository: Path, said: str) -> bool:
     ]
     for path in left:
         path.unlink(missing_ok=True)
-    return bool(left)
+    return " ".join(sorted(path.name for path in left))
 
 
 def _remote(repository: Path) -> tuple[str, dict]:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark import columns, registry
+from benchmark import columns, registry, training_facts
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
-from benchmark.json_files import read_json
-from benchmark.run import RESTORED, RunFolder, units
+from benchmark.run import RECORD, RESTORED, RunFolder, units
 from benchmark.run_tables import read_table
 
 AGAINST = tuple(s for s in columns.STATUSES if s not in (columns.OK, columns.SKIPPED))
@@ -44,6 +43,9 @@ def retry(
     if found:  # these first: a kill in between must not leave a run that looks done
         for name in ("leaderboard.csv", "scores.csv"):
             (run.path / name).unlink(missing_ok=True)
+        # Or an earlier workflow's count of attempts would be taken for the next one's.
+        for record in (run.path / "logs").rglob(f"*{RECORD}"):
+            record.unlink()
     for file in found:
         file.unlink(missing_ok=True)
     return found
@@ -62,10 +64,7 @@ def _training_is(file: Path, statuses: Sequence[str]) -> bool:
     """Whether a training ended with one of `statuses`, or is missing."""
     if not file.exists():
         return True
-    facts = read_json(file, REMEDY)
-    if not isinstance(facts, dict) or "status" not in facts:
-        raise UserError(f"{file} has no 'status'; {REMEDY}.")
-    return facts["status"] in statuses
+    return training_facts.read(file.parent, REMEDY)["status"] in statuses
 
 
 def _table_is(file: Path, names: Sequence[str], statuses: Sequence[str]) -> bool:

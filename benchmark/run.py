@@ -16,6 +16,7 @@ from benchmark.run_tables import read_table
 # The table of restored images: their cost, and where each lies.
 RESTORED = (*columns.COST, "file", "sha256")
 AGAIN = "delete it and run 'snakemake --cores all' again"
+RECORD = ".attempts.json"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class RunFolder:
 
     def attempts(self, work: str, *names: str | int) -> Path:
         """What is written down of a job's last attempts, see `benchmark.attempts`."""
-        return self.log(work, *names).with_suffix(".attempts.json")
+        return self.log(work, *names).with_suffix(RECORD)
 
     def scores(self, label: str, variant: str, seed: int, dataset: str) -> Path:
         return self.path / "scores" / label / variant / f"seed{seed}" / f"{dataset}.csv"

@@ -153,8 +153,8 @@ def _widen(low, high, mean, of_photos: Variance, seeds: Variance, confidence: fl
     low[alone], high[alone] = mean[alone] - whole[alone], mean[alone] + whole[alone]
     some &= without > 0
     ratio = np.maximum(1, whole[some] / without[some])
-    low[some] = mean[some] - (mean - low)[some] * ratio
-    high[some] = mean[some] + (high - mean)[some] * ratio
+    low[some] = mean[some] - (mean[some] - low[some]) * ratio
+    high[some] = mean[some] + (high[some] - mean[some]) * ratio
 
 
 def photo_variance(

@@ -95,7 +95,8 @@ def train(
         ]
         schedule.step()
         average.update_parameters(bare)
-        run.record(sum(losses) / len(losses), time.monotonic() - start)
+        loss = sum(part.item() for part in losses) / len(losses)  # waits for a GPU once a step
+        run.record(loss, time.monotonic() - start)
         accelerator.log({"loss": run.curve[-1][1], "learning rate": run.curve[-1][2]}, run.step)
         bar.set_postfix(loss=f"{run.recent_loss():.4f}", refresh=False)
         if time.monotonic() - saved > settings.checkpoint_seconds:
@@ -132,7 +133,7 @@ def step_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:
     return counter.get_total_flops()
 
 
-def _learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) -> float:
+def _learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) -> Tensor:
     """Loss and gradients of a micro-batch; the last of a batch steps the optimiser."""
     with accelerator.accumulate(method.network):
         with accelerator.autocast():
@@ -142,7 +143,7 @@ def _learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) 
             accelerator.clip_grad_norm_(method.network.parameters(), clip)
         optimizer.step()
         optimizer.zero_grad()
-    return loss.item()
+    return loss.detach()
 
 
 class _Run:

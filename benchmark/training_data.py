@@ -3,7 +3,8 @@
 A pair is a function of (seed, crop, index) alone, whatever the number of loader processes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ class TrainingPairs(Dataset):
     """Pairs made on the fly from clean photographs; pair i is a function of (seed, crop, i) alone.
 
     An item is (clean, degraded), float32 (3, crop, crop) in [0, 1]; weathers: the kinds drawn from.
-    Photographs are kept decoded up to HELD_BYTES, which loader processes share.
+    Photographs are kept decoded up to HELD_BYTES, for all stages; loader processes share them.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class TrainingPairs(Dataset):
         count: int,
         weathers: Sequence[str] = WEATHERS,
     ):
-        self.photos = _held(photos)
+        self.photos = _held(tuple((path, path.stat().st_mtime_ns) for path in photos))
         self.crop, self.seed, self.first, self.count = crop, seed, first, count
         self.weathers = weathers
 
@@ -114,10 +115,14 @@ class PairedCrops(Dataset):
         return torch.from_numpy(to_float(np.ascontiguousarray(view))).permute(2, 0, 1).contiguous()
 
 
-def _held(paths: Iterable[Path]) -> list[np.ndarray | Path]:
-    """The first photographs, decoded, up to HELD_BYTES; of the others the paths."""
+@lru_cache(maxsize=1)
+def _held(files: Sequence[tuple[Path, int]]) -> list[np.ndarray | Path]:
+    """The first photographs, decoded, up to HELD_BYTES; of the others the paths.
+
+    files: path and time of change of each.
+    """
     held, size = [], 0
-    for path in paths:
+    for path, _ in files:
         photo = read_image(path) if size < HELD_BYTES else path
         size += getattr(photo, "nbytes", 0)
         held.append(photo)

@@ -24,10 +24,11 @@ class _Facts(BaseModel):
     settings: dict[str, Any] | None = None
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(
+    folder: Path, remedy: str = "delete it and run 'snakemake --cores all' again"
+) -> dict[str, Any]:
     """A training's `training.json`. Raises UserError naming the file and key at fault."""
     file = folder / "training.json"
-    remedy = "delete it and run 'snakemake --cores all' again"
     facts = check(read_json(file, remedy), str(file))
     if facts["status"] == OK or facts.get("reason"):
         return facts

@@ -80,7 +80,7 @@ def _write_training(folder: Path, result: dict[str, Any]) -> None:
 
 def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, Any]:
     """Put an exported weight file in the place of a training's; returns what it says of its own."""
-    facts = weights.exported_facts(file)
+    facts = training_facts.check(weights.exported_facts(file), f"{file}: training")
     weights.load(method.network, file)
     folder.mkdir(parents=True, exist_ok=True)
     weights.save(method.network, folder / "weights.safetensors")

@@ -35,8 +35,13 @@ def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> flo
 
 
 def learning_flops(method: LearnedMethod, settings: Training) -> int:
-    """FLOPs of a whole training, as `training.training_flops`; its network computes nothing."""
-    with hollow(method):
+    """FLOPs of a whole training, as `training.training_flops`; its network computes nothing, unless
+    the method uses it in another way than by calling it.
+    """
+    try:
+        with hollow(method):
+            return training.training_flops(method, settings)
+    except Exception:
         return training.training_flops(method, settings)
 
 

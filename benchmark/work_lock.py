@@ -31,39 +31,45 @@ def clear_stale(folder: Path = FOLDER) -> str:
 
     For a workflow that starts; it then holds the folder. Returns what to tell the user, if any.
     """
-    locks = folder / "locks"
-    told, at_work = "", False
+    locks, told = folder / "locks", ""
     try:
         folder.mkdir(exist_ok=True)
-        try:
-            fcntl.flock(_handle(folder), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            at_work = True
-        if locks.is_dir() and any(locks.iterdir()):
-            queued = slurm.jobs_from(folder.absolute().parent)
-            told = _told(at_work, _processes(folder / NAME), queued)
-            if not (at_work or queued):
-                shutil.rmtree(locks)
+        if locks.is_dir() and any(locks.iterdir()) and not (told := others(folder)):
+            shutil.rmtree(locks)
+            told = "The last workflow here was killed; this one goes on where it stopped."
     except OSError:  # read-only, or a file system without locks: Snakemake's own stay as they are
         return ""
     hold(folder)
     return told
 
 
-def _told(at_work: bool, processes: str, queued: list[str]) -> str:
-    jobs = " ".join(queued)
-    slurm = f" SLURM's jobs from here: scancel {jobs}" if jobs else ""
-    if at_work:
+def others(folder: Path = FOLDER) -> str:
+    """Who else is at work here, as a sentence that says what to do; "" if nobody.
+
+    Raises OSError where the file system knows no locks.
+    """
+    if not folder.is_dir():
+        return ""
+    queued = slurm.jobs_from(folder.absolute().parent)
+    left = f" SLURM's jobs from here: scancel {' '.join(queued)}" if queued else ""
+    try:
+        fcntl.flock(_handle(folder), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hold(folder)
+    except BlockingIOError:
+        hold(folder)
         return (
             "Another workflow, or a job that a killed one left, is at work here"
-            f"{processes}. Wait until it is done, or stop it.{slurm}"
+            f"{_processes(folder / NAME)}. Wait until it is done, or stop it.{left}"
         )
-    if jobs:
+    if queued is None and (folder / "slurm_logs").is_dir():
         return (
-            "A workflow that was killed here left jobs in SLURM's queue. Wait until they are done, "
-            f"or stop them.{slurm}"
+            "A workflow was at work here through SLURM, which does not answer: jobs of it may be "
+            "waiting. Try again when 'squeue --me' works."
         )
-    return "The last workflow here was killed; this one goes on where it stopped."
+    return left and (
+        "A workflow that was killed here left jobs in SLURM's queue. Wait until they are done, "
+        f"or stop them.{left}"
+    )
 
 
 def _handle(folder: Path) -> int:

@@ -162,6 +162,11 @@ def test_the_locks_stay_while_jobs_wait_in_slurms_queue(folder, monkeypatch):
     assert told.endswith("scancel 12 15_3")
     assert (folder / "locks" / "0.output.lock").exists()
     squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error' >&2\nexit 1\n")
+    (folder / "slurm_logs").mkdir()
+    assert "does not answer" in work_lock.clear_stale(folder)
+    assert (folder / "locks" / "0.output.lock").exists()
+    # SLURM's programs are here, but no workflow of this folder ever used them.
+    (folder / "slurm_logs").rmdir()
     assert "goes on where it stopped" in work_lock.clear_stale(folder)
 
 

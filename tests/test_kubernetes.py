@@ -45,6 +45,7 @@ def test_a_job_asks_for_what_its_rule_needs(jobs, tmp_path):
     assert container["resources"] == {"requests": {"cpu": "8", **limits}, "limits": limits}
     assert container["command"] == ["/bin/bash", str(script)]
     assert container["workingDir"] == str(tmp_path)
+    assert job["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == os.getuid()
     template = yaml.safe_load((ROOT / PROFILE / "job.yaml").read_text())
     assert container["image"] == template["spec"]["template"]["spec"]["containers"][0]["image"]
 
@@ -57,14 +58,27 @@ def test_no_gpu_is_asked_for_where_none_is_needed(jobs, tmp_path):
     assert limits == {"memory": "4000M"}
 
 
-@pytest.mark.parametrize(
-    ("ended", "status"), [(None, "running"), ("0", "success"), ("137", "failed")]
-)
-def test_how_a_job_stands(jobs, ended, status):
-    if ended:
-        (jobs / "a.ended").write_text(ended)
-    done = subprocess.run([ROOT / PROFILE / "status", "default/a"], stdout=subprocess.PIPE)
-    assert done.stdout.decode() == f"{status}\n"
+def status():
+    command = [ROOT / PROFILE / "status", "default/a"]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+
+
+@pytest.mark.parametrize(("ended", "stands"), [("0", "success"), ("137", "failed")])
+def test_how_a_job_stands(jobs, ended, stands):
+    (jobs / "a.json").touch()
+    assert status() == "running"
+    (jobs / "a.ended").write_text(ended)
+    assert status() == stands
+
+
+def test_a_cluster_that_does_not_answer_fails_no_job(jobs):
+    (jobs / "a.ended").write_text("0")
+    (jobs / "no-answer").touch()
+    assert [status(), status()] == ["running", "success"]
+
+
+def test_a_job_that_was_deleted_has_failed(jobs):
+    assert status() == "failed"
 
 
 def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(

@@ -69,6 +69,11 @@ def test_learned_methods_are_known_without_importing_them():
     assert not registry.learns("identity")
 
 
+def test_an_edit_of_what_reads_configurations_trains_nothing_again():
+    assert "benchmark/weights.py" in registry.sources("benchmark.training")
+    assert "benchmark/config.py" not in registry.sources("benchmark.training")
+
+
 def test_sources_follow_imports():
     files = registry.sources("methods.regression")
     assert "methods/regression.py" in files

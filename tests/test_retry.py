@@ -5,10 +5,13 @@ import json
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from benchmark import columns
 from benchmark import config as configuration
+from benchmark.cli import app
 from benchmark.errors import UserError
+from benchmark.registry import ROOT
 from benchmark.retry import retry
 from benchmark.run import RESTORED, RunFolder, units, write_csv
 
@@ -37,7 +40,7 @@ def made(tmp_path):
     for label, status in {"unet": "timed-out", "aodnet": "ok", "prenet": "ok"}.items():
         folder = run.training(label, 0)
         folder.mkdir(parents=True)
-        (folder / "training.json").write_text(json.dumps({"status": status}))
+        (folder / "training.json").write_text(json.dumps({"status": status, "reason": "r"}))
         (folder / "checkpoint.pt").touch()
     for name in BOARD:
         (run.path / name).touch()
@@ -71,6 +74,23 @@ def test_what_is_taken_away(made, statuses, labels, gone):
     assert {file.relative_to(run.path).as_posix() for file in removed} == gone
     assert before - files(run) == (gone | BOARD if gone else gone)
     assert retry(config, run, statuses, labels) == removed  # for they are missing
+
+
+def test_the_next_workflow_counts_attempts_anew(made):
+    config, run = made
+    record = run.attempts("restore", "unet", "default", "seed0", "photos")
+    record.parent.mkdir(parents=True)
+    record.write_text('{"attempt": 3, "job": "12"}')
+    retry(config, run, ("timed-out",), ())
+    assert not record.exists()
+
+
+def test_nothing_is_taken_from_a_workflow_at_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmark.work_lock.others", lambda: "Another workflow is at work here.")
+    monkeypatch.setattr("benchmark.retry.retry", lambda *_: pytest.fail("it was taken away"))
+    done = CliRunner().invoke(app, ["retry", "--config", str(ROOT / "config/smoke.yaml")])
+    assert isinstance(done.exception, UserError) and "at work here" in str(done.exception)
 
 
 def test_a_part_that_is_missing_is_made_anew_with_the_board(made):

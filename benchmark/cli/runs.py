@@ -104,9 +104,13 @@ def retry(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Take away what failed in a run, and its leaderboard, so that the workflow makes them anew."""
+    from benchmark import work_lock
+    from benchmark.errors import UserError
     from benchmark.retry import retry as take_away
 
     settings, folder = open_run(config)
+    if told := work_lock.others():
+        raise UserError(told)
     files = take_away(settings, folder, status or (), method or ())
     for file in files:
         print(f"to be made anew: {file}")

@@ -62,14 +62,12 @@ def loaders(
         float | None,
         typer.Option(min=1e-3, help="Training steps sustain so many 10⁹ FLOP/s; timed if none."),
     ] = None,
-    config: ConfigFile = DEFAULT,
 ) -> None:
     """Measure how fast a loader process makes training pairs, and how fast training takes them."""
     from benchmark import training_sets
     from benchmark.profiling import loading
 
-    settings, _ = open_run(config)
-    photos = training_sets.training_photos(settings.train_on)
+    photos = training_sets.training_photos("photos")
     print(loading.as_table(loading.supplies(photos, denoiser, gflops=device_gflops)))
 
 

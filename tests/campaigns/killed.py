@@ -25,7 +25,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -228,10 +228,10 @@ def main() -> None:
         campaign = Campaign(Path(folder), own_disk=_may_mount())
         kills = points(campaign.operations, arguments.points, arguments.seed)
         full = obstacles(campaign.disk is not None)
-        for number, point in enumerate([*kills, *full], 1):
-            (campaign.try_obstacle if point.obstacle else campaign.try_point)(point)
-            print(f"{number}/{len(kills) + len(full)} {point}", file=sys.stderr, flush=True)
-        campaign.close()
+        with closing(campaign):
+            for number, point in enumerate([*kills, *full], 1):
+                (campaign.try_obstacle if point.obstacle else campaign.try_point)(point)
+                print(f"{number}/{len(kills) + len(full)} {point}", file=sys.stderr, flush=True)
     tried = [*kills, *full]
     if arguments.out:
         with arguments.out.open("w", newline="", encoding="utf-8") as file:

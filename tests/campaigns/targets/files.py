@@ -14,7 +14,7 @@ from random import Random
 import torch
 import yaml
 
-from benchmark import checkpoints, examine, fetch, training, weights
+from benchmark import checkpoints, examine, fetch, training, training_facts, weights
 from benchmark.metrics import no_reference, perceptual
 from benchmark.registry import ROOT, load
 from benchmark.training_settings import Training
@@ -56,7 +56,7 @@ def weight_file(folder: Path, random: Random):
     yield path.name
     network = _method().build()
     weights.load(network, path)
-    facts = weights.exported_facts(path)
+    facts = training_facts.check(weights.exported_facts(path), f"{path}: training")
     assert facts["status"] and facts.get("reason", "") is not None
 
 
