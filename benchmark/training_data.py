@@ -57,7 +57,8 @@ class TrainingPairs(Dataset):
         count: int,
         weathers: Sequence[str] = WEATHERS,
     ):
-        self.photos = _held(tuple((path, path.stat().st_mtime_ns) for path in photos))
+        files = tuple((path, path.stat().st_mtime_ns) for path in photos)
+        self.photos = _held(files, HELD_BYTES)
         self.crop, self.seed, self.first, self.count = crop, seed, first, count
         self.weathers = weathers
 
@@ -116,14 +117,14 @@ class PairedCrops(Dataset):
 
 
 @lru_cache(maxsize=1)
-def _held(files: Sequence[tuple[Path, int]]) -> list[np.ndarray | Path]:
-    """The first photographs, decoded, up to HELD_BYTES; of the others the paths.
+def _held(files: Sequence[tuple[Path, int]], most: int) -> list[np.ndarray | Path]:
+    """The first photographs, decoded, up to `most` bytes; of the others the paths.
 
     files: path and time of change of each.
     """
     held, size = [], 0
     for path, _ in files:
-        photo = read_image(path) if size < HELD_BYTES else path
+        photo = read_image(path) if size < most else path
         size += getattr(photo, "nbytes", 0)
         held.append(photo)
     return held

@@ -79,12 +79,13 @@ def _handle(folder: Path) -> int:
 
 
 def _processes(file: Path) -> str:
-    """The processes that hold a lock on a file, where the system tells (Linux)."""
+    """The other processes that hold a lock on a file, where the system tells (Linux)."""
     try:
         inode = file.stat().st_ino
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except OSError:
         return ""
     found = [line.split() for line in lines if " FLOCK " in line]
-    numbers = sorted({words[4] for words in found if words[5].endswith(f":{inode}")}, key=int)
+    holders = {words[4] for words in found if words[5].endswith(f":{inode}")} - {str(os.getpid())}
+    numbers = sorted(holders, key=int)
     return f" (process {', '.join(numbers)})" if numbers else ""

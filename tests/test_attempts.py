@@ -149,5 +149,5 @@ def test_a_user_error_is_not_given_up(tmp_path, record):
 def test_a_damaged_record_is_named(tmp_path, record, text):
     record.parent.mkdir()
     record.write_text(text)
-    with pytest.raises(UserError, match=r"unit.attempts.json is damaged .* delete it"):
+    with pytest.raises(UserError, match=r"unit\.attempts\.json is .*; delete it"):
         attempts.run(lambda: None, None, 4, record)

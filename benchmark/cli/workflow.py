@@ -52,8 +52,8 @@ def train(
     method: Label,
     seed: Seed = 0,
     processes: Annotated[int, typer.Option(min=1, help="Processes, one a GPU.")] = 1,
-    attempt: Attempt = 1,
     config: ConfigFile = DEFAULT,
+    attempt: Attempt = 1,
 ) -> None:
     """Train one method; resumes where an interrupted training stopped."""
     from benchmark import attempts
@@ -114,8 +114,8 @@ def restore_dataset(
     variant: VariantName,
     dataset: Dataset,
     seed: Seed = 0,
-    attempt: Attempt = 1,
     config: ConfigFile = DEFAULT,
+    attempt: Attempt = 1,
 ) -> None:
     """Restore a data set with one method and variant; measure what it costs."""
     from benchmark import attempts
