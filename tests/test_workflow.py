@@ -108,7 +108,7 @@ def test_what_is_tried_again_is_planned_and_nothing_else(repository, tmp_path):
 
 
 def test_a_data_file_changed_afterwards_is_an_error_that_names_it(repository):
-    """The last test of this run: Snakemake takes away what a failed job was to make anew."""
+    """It leaves no images.csv: Snakemake takes away what a job that failed was to make anew."""
     photo = next((repository / "data" / "photos" / "train").iterdir())
     before = photo.read_bytes()
     photo.unlink()  # it may be a link into DVC's cache
