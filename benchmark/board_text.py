@@ -238,6 +238,8 @@ def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
     cards = {(card["method"], card["variant"]): card for card in methods}
     worse = harmful(board, methods)
     console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has none, and rich would break names at 80
     for dataset, rows in board[board["weather"] == ALL].groupby("dataset", sort=False):
         metrics = [m for m in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips") if rows[m].notna().any()]
         against = "scored on RGB" if metrics else "scored without ground truth"
