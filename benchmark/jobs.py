@@ -29,7 +29,7 @@ TRAINING_ERRORS = {
 def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:
     """An entry's weight file, and what its training failed with, if it did."""
     folder = run.training(label, seed)
-    trained, failure = training_facts.read(folder), None
+    trained, failure = training_facts.read(folder, AGAIN), None
     if trained["status"] != columns.OK:
         failure = TRAINING_ERRORS[trained["status"]](trained["reason"])
     return folder / "weights.safetensors", failure

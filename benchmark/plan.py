@@ -24,7 +24,7 @@ from benchmark.images import image_size
 from benchmark.method import CLEAR, LearnedMethod
 from benchmark.profiling import loading
 from benchmark.profiling.loading import SIZE, made_a_second
-from benchmark.run import RunFolder
+from benchmark.run import AGAIN, RunFolder
 from benchmark.run_tables import read_table
 from benchmark.training_data import Source
 
@@ -246,7 +246,7 @@ def measured_training(run: RunFolder) -> dict[str, dict[str, float]]:
     """Seconds and steps that a run's trainings took, over the seeds of each entry."""
     measured: dict[str, dict[str, float]] = {}
     for file in sorted((run.path / "train").glob("*/seed*/training.json")):
-        facts = training_facts.read(file.parent)
+        facts = training_facts.read(file.parent, AGAIN)
         if facts["status"] == columns.OK:
             if not facts.get("seconds") or not facts.get("steps"):
                 raise UserError(f"{file} has no seconds or no steps; train the method again.")

@@ -112,7 +112,7 @@ def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[
     }
     if issubclass(method, LearnedMethod):
         folder = run.training(label, config.seeds_of(label)[0])
-        trained = training_facts.read(folder)
+        trained = training_facts.read(folder, AGAIN)
         described["training"] = trained.get("settings")
         for fact in ("seconds", "steps", "flops"):
             described[f"training_{fact}"] = trained.get(fact)

@@ -24,10 +24,11 @@ class _Facts(BaseModel):
     settings: dict[str, Any] | None = None
 
 
-def read(
-    folder: Path, remedy: str = "delete it and run 'snakemake --cores all' again"
-) -> dict[str, Any]:
-    """A training's `training.json`. Raises UserError naming the file and key at fault."""
+def read(folder: Path, remedy: str) -> dict[str, Any]:
+    """A training's `training.json`.
+
+    Raises UserError naming the file and key at fault, and as what to do the `remedy`.
+    """
     file = folder / "training.json"
     facts = check(read_json(file, remedy), str(file))
     if facts["status"] == OK or facts.get("reason"):

@@ -16,7 +16,7 @@ from benchmark.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
 from benchmark.guard import Failure
 from benchmark.jobs import trained_weights
 from benchmark.method import LearnedMethod
-from benchmark.run import RunFolder
+from benchmark.run import AGAIN, RunFolder
 from benchmark.training_sets import training_source
 
 
@@ -99,7 +99,7 @@ def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
             folder = run.training(label, seed)
             if not (folder / "training.json").exists():
                 continue
-            trained = training_facts.read(folder)
+            trained = training_facts.read(folder, AGAIN)
             if trained["status"] != columns.OK:
                 continue
             file = out / f"{label}-{seed}.safetensors"

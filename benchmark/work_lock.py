@@ -54,13 +54,13 @@ def others(folder: Path = FOLDER) -> str:
     left = f" SLURM's jobs from here: scancel {' '.join(queued)}" if queued else ""
     try:
         fcntl.flock(_handle(folder), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        hold(folder)
     except BlockingIOError:
-        hold(folder)
         return (
             "Another workflow, or a job that a killed one left, is at work here"
             f"{_processes(folder / NAME)}. Wait until it is done, or stop it.{left}"
         )
+    finally:
+        hold(folder)
     if queued is None and (folder / "slurm_logs").is_dir():
         return (
             "A workflow was at work here through SLURM, which does not answer: jobs of it may be "

@@ -132,7 +132,7 @@ def test_faults_that_were_found_in_configurations(tmp_path, text, message):
 def test_faults_that_were_found_in_training_facts(tmp_path, text, message):
     (tmp_path / "training.json").write_text(text)
     with pytest.raises(UserError, match=rf"training\.json.*{message}"):
-        training_facts.read(tmp_path)
+        training_facts.read(tmp_path, "train again")
 
 
 def test_faults_that_were_found_in_the_parts_of_a_run(tmp_path):
