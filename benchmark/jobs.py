@@ -78,13 +78,20 @@ def _images_of(run: RunFolder, dataset: str) -> pd.DataFrame:
     return images[images.dataset == dataset]
 
 
-def score(
-    config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
-) -> None:
-    """Score what `restore` wrote."""
+def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
+    """Score what `restore` wrote of all of an entry's variants.
+
+    They are one job, as starting it takes as long as scoring some fifty images.
+    """
     from benchmark.scoring import as_restored, score_restored
 
-    restored = read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
+    restored = pd.concat(
+        [
+            read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
+            for variant in config.variants_of(label)
+        ],
+        ignore_index=True,
+    )
     images = read_table(run.images, IMAGES, AGAIN)
     scores = score_restored(as_restored(restored, ROOT), images, ROOT, config.protocols)
-    write_csv(scores, run.scores(label, variant, seed, dataset))
+    write_csv(scores, run.scores(label, seed, dataset))

@@ -131,8 +131,17 @@ class _Planner:
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
                 self.plan.parts.append(Part(TRAIN, label, "", seeds, 0, reason=reason))
+        jobs = seeds * len(config.datasets)
+        restored, scoring = 0, 0.0
         for variant, values in config.variants_of(label).items():
-            self._add_restoring(label, variant, method, method.Variant(**values), seeds)
+            try:
+                part, seconds = self._restoring_part(label, variant, method, values, seeds)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                part, seconds = Part(RESTORE, label, variant, jobs, 0, reason=reason), 0.0
+            self.plan.parts.append(part)
+            restored, scoring = restored + part.units, scoring + seconds
+        self.plan.parts.append(Part(SCORE, label, "", jobs, restored, scoring))
 
     def _add_training(self, label: str, method: LearnedMethod, seeds: int) -> None:
         settings = self.config.training_of(label)
@@ -181,32 +190,28 @@ class _Planner:
     def _pair_seconds(self, crop: int) -> float:
         return self._once(["pair", crop], lambda: 1 / made_a_second(self.source, crop, PAIRS))
 
-    def _add_restoring(self, label, variant, method, settings, seeds: int) -> None:
+    def _restoring_part(self, label, variant, method, values, seeds: int) -> tuple[Part, float]:
+        """The restoring of a variant, and the seconds that scoring what it restores takes."""
+        settings = method.Variant(**values)
         wanted = {*method.card.weathers} & {*self.config.weathers_of(label)} | {CLEAR}
-        count = seconds = flops = scoring = 0
-        try:
-            for _, weather, images, size in self.images:
-                if weather not in wanted:
-                    continue
-                each, arithmetic = self._restoring(label, variant, method, settings, size)
-                count, seconds = count + seeds * images, seconds + seeds * images * each
-                flops += seeds * images * arithmetic
-                scoring += (
-                    seeds
-                    * images
-                    * self._once(
-                        [SCORE, *size],
-                        lambda s=size: unit_costs.scoring_seconds(self.config.protocols, s),
-                    )
-                )
-                self.plan.disk_bytes += seeds * images * size[0] * size[1] * self.png
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            self.plan.parts.append(Part(RESTORE, label, variant, seeds, 0, reason=reason))
-            return
-        number = seeds * len(self.config.datasets)
-        self.plan.parts.append(Part(RESTORE, label, variant, number, count, seconds, flops))
-        self.plan.parts.append(Part(SCORE, label, variant, number, count, scoring))
+        count = seconds = flops = scoring = disk = 0
+        for _, weather, images, size in self.images:
+            if weather not in wanted:
+                continue
+            number = seeds * images
+            each, arithmetic = self._restoring(label, variant, method, settings, size)
+            count, seconds = count + number, seconds + number * each
+            flops += number * arithmetic
+            scoring += number * self._scoring(size)
+            disk += number * size[0] * size[1] * self.png
+        self.plan.disk_bytes += disk
+        jobs = seeds * len(self.config.datasets)
+        return Part(RESTORE, label, variant, jobs, count, seconds, flops), scoring
+
+    def _scoring(self, size: tuple[int, int]) -> float:
+        """Seconds that scoring an image takes here."""
+        protocols = self.config.protocols
+        return self._once([SCORE, *size], lambda: unit_costs.scoring_seconds(protocols, size))
 
     def _restoring(self, label, variant, method, settings, size) -> tuple[float, float]:
         """(seconds, FLOPs) of an image."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmark import columns, registry, training_facts
 from benchmark.config import Config
 from benchmark.errors import UserError, nearest
-from benchmark.run import RECORD, RESTORED, RunFolder, units
+from benchmark.run import RECORD, RESTORED, RunFolder, score_units, units
 from benchmark.run_tables import read_table
 
 AGAINST = tuple(s for s in columns.STATUSES if s not in (columns.OK, columns.SKIPPED))
@@ -34,11 +34,12 @@ def retry(
     if not run.path.is_dir():
         raise UserError(f"{run.path} is not there: there is nothing to try again.")
     labels = tuple(labels) or tuple(config.methods)
-    evaluated = [unit for unit in units(config) if unit[0] in labels]
+    restored = [run.restored(*unit) for unit in units(config) if unit[0] in labels]
+    scores = [run.scores(*unit) for unit in score_units(config) if unit[0] in labels]
     found = [
         *(file for file in _trainings(config, run, labels) if _training_is(file, statuses)),
-        *(t for t in (run.restored(*u) for u in evaluated) if _table_is(t, RESTORED, statuses)),
-        *(t for t in (run.scores(*u) for u in evaluated) if _table_is(t, columns.SCORES, statuses)),
+        *(table for table in restored if _table_is(table, RESTORED, statuses)),
+        *(table for table in scores if _table_is(table, columns.SCORES, statuses)),
     ]
     if found:  # these first: a kill in between must not leave a run that looks done
         for name in ("leaderboard.csv", "scores.csv"):

@@ -10,6 +10,7 @@ import pandas as pd
 from benchmark import columns, registry, training_facts
 from benchmark.atomic import atomic_path, write_text
 from benchmark.config import Config
+from benchmark.errors import UserError
 from benchmark.method import LearnedMethod
 from benchmark.run_tables import read_table
 
@@ -45,8 +46,9 @@ class RunFolder:
         """What is written down of a job's last attempts, see `benchmark.attempts`."""
         return self.log(work, *names).with_suffix(RECORD)
 
-    def scores(self, label: str, variant: str, seed: int, dataset: str) -> Path:
-        return self.path / "scores" / label / variant / f"seed{seed}" / f"{dataset}.csv"
+    def scores(self, label: str, seed: int, dataset: str) -> Path:
+        """The table of scores of all of an entry's variants."""
+        return self.path / "scores" / label / f"seed{seed}" / f"{dataset}.csv"
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
@@ -56,11 +58,21 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def units(config: Config) -> list[tuple[str, str, int, str]]:
-    """Every (entry, variant, seed, data set) that a run restores and scores, in order."""
+    """Every (entry, variant, seed, data set) that a run restores, in the order of its tables."""
     return [
         (label, variant, seed, dataset)
         for label in config.methods
         for variant in config.variants_of(label)
+        for seed in config.seeds_of(label)
+        for dataset in config.datasets
+    ]
+
+
+def score_units(config: Config) -> list[tuple[str, int, str]]:
+    """Every (entry, seed, data set) that a run scores, over all variants of the entry."""
+    return [
+        (label, seed, dataset)
+        for label in config.methods
         for seed in config.seeds_of(label)
         for dataset in config.datasets
     ]
@@ -72,10 +84,9 @@ def collect(config: Config, run: RunFolder, submitted: tuple = ((), (), ())) -> 
     submitted: further scores, costs and cards, from `submissions.read`.
     """
     their_scores, their_costs, their_cards = submitted
-    scores = [read_table(run.scores(*unit), columns.SCORES, AGAIN) for unit in units(config)]
     costs = [read_table(run.restored(*unit), RESTORED, AGAIN) for unit in units(config)]
     costs = [table[list(columns.COST)] for table in costs]
-    write_csv(pd.concat([*scores, *their_scores]), run.path / "scores.csv")
+    write_csv(pd.concat([*_scores(config, run), *their_scores]), run.path / "scores.csv")
     write_csv(pd.concat([*costs, *their_costs]), run.path / "cost.csv")
     entries = [
         _describe(config, run, label, variant)
@@ -84,6 +95,22 @@ def collect(config: Config, run: RunFolder, submitted: tuple = ((), (), ())) -> 
     ]
     entries += their_cards
     write_text(run.path / "methods.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+
+
+def _scores(config: Config, run: RunFolder) -> list[pd.DataFrame]:
+    """The scores of every unit of a run, in the order of `units`."""
+    tables = {
+        unit: read_table(run.scores(*unit), columns.SCORES, AGAIN) for unit in score_units(config)
+    }
+    scores = []
+    for label, variant, seed, dataset in units(config):
+        table = tables[label, seed, dataset]
+        scores.append(table[table.variant == variant])
+        if scores[-1].empty:
+            raise UserError(
+                f"{run.scores(label, seed, dataset)} has no row of variant '{variant}'; {AGAIN}."
+            )
+    return scores
 
 
 def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[str, Any]:

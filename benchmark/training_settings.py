@@ -42,6 +42,12 @@ class Training(Settings):
     workers: int = Field(default=1, ge=0)
     checkpoint_seconds: float = Field(default=60, gt=0)
 
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _no_is_a_word(cls, precision: object) -> object:
+        """YAML reads a bare `no` as false."""
+        return "no" if precision is False else precision
+
     @field_validator("stages")
     @classmethod
     def _shares_make_one(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

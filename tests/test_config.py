@@ -41,6 +41,11 @@ def test_good_configuration_with_its_defaults(write):
     assert config.seeds_of("regression") == (0,)
 
 
+def test_no_is_a_precision_though_yaml_reads_it_as_false(tmp_path):
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(GOOD) + "training: {precision: no}\n")
+    assert configuration.load(tmp_path / "run.yaml").training.precision == "no"
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configurations_and_their_methods_are_sound(name):
     path = registry.ROOT / "config" / f"{name}.yaml"

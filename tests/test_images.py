@@ -155,7 +155,7 @@ def test_other_profiles_are_converted(tmp_path):
         assert np.abs(read_image(tmp_path / "x.png") - expected).max() <= 1
 
 
-@pytest.mark.parametrize("profile", [b"no profile at all", xyz_profile()])
+@pytest.mark.parametrize("profile", [b"no profile at all", xyz_profile()], ids=["none", "xyz"])
 def test_unusable_profiles_are_refused(tmp_path, profile):
     Image.fromarray(RGB).save(tmp_path / "x.png", icc_profile=profile)
     with pytest.raises(UserError, match=r"x\.png.*sRGB"):

@@ -16,7 +16,7 @@ from tests.clone import SMOKE, snakemake
 
 PROFILE = "workflow/profiles/kubernetes"
 # One method is trained, restored and scored: two jobs, the second a group of two.
-TARGET = "results/smoke/scores/unet/default/seed0/photos.csv"
+TARGET = "results/smoke/scores/unet/seed0/photos.csv"
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
     repository, jobs, tmp_path, monkeypatch
 ):
     pytest.importorskip("snakemake_executor_plugin_cluster_generic")
-    monkeypatch.setenv("KUBECTL_NEEDS", "10000")  # more than restoring's first attempt
+    monkeypatch.setenv("KUBECTL_NEEDS", "10000")  # more than first attempts at restoring and scoring
     clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
     shutil.rmtree(clone / "results/smoke/train/unet")
     for part in ("restored", "scores"):
@@ -98,6 +98,6 @@ def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
     assert (clone / TARGET).read_bytes() == (repository / TARGET).read_bytes()
     containers = [job["spec"]["template"]["spec"]["containers"][0] for job in created(jobs)]
     memory = [container["resources"]["limits"]["memory"] for container in containers]
-    assert memory == ["16000M", "8000M", "16000M"]
+    assert memory == ["16000M", "8000M", "16000M", "4000M", "8000M", "12000M"]
     gpus = [container["resources"]["limits"].get("nvidia.com/gpu") for container in containers]
-    assert gpus == ["1", "1", "1"]
+    assert gpus == ["1", "1", "1", None, None, None]

@@ -36,7 +36,8 @@ def made(tmp_path):
         # A score of 'failed' may be the metric's: its images are well.
         restored = {**image, "status": "ok"} if status == "failed" else image
         write_csv(pd.DataFrame([restored], columns=list(RESTORED)), run.restored(*unit))
-        write_csv(pd.DataFrame([image], columns=list(columns.SCORES)), run.scores(*unit))
+        scores = run.scores(names["method"], names["seed"], names["dataset"])
+        write_csv(pd.DataFrame([image], columns=list(columns.SCORES)), scores)
     for label, status in {"unet": "timed-out", "aodnet": "ok", "prenet": "ok"}.items():
         folder = run.training(label, 0)
         folder.mkdir(parents=True)
@@ -52,9 +53,9 @@ def files(run):
 
 
 TRAINING = "train/unet/seed0/training.json"
-TIMED_OUT = {f"{part}/unet/default/seed0/photos.csv" for part in ("restored", "scores")}
-OUT_OF_MEMORY = {f"{part}/aodnet/default/seed0/photos.csv" for part in ("restored", "scores")}
-NOT_SCORED = "scores/prenet/default/seed0/photos.csv"
+TIMED_OUT = {"restored/unet/default/seed0/photos.csv", "scores/unet/seed0/photos.csv"}
+OUT_OF_MEMORY = {"restored/aodnet/default/seed0/photos.csv", "scores/aodnet/seed0/photos.csv"}
+NOT_SCORED = "scores/prenet/seed0/photos.csv"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_a_part_that_is_missing_is_made_anew_with_the_board(made):
     config, run = made
     assert retry(config, run, (), ("identity",)) == []
     assert files(run) >= BOARD
-    missing = run.scores("identity", "default", 0, "photos")
+    missing = run.scores("identity", 0, "photos")
     missing.unlink()
     assert retry(config, run, ("weights-missing",), ()) == [missing]
     assert not files(run) & BOARD
@@ -126,7 +127,7 @@ def test_a_wrong_choice_takes_nothing_away(made, statuses, labels, says):
     [
         "restored/unet/default/seed0/photos.csv",
         TRAINING,
-        "scores/identity/default/seed0/photos.csv",
+        "scores/identity/seed0/photos.csv",
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_is_taken_away(made, name, text):

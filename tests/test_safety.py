@@ -70,7 +70,7 @@ def run(tmp_path_factory):
         workflow.images(file)
         for method in config["methods"]:
             workflow.restore_dataset(method, "default", "hostile", 0, file)
-            workflow.score_dataset(method, "default", "hostile", 0, file)
+            workflow.score_dataset(method, "hostile", 0, file)
         workflow.collect(file)
         workflow.leaderboard(root / "results" / "small")
         workflow.report(root / "results" / "small")

@@ -13,8 +13,8 @@ from benchmark.registry import ROOT
 from tests.clone import SMOKE, snakemake
 
 NODE = ROOT / "tests" / "slurm" / "one-node"
-# One method is trained, restored and scored: two jobs of SLURM, the second a group of two.
-TARGET = "results/smoke/scores/unet/default/seed0/photos.csv"
+# One method is trained, restored and scored, each in a job of SLURM.
+TARGET = "results/smoke/scores/unet/seed0/photos.csv"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_slurm_gives_the_same_scores(repository, slurm, tmp_path):
         shutil.rmtree(clone / f"results/smoke/{part}/unet")
     done = on_slurm(clone, TARGET, f"run={SMOKE}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr.count("submitted with SLURM jobid") == 2
+    assert done.stderr.count("submitted with SLURM jobid") == 3
     assert (clone / TARGET).read_bytes() == (repository / TARGET).read_bytes()
 
 

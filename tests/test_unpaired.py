@@ -68,7 +68,7 @@ def go_through(config, names):
     for name in names:
         for method in METHODS:
             workflow.restore_dataset(method, "default", name, 0, config)
-            workflow.score_dataset(method, "default", name, 0, config)
+            workflow.score_dataset(method, name, 0, config)
     workflow.collect(config)
     folder = config.parent / "results" / "small"
     for verb in (workflow.leaderboard, workflow.figures, workflow.report):

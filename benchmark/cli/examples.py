@@ -39,7 +39,7 @@ EXAMPLES = {
     "train": ("train --method unet", "train --method unet --seed 1 --config config/reference.yaml"),
     "export-weights": ("export-weights --out weights --config config/reference.yaml",),
     "restore-dataset": ("restore-dataset --method unet --variant default --dataset photos",),
-    "score-dataset": ("score-dataset --method unet --variant default --dataset photos",),
+    "score-dataset": ("score-dataset --method unet --dataset photos",),
     "collect": ("collect --config config/default.yaml",),
     "leaderboard": ("leaderboard results/default",),
     "show": ("show --config config/default.yaml",),

@@ -137,16 +137,15 @@ def restore_dataset(
 @app.command("score-dataset")
 def score_dataset(
     method: Label,
-    variant: VariantName,
     dataset: Dataset,
     seed: Seed = 0,
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Score what restore-dataset wrote."""
+    """Score what restore-dataset wrote of all variants of a method."""
     from benchmark import jobs
 
     settings, folder = open_run(config)
-    jobs.score(settings, folder, method, variant, seed, dataset)
+    jobs.score(settings, folder, method, seed, dataset)
 
 
 @app.command()

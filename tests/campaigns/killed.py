@@ -34,19 +34,20 @@ from tests.campaigns import whole, workspace
 from tests.campaigns.disk import Disk
 
 CONFIG = ("--config", workspace.CONFIG)
+DATASET = ("--dataset", "photos")
 
 
-def _unit(verb: str, method: str) -> tuple[str, ...]:
-    return (verb, *CONFIG, "--method", method, "--variant", "default", "--dataset", "photos")
+def _restore(method: str) -> tuple[str, ...]:
+    return ("restore-dataset", *CONFIG, "--method", method, "--variant", "default", *DATASET)
 
 
 STAGES: dict[str, tuple[str, ...]] = {
     "images": ("images", *CONFIG),
     "train": ("train", *CONFIG, "--method", "unet"),
-    "restore identity": _unit("restore-dataset", "identity"),
-    "restore unet": _unit("restore-dataset", "unet"),
-    "score identity": _unit("score-dataset", "identity"),
-    "score unet": _unit("score-dataset", "unet"),
+    "restore identity": _restore("identity"),
+    "restore unet": _restore("unet"),
+    "score identity": ("score-dataset", *CONFIG, "--method", "identity", *DATASET),
+    "score unet": ("score-dataset", *CONFIG, "--method", "unet", *DATASET),
     "collect": ("collect", *CONFIG),
     "leaderboard": ("leaderboard", workspace.RUN),
     "figures": ("figures", workspace.RUN),

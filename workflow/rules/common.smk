@@ -11,6 +11,7 @@ def settings_of(wildcards, *parts):
         "weights": str(RUN.weights_of(wildcards.method, wildcards.get("seed"))),
         "training": RUN.training_of(wildcards.method).model_dump(mode="json"),
         "variant": RUN.variants_of(wildcards.method).get(wildcards.get("variant")),
+        "variants": [*RUN.variants_of(wildcards.method)],
         "protocols": RUN.protocols,
     }
     return json.dumps([entry.method, *(known[part] for part in parts)])
@@ -21,6 +22,14 @@ def trained(wildcards):
     if not registry.learns(method_of(wildcards)):
         return []
     return FOLDER.training(wildcards.method, wildcards.seed) / "training.json"
+
+
+def restored(wildcards):
+    """What is scored in one job: all variants of an entry."""
+    return [
+        FOLDER.restored(wildcards.method, variant, wildcards.seed, wildcards.dataset)
+        for variant in RUN.variants_of(wildcards.method)
+    ]
 
 
 def taught(wildcards):

@@ -1,3 +1,5 @@
+# Training and restoring take all cores and go first: scoring, of one core a job, then runs side by side
+# rather than alone between two of them.
 rule train:
     input:
         taught,
@@ -9,6 +11,7 @@ rule train:
         FOLDER.training("{method}", "{seed}") / "training.json",
     log:
         FOLDER.log("train", "{method}", "seed{seed}"),
+    priority: 1
     conda:
         ENVIRONMENT
     threads: workflow.cores
@@ -38,6 +41,7 @@ rule restore:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
     log:
         FOLDER.log("restore", "{method}", "{variant}", "seed{seed}", "{dataset}"),
+    priority: 1
     conda:
         ENVIRONMENT
     threads: workflow.cores
@@ -56,17 +60,16 @@ rule restore:
 rule score:
     input:
         registry.sources("benchmark.scoring"),
-        restored=FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
+        restored,
     output:
-        FOLDER.scores("{method}", "{variant}", "{seed}", "{dataset}"),
+        FOLDER.scores("{method}", "{seed}", "{dataset}"),
     log:
-        FOLDER.log("score", "{method}", "{variant}", "seed{seed}", "{dataset}"),
+        FOLDER.log("score", "{method}", "seed{seed}", "{dataset}"),
     conda:
         ENVIRONMENT
     params:
         config=CONFIG,
-        settings=lambda w: settings_of(w, "protocols"),
+        settings=lambda w: settings_of(w, "variants", "protocols"),
     shell:
         "python -m benchmark score-dataset --config {params.config:q} --method {wildcards.method:q}"
-        " --variant {wildcards.variant:q} --seed {wildcards.seed}"
-        " --dataset {wildcards.dataset:q} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --dataset {wildcards.dataset:q} 2>&1 | tee {log}"

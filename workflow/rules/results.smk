@@ -1,6 +1,6 @@
 rule collect:
     input:
-        [FOLDER.scores(*unit) for unit in units(RUN)],
+        [FOLDER.scores(*unit) for unit in score_units(RUN)],
         [FOLDER.restored(*unit) for unit in units(RUN)],
         sorted(FOLDER.path.glob("submissions/*/*")),
         registry.sources("benchmark.run"),

@@ -11,7 +11,7 @@ from benchmark import config as configuration
 from benchmark import datasets, jobs, plan, plan_text, submissions, training_jobs
 from benchmark.errors import UserError
 from benchmark.leaderboard import write_leaderboard
-from benchmark.run import RunFolder, collect
+from benchmark.run import RunFolder, collect, score_units, units
 from benchmark.submit import Submission, submit
 from tests.campaigns import mutations, workspace
 from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
@@ -20,37 +20,38 @@ from tests.synthetic_run import card, make_run
 TABLES = ("method.json", "scores.csv", "restored.csv", "images.csv")
 
 
-def _tiny(folder: Path) -> tuple[configuration.Config, RunFolder, list[tuple]]:
-    """A run of one image whose every job is done: configuration, folder, units."""
+def _tiny(folder: Path) -> tuple[configuration.Config, RunFolder]:
+    """A run of one image whose every job is done: configuration and folder."""
     path = write(folder / "tiny.yaml", workspace.TEXT.replace("limit: 2", "limit: 1"))
     config, run = configuration.load(path), RunFolder(folder / "results" / "tiny")
-    units = [(label, "default", 0, "photos") for label in config.methods]
     if not run.images.exists():
         run.path.mkdir(parents=True)
         datasets.find_images(config).to_csv(run.images, index=False)
         training_jobs.train(config, run, "unet", 0)
-        for unit in units:
+        for unit in units(config):
             jobs.restore(config, run, *unit)
+        for unit in score_units(config):
             jobs.score(config, run, *unit)
         collect(config, run)
-    return config, run, units
+    return config, run
 
 
 def parts_of_run(folder: Path, random: Random):
     """The files that later jobs read: training.json, the tables of images, restored and scored."""
-    config, run, units = _tiny(folder)
+    config, run = _tiny(folder)
     training = run.training("unet", 0) / "training.json"
-    tables = [table for unit in units for table in (run.restored(*unit), run.scores(*unit))]
+    tables = [run.restored(*unit) for unit in units(config)]
+    tables += [run.scores(*unit) for unit in score_units(config)]
     chosen = random.choice([training, training, run.images, *tables])
     good = contents(run.path)
     write(chosen, wrong_text(chosen.name, good[chosen].decode(), random))
     try:
         yield chosen.name, "images.csv", "photos.csv"
         if chosen in (training, run.images):
-            jobs.restore(config, run, *units[1])
+            jobs.restore(config, run, "unet", "default", 0, "photos")
         if chosen == training:
             training_jobs.export_weights(config, run, folder / "weights")
-        for unit in units:
+        for unit in score_units(config):
             jobs.score(config, run, *unit) if "scores" not in chosen.parts else None
         collect(config, run)
     finally:
@@ -60,7 +61,7 @@ def parts_of_run(folder: Path, random: Random):
 
 def earlier_costs(folder: Path, random: Random):
     """What an earlier run took, by which a later one is planned."""
-    config, run, _ = _tiny(folder)
+    config, run = _tiny(folder)
     training = run.training("unet", 0) / "training.json"
     chosen = random.choice([training, run.path / "cost.csv"])
     good = chosen.read_text(encoding="utf-8")
