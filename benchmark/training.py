@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DataLoaderConfiguration, TorchDynamoPlugin
 from pytorch_optimizer import Muon
 from torch import Tensor
@@ -58,6 +59,8 @@ def train(
     if settings.compile:
         torch.use_deterministic_algorithms(True)  # tells the compiler too
     method.network.to(memory_format=torch.channels_last)
+    # Or the settings of a process's first training would be those of all its trainings.
+    AcceleratorState._reset_state()
     accelerator = Accelerator(
         mixed_precision=settings.precision,
         gradient_accumulation_steps=settings.accumulate,

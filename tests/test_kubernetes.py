@@ -85,7 +85,9 @@ def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
     repository, jobs, tmp_path, monkeypatch
 ):
     pytest.importorskip("snakemake_executor_plugin_cluster_generic")
-    monkeypatch.setenv("KUBECTL_NEEDS", "10000")  # more than first attempts at restoring and scoring
+    monkeypatch.setenv(
+        "KUBECTL_NEEDS", "10000"
+    )  # more than first attempts at restoring and scoring
     clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
     shutil.rmtree(clone / "results/smoke/train/unet")
     for part in ("restored", "scores"):

@@ -230,7 +230,9 @@ def test_compiled_training_ends_as_eager_training(photos, tmp_path):
     eager = SETTINGS.model_copy(update={"steps": 4})
     first = run(photos, tmp_path / "eager", eager, name="regression")[1]
     compiled = eager.model_copy(update={"compile": True})
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     second = run(photos, tmp_path / "compiled", compiled, name="regression")[1]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > before
     assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
 
 
