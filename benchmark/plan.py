@@ -135,7 +135,7 @@ class _Planner:
         restored, scoring = 0, 0.0
         for variant, values in config.variants_of(label).items():
             try:
-                part, seconds = self._restoring_part(label, variant, method, values, seeds)
+                part, seconds = self._restoring_part(label, variant, method, values, seeds, jobs)
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
                 part, seconds = Part(RESTORE, label, variant, jobs, 0, reason=reason), 0.0
@@ -190,7 +190,9 @@ class _Planner:
     def _pair_seconds(self, crop: int) -> float:
         return self._once(["pair", crop], lambda: 1 / made_a_second(self.source, crop, PAIRS))
 
-    def _restoring_part(self, label, variant, method, values, seeds: int) -> tuple[Part, float]:
+    def _restoring_part(
+        self, label, variant, method, values, seeds: int, jobs: int
+    ) -> tuple[Part, float]:
         """The restoring of a variant, and the seconds that scoring what it restores takes."""
         settings = method.Variant(**values)
         wanted = {*method.card.weathers} & {*self.config.weathers_of(label)} | {CLEAR}
@@ -205,7 +207,6 @@ class _Planner:
             scoring += number * self._scoring(size)
             disk += number * size[0] * size[1] * self.png
         self.plan.disk_bytes += disk
-        jobs = seeds * len(self.config.datasets)
         return Part(RESTORE, label, variant, jobs, count, seconds, flops), scoring
 
     def _scoring(self, size: tuple[int, int]) -> float:

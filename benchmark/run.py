@@ -70,12 +70,8 @@ def units(config: Config) -> list[tuple[str, str, int, str]]:
 
 def score_units(config: Config) -> list[tuple[str, int, str]]:
     """Every (entry, seed, data set) that a run scores, over all variants of the entry."""
-    return [
-        (label, seed, dataset)
-        for label in config.methods
-        for seed in config.seeds_of(label)
-        for dataset in config.datasets
-    ]
+    found = ((label, seed, dataset) for label, _, seed, dataset in units(config))
+    return list(dict.fromkeys(found))
 
 
 def collect(config: Config, run: RunFolder, submitted: tuple = ((), (), ())) -> None:

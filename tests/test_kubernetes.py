@@ -15,7 +15,7 @@ from benchmark.registry import ROOT
 from tests.clone import SMOKE, snakemake
 
 PROFILE = "workflow/profiles/kubernetes"
-# One method is trained, restored and scored: two jobs, the second a group of two.
+# One method is trained, restored and scored, each in a job.
 TARGET = "results/smoke/scores/unet/seed0/photos.csv"
 
 
@@ -85,9 +85,8 @@ def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
     repository, jobs, tmp_path, monkeypatch
 ):
     pytest.importorskip("snakemake_executor_plugin_cluster_generic")
-    monkeypatch.setenv(
-        "KUBECTL_NEEDS", "10000"
-    )  # more than first attempts at restoring and scoring
+    # More than first attempts at restoring and scoring have.
+    monkeypatch.setenv("KUBECTL_NEEDS", "10000")
     clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
     shutil.rmtree(clone / "results/smoke/train/unet")
     for part in ("restored", "scores"):

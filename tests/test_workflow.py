@@ -45,39 +45,35 @@ def test_running_again_does_nothing(repository):
     assert planned(repository) == {}
 
 
-def test_an_edit_of_a_method_re_runs_that_method_only(repository):
-    file = repository / "methods" / "regression.py"
-    before = file.read_text()
-    file.write_text(before + "\n# edited\n")
+def planned_after(repository: Path, name: str, old: str, new: str) -> dict[str, int]:
+    """Jobs by rule that would run if the file said `new` for `old`; it is left as it was."""
+    file = repository / name
+    text = file.read_text()
+    edited = text.replace(old, new)
+    assert edited != text
+    file.write_text(edited)
     try:
-        jobs = planned(repository)
+        return planned(repository)
     finally:
-        file.write_text(before)
+        file.write_text(text)
+
+
+def test_an_edit_of_a_method_re_runs_that_method_only(repository):
+    name = "methods/regression.py"
+    text = (repository / name).read_text()
+    jobs = planned_after(repository, name, text, text + "\n# edited\n")
     assert (jobs["train"], jobs["restore"], jobs["score"]) == (1, 1, 1)
 
 
 def test_new_step_counts_never_retrain(repository):
-    text = (repository / SMOKE).read_text()
-    edited = text.replace("ddpm-2: {sampler: ddpm, steps: 2}", "ddpm-3: {sampler: ddpm, steps: 3}")
-    assert edited != text
-    (repository / SMOKE).write_text(edited)
-    try:
-        jobs = planned(repository)
-    finally:
-        (repository / SMOKE).write_text(text)
+    old, new = "ddpm-2: {sampler: ddpm, steps: 2}", "ddpm-3: {sampler: ddpm, steps: 3}"
+    jobs = planned_after(repository, SMOKE, old, new)
     assert "train" not in jobs
     assert (jobs["restore"], jobs["score"]) == (1, 1)
 
 
 def test_a_variant_less_is_no_longer_scored(repository):
-    text = (repository / SMOKE).read_text()
-    edited = text.replace("      ddpm-2: {sampler: ddpm, steps: 2}\n", "")
-    assert edited != text
-    (repository / SMOKE).write_text(edited)
-    try:
-        jobs = planned(repository)
-    finally:
-        (repository / SMOKE).write_text(text)
+    jobs = planned_after(repository, SMOKE, "      ddpm-2: {sampler: ddpm, steps: 2}\n", "")
     assert "restore" not in jobs
     assert (jobs["score"], jobs["collect"]) == (1, 1)
 

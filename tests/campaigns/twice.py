@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="these entries of every_method.yaml")
     arguments = parser.parse_args()
     config = load(arguments.precision, arguments.compile, arguments.only)
-    with tempfile.TemporaryDirectory(dir=registry.ROOT / "results") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         first, second = (run(config, Path(folder) / name) for name in ("first", "second"))
     faults = wrong(first, second)
     counts = Counter(part.split()[0] for part in first)
