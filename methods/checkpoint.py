@@ -8,10 +8,10 @@ import torch
 from spandrel import ImageModelDescriptor, ModelLoader
 from torch import Tensor, nn
 
-from benchmark import checkpoints
-from benchmark.checksum import checksum
-from benchmark.errors import UserError, WeightsMissing
-from benchmark.method import Card, Method, Settings
+from benchmark.core import foreign_checkpoints
+from benchmark.core.checksum import checksum
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.spec.method import Card, Method, Settings
 from methods.networks.any_size import tiled
 from methods.networks.tile_settings import TileSettings
 
@@ -100,7 +100,7 @@ def _file(parameters: Parameters) -> Path:
 def _load(path: Path) -> ImageModelDescriptor:
     """The model of a file; UserError unless it restores RGB images at their own size."""
     safe = path.suffix == ".safetensors"
-    content = checkpoints.read_safetensors(path) if safe else checkpoints.read(path)
+    content = foreign_checkpoints.read_safetensors(path) if safe else foreign_checkpoints.read(path)
     try:
         model = ModelLoader().load_from_state_dict(content)
     except Exception as error:  # where names are known, but shapes are not, it can raise anything

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from benchmark.images import to_float, to_uint8
-from benchmark.method import Card, Method, Settings
+from benchmark.core.image_io import to_float, to_uint8
+from benchmark.spec.method import Card, Method, Settings
 from methods.classical import for_each_image
 
 MARGIN = 2  # pixels around a blob that belong to its edge

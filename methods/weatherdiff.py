@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmark import checkpoints
-from benchmark.atomic import atomic_path
-from benchmark.errors import UserError, WeightsMissing
-from benchmark.method import Card, Method, Settings
+from benchmark.core import foreign_checkpoints
+from benchmark.core.atomic import atomic_path
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.spec.method import Card, Method, Settings
 from methods.diffusion.patches import pad_to_patch, patch_mean
 from methods.diffusion.samplers import ddim
 from methods.diffusion.schedule import linear, uniform_timesteps
@@ -160,10 +160,10 @@ def _weights(parameters: Parameters) -> dict[str, Tensor]:
         )
     path = Path(parameters.weights)
     if path.suffix == ".safetensors":
-        return _fitting(checkpoints.read_safetensors(path), model, path)
+        return _fitting(foreign_checkpoints.read_safetensors(path), model, path)
     converted = path.with_name(f"{path.name}.safetensors")
     if converted.exists() and converted.stat().st_mtime_ns > path.stat().st_mtime_ns:
-        return _fitting(checkpoints.read_safetensors(converted), model, converted)
+        return _fitting(foreign_checkpoints.read_safetensors(converted), model, converted)
     state = _fitting(_averaged(path), model, path)
     try:
         with atomic_path(converted) as temporary:
@@ -178,7 +178,7 @@ def _averaged(path: Path) -> dict[str, Tensor]:
 
     Names lose the `module.` with which training on several GPUs prefixed them.
     """
-    content = checkpoints.read(path)
+    content = foreign_checkpoints.read(path)
     state = content.get("ema_helper")
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         keys = ", ".join(map(str, list(content)[:8])) or "none"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.registry import ROOT
+from benchmark.spec.registry import ROOT
 
 SMOKE = "config/smoke.yaml"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.columns import COST, OK, SCORES, SKIPPED
-from benchmark.run_tables import IMAGES
+from benchmark.results.schema import COST, OK, SCORES, SKIPPED
+from benchmark.results.tables import IMAGES
 
 PAIRS = (
     ("rgb", "psnr"),

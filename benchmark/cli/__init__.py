@@ -4,7 +4,6 @@ import atexit
 import gc
 import sys
 
-from benchmark import work_lock
 from benchmark.cli import (  # noqa: F401  (they register their verbs)
     catalogue,
     data,
@@ -17,7 +16,8 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
 )
 from benchmark.cli.app import app
 from benchmark.cli.examples import add_examples
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.jobs import workflow_lock
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     # less often, and not at all at the end, takes a third off that.
     gc.set_threshold(20_000)
     atexit.register(gc.freeze)
-    work_lock.hold()
+    workflow_lock.hold()
     add_examples(app)
     try:
         app()

@@ -21,8 +21,8 @@ DEFAULT = Path("config/default.yaml")
 
 def open_run(config: Path):
     """The configuration in a file, and its run's folder."""
-    from benchmark import config as configuration
-    from benchmark.run import RunFolder
+    from benchmark.results.layout import RunFolder
+    from benchmark.spec import run_config
 
-    settings = configuration.load(config)
+    settings = run_config.load(config)
     return settings, RunFolder(Path("results") / settings.name)

@@ -18,7 +18,7 @@ def list_cards(
     """List the methods, the data sets or the metrics with their cards."""
     import json
 
-    from benchmark import catalogue
+    from benchmark.cli import cards as catalogue
 
     cards = catalogue.LISTS[what]()
     if as_json:

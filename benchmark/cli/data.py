@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.app import app
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 
 
 @app.command("make-data")
@@ -18,7 +18,7 @@ def make_data(
     overwrite: Annotated[bool, typer.Option(help="Replace what is in the folder.")] = False,
 ) -> None:
     """Make the bundled data from the photographs, bit for bit."""
-    from benchmark.make_data import make_data as make
+    from benchmark.data.make_bundle import make_data as make
 
     manifest = make(photos, out, seed, weights=weights, overwrite=overwrite)
     print(f"{out}: {len(manifest['files'])} files, {len(manifest['pairs'])} pairs")
@@ -30,7 +30,7 @@ def remake_pairs(
     data: Annotated[Path, typer.Option(help="The bundled data.")] = Path("data"),
 ) -> None:
     """Make the bundled pairs anew from their targets; fails if a byte differs."""
-    from benchmark.make_pairs import remake_pairs as remake
+    from benchmark.data.make_pairs import remake_pairs as remake
 
     differing = remake(data, out)
     if differing:
@@ -41,7 +41,7 @@ def remake_pairs(
 @app.command()
 def pull() -> None:
     """Pull the data from the DVC remote; says what to do if that fails."""
-    from benchmark.pull import pull as pull_data
+    from benchmark.data.pull import pull as pull_data
 
     pull_data()
 
@@ -56,10 +56,10 @@ def fetch(
     accept_licence: Annotated[bool, typer.Option(help="Agree to the licence shown.")] = False,
 ) -> None:
     """Prepare a public data set from its archives; nothing is left of one that does not fit."""
-    from benchmark import datasets
-    from benchmark import fetch as fetching
+    from benchmark.data import cards
+    from benchmark.data import fetch as fetching
 
-    card = datasets.load_card(name)
+    card = cards.load_card(name)
     print(fetching.terms(card))
     if not accept_licence:
         raise UserError("Add --accept-licence if you agree to the licence above.")
@@ -74,10 +74,10 @@ def verify(
     names: Annotated[list[str], typer.Argument(help="Cards of config/datasets/.")],
 ) -> None:
     """Check data sets against their cards: number, pairing, sizes, readable images, checksums."""
-    from benchmark import datasets
-    from benchmark import fetch as fetching
+    from benchmark.data import cards
+    from benchmark.data import fetch as fetching
 
     for name in names:
-        datasets.verify(name)
+        cards.verify(name)
         for split, count in fetching.check(name).items():
-            print(f"{name} {split}: {count} images, content {datasets.content(name, split)}")
+            print(f"{name} {split}: {count} images, content {cards.content(name, split)}")

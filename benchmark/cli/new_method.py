@@ -15,9 +15,9 @@ def new_method(
     ] = False,
 ) -> None:
     """Write methods/NAME.py, a method that runs and is tested as it is, for you to change."""
-    from benchmark.new_method import write_method
+    from benchmark.cli.new_method_file import write_method
 
     write_method(name, learned)
     print(f"methods/{name}.py is written: edit its card and what it does. Then")
-    print(f"  python -m pytest tests/test_methods.py -k {name}    tests it,")
+    print(f"  python -m pytest tests/methods/test_contract.py -k {name}    tests it,")
     print("  make benchmark    runs it beside the others, which are not run again.")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchmark.cli.app import ConfigFile, app, open_run
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 
 # Its weights come with the data: a fresh clone restores photos after 'dvc pull'.
 PRETRAINED = Path("config/pretrained.yaml")
@@ -58,13 +58,13 @@ def restore(
         raise typer.BadParameter("--budget and --weather choose a method; leave out --method.")
     if variant and steps:
         raise typer.BadParameter("give --variant or --steps, not both.")
-    from benchmark import photos as restoring
+    from benchmark.restoring import photos as restoring
 
     found = restoring.find_photos(photos)
     results = restoring.outputs(found, out, kind, compare)
     settings, folder = open_run(config)
     if method is None:
-        from benchmark.choose import choose_for
+        from benchmark.board.recommend import choose_for
 
         choice = choose_for(settings, config, folder, found, budget, weather)
         print(choice.why)

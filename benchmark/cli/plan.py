@@ -21,13 +21,13 @@ def plan(
     ] = None,
 ) -> None:
     """Print the jobs, FLOPs, hours and disk that a configuration takes; nothing is run."""
-    from benchmark import plan as planning
-    from benchmark import plan_text
-    from benchmark.run import RunFolder
+    from benchmark.planning import plan as planning
+    from benchmark.planning import text
+    from benchmark.results.layout import RunFolder
 
     settings, _ = open_run(config)
     earlier = RunFolder(costs) if costs else None
     made = planning.plan(settings, device_gflops, earlier)
-    print(plan_text.as_text(made, device_gflops is not None))
+    print(text.as_text(made, device_gflops is not None))
     if against:
-        print(plan_text.comparison(made, RunFolder(against)))
+        print(text.comparison(made, RunFolder(against)))

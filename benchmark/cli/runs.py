@@ -16,7 +16,7 @@ def comparisons(
     ] = None,
 ) -> None:
     """Compare every pair of a run's methods: comparisons.csv and comparisons.md."""
-    from benchmark.comparisons import write_comparisons
+    from benchmark.board.pairs import write_comparisons
 
     table = write_comparisons(path, metric)
     print(f"{path}/comparisons.md, {path}/comparisons.csv: {len(table)} pairs")
@@ -29,9 +29,9 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="CSV file of all differences.")] = None,
 ) -> None:
     """Print what changed from run A to run B: environment, settings, scores on common images."""
-    from benchmark.compare_runs import compare as compare_runs
-    from benchmark.compare_text import to_markdown
-    from benchmark.run import write_csv
+    from benchmark.exchange.run_diff import compare as compare_runs
+    from benchmark.exchange.run_diff_markdown import to_markdown
+    from benchmark.results.layout import write_csv
 
     found = compare_runs(run_a, run_b)
     if out is not None:
@@ -45,10 +45,10 @@ def merge(
     out: Annotated[Path, typer.Option(help="Folder of the merged run, results/NAME.")],
 ) -> None:
     """Join runs of several machines into one, with one leaderboard."""
-    from benchmark.comparisons import write_comparisons
-    from benchmark.errors import UserError
-    from benchmark.leaderboard import print_leaderboard, write_leaderboard
-    from benchmark.merge import merge_runs
+    from benchmark.board.pairs import write_comparisons
+    from benchmark.board.write import print_leaderboard, write_leaderboard
+    from benchmark.core.errors import UserError
+    from benchmark.exchange.merge import merge_runs
 
     if len(runs) < 2:
         raise UserError("A merge takes two runs or more.")
@@ -78,10 +78,10 @@ def submit(
     """Score a folder of restored test images as a method on a run's leaderboard."""
     import sys
 
-    from benchmark.comparisons import write_comparisons
-    from benchmark.leaderboard import print_leaderboard, write_leaderboard
-    from benchmark.submit import Submission
-    from benchmark.submit import submit as submit_images
+    from benchmark.board.pairs import write_comparisons
+    from benchmark.board.write import print_leaderboard, write_leaderboard
+    from benchmark.exchange.submit import Submission
+    from benchmark.exchange.submit import submit as submit_images
 
     stated = float("nan") if seconds is None else seconds
     submission = Submission(method, title, citation, supervision, stated)
@@ -104,12 +104,12 @@ def retry(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Take away what failed in a run, and its leaderboard, so that the workflow makes them anew."""
-    from benchmark import work_lock
-    from benchmark.errors import UserError
-    from benchmark.retry import retry as take_away
+    from benchmark.core.errors import UserError
+    from benchmark.jobs import workflow_lock
+    from benchmark.jobs.retry import retry as take_away
 
     settings, folder = open_run(config)
-    if told := work_lock.others():
+    if told := workflow_lock.others():
         raise UserError(told)
     files = take_away(settings, folder, status or (), method or ())
     for file in files:

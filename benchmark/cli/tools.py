@@ -21,8 +21,8 @@ def score(
     ] = None,
 ) -> None:
     """Score any folder of images in the benchmark's protocols."""
-    from benchmark.run import write_csv
-    from benchmark.scoring import problems, score_folder
+    from benchmark.results.layout import write_csv
+    from benchmark.scoring.score import problems, score_folder
 
     scores = score_folder(restored, target, protocol)
     write_csv(scores, out)
@@ -64,16 +64,16 @@ def loaders(
     ] = None,
 ) -> None:
     """Measure how fast a loader process makes training pairs, and how fast training takes them."""
-    from benchmark import training_sets
+    from benchmark.data import training_files
     from benchmark.profiling import loading
 
-    photos = training_sets.training_photos("photos")
+    photos = training_files.training_photos("photos")
     print(loading.as_table(loading.supplies(photos, denoiser, gflops=device_gflops)))
 
 
 @app.command("protocols")
 def list_protocols() -> None:
     """Print what each protocol compares, and how, as a Markdown table."""
-    from benchmark.metrics import protocol_table
+    from benchmark.scoring.metrics import protocol_table
 
     print(protocol_table())

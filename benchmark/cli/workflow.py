@@ -18,11 +18,11 @@ Dataset = Annotated[str, typer.Option(help="A data set of the configuration.")]
 @app.command()
 def check(config: ConfigFile = DEFAULT) -> None:
     """Check a configuration: its methods with their parameters and variants, its protocols."""
-    from benchmark import config as configuration
-    from benchmark.metrics import metrics_of
+    from benchmark.scoring.metrics import metrics_of
+    from benchmark.spec import run_config
 
     settings, _ = open_run(config)
-    configuration.check_methods(settings, str(config))
+    run_config.check_methods(settings, str(config))
     metrics_of(settings.protocols)
     print(f"{config}: {', '.join(settings.methods)}")
 
@@ -33,17 +33,18 @@ def images(config: ConfigFile = DEFAULT) -> None:
 
     No photo that is tested may be trained on.
     """
-    from benchmark import datasets, leaks, run, training_sets
+    from benchmark.data import cards, leakage, training_files
+    from benchmark.results import layout
 
     settings, folder = open_run(config)
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
-        datasets.verify(name)
+        cards.verify(name)
     # Once for each choice of weathers: a full-size set has many thousands of headers to read.
     for weathers in {settings.weathers_of(m): None for m in settings.methods if settings.trains(m)}:
-        training_sets.check_training(settings.train_on, weathers)
-    found = datasets.find_images(settings)
-    leaks.check(found, training_sets.training_photos(settings.train_on))
-    run.write_csv(found, folder.images)
+        training_files.check_training(settings.train_on, weathers)
+    found = cards.find_images(settings)
+    leakage.check(found, training_files.training_photos(settings.train_on))
+    layout.write_csv(found, folder.images)
     print(f"{folder.images}: {len(found)} images")
 
 
@@ -56,7 +57,7 @@ def train(
     attempt: Attempt = 1,
 ) -> None:
     """Train one method; resumes where an interrupted training stopped."""
-    from benchmark import attempts
+    from benchmark.jobs import last_attempt
 
     settings, folder = open_run(config)
     record = folder.attempts("train", method, f"seed{seed}")
@@ -65,7 +66,7 @@ def train(
     def work() -> int | None:
         import json
 
-        from benchmark import training_jobs
+        from benchmark.jobs import train as training_jobs
 
         if processes > 1 and "WORLD_SIZE" not in os.environ:
             return _launch(processes)
@@ -74,8 +75,8 @@ def train(
 
     if "WORLD_SIZE" in os.environ:  # one of several processes, whose launcher is guarded
         work()
-    elif failure := attempts.run(work, limit, attempt, record):
-        from benchmark import training_jobs
+    elif failure := last_attempt.run(work, limit, attempt, record):
+        from benchmark.jobs import train as training_jobs
 
         training_jobs.ended(folder, method, seed, failure)
 
@@ -85,13 +86,13 @@ def _launch(processes: int) -> int:
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    from benchmark import guard
+    from benchmark.jobs import isolation
 
     try:
-        run.main([f"--nproc_per_node={processes}", "-m", "benchmark", *sys.argv[1:]])
+        layout.main([f"--nproc_per_node={processes}", "-m", "benchmark", *sys.argv[1:]])
     except ChildFailedError as error:
         _, first = error.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else guard.KILLED - first.exitcode
+        return first.exitcode if first.exitcode > 0 else isolation.KILLED - first.exitcode
     return 0
 
 
@@ -101,7 +102,7 @@ def export_weights(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Copy a run's trained weights in half precision, for the `weights` of other runs' entries."""
-    from benchmark import training_jobs
+    from benchmark.jobs import train as training_jobs
 
     settings, folder = open_run(config)
     for file in training_jobs.export_weights(settings, folder, out):
@@ -118,20 +119,20 @@ def restore_dataset(
     attempt: Attempt = 1,
 ) -> None:
     """Restore a data set with one method and variant; measure what it costs."""
-    from benchmark import attempts
+    from benchmark.jobs import last_attempt
 
     settings, folder = open_run(config)
     record = folder.attempts("restore", method, variant, f"seed{seed}", dataset)
 
     def work() -> None:
-        from benchmark import jobs
+        from benchmark.jobs import restore
 
-        jobs.restore(settings, folder, method, variant, seed, dataset)
+        restore.restore(settings, folder, method, variant, seed, dataset)
 
-    if failure := attempts.run(work, settings.time_limit_of(method), attempt, record):
-        from benchmark import jobs
+    if failure := last_attempt.run(work, settings.time_limit_of(method), attempt, record):
+        from benchmark.jobs import restore
 
-        jobs.restoring_ended(folder, method, variant, seed, dataset, failure)
+        restore.restoring_ended(folder, method, variant, seed, dataset, failure)
 
 
 @app.command("score-dataset")
@@ -142,10 +143,10 @@ def score_dataset(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Score what restore-dataset wrote of all variants of a method."""
-    from benchmark import jobs
+    from benchmark.jobs import restore
 
     settings, folder = open_run(config)
-    jobs.score(settings, folder, method, seed, dataset)
+    restore.score(settings, folder, method, seed, dataset)
 
 
 @app.command()
@@ -156,11 +157,13 @@ def collect(config: ConfigFile = DEFAULT) -> None:
     """
     import json
 
-    from benchmark import environment, run, submissions
-    from benchmark.atomic import write_text
+    from benchmark.core.atomic import write_text
+    from benchmark.exchange import submissions
+    from benchmark.jobs import manifest as environment
+    from benchmark.results import layout
 
     settings, folder = open_run(config)
-    run.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
+    layout.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
     manifest = environment.capture(settings, config, folder)
     write_text(folder.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
@@ -168,7 +171,7 @@ def collect(config: ConfigFile = DEFAULT) -> None:
 @app.command()
 def leaderboard(path: RunPath = Path("results/default")) -> None:
     """Make leaderboard.csv and leaderboard.md from a run's scores and cost."""
-    from benchmark.leaderboard import write_leaderboard
+    from benchmark.board.write import write_leaderboard
 
     write_leaderboard(path)
 
@@ -176,7 +179,7 @@ def leaderboard(path: RunPath = Path("results/default")) -> None:
 @app.command()
 def show(config: ConfigFile = DEFAULT) -> None:
     """Print a run's leaderboard and where its report lies."""
-    from benchmark.leaderboard import print_leaderboard
+    from benchmark.board.write import print_leaderboard
 
     _, folder = open_run(config)
     print_leaderboard(folder.path)
@@ -186,7 +189,7 @@ def show(config: ConfigFile = DEFAULT) -> None:
 @app.command()
 def figures(path: RunPath = Path("results/default")) -> None:
     """Draw a run's figures."""
-    from benchmark.figures import draw_figures
+    from benchmark.report.figures.draw import draw_figures
 
     draw_figures(path)
 
@@ -202,12 +205,12 @@ def report(path: RunPath = Path("results/default")) -> None:
 @app.command()
 def published(path: RunPath = Path("results/default")) -> None:
     """Write published numbers beside the run's own, published.csv and published.md."""
-    from benchmark.atomic import write_text
-    from benchmark.errors import UserError
-    from benchmark.leaderboard import read_leaderboard
-    from benchmark.published import of_run
-    from benchmark.run import write_csv
-    from benchmark.run_tables import read_methods
+    from benchmark.board.published import of_run
+    from benchmark.board.write import read_leaderboard
+    from benchmark.core.atomic import write_text
+    from benchmark.core.errors import UserError
+    from benchmark.results.layout import write_csv
+    from benchmark.results.tables import read_methods
 
     table, text = of_run(path, read_leaderboard(path), read_methods(path))
     if table.empty:

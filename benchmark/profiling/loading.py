@@ -16,13 +16,15 @@ import torch
 from PIL import Image
 from torch.utils.data import default_collate
 
-from benchmark import device, training, training_data
-from benchmark.flops import hollow
-from benchmark.images import read_image
-from benchmark.photo_files import SAVED
+from benchmark.core import device
+from benchmark.core.flops import hollow
+from benchmark.core.image_io import read_image
 from benchmark.profiling.networks import diffusion, random_pairs, training_step
 from benchmark.profiling.timing import stopped
-from benchmark.training_data import Source
+from benchmark.restoring.photo_io import SAVED
+from benchmark.training import crops as training_data
+from benchmark.training import loop
+from benchmark.training.crops import Source
 
 SIZE = (720, 480)  # width, height
 CROPS = (128, 192, 256)
@@ -93,7 +95,7 @@ def taken_a_second(denoiser: str, size: str, crop: int, gflops: float | None) ->
     if gflops:
         method = diffusion(torch.device("cpu"), denoiser=denoiser, size=size)
         with hollow(method):
-            return gflops * 1e9 / training.step_flops(method, *random_pairs(1, crop, "cpu"))
+            return gflops * 1e9 / loop.step_flops(method, *random_pairs(1, crop, "cpu"))
     machine = device.choose()
     batch = 8 if machine.type == "cuda" else 1  # a processor does one after the other anyway
     method = diffusion(machine, denoiser=denoiser, size=size)

@@ -2,8 +2,8 @@
 
 import torch
 
-from benchmark.method import LearnedMethod
-from benchmark.seeds import torch_generator
+from benchmark.core.seeds import torch_generator
+from benchmark.spec.method import LearnedMethod
 from methods.networks.memory import PeakMemory
 
 

@@ -9,13 +9,14 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from benchmark import registry, training, training_data
-from benchmark.flops import flop_counter
-from benchmark.method import LearnedMethod
+from benchmark.core.flops import flop_counter
+from benchmark.core.seeds import torch_generator
 from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
-from benchmark.seeds import torch_generator
-from benchmark.training_data import Source
-from benchmark.training_settings import Training
+from benchmark.spec import registry
+from benchmark.spec.method import LearnedMethod
+from benchmark.spec.training_settings import Training
+from benchmark.training import crops, loop
+from benchmark.training.crops import Source
 
 
 def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[float, float]:
@@ -26,7 +27,7 @@ def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[flo
     """
     method = diffusion(machine, denoiser=name)
     clean, degraded = random_pairs(sizes.batch, sizes.crop, machine)
-    flops = training.step_flops(method, clean, degraded)
+    flops = loop.step_flops(method, clean, degraded)
     train = share_of_matmul(training_step(method, clean, degraded), flops, machine, sizes)
     method.network.eval()
     sample = sampling(method, sizes.side, machine)
@@ -52,7 +53,7 @@ def simulation_share(
 
 def pair_seconds(source: Source, crop: int, count: int, repeats: int) -> float:
     """Seconds to make a training pair on one thread: a mean, because kinds of weather differ."""
-    pairs = training_data.crops(source, crop, seed=0, first=0, count=count)
+    pairs = crops.crops(source, crop, seed=0, first=0, count=count)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # as in training
     try:
@@ -84,12 +85,12 @@ def training_step(
     """A step on one and the same batch, with the optimiser and the moving average of training."""
     settings = settings or Training()
     accelerator = Accelerator(mixed_precision=settings.precision)
-    average = AveragedModel(method.network, multi_avg_fn=training._warming_average(settings.ema))
-    optimizer = accelerator.prepare(training._optimizer(method.network, settings))
+    average = AveragedModel(method.network, multi_avg_fn=loop._warming_average(settings.ema))
+    optimizer = accelerator.prepare(loop._optimizer(method.network, settings))
     noise = torch_generator("profile")
 
     def step() -> None:
-        training._learn(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
+        loop._learn(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
         average.update_parameters(method.network)
 
     return step

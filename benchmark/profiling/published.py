@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import restoring
-from benchmark.build import build
-from benchmark.config import Config
-from benchmark.errors import UserError, WeightsMissing
-from benchmark.images import read_image
-from benchmark.method import LearnedMethod
-from benchmark.metrics import metrics_of
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.image_io import read_image
+from benchmark.core.seeds import torch_generator
 from benchmark.profiling.timing import stopped
-from benchmark.run import RunFolder
-from benchmark.seeds import torch_generator
+from benchmark.restoring import dataset
+from benchmark.results.layout import RunFolder
+from benchmark.scoring.metrics import metrics_of
+from benchmark.spec.build import build
+from benchmark.spec.method import LearnedMethod
+from benchmark.spec.run_config import Config
 from methods.diffusion.patches import pad_to_patch, patch_mean
 from methods.diffusion.samplers import ddim
 from methods.diffusion.schedule import uniform_timesteps
@@ -65,7 +65,7 @@ def trained(config: Config, run: RunFolder, machine: torch.device) -> tuple[Lear
             f"'python -m benchmark train --method {label} --seed {seed}' with this --config"
         )
     method = build(config, label, seed)
-    restoring.ready(method, file, machine)
+    dataset.ready(method, file, machine)
     return method, label
 
 
@@ -93,7 +93,7 @@ def gains(method: LearnedMethod, times: Sequence[int], variant, images: Sequence
     def theirs(degraded: Tensor, generator: torch.Generator) -> Tensor:
         return restore_by_patches(method, degraded, times, generator)
 
-    first = restoring.read_tensor(images[0][0], method.device)
+    first = dataset.read_tensor(images[0][0], method.device)
     with torch.inference_mode():
         ours(first, torch_generator("profile"))
         restore_by_patches(method, first, times[-1:], torch_generator("profile"))
@@ -112,11 +112,11 @@ def measure(
     restore: Restore, degraded: Path, target: Path, machine: torch.device
 ) -> tuple[float, float, float]:
     """Seconds, PSNR (rgb) and LPIPS of restoring one image, scored as saved, in 8 bits."""
-    x, results = restoring.read_tensor(degraded, machine), []
+    x, results = dataset.read_tensor(degraded, machine), []
     generator = torch_generator("profile", degraded.parent.name, degraded.stem)
     with torch.inference_mode():
         seconds = stopped(lambda: results.append(restore(x, generator)), machine)
-    pixels, wanted = restoring.to_pixels(results[0]), read_image(target)
+    pixels, wanted = dataset.to_pixels(results[0]), read_image(target)
     metrics = {metric.name: metric for metric in metrics_of(["rgb", "lpips-alex"])}
     return seconds, metrics["psnr"](pixels, wanted), metrics["lpips"](pixels, wanted)
 

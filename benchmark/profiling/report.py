@@ -10,16 +10,17 @@ from typing import Any
 
 import torch
 
-from benchmark import datasets, device, training_sets
-from benchmark.atomic import write_text
-from benchmark.config import Config
-from benchmark.errors import UserError
-from benchmark.method import CLEAR
+from benchmark.core import device
+from benchmark.core.atomic import write_text
+from benchmark.core.errors import UserError
+from benchmark.data import cards, training_files
 from benchmark.profiling import memory, networks, published, scoring_speed
 from benchmark.profiling.timing import Sizes, matmul_rate
-from benchmark.registry import ROOT
-from benchmark.run import RunFolder
-from benchmark.training_settings import Training
+from benchmark.results.layout import RunFolder
+from benchmark.spec.method import CLEAR
+from benchmark.spec.registry import ROOT
+from benchmark.spec.run_config import Config
+from benchmark.spec.training_settings import Training
 from methods.networks.denoisers import DENOISERS
 
 Values = Sequence[float]
@@ -55,7 +56,7 @@ def profile(
             reasons.update(dict.fromkeys(keys, str(error)))
 
     def simulation() -> Values:
-        photos = training_sets.training_photos(config.train_on)
+        photos = training_files.training_photos(config.train_on)
         return [networks.simulation_share(photos, training or Training(), machine, sizes)]
 
     def sampler() -> Values:
@@ -90,7 +91,7 @@ def choose_images(config: Config, count: int) -> list[tuple[Path, Path]]:
     """(degraded, target) of `count` of the run's images: all kinds of weather in turn, and as many
     different photos as there are. Clear ones, whose PSNR is infinite, are left out. Raises
     UserError if none has a target."""
-    table = datasets.find_images(config)
+    table = cards.find_images(config)
     table = table[(table["target"] != "") & (table["weather"] != CLEAR)]
     if table.empty:
         raise UserError("The run has no images with ground truth. Add a paired data set to it.")

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmark import columns
-from benchmark.errors import UserError
-from benchmark.images import read_image, to_float
-from benchmark.metrics import LPIPS_WEIGHTS, metrics_of
-from benchmark.metrics.perceptual import lpips_network
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import read_image, to_float
 from benchmark.profiling.timing import stopped
-from benchmark.scoring import score_images
+from benchmark.results import schema
+from benchmark.scoring.metrics import LPIPS_WEIGHTS, metrics_of
+from benchmark.scoring.metrics.perceptual import lpips_network
+from benchmark.scoring.score import score_images
 
 Pair = tuple[Path, Path]  # restored, target
 METRICS = metrics_of(("rgb", "y-matlab", "lpips-alex"))
@@ -39,7 +39,7 @@ def scoring_speed(pairs: Sequence[Pair], repeats: int) -> tuple[float, float]:
 def suite_scores(pairs: Sequence[Pair]) -> np.ndarray:
     """(pairs, METRICS) values by the suite."""
     table = score_images([({"image": i}, *pair) for i, pair in enumerate(pairs)], METRICS)
-    failed = table[table.status != columns.OK]
+    failed = table[table.status != schema.OK]
     if len(failed):
         raise UserError(f"scoring: {failed.reason.iloc[0]}")
     return table.value.to_numpy().reshape(len(pairs), len(METRICS))

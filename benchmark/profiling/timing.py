@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.device import Stopwatch
+from benchmark.core.device import Stopwatch
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.atomic import atomic_folder
-from benchmark.board import ALL, weather_rank
-from benchmark.board_text import HARM
+from benchmark.board.aggregate import ALL, weather_rank
+from benchmark.board.markdown import HARM
+from benchmark.core.atomic import atomic_folder
 from benchmark.report.charts import chart_data
 from benchmark.report.comparisons import comparison_tables
 from benchmark.report.origins import datasets, manifests, submitted

@@ -6,15 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board import ALL
-from benchmark.board_text import DECIMALS, HEADINGS, MISSING
-from benchmark.comparisons import COLUMNS
-from benchmark.comparisons_text import interval_text, number_text, p_text, turned
-from benchmark.errors import UserError
-from benchmark.paired import ALPHA
+from benchmark.board.aggregate import ALL
+from benchmark.board.markdown import DECIMALS, HEADINGS, MISSING
+from benchmark.board.pairs import COLUMNS
+from benchmark.board.pairs_markdown import interval_text, number_text, p_text, turned
+from benchmark.core.errors import UserError
 from benchmark.report.parts import method_page
 from benchmark.report.run_data import Key, RunData
-from benchmark.run_tables import read_table
+from benchmark.results.tables import read_table
+from benchmark.significance.paired_tests import ALPHA
 
 SHOWN = 10  # methods of a data set
 WITH_TARGET = ("rgb/psnr", "lpips-alex/lpips")

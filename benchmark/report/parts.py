@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from benchmark.board import ALL, METRICS
-from benchmark.board_text import (
+from benchmark.board.aggregate import ALL, METRICS
+from benchmark.board.markdown import (
     HEADINGS,
     MISSING,
     count_text,
@@ -18,7 +18,7 @@ from benchmark.board_text import (
     seconds_text,
     value_text,
 )
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.report.run_data import RunData
 
 COSTS = (

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from benchmark.errors import UserError
-from benchmark.images import read_image
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import read_image
 from benchmark.report.parts import link, slug
 from benchmark.report.provenance import Credits
 from benchmark.report.run_data import RunData

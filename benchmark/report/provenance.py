@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 
 CREDITS = "manifest.csv"
 WANTED = ("author", "licence", "source")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board_text import MISSING
-from benchmark.published import DECIMALS, load, of_run
+from benchmark.board.markdown import MISSING
+from benchmark.board.published import DECIMALS, load, of_run
 from benchmark.report.run_data import RunData
 
 

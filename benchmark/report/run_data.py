@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.board import ALL, GROUP, METRICS, leaderboard, per_image, statuses
-from benchmark.board_text import devices, harmful, leaders, marks
-from benchmark.columns import OK
-from benchmark.errors import UserError
-from benchmark.json_files import read_json
-from benchmark.run_tables import (
+from benchmark.board.aggregate import ALL, GROUP, METRICS, leaderboard, per_image, statuses
+from benchmark.board.markdown import devices, harmful, leaders, marks
+from benchmark.core.errors import UserError
+from benchmark.core.json_io import read_json
+from benchmark.results.schema import OK
+from benchmark.results.tables import (
     label,
     read_cost,
     read_images,

@@ -7,7 +7,7 @@ Both depend on nothing but their arguments: the same generator state gives the s
 import cv2
 import numpy as np
 
-from benchmark.errors import UserError, nearest
+from benchmark.core.errors import UserError, nearest
 from benchmark.weather.haze import add_haze
 from benchmark.weather.layers import grey, smooth_field, three
 from benchmark.weather.mix import add_mix

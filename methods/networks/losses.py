@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.metrics.perceptual import LPIPS_WEIGHTS, SMALLEST, lpips_network
+from benchmark.scoring.metrics.perceptual import LPIPS_WEIGHTS, SMALLEST, lpips_network
 
 WINDOW = 11  # side of SSIM's window
 

@@ -20,8 +20,8 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from benchmark.errors import UserError
-from benchmark.registry import ROOT
+from benchmark.core.errors import UserError
+from benchmark.spec.registry import ROOT
 from tests.campaigns.targets import SLOW, TARGETS, Target
 
 FEWER = 10  # times fewer examples of a slow target

@@ -15,12 +15,15 @@ from pathlib import Path
 
 import torch
 
-from benchmark import columns, datasets, device, jobs, registry, training_facts, training_jobs
-from benchmark import config as configuration
-from benchmark.checksum import checksum
-from benchmark.config import Config
-from benchmark.run import RESTORED, RunFolder, write_csv
-from benchmark.run_tables import read_table
+from benchmark.core import device
+from benchmark.core.checksum import checksum
+from benchmark.data import cards
+from benchmark.jobs import restore, train
+from benchmark.results import schema, training_record
+from benchmark.results.layout import RESTORED, RunFolder, write_csv
+from benchmark.results.tables import read_table
+from benchmark.spec import registry, run_config
+from benchmark.spec.run_config import Config
 
 ENTRIES = Path(__file__).with_name("every_method.yaml")
 PUBLISHED = {"checkpoint", "weatherdiff"}  # run with their authors' weights alone
@@ -29,7 +32,7 @@ Outcome = tuple[str, ...]  # status, reason and checksum, of each image or of th
 
 def load(precision: str = "no", compiled: bool = False, only: list[str] | None = None) -> Config:
     """The entries, or `only` some; ValueError if a method has none."""
-    config = configuration.load(ENTRIES)
+    config = run_config.load(ENTRIES)
     missing = {*registry.available()} - PUBLISHED - {config.method_of(m) for m in config.methods}
     if missing:
         raise ValueError(f"{ENTRIES.name} has no entry of {', '.join(sorted(missing))}")
@@ -43,13 +46,13 @@ def run(config: Config, folder: Path) -> dict[str, Outcome]:
     """Train and restore every entry in `folder`; what came out, by the part's name."""
     there, outcomes = RunFolder(folder), {}
     folder.mkdir()
-    write_csv(datasets.find_images(config), there.images)
+    write_csv(cards.find_images(config), there.images)
     for label in config.methods:
         if registry.learns(config.method_of(label)):
-            training_jobs.train(config, there, label, 0)
+            train.train(config, there, label, 0)
             outcomes[f"train {label}"] = _trained(there.training(label, 0))
         for variant in config.variants_of(label):
-            jobs.restore(config, there, label, variant, 0, "photos")
+            restore.restore(config, there, label, variant, 0, "photos")
             table = read_table(there.restored(label, variant, 0, "photos"), RESTORED, "")
             rows = table[["status", "reason", "sha256"]].to_numpy()
             outcomes[f"restore {label} {variant}"] = tuple(map(str, rows.ravel()))
@@ -57,14 +60,14 @@ def run(config: Config, folder: Path) -> dict[str, Outcome]:
 
 
 def _trained(folder: Path) -> Outcome:
-    facts, weights = training_facts.read(folder, ""), folder / "weights.safetensors"
+    facts, weights = training_record.read(folder, ""), folder / "weights.safetensors"
     whole = checksum(weights) if weights.exists() else ""
     return facts["status"], facts.get("reason", ""), whole
 
 
 def wrong(first: dict[str, Outcome], second: dict[str, Outcome]) -> list[str]:
     """One line for each part that failed or did not come out the same."""
-    good = {columns.OK, columns.SKIPPED}
+    good = {schema.OK, schema.SKIPPED}
     lines = [
         f"{part}: {' '.join(outcome)}"
         for part, outcome in first.items()

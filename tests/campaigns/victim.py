@@ -97,7 +97,11 @@ def main() -> None:
     import matplotlib.figure
     import seaborn
 
-    from benchmark import figures, jobs, leaks, report, scoring  # noqa: F401
+    from benchmark import report
+    from benchmark.data import leakage
+    from benchmark.jobs import restore
+    from benchmark.report.figures import draw
+    from benchmark.scoring import score  # noqa: F401
 
     del matplotlib, seaborn
     for line in sys.stdin:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load
 
-from benchmark.atomic import PARTIAL
-from benchmark.images import read_image
+from benchmark.core.atomic import PARTIAL
+from benchmark.core.image_io import read_image
 
 # What a clock or a memory meter says differs from run to run.
 MEASURED = ("seconds", "training_seconds", "peak_memory_bytes", "finished", "device")

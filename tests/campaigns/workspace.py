@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from benchmark.registry import ROOT
+from benchmark.spec.registry import ROOT
 
 NAME = "tiny"
 CONFIG = f"config/{NAME}.yaml"

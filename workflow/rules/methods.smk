@@ -3,7 +3,7 @@
 rule train:
     input:
         taught,
-        registry.sources("benchmark.training"),
+        registry.sources("benchmark.training.loop"),
         lambda w: registry.sources(f"methods.{method_of(w)}"),
         FOLDER.path / "pulled.txt",
         ancient(FOLDER.images),
@@ -33,7 +33,7 @@ rule train:
 # All cores, because its times are measured: nothing may run beside it.
 rule restore:
     input:
-        registry.sources("benchmark.restoring"),
+        registry.sources("benchmark.restoring.dataset"),
         lambda w: registry.sources(f"methods.{method_of(w)}"),
         trained,
         FOLDER.images,
@@ -59,7 +59,7 @@ rule restore:
 
 rule score:
     input:
-        registry.sources("benchmark.scoring"),
+        registry.sources("benchmark.scoring.score"),
         restored,
     output:
         FOLDER.scores("{method}", "{seed}", "{dataset}"),

@@ -3,8 +3,8 @@ rule collect:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
         [FOLDER.restored(*unit) for unit in units(RUN)],
         sorted(FOLDER.path.glob("submissions/*/*")),
-        registry.sources("benchmark.run"),
-        registry.sources("benchmark.submissions"),
+        registry.sources("benchmark.results.layout"),
+        registry.sources("benchmark.exchange.submissions"),
     output:
         FOLDER.path / "scores.csv",
         FOLDER.path / "cost.csv",
@@ -37,8 +37,8 @@ rule leaderboard:
         TABLES,
         FOLDER.path / "manifest.json",
         "config/published.yaml",
-        registry.sources("benchmark.leaderboard"),
-        registry.sources("benchmark.comparisons"),
+        registry.sources("benchmark.board.write"),
+        registry.sources("benchmark.board.pairs"),
     output:
         report(
             FOLDER.path / "leaderboard.csv",
@@ -64,7 +64,7 @@ rule leaderboard:
 rule figures:
     input:
         TABLES,
-        registry.sources("benchmark.figures"),
+        registry.sources("benchmark.report.figures.draw"),
     output:
         report(
             directory(FOLDER.path / "figures"),

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from benchmark import datasets
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.data import cards
 from tests.campaigns import mutations
 
 # What every card of a data set says.
@@ -69,8 +69,8 @@ def kept_if_refused(folder: Path) -> Iterator[None]:
 @contextmanager
 def cards_in(folder: Path) -> Iterator[None]:
     """Data set cards are read from `folder`."""
-    datasets.CARDS, before = folder, datasets.CARDS
+    cards.CARDS, before = folder, cards.CARDS
     try:
         yield
     finally:
-        datasets.CARDS = before
+        cards.CARDS = before

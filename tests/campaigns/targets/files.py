@@ -14,11 +14,14 @@ from random import Random
 import torch
 import yaml
 
-from benchmark import checkpoints, examine, fetch, training, training_facts, weights
-from benchmark.metrics import no_reference, perceptual
-from benchmark.registry import ROOT, load
-from benchmark.training_settings import Training
-from benchmark.unpack import unpack
+from benchmark.core import foreign_checkpoints, weights
+from benchmark.data import fetch, file_index
+from benchmark.data.unpack import unpack
+from benchmark.results import training_record
+from benchmark.scoring.metrics import no_reference, perceptual
+from benchmark.spec.registry import ROOT, load
+from benchmark.spec.training_settings import Training
+from benchmark.training import loop
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import CARD, cards_in, contents, write, wrong_json, wrong_yaml
 from tests.campaigns.targets.images import pictures
@@ -56,7 +59,7 @@ def weight_file(folder: Path, random: Random):
     yield path.name
     network = _method().build()
     weights.load(network, path)
-    facts = training_facts.check(weights.exported_facts(path), f"{path}: training")
+    facts = training_record.check(weights.exported_facts(path), f"{path}: training")
     assert facts["status"] and facts.get("reason", "") is not None
 
 
@@ -67,7 +70,7 @@ def torch_checkpoint(folder: Path, random: Random):
     torch.save(content, buffer, _use_new_zipfile_serialization=not legacy)
     path = write(folder / "weights.pth", mutations.of_bytes(buffer.getvalue(), random))
     yield path.name
-    checkpoints.read(path)
+    foreign_checkpoints.read(path)
 
 
 def training_checkpoint(folder: Path, random: Random):
@@ -87,7 +90,7 @@ def training_checkpoint(folder: Path, random: Random):
         kept = kept if random.random() < 0.9 else {}
         torch.save(mutations.of_tree(content, random) | kept, path)
     yield path.name
-    facts = training.train(_method(), [photo], settings, 0, path.parent)
+    facts = loop.train(_method(), [photo], settings, 0, path.parent)
     assert facts["steps"] == settings.steps
 
 
@@ -103,7 +106,7 @@ def _interrupted(photo: Path, settings: Training, folder: Path) -> None:
 
     method.loss = stopping
     try:
-        training.train(method, [photo], settings, 0, folder)
+        loop.train(method, [photo], settings, 0, folder)
     except InterruptedError:
         return
 
@@ -200,18 +203,18 @@ def cache_of_files(folder: Path, random: Random):
     """The cache of what is known of files: if it is damaged, they are read anew."""
     path, good = folder / "files.sqlite", folder / "good.sqlite"
     files = [ROOT / "data.dvc", ROOT / "LICENSE", ROOT / "README.md"]
-    examine.CACHE, before = path, examine.CACHE
+    file_index.CACHE, before = path, file_index.CACHE
     try:
         if not good.exists():
-            examine.examine(files)
+            file_index.examine(files)
             shutil.copy(path, good)
         for leftover in folder.glob("files.sqlite*"):
             leftover.unlink()
         write(path, mutations.of_bytes(good.read_bytes(), random))
         yield path.name
-        assert examine.examine(files).keys() == set(files)
+        assert file_index.examine(files).keys() == set(files)
     finally:
-        examine.CACHE = before
+        file_index.CACHE = before
 
 
 TARGETS = {

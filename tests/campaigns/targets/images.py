@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmark import images, make_data, make_pairs, photos
-from benchmark.errors import UserError
-from benchmark.method import Settings
-from benchmark.photo_files import megapixels
-from benchmark.registry import load
+from benchmark.core import image_io
+from benchmark.core.errors import UserError
+from benchmark.data import make_bundle, make_pairs
+from benchmark.restoring import photos
+from benchmark.restoring.photo_io import megapixels
+from benchmark.spec.method import Settings
+from benchmark.spec.registry import load
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import kept_if_refused, write, wrong_json
 
@@ -51,7 +53,7 @@ def _phone_pictures() -> list[tuple[str, bytes]]:
     image = Image.fromarray(np.full((24, 20, 3), 99, np.uint8))
     exif = _turned()
     exif[0x010F], exif[0x8769], exif[0x8825] = "Maker", {0x9003: "2026:01:01 00:00:00"}, {1: "N"}
-    profile = images.ImageCms.ImageCmsProfile(images.ImageCms.createProfile("XYZ")).tobytes()
+    profile = image_io.ImageCms.ImageCmsProfile(image_io.ImageCms.createProfile("XYZ")).tobytes()
     made = []
     for suffix, kind in (("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"), ("tif", "TIFF"),
                          ("avif", "AVIF")):  # fmt: skip
@@ -64,7 +66,7 @@ def _phone_pictures() -> list[tuple[str, bytes]]:
 
 def _turned() -> Image.Exif:
     exif = Image.Exif()
-    exif[images.EXIF_ORIENTATION] = 6
+    exif[image_io.EXIF_ORIENTATION] = 6
     return exif
 
 
@@ -72,7 +74,7 @@ def image_file(folder: Path, random: Random):
     suffix, data = random.choice(pictures())
     path = write(folder / f"image.{suffix}", mutations.of_bytes(data, random))
     yield path.name
-    pixels = images.read_image(path)
+    pixels = image_io.read_image(path)
     assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
 
 
@@ -119,7 +121,7 @@ def photographs(folder: Path, random: Random):
         write(source / spoiled, mutations.of_bytes((source / spoiled).read_bytes(), random))
     yield spoiled, "manifest.csv"
     with kept_if_refused(out):
-        make_data.make_data(source, out, overwrite=True, held_out={})
+        make_bundle.make_data(source, out, overwrite=True, held_out={})
 
 
 def pairs_manifest(folder: Path, random: Random):
@@ -129,7 +131,7 @@ def pairs_manifest(folder: Path, random: Random):
         source = folder / "source"
         write(source / "a.png", pictures()[0][1])
         write(source / "manifest.csv", "file,licence,author,source\na.png,CC0,A,x\n")
-        make_data.make_data(source, data, held_out={"val": ["a"]})
+        make_bundle.make_data(source, data, held_out={"val": ["a"]})
         shutil.copy(data / "manifest.json", folder / "good.json")
     manifest = json.loads((folder / "good.json").read_text(encoding="utf-8"))
     # Two pairs are enough to be looked at.

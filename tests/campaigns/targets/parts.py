@@ -7,12 +7,15 @@ from random import Random
 import pandas as pd
 from PIL import Image
 
-from benchmark import config as configuration
-from benchmark import datasets, jobs, plan, plan_text, submissions, training_jobs
-from benchmark.errors import UserError
-from benchmark.leaderboard import write_leaderboard
-from benchmark.run import RunFolder, collect, score_units, units
-from benchmark.submit import Submission, submit
+from benchmark.board.write import write_leaderboard
+from benchmark.core.errors import UserError
+from benchmark.data import cards
+from benchmark.exchange import submissions
+from benchmark.exchange.submit import Submission, submit
+from benchmark.jobs import restore, train
+from benchmark.planning import plan, text
+from benchmark.results.layout import RunFolder, collect, score_units, units
+from benchmark.spec import run_config
 from tests.campaigns import mutations, workspace
 from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
 from tests.synthetic_run import card, make_run
@@ -20,18 +23,18 @@ from tests.synthetic_run import card, make_run
 TABLES = ("method.json", "scores.csv", "restored.csv", "images.csv")
 
 
-def _tiny(folder: Path) -> tuple[configuration.Config, RunFolder]:
+def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
     """A run of one image whose every job is done: configuration and folder."""
     path = write(folder / "tiny.yaml", workspace.TEXT.replace("limit: 2", "limit: 1"))
-    config, run = configuration.load(path), RunFolder(folder / "results" / "tiny")
+    config, run = run_config.load(path), RunFolder(folder / "results" / "tiny")
     if not run.images.exists():
         run.path.mkdir(parents=True)
-        datasets.find_images(config).to_csv(run.images, index=False)
-        training_jobs.train(config, run, "unet", 0)
+        cards.find_images(config).to_csv(run.images, index=False)
+        train.train(config, run, "unet", 0)
         for unit in units(config):
-            jobs.restore(config, run, *unit)
+            restore.restore(config, run, *unit)
         for unit in score_units(config):
-            jobs.score(config, run, *unit)
+            restore.score(config, run, *unit)
         collect(config, run)
     return config, run
 
@@ -48,11 +51,11 @@ def parts_of_run(folder: Path, random: Random):
     try:
         yield chosen.name, "images.csv", "photos.csv"
         if chosen in (training, run.images):
-            jobs.restore(config, run, "unet", "default", 0, "photos")
+            restore.restore(config, run, "unet", "default", 0, "photos")
         if chosen == training:
-            training_jobs.export_weights(config, run, folder / "weights")
+            train.export_weights(config, run, folder / "weights")
         for unit in score_units(config):
-            jobs.score(config, run, *unit) if "scores" not in chosen.parts else None
+            restore.score(config, run, *unit) if "scores" not in chosen.parts else None
         collect(config, run)
     finally:
         for path, data in good.items():
@@ -69,7 +72,7 @@ def earlier_costs(folder: Path, random: Random):
     try:
         yield chosen.name
         made = plan.plan(config, None, run)
-        plan_text.as_text(made, False), plan_text.comparison(made, run)
+        text.as_text(made, False), text.comparison(made, run)
     finally:
         write(chosen, good)
 
@@ -94,7 +97,7 @@ def submission_tables(folder: Path, random: Random):
     path = run / "submissions" / "theirs" / random.choice(TABLES)
     write(path, wrong_text(path.name, path.read_text(encoding="utf-8"), random))
     yield path.name, "theirs", "scores.csv has no rows"
-    config = configuration.Config(name="x", datasets={"test-set": {}}, train_on="photos",
+    config = run_config.Config(name="x", datasets={"test-set": {}}, train_on="photos",
                                   methods={}, discover=False)  # fmt: skip
     with kept_if_refused(run):
         collect(config, RunFolder(run), submissions.read(run, set()))

@@ -3,15 +3,15 @@
 from pathlib import Path
 from random import Random
 
-from benchmark import choose
-from benchmark.compare_runs import compare
-from benchmark.compare_text import to_markdown
-from benchmark.comparisons import write_comparisons
-from benchmark.figures import draw_figures
-from benchmark.leaderboard import print_leaderboard, read_leaderboard, write_leaderboard
-from benchmark.merge import merge_runs
+from benchmark.board import recommend
+from benchmark.board.pairs import write_comparisons
+from benchmark.board.write import print_leaderboard, read_leaderboard, write_leaderboard
+from benchmark.exchange.merge import merge_runs
+from benchmark.exchange.run_diff import compare
+from benchmark.exchange.run_diff_markdown import to_markdown
 from benchmark.report import build_report
-from benchmark.run_tables import read_methods
+from benchmark.report.figures.draw import draw_figures
+from benchmark.results.tables import read_methods
 from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
 from tests.synthetic_run import card, make_run
 
@@ -79,9 +79,9 @@ def best_method(folder: Path, random: Random):
     name = spoil(run, ("leaderboard.csv",), random)
     yield name, "leaderboard", "methods.json"
     print_leaderboard(run)
-    found = choose.ranked(read_leaderboard(run), [{"sees_target": False} | c
+    found = recommend.ranked(read_leaderboard(run), [{"sees_target": False} | c
                                                   for c in read_methods(run)])  # fmt: skip
-    choose.choose(found, 1.0, random.choice((None, 1.0, 100.0)), lambda label: None)
+    recommend.choose(found, 1.0, random.choice((None, 1.0, 100.0)), lambda label: None)
 
 
 def comparisons(folder: Path, random: Random):

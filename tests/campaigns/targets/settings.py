@@ -8,11 +8,13 @@ from random import Random
 
 import yaml
 
-from benchmark import config as configuration
-from benchmark import datasets, published, pull, training_sets
-from benchmark.leaderboard import read_leaderboard
-from benchmark.registry import ROOT
-from benchmark.run_tables import read_methods
+from benchmark.board import published
+from benchmark.board.write import read_leaderboard
+from benchmark.data import cards as datasets
+from benchmark.data import pull, training_files
+from benchmark.results.tables import read_methods
+from benchmark.spec import run_config
+from benchmark.spec.registry import ROOT
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import CARD, cards_in, write, wrong_json, wrong_yaml
 from tests.campaigns.targets.images import pictures
@@ -40,8 +42,8 @@ def config_file(folder: Path, random: Random):
     tree = _tree(ROOT / "config" / f"{random.choice(CONFIGS)}.yaml")
     path = write(folder / "run.yaml", wrong_yaml(tree, random))
     yield path.name
-    config = configuration.load(path)
-    configuration.check_methods(config, str(path))
+    config = run_config.load(path)
+    run_config.check_methods(config, str(path))
     for label in config.methods:
         config.training_of(label), config.weathers_of(label), config.seeds_of(label)
         [config.weights_of(label, seed) for seed in config.seeds_of(label)]
@@ -55,10 +57,10 @@ def dataset_card(folder: Path, random: Random):
         yield path.name, "'mine'", "'manifest'"
         found = datasets.load_card("mine")
         split = next(iter(found.splits), "test")
-        training_sets.training_photos("mine") if found.train else None
+        training_files.training_photos("mine") if found.train else None
         run = {"name": "x", "train_on": "mine", "methods": {}, "discover": False,
                "datasets": {"mine": {"split": split, "limit": 1}}}  # fmt: skip
-        datasets.find_images(configuration.Config(**run))
+        datasets.find_images(run_config.Config(**run))
 
 
 def dataset_manifest(folder: Path, random: Random):
@@ -73,7 +75,7 @@ def dataset_manifest(folder: Path, random: Random):
         yield path.name, "'mine'"
         datasets.verify("mine")
         run = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {"mine": {}}}
-        datasets.find_images(configuration.Config(**run))
+        datasets.find_images(run_config.Config(**run))
 
 
 def published_numbers(folder: Path, random: Random):

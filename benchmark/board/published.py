@@ -1,0 +1,230 @@
+"""Published numbers beside what a run measured on the same images under the same protocol."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.board.aggregate import ALL
+from benchmark.core.errors import UserError, nearest
+from benchmark.core.json_io import read_json
+from benchmark.results.tables import Cards, label
+from benchmark.scoring.metrics import METRICS, PROTOCOLS
+from benchmark.spec.method import Settings
+from benchmark.spec.registry import ROOT
+from benchmark.spec.run_config import parse, read_yaml
+
+FILE = ROOT / "config" / "published.yaml"
+DECIMALS = {"psnr": 2, "ssim": 4, "lpips": 4}
+COLUMNS = (
+    "dataset",
+    "split",
+    "protocol",
+    "metric",
+    "method",
+    "published",
+    "sources",
+    "entry",
+    "measured",
+    "difference",
+    "reason",
+)
+
+
+class Row(Settings):
+    """A method's numbers as printed by `sources`; `entry`: the method of ours that is the same."""
+
+    method: str
+    entry: str | None = None
+    sources: tuple[str, ...]
+    psnr: float | None = None
+    ssim: float | None = None
+    lpips: float | None = None
+
+
+class Table(Settings):
+    """Numbers on one split of one data set under one protocol."""
+
+    dataset: str
+    split: str
+    protocol: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a run's data set is: a card's split, or only some of its images."""
+
+    card: str
+    split: str
+    whole: bool = True
+
+
+class Published(Settings):
+    """The file: what its sources are called, and its tables."""
+
+    sources: dict[str, str]
+    tables: tuple[Table, ...]
+
+
+def load(path: Path = FILE) -> Published:
+    """The published numbers; UserError naming the key at fault."""
+    published = parse(Published, read_yaml(path), str(path))
+    known = {metric.key for metric in METRICS}
+    for table in published.tables:
+        where = f"{path}: {table.dataset} {table.split}"
+        if table.protocol not in PROTOCOLS:
+            raise UserError(
+                f"{where}: no protocol '{table.protocol}'.{nearest(table.protocol, PROTOCOLS)}"
+            )
+        for row in table.rows:
+            for source in row.sources:
+                if source not in published.sources:
+                    raise UserError(
+                        f"{where}: {row.method}: no source '{source}'."
+                        f"{nearest(source, published.sources)}"
+                    )
+            printed = _numbers(row)
+            if not printed:
+                raise UserError(f"{where}: {row.method} has no number.")
+            for name in printed:
+                if f"{table.protocol}/{name}" not in known:
+                    raise UserError(f"{where}: protocol '{table.protocol}' has no metric '{name}'.")
+    return published
+
+
+def beside(
+    published: Published, board: pd.DataFrame, sets: dict[str, Part], methods: Cards
+) -> pd.DataFrame:
+    """Published and measured numbers, a row each published one; columns `COLUMNS`.
+
+    board: a run's leaderboard. sets: what each of its data sets is; only published numbers on one
+    of these are returned. methods: its cards. `measured` is NaN, with the reason, where the run
+    has no such method, not this metric of all images, or only a part of the set. A method of
+    several variants or entries has a row for each.
+    """
+    rows = []
+    for table in published.tables:
+        for name, part in sets.items():
+            if (part.card, part.split) == (table.dataset, table.split):
+                own = board[(board["dataset"] == name) & (board["weather"] == ALL)]
+                for row in table.rows:
+                    rows += _rows(table, row, part, own, methods)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _numbers(row: Row) -> dict[str, float]:
+    values = {name: getattr(row, name) for name in DECIMALS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _rows(
+    table: Table, row: Row, part: Part, board: pd.DataFrame, methods: Cards
+) -> list[dict[str, Any]]:
+    """The rows of one published line beside one data set's part of a leaderboard."""
+    cards = [c for c in methods if row.entry and c.get("file") == f"methods/{row.entry}.py"]
+    found = []
+    for name, printed in _numbers(row).items():
+        for card in cards or [None]:
+            value, reason = math.nan, "not in the run"
+            if card is not None:
+                own = (board["method"] == card["method"]) & (board["variant"] == card["variant"])
+                value, reason = _measured(board[own], f"{table.protocol}/{name}", part)
+            found.append({
+                "dataset": table.dataset,
+                "split": table.split,
+                "protocol": table.protocol,
+                "metric": name,
+                "method": row.method,
+                "published": printed,
+                "sources": " ".join(row.sources),
+                "entry": "" if card is None else label(card),
+                "measured": value,
+                "difference": value - printed,
+                "reason": reason,
+            })  # fmt: skip
+    return found
+
+
+def _measured(line: pd.DataFrame, metric: str, part: Part) -> tuple[float, str]:
+    """A value of the leaderboard, or NaN and why there is none."""
+    if not part.whole:
+        return math.nan, "the run has only a part of the images"
+    value = float(line[metric].iloc[0]) if len(line) else math.nan
+    return value, f"the run has no {metric} of all images" if math.isnan(value) else ""
+
+
+def to_markdown(table: pd.DataFrame, published: Published) -> str:
+    """The table of `beside` as Markdown, with its sources; empty if it has no row."""
+    if table.empty:
+        return ""
+    parts = [
+        "## Published and measured",
+        "",
+        "Printed numbers beside this run's, on the same images; `protocol` is ours that comes "
+        "nearest to how the number was taken (docs/protocols.md). Sources that disagree are listed "
+        "apart.",
+        "",
+    ]
+    for (dataset, split, protocol), rows in table.groupby(
+        ["dataset", "split", "protocol"], sort=False
+    ):
+        parts += [f"### {dataset} {split}: {protocol}", ""]
+        parts += ["| method | metric | published | measured | difference | sources |"]
+        parts += ["|---|---|---:|---:|---:|---|"]
+        for row in rows.itertuples():
+            digits = DECIMALS[row.metric]
+            measured, difference = f"– ({row.reason})", "–"
+            if not row.reason:
+                measured = f"{row.measured:.{digits}f} ({row.entry})"
+                difference = f"{row.difference:+.{digits}f}"
+            cells = (row.method, row.metric.upper(), f"{row.published:.{digits}f}", measured,
+                     difference, row.sources)  # fmt: skip
+            parts.append("| " + " | ".join(cells) + " |")
+        parts.append("")
+    used = {source for sources in table["sources"] for source in sources.split()}
+    parts += [f"- {key}: {text}" for key, text in published.sources.items() if key in used]
+    return "\n".join(parts) + "\n"
+
+
+def of_run(run_dir: Path, board: pd.DataFrame, methods: Cards) -> tuple[pd.DataFrame, str]:
+    """The table of a run, and as Markdown; both empty if nothing is published on its data sets.
+
+    Its `manifest.json` says what its data sets are; a run without one has no table. Raises
+    UserError if that is malformed.
+    """
+    file = run_dir / "manifest.json"
+    published = load()
+    try:
+        sets = parts_of(read_json(file)) if file.is_file() else {}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} does not say what the run's data sets are ({error!r}); collect the run again."
+        ) from error
+    table = beside(published, board, sets, methods)
+    return table, to_markdown(table, published)
+
+
+def parts_of(manifest: dict[str, Any]) -> dict[str, Part]:
+    """What each data set of a run is, from what its manifest says of the settings.
+
+    A merged run has those of the runs that it was merged from.
+    """
+    merged = [parts_of(part) for part in manifest.get("merged", ())]
+    return {
+        **{name: part for parts in merged for name, part in parts.items()},
+        **_own_parts(manifest),
+    }
+
+
+def _own_parts(manifest: dict[str, Any]) -> dict[str, Part]:
+    return {
+        name: Part(
+            choice.get("card") or name,
+            choice["split"],
+            whole=choice.get("limit") is None and choice.get("weathers") is None,
+        )
+        for name, choice in manifest.get("config", {}).get("datasets", {}).items()
+    }

@@ -1,0 +1,142 @@
+"""What there is to use: the cards of methods, data sets and metrics, as data and as tables."""
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmark.core.errors import UserError
+from benchmark.data import cards as datasets
+from benchmark.scoring.metrics import METRICS
+from benchmark.spec import registry
+
+Cards = list[dict[str, Any]]
+
+
+def methods() -> Cards:
+    """Every method of `methods/`: name, whether it is trained, its card, parameters and settings.
+
+    A file that cannot be loaded has an `error` in place of a card: the others are listed.
+    """
+    cards = []
+    for name in registry.available():
+        try:
+            kind = registry.load(name)
+        except UserError as error:
+            cards.append({"name": name, "error": str(error)})
+            continue
+        except Exception as error:
+            cards.append({"name": name, "error": f"{type(error).__name__}: {error}"})
+            continue
+        card = {
+            "name": name,
+            "learns": registry.learns(name),
+            **kind.card.model_dump(mode="json"),
+            "sees_target": kind.sees_target,
+            "parameters": sorted(kind.Parameters.model_fields),
+            "settings": sorted(kind.Variant.model_fields),
+        }
+        cards.append(card)
+    return cards
+
+
+def data_sets() -> Cards:
+    """Every card of `config/datasets/`, with its name and whether its folder is there."""
+    cards = []
+    for name in sorted(path.stem for path in datasets.CARDS.glob("*.yaml")):
+        try:
+            card = datasets.load_card(name)
+        except UserError as error:
+            cards.append({"name": name, "error": str(error)})
+            continue
+        here = card.folder.is_dir()
+        cards.append({"name": name, "here": here, **card.model_dump(mode="json")})
+    return cards
+
+
+def metrics() -> Cards:
+    """Every metric of every protocol."""
+    cards = []
+    for metric in METRICS:
+        protocol = metric.protocol
+        card = {
+            "name": metric.key,
+            "protocol": protocol.name,
+            "description": metric.description,
+            "better": metric.direction,
+            "unit": metric.unit,
+            "needs_target": metric.needs_target,
+            "reference": metric.reference,
+            "protocol_description": protocol.description,
+            "agrees_with": protocol.agrees_with,
+        }
+        cards.append(card)
+    return cards
+
+
+LISTS: dict[str, Callable[[], Cards]] = {
+    "methods": methods,
+    "datasets": data_sets,
+    "metrics": metrics,
+}
+# Of each list: the columns of its table, a heading and the text of a card's cell.
+COLUMNS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
+    "methods": {
+        "method": lambda card: card["name"],
+        "supervision": lambda card: card["supervision"],
+        "trained": lambda card: "yes" if card["learns"] else "no",
+        "weather": lambda card: _weathers(card["weathers"]),
+        "title": lambda card: card["title"] + (" †" if card["control"] else ""),
+    },
+    "datasets": {
+        "data set": lambda card: card["name"],
+        "here": lambda card: "yes" if card["here"] else "no",
+        "weather": lambda card: _weathers(card["weathers"]),
+        "splits": lambda card: ", ".join(_split(card, name) for name in card["splits"]),
+        "title": lambda card: card["title"],
+    },
+    "metrics": {
+        "metric": lambda card: card["name"],
+        "better": lambda card: "↑" if card["better"] == "higher" else "↓",
+        "unit": lambda card: card["unit"],
+        "target": lambda card: "needed" if card["needs_target"] else "none",
+        "what it is": lambda card: card["description"],
+    },
+}
+NOTES = {
+    "methods": "† a control: it takes no place on the leaderboard.",
+    "datasets": "Sets that are not here: put them where the 'path' of config/datasets/NAME.yaml "
+    "says.",
+    "metrics": "A metric's name is PROTOCOL/METRIC; the protocol says how the images are compared.",
+}
+
+
+def print_table(what: str, cards: Cards) -> None:
+    """Print one of `LISTS` to the terminal; cards at fault come last, with what is wrong."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, heading in enumerate(COLUMNS[what]):
+        # The names are to be copied: the other columns give way.
+        table.add_column(heading, no_wrap=number == 0)
+    for card in cards:
+        if "error" not in card:
+            table.add_row(*(Text(cell(card)) for cell in COLUMNS[what].values()))
+    console.print(table)
+    console.print(Text(f"{NOTES[what]} The whole cards: --json."))
+    for card in cards:
+        if "error" in card:
+            console.print(Text(f"{card['name']} is at fault: {card['error']}"))
+
+
+def _weathers(names: list[str]) -> str:
+    from benchmark.spec.method import ALL_WEATHERS
+
+    return "all" if set(ALL_WEATHERS) <= set(names) else ", ".join(names)
+
+
+def _split(card: dict[str, Any], name: str) -> str:
+    count = card["pairs"].get(name)
+    return name if count is None else f"{name} ({count})"

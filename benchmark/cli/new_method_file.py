@@ -1,0 +1,45 @@
+"""Starts a new method: a file in `methods/` that runs, and is tested, before a line is changed."""
+
+import keyword
+import re
+from pathlib import Path
+
+from benchmark.core.atomic import write_text
+from benchmark.core.errors import UserError
+from benchmark.spec import registry
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_method(name: str, learned: bool) -> Path:
+    """Write `methods/NAME.py` from a template, one with a network if `learned`; returns the path.
+
+    Raises UserError if the name cannot be a module's or is taken, by a method or a folder.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(
+            f"'{name}' cannot name a method: use small letters, digits and underscores, a letter "
+            "first, and no word of Python's own."
+        )
+    path = registry.FOLDER / f"{name}.py"
+    if path.exists() or (registry.FOLDER / name).exists():
+        raise UserError(f"methods/ has a '{name}' already: choose another name, or edit it.")
+    write_text(path, method_source(name, learned))
+    return path
+
+
+def method_source(name: str, learned: bool) -> str:
+    """The source of a method called `name`, which is valid."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    words = [word for word in name.split("_") if word]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  (it is Python, not HTML)
+    )
+    template = environment.get_template(f"{'learned_' if learned else ''}method.py.jinja")
+    return template.render(
+        title=" ".join(words).capitalize(), class_name="".join(map(str.capitalize, words))
+    )

@@ -1,0 +1,88 @@
+"""Weights in safetensors files: written atomically, read strictly."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import nn
+
+from benchmark.core.atomic import atomic_path
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.json_io import loads
+
+
+def save(network: nn.Module, path: Path) -> None:
+    """Write a network's parameters and buffers, float32, contiguous."""
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(to_bytes(state))
+
+
+def export(path: Path, out: Path, facts: dict[str, Any]) -> None:
+    """Write a copy of a weight file in half precision, with JSON-able facts of its training.
+
+    Raises WeightsMissing or UserError as `load`.
+    """
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in _read(path).items()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(to_bytes(halves, {"training": json.dumps(facts)}))
+
+
+def exported_facts(path: Path) -> Any:
+    """What `export` wrote of the training, unchecked: see `training_facts.check`.
+
+    Raises as `load`, and UserError if nothing is there.
+    """
+    _read(path)
+    with safe_open(path, "pt") as file:
+        facts = (file.metadata() or {}).get("training")
+    if facts is None:
+        raise UserError(f"{path} does not say how it was trained: make it by 'export-weights'.")
+    try:
+        return loads(facts)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: what it says of its training is damaged ({error}). Make it anew."
+        ) from error
+
+
+def load(network: nn.Module, path: Path) -> None:
+    """Load a file into a network, every name and shape of which must fit.
+
+    Half-precision files are widened. Raises WeightsMissing if there is no file, UserError if it is
+    not safetensors or is of another model.
+    """
+    state = _read(path)
+    wanted = network.state_dict()
+    faults = [f"lacks {k}" for k in wanted.keys() - state.keys()]
+    faults += [f"has {k}, which the model lacks" for k in state.keys() - wanted.keys()]
+    faults += [
+        f"has {k} of shape {tuple(state[k].shape)}, the model {tuple(wanted[k].shape)}"
+        for k in wanted.keys() & state.keys()
+        if wanted[k].shape != state[k].shape
+    ]
+    if faults:
+        shown = "; ".join(sorted(faults)[:3])
+        raise UserError(
+            f"{path} is of another model than {type(network).__name__} with these parameters: "
+            f"it {shown}{' …' if len(faults) > 3 else ''} ({len(faults)} in all)."
+        )
+    network.load_state_dict(
+        {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
+    )
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    if not path.exists():
+        raise WeightsMissing(f"{path} is missing: train the method, or 'dvc pull' its weights.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} is not a whole safetensors file ({error}). Make it anew."
+        ) from error

@@ -1,0 +1,84 @@
+"""What may be wrong with a data set: each check says all that it finds, grouped by kind."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import is_utf8
+from benchmark.data.file_index import Facts
+from benchmark.spec.registry import ROOT
+
+SHOWN_FAULTS = 20
+Pair = tuple[str, Path, Path | None]  # photo, input, target
+Faults = dict[str, list[str]]  # by kind
+
+
+def what_lacks(split: str, found: dict[str, list[Pair]], expected: int | None) -> Faults:
+    """Another number of images than `expected`, if any were found; names that come twice or are
+    not UTF-8, which no table can hold."""
+    twice, undecodable = [], []
+    for weather, pairs in found.items():
+        stems = Counter(source.stem for _, source, _ in pairs)
+        twice += [f"{n} {weather} images are called '{s}'" for s, n in stems.items() if n > 1]
+        names = [path.name for _, path, _ in pairs]
+        undecodable += [f"the name of {n!r} is not valid UTF-8" for n in names if not is_utf8(n)]
+    count = sum(map(len, found.values()))
+    number = []
+    if count and expected not in (None, count):
+        number.append(f"{count} of the {expected} images of split '{split}' are there")
+    return {"of another number": number, "of one name": twice, "not UTF-8": undecodable}
+
+
+def what_differs(pairs: Iterable[Pair], facts: dict[Path, Facts]) -> Faults:
+    """Targets that are missing, files that are no images, and pairs of different sizes."""
+    missing, sizes = set(), []
+    for _, source, target in pairs:
+        if target is None:
+            continue
+        if target not in facts:
+            missing.add(target)
+            continue
+        one, other = facts[source], facts[target]
+        if one.fault or other.fault or (one.height, one.width) == (other.height, other.width):
+            continue
+        sizes.append(
+            f"{shown(source)} has {one.width}×{one.height} pixels, its target "
+            f"{other.width}×{other.height}"
+        )
+    return {
+        "missing": [f"{shown(path)} is missing" for path in sorted(missing)],
+        "unreadable": [fact.fault for fact in facts.values() if fact.fault],
+        "of different sizes": sizes,
+    }
+
+
+def content_of(folder: Path, facts: dict[Path, Facts]) -> str:
+    """SHA-256 over the sorted lines 'CHECKSUM  PATH' of files; paths are those below `folder`."""
+    lines = sorted(
+        f"{fact.sha256}  {path.relative_to(folder).as_posix()}\n" for path, fact in facts.items()
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def refuse(name: str, faults: Faults) -> None:
+    """Raise UserError if there are faults: how many, and the first SHOWN_FAULTS of each kind."""
+    count = sum(map(len, faults.values()))
+    if not count:
+        return
+    lines = [f"Data set '{name}' is not as its card says ({count} faults):"]
+    for kind, listed in faults.items():
+        lines += [f"  {fault}" for fault in listed[:SHOWN_FAULTS]]
+        if len(listed) > SHOWN_FAULTS:
+            lines.append(f"  and {len(listed) - SHOWN_FAULTS} more that are {kind}")
+    lines.append(
+        "Run 'dvc pull --force' for the bundled set; fetch another one anew (docs/datasets.md), or "
+        f"set 'path' and what else differs in config/datasets/{name}.yaml."
+    )
+    raise UserError("\n".join(lines))
+
+
+def shown(path: Path) -> str:
+    """A path as tables and messages have it: relative to the repository if it lies there."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

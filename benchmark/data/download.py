@@ -1,0 +1,123 @@
+"""Downloads a large file over HTTP: resumes where it stopped, tries again, is whole or absent."""
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+from benchmark.core.atomic import write_text
+from benchmark.core.errors import UserError
+
+TRIES, PAUSE = 5, 1.0  # seconds, doubled after each failed try
+CONNECT_SECONDS, SILENCE_SECONDS = 10, 60
+CHUNK = 2**16  # what a broken connection loses at most
+
+
+class _TryAgain(Exception):
+    """Something that may go better next time."""
+
+
+def download(url: str, file: Path) -> None:
+    """Fetch `url` to `file`, with a progress bar on a terminal.
+
+    What has arrived lies in `FILE.part` until it is whole; a later call goes on from there if the
+    server still has the same file (by its ETag or date) and starts anew if not. Raises UserError,
+    naming the URL: not HTTP, refused by the server, no answer or broken off after TRIES tries, a
+    full disk.
+    """
+    import requests
+
+    if not url.startswith(("http://", "https://")):
+        raise UserError(f"{url} is neither a file nor an address that starts with https://.")
+    part, note = file.with_name(file.name + ".part"), file.with_name(file.name + ".part.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(TRIES):
+        try:
+            _continue(url, part, note)
+            break
+        except (requests.RequestException, _TryAgain) as error:
+            reason = error
+            if attempt + 1 < TRIES:
+                time.sleep(PAUSE * 2**attempt)
+    else:
+        have = part.stat().st_size if part.exists() else 0
+        raise UserError(
+            f"{url} could not be downloaded: {reason}. Run the same command again: it goes on "
+            f"after the {have} bytes that are there ({part})."
+        )
+    part.replace(file)
+    note.unlink(missing_ok=True)
+
+
+def _continue(url: str, part: Path, note: Path) -> None:
+    """One request for what is missing of `part`. Returns when the file is whole."""
+    import requests
+
+    have = part.stat().st_size if part.exists() else 0
+    version = _version(note) if have else None
+    headers = {"Accept-Encoding": "identity"}
+    if have and version:
+        headers |= {"Range": f"bytes={have}-", "If-Range": version}
+    with requests.get(
+        url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)
+    ) as answer:
+        if answer.status_code == 416:  # nothing is missing, or another file is there now
+            if answer.headers.get("Content-Range") == f"bytes */{have}":
+                return
+            part.unlink()
+            raise _TryAgain("the server has another file now")
+        if answer.status_code in (408, 425, 429) or answer.status_code >= 500:
+            raise _TryAgain(f"the server answers {answer.status_code} {answer.reason}")
+        if answer.status_code not in (200, 206):
+            raise UserError(
+                f"{url}: the server answers {answer.status_code} {answer.reason}. Check the "
+                "address; or download the archive with a browser and give the file with --from."
+            )
+        if answer.status_code == 206:
+            _check_range(answer.headers.get("Content-Range", ""), have)
+        else:
+            have = 0
+            write_text(note, json.dumps({"version": _version_of(answer)}))
+        _append(answer, part, have)
+
+
+def _append(answer, part: Path, have: int) -> None:
+    """Write the body after the first `have` bytes of `part`; _TryAgain if it ends early."""
+    from tqdm import tqdm
+
+    length = answer.headers.get("Content-Length")
+    total = have + int(length) if length and length.isdecimal() else None
+    if total and total - have > shutil.disk_usage(part.parent).free:
+        raise UserError(f"The disk is full: {part} needs {total} bytes. Make room and try again.")
+    with (
+        part.open("r+b" if have else "wb") as file,
+        tqdm(
+            total=total, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=None
+        ) as bar,
+    ):
+        file.seek(have)
+        for chunk in answer.iter_content(CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
+    if total and part.stat().st_size != total:
+        raise _TryAgain(f"the connection broke after {part.stat().st_size} of {total} bytes")
+
+
+def _check_range(content_range: str, have: int) -> None:
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range)
+    if not match or int(match[1]) != have:
+        raise UserError(f"The server sent another part of the file than asked: '{content_range}'.")
+
+
+def _version_of(answer) -> str | None:
+    """What tells this content of a URL from a later one; a weak ETag does not promise as much."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag.startswith('"') else answer.headers.get("Last-Modified")
+
+
+def _version(note: Path) -> str | None:
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))["version"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return None

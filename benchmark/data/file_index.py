@@ -1,0 +1,153 @@
+"""What a run needs to know of many files: checksums, sizes in pixels, and which are unreadable.
+
+Files are read in parallel threads, a bounded number at a time. What was found is remembered in
+`.cache/files.sqlite`, so that unchanged files are not read again.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import astuple, dataclass
+from itertools import islice
+from pathlib import Path
+
+from benchmark.core.checksum import checksum
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import SUFFIXES, read_image
+from benchmark.spec.registry import ROOT
+
+CACHE = ROOT / ".cache" / "files.sqlite"
+MAX_THREADS = 16
+BATCH = 1024
+# A file that changed this short a time ago may change again without its time telling.
+FRESH_NANOSECONDS = 2_000_000_000
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT, "
+    "height INTEGER, width INTEGER, fault TEXT)"
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A file's SHA-256 and, of an image, its size in pixels or why it cannot be read."""
+
+    sha256: str
+    height: int = 0
+    width: int = 0
+    fault: str = ""
+
+
+def examine(paths: Iterable[Path], label: str = "checking") -> dict[Path, Facts]:
+    """Facts of each file; shows a progress bar named `label` on a terminal.
+
+    Files with an image's suffix are decoded, all others only hashed. A file counts as unchanged
+    while its size, inode and times of modification and of change (which no program sets at will)
+    are as they were. Raises OSError if a file is missing or not to be opened.
+    """
+    paths = list(dict.fromkeys(paths))
+    found: dict[Path, Facts] = {}
+    with closing(_open_cache()) as cache:
+        started = time.time_ns()
+        stamps = {path: _stamp(path.stat()) for path in paths}
+        for batch in _batches(paths):
+            found |= _remembered(cache, {path: stamps[path] for path in batch})
+        new = [path for path in paths if path not in found]
+        with ThreadPoolExecutor(threads()) as pool, _bar(len(new), label) as bar:
+            for batch in _batches(new):
+                facts = {}
+                for path, fact in zip(batch, pool.map(_facts, batch), strict=True):
+                    facts[path] = fact
+                    bar.update()
+                found |= facts
+                settled = {
+                    path: (stamps[path], fact)
+                    for path, fact in facts.items()
+                    if _changed(path.stat()) < started - FRESH_NANOSECONDS
+                }
+                _remember(cache, settled)
+    return found
+
+
+def _facts(path: Path) -> Facts:
+    if path.suffix.lower() not in SUFFIXES:
+        return Facts(checksum(path))
+    try:
+        height, width = read_image(path).shape[:2]
+    except UserError as error:
+        return Facts(checksum(path), fault=str(error))
+    return Facts(checksum(path), height, width)
+
+
+def _stamp(status: os.stat_result) -> str:
+    """What changes when a file does."""
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return "-".join(map(str, (status.st_size, *times, status.st_ino, status.st_dev)))
+
+
+def _changed(status: os.stat_result) -> int:
+    return max(status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _remembered(cache: sqlite3.Connection, stamps: dict[Path, str]) -> dict[Path, Facts]:
+    marks = ",".join("?" * len(stamps))
+    by_name = {str(path): path for path in stamps}
+    query = f"SELECT * FROM files WHERE path IN ({marks})"  # noqa: S608  (marks are question marks)
+    try:
+        rows = cache.execute(query, list(by_name)).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError):
+        return {}  # a damaged page: the files are read anew
+    return {
+        by_name[name]: Facts(*values)
+        for name, stamp, *values in rows
+        if name in by_name and stamp == stamps[by_name[name]]
+    }
+
+
+def _remember(cache: sqlite3.Connection, facts: dict[Path, tuple[str, Facts]]) -> None:
+    """Keep what was found, except of files that changed while they were read."""
+    rows = [
+        (str(path), stamp, *astuple(fact))
+        for path, (stamp, fact) in facts.items()
+        if _stamp(path.stat()) == stamp
+    ]
+    try:
+        with cache:
+            cache.executemany("REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
+    except sqlite3.Error:
+        pass  # another process has it locked, or the disk is full: the files are read again
+
+
+def _open_cache() -> sqlite3.Connection:
+    """The cache; one in memory where the file is damaged, of another layout or not to be had."""
+    try:
+        CACHE.parent.mkdir(parents=True, exist_ok=True)
+        cache = sqlite3.connect(CACHE, timeout=30)
+        cache.execute(TABLE)
+        cache.execute("SELECT path, stamp, sha256, height, width, fault FROM files LIMIT 1")
+        return cache
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:  # decode: of its own messages
+        print(f"{CACHE} cannot be used ({error}): files are read anew. Delete it to mend that.")
+        cache = sqlite3.connect(":memory:")
+        cache.execute(TABLE)
+        return cache
+
+
+def _batches(paths: list[Path]) -> Iterator[list[Path]]:
+    """BATCH at a time: an interrupted check keeps all but the last of them."""
+    remaining = iter(paths)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
+
+
+def threads() -> int:
+    """One a core that this process may use: decoders and hashes release Python's lock."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4, MAX_THREADS)
+
+
+def _bar(total: int, label: str):
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=label, unit="file", disable=None if total > BATCH // 10 else True)

@@ -1,0 +1,232 @@
+"""Two runs side by side: what they were made of, and how each common method's scores changed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.board.aggregate import GROUP, IMAGE, METRICS, ScoreGroup, score_groups
+from benchmark.core.errors import UserError
+from benchmark.core.json_io import read_json
+from benchmark.core.seeds import numpy_generator
+from benchmark.results.tables import read_images, read_methods, read_scores
+from benchmark.significance.intervals import Variance, mean_interval, seed_variance, stratified_mean
+from benchmark.significance.paired_tests import holm, paired_test
+from benchmark.significance.pairwise import Key
+
+COLUMNS = (
+    *GROUP,
+    "metric",
+    "n_images",
+    "n_photos",
+    "n_seeds_a",
+    "n_seeds_b",
+    "a",
+    "b",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "effect",
+    "p",
+    "p_holm",
+    "equal_images",
+)
+# They differ between any two runs and say nothing of what is compared.
+PASSING = {"run", "finished", "config.name", "config_file"}
+CONTENT = ["input_sha256", "target_sha256"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The tables of a run; images and manifest are None and {} where it has none."""
+
+    path: Path
+    scores: pd.DataFrame
+    cards: dict[Key, dict[str, Any]]
+    images: pd.DataFrame | None
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """What `compare` found.
+
+    table: columns `COLUMNS`, one row a common method, data set, weather and metric; differences
+    are b - a. manifest: (key, value in a, value in b) that differ. methods: the same for cards.
+    only_a, only_b: methods. common, images_a, images_b, changed: numbers of images, `changed` those
+    that have the same name but another content, which are left out.
+    """
+
+    a: Run
+    b: Run
+    table: pd.DataFrame
+    manifest: list[tuple[str, Any, Any]]
+    methods: list[tuple[str, Any, Any]]
+    only_a: list[Key]
+    only_b: list[Key]
+    common: int
+    images_a: int
+    images_b: int
+    changed: int
+
+
+def read_run(path: str | Path) -> Run:
+    """Read a run's folder. Raises UserError naming the table that is missing or malformed."""
+    path = Path(path)
+    manifest = path / "manifest.json"
+    cards = {(card["method"], card["variant"]): card for card in read_methods(path)}
+    return Run(
+        path,
+        read_scores(path),
+        cards,
+        read_images(path),
+        read_json(manifest) if manifest.is_file() else {},
+    )
+
+
+def compare(path_a: str | Path, path_b: str | Path) -> RunComparison:
+    """Compare run b with run a on the images that both have.
+
+    p-values are corrected with Holm's method over all rows of one metric. Raises UserError if no
+    image or no method is in both.
+    """
+    a, b = read_run(path_a), read_run(path_b)
+    in_a, in_b = (_image_index(run.scores) for run in (a, b))
+    common = in_a.intersection(in_b)
+    changed = _changed(a.images, b.images, common)
+    common = common.difference(changed)
+    keys = [key for key in a.cards if key in b.cards]
+    for what, found in (("image", len(common)), ("method with its variant", len(keys))):
+        if not found:
+            raise UserError(f"{a.path} and {b.path} have no {what} in common.")
+    rows = [
+        row
+        for pair in _common_groups(a, b, common)
+        for metric in METRICS
+        for row in _compare_group(*pair, keys, metric)
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table["p_holm"] = table.groupby("metric")["p"].transform(lambda p: holm(p.to_numpy()))
+    return RunComparison(
+        a,
+        b,
+        table,
+        manifest=differing(a.manifest, b.manifest),
+        methods=_differing_cards(a, b, keys),
+        only_a=[key for key in a.cards if key not in b.cards],
+        only_b=[key for key in b.cards if key not in a.cards],
+        common=len(common),
+        images_a=len(in_a),
+        images_b=len(in_b),
+        changed=len(changed),
+    )
+
+
+def _image_index(scores: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(scores[IMAGE].drop_duplicates())
+
+
+def _changed(
+    a: pd.DataFrame | None, b: pd.DataFrame | None, common: pd.MultiIndex
+) -> pd.MultiIndex:
+    """The common images that show something else in b than in a, as far as both runs tell."""
+    if a is None or b is None:
+        return common[:0]
+    of_a, of_b = (
+        images.drop_duplicates(IMAGE).set_index(IMAGE)[CONTENT].reindex(common).fillna("")
+        for images in (a, b)
+    )
+    return common[(of_a != of_b).any(axis=1).to_numpy()]
+
+
+def _common_groups(
+    a: Run, b: Run, common: pd.MultiIndex
+) -> Iterator[tuple[ScoreGroup, ScoreGroup]]:
+    """The same groups of the same images of both runs."""
+    of_a, of_b = (
+        score_groups(run.scores[pd.MultiIndex.from_frame(run.scores[IMAGE]).isin(common)], a.images)
+        for run in (a, b)
+    )
+    yield from zip(of_a, of_b, strict=True)
+
+
+def _compare_group(
+    a: ScoreGroup, b: ScoreGroup, keys: Sequence[Key], metric: str
+) -> list[dict[str, Any]]:
+    """Rows of `COLUMNS` for the methods with the metric on every image in both runs."""
+    whole = [
+        key
+        for key in keys
+        if all((*key, metric) in g.wide and g.wide[(*key, metric)].notna().all() for g in (a, b))
+    ]
+    if not whole:
+        return []
+    columns = [(*key, metric) for key in whole]
+    of_a, of_b = a.wide[columns].to_numpy(), b.wide[columns].to_numpy()
+    with np.errstate(invalid="ignore"):
+        differences = np.where(of_a == of_b, 0.0, of_b - of_a)  # two infinite values are equal
+    seeds = _seeds(a, columns) + _seeds(b, columns)
+    generator = numpy_generator("compare", a.dataset, a.weather, metric)
+    test = paired_test(differences, a.photos, a.strata, seeds)
+    ends = mean_interval(differences, a.photos, generator, a.strata, seeds)
+    return [
+        {
+            **dict(zip(GROUP, (a.dataset, a.weather, *key), strict=True)),
+            "metric": metric,
+            "n_images": len(differences),
+            "n_photos": len(np.unique(a.photos)),
+            "n_seeds_a": len(a.seed_means[(*key, metric)]),
+            "n_seeds_b": len(b.seed_means[(*key, metric)]),
+            "a": stratified_mean(of_a[:, i], a.strata)[0],
+            "b": stratified_mean(of_b[:, i], b.strata)[0],
+            "difference": test.difference[i],
+            "difference_low": ends.low[i],
+            "difference_high": ends.high[i],
+            "effect": test.effect[i],
+            "p": test.p[i],
+            "equal_images": int((differences[:, i] == 0).sum()),
+        }
+        for i, key in enumerate(whole)
+    ]
+
+
+def _seeds(group: ScoreGroup, columns: list[tuple[str, str, str]]) -> Variance:
+    """The variance from seeds of each column's mean."""
+    parts = [seed_variance(group.seed_means[column].to_numpy()[:, None]) for column in columns]
+    value, freedom = zip(*((part.value[0], part.freedom[0]) for part in parts), strict=True)
+    return Variance(np.array(value), np.array(freedom))
+
+
+def _differing_cards(a: Run, b: Run, keys: Sequence[Key]) -> list[tuple[str, Any, Any]]:
+    """What the common methods' cards say otherwise of parameters, settings and training."""
+    found = []
+    for key in keys:
+        parts = [
+            {name: run.cards[key].get(name) for name in ("parameters", "settings", "training")}
+            for run in (a, b)
+        ]
+        found += [(f"{' '.join(key)}: {name}", x, y) for name, x, y in differing(*parts)]
+    return found
+
+
+def differing(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """The dotted keys of nested dictionaries whose values differ; one that is not there is None."""
+    flat_a, flat_b = _flat(a), _flat(b)
+    return [
+        (key, flat_a.get(key), flat_b.get(key))
+        for key in dict.fromkeys([*flat_a, *flat_b])
+        if flat_a.get(key) != flat_b.get(key) and key not in PASSING
+    ]
+
+
+def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{above}{key}.")
+        else:
+            flat[above + key] = value
+    return flat

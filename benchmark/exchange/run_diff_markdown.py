@@ -1,0 +1,115 @@
+"""The comparison of two runs as Markdown."""
+
+from typing import Any
+
+import pandas as pd
+
+from benchmark.board.aggregate import ALL, METRICS
+from benchmark.board.markdown import DECIMALS, HEADINGS, LOWER_IS_BETTER, MISSING, cell
+from benchmark.board.pairs_markdown import interval_text, number_text, p_text
+from benchmark.exchange.run_diff import RunComparison
+from benchmark.results.tables import label
+from benchmark.significance.paired_tests import ALPHA
+
+HEADS = ("method", "A", "B", "B - A", "d_z", "p (Holm)", "B is")
+LINE = "|---|---:|---:|---:|---:|---:|---|"
+LONG = 120  # characters of a value
+
+
+def to_markdown(found: RunComparison) -> str:
+    """What differs between the runs, then a table of score differences a data set and metric.
+
+    Weathers are there where B differs surely; the table in CSV has all of them.
+    """
+    name_a, name_b = (cell(str(run.path)) for run in (found.a, found.b))
+    parts = [f"# Run A {name_a}, run B {name_b}", "", *_images(found), ""]
+    parts += _differences("What the runs were made of", found.manifest, _no_manifest(found))
+    parts += _differences("Methods set otherwise", found.methods, "No common method.")
+    for side, keys, run in (("A", found.only_a, found.a), ("B", found.only_b, found.b)):
+        if keys:
+            names = ", ".join(cell(label(run.cards[key])) for key in keys)
+            parts += [f"Only in {side}: {names}.", ""]
+    parts += _tables(found)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _images(found: RunComparison) -> list[str]:
+    lines = [f"Compared on the {found.common} images that both have"]
+    if (found.images_a, found.images_b) != (found.common, found.common):
+        lines[0] += f" (A has {found.images_a}, B {found.images_b})"
+    lines[0] += "."
+    if found.changed:
+        lines.append(
+            f"{found.changed} images of the same name show something else and are left out."
+        )
+    return lines
+
+
+def _no_manifest(found: RunComparison) -> str:
+    missing = [str(run.path) for run in (found.a, found.b) if not run.manifest]
+    return f"No manifest.json in {' and '.join(missing)}." if missing else ""
+
+
+def _differences(title: str, rows: list[tuple[str, Any, Any]], note: str) -> list[str]:
+    parts = [f"## {title}", ""]
+    if note and title.startswith("What"):
+        parts += [cell(note), ""]
+    if not rows:
+        return [*parts, "No difference.", ""]
+    parts += ["| | A | B |", "|---|---|---|"]
+    parts += [f"| {cell(key)} | {_value(a)} | {_value(b)} |" for key, a, b in rows]
+    return [*parts, ""]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return MISSING
+    text = str(value)
+    return cell(text if len(text) <= LONG else text[: LONG - 1] + "…")
+
+
+def _tables(found: RunComparison) -> list[str]:
+    parts = [
+        "## Scores",
+        "",
+        "Means over the common images; B - A with its 95 % interval over photos and, where there "
+        "are several, seeds; p corrected with Holm's method over all rows of a metric, every "
+        "weather's too. d_z: the difference in standard deviations of the photos' differences.",
+        "A method with a missing score in either run is left out.",
+        "",
+    ]
+    if found.table.empty:
+        return [*parts, "No common method has a score on every common image in both runs."]
+    for metric in METRICS:
+        for dataset, rows in found.table[found.table["metric"] == metric].groupby("dataset"):
+            shown = rows[(rows["weather"] == ALL) | (rows["p_holm"] < ALPHA)]
+            if rows["weather"].nunique() == 2:  # `all` of a single weather says the same twice
+                shown = rows[rows["weather"] == ALL]
+            parts += [f"### {cell(dataset)}: {HEADINGS[metric]}", ""]
+            parts += ["| " + " | ".join(HEADS) + " |", LINE]
+            parts += [_row(found, row) for row in shown.to_dict("records")]
+            parts.append("")
+    return parts
+
+
+def _row(found: RunComparison, row: dict[str, Any]) -> str:
+    decimals = DECIMALS[row["metric"]]
+    name = label(found.b.cards[row["method"], row["variant"]])
+    texts = [
+        cell(name if row["weather"] == ALL else f"{name}, {row['weather']}"),
+        number_text(row["a"], f".{decimals}f"),
+        number_text(row["b"], f".{decimals}f"),
+        interval_text(row, "difference", f"+.{decimals}f"),
+        number_text(row["effect"], "+.2f"),
+        p_text(row["p_holm"]),
+        _verdict(row),
+    ]
+    return "| " + " | ".join(texts) + " |"
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["equal_images"] == row["n_images"]:
+        return "equal on every image"
+    if pd.isna(row["p_holm"]) or row["p_holm"] >= ALPHA:
+        return "not told apart"
+    return "better" if (row["difference"] > 0) != (row["metric"] in LOWER_IS_BETTER) else "worse"

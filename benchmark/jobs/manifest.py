@@ -1,0 +1,118 @@
+"""What a run was made of: commit, configuration, versions, machine, data, weights."""
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.core.checksum import checksum
+from benchmark.results.layout import RunFolder
+from benchmark.results.tables import read_images
+from benchmark.spec.registry import ROOT
+from benchmark.spec.run_config import Config
+
+PACKAGES = (
+    "torch", "torchvision", "accelerate", "lpips", "numpy", "scipy", "opencv-python-headless",
+    "pillow", "pandas", "seaborn", "snakemake", "dvc", "safetensors", "spandrel", "pydantic",
+)  # fmt: skip
+
+
+def capture(config: Config, config_file: Path, run: RunFolder) -> dict[str, Any]:
+    """A JSON-able description of the code, the configuration, the data and the machine.
+
+    A run of code that is not committed says so; what git cannot tell (there is no repository) is
+    None.
+    """
+    return {
+        "run": config.name,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "uncommitted_changes": _uncommitted(),
+        "config_file": str(config_file),
+        "config": config.model_dump(mode="json"),
+        "data": _data(run),
+        "weights": _weights(config, run),
+        "datasets": {name: _dataset(config.card_of(name)) for name in config.datasets},
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "machine": _machine(),
+    }
+
+
+def images_checksum(images: pd.DataFrame) -> str:
+    """SHA-256 of which test images there are and what they show, wherever they lie."""
+    names = ["dataset", "weather", "image", "input_sha256", "target_sha256"]
+    lines = sorted("\t".join(row) for row in images[names].to_numpy().tolist())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _data(run: RunFolder) -> dict[str, str | None]:
+    pointer, images = ROOT / "data.dvc", read_images(run.path)
+    return {
+        "data.dvc sha256": checksum(pointer) if pointer.exists() else None,
+        "test images sha256": None if images is None else images_checksum(images),
+    }
+
+
+def _weights(config: Config, run: RunFolder) -> dict[str, str]:
+    """SHA-256 of the weights of every training that went well, by `ENTRY seed N`."""
+    found = {}
+    for label in config.methods:
+        for seed in config.seeds_of(label):
+            file = run.training(label, seed) / "weights.safetensors"
+            if file.exists():
+                found[f"{label} seed {seed}"] = checksum(file)
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    from benchmark.core import device
+
+    machine = device.choose()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": device.processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device.describe(machine),
+        "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+        "cuda": torch.version.cuda if machine.type == "cuda" else None,
+    }
+
+
+def _uncommitted() -> bool | None:
+    changes = _git("status", "--porcelain")
+    return None if changes is None else bool(changes)
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    """What a data set's card says of its origin."""
+    from benchmark.data.cards import load_card
+
+    wanted = {"title", "path", "licence", "source", "citation", "overlaps"}
+    return {"card": name, **load_card(name).model_dump(mode="json", include=wanted)}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

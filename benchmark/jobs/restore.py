@@ -1,0 +1,98 @@
+"""The jobs of a run: what the workflow calls for one method, variant, seed and data set.
+
+Training is in `benchmark.jobs.train`, whose imports take longer than most of these jobs.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.core.errors import WeightsMissing
+from benchmark.jobs.isolation import Failure
+from benchmark.restoring import dataset as restoring
+from benchmark.results import schema, training_record
+from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
+from benchmark.results.tables import IMAGES, read_table
+from benchmark.spec.build import build
+from benchmark.spec.method import LearnedMethod
+from benchmark.spec.registry import ROOT
+from benchmark.spec.run_config import Config
+
+# What the restoring of an entry whose training did not go well fails with.
+TRAINING_ERRORS = {
+    schema.FAILED: RuntimeError,
+    schema.OUT_OF_MEMORY: MemoryError,
+    schema.TIMED_OUT: TimeoutError,
+    schema.WEIGHTS_MISSING: WeightsMissing,
+}
+
+
+def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:
+    """An entry's weight file, and what its training failed with, if it did."""
+    folder = run.training(label, seed)
+    trained, failure = training_record.read(folder, AGAIN), None
+    if trained["status"] != schema.OK:
+        failure = TRAINING_ERRORS[trained["status"]](trained["reason"])
+    return folder / "weights.safetensors", failure
+
+
+def restore(
+    config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
+) -> None:
+    """Restore a data set's images and write the table of files and cost."""
+    table = run.restored(label, variant, seed, dataset)
+    images = _images_of(run, dataset)
+    method = build(config, label, seed)
+    settings = method.Variant(**config.variants_of(label)[variant])
+    file = failure = None
+    if isinstance(method, LearnedMethod):
+        file, failure = trained_weights(run, label, seed)
+    weathers = config.weathers_of(label)
+    job = restoring.Job(label, variant, seed, method, settings, file, weathers)
+    if failure:
+        rows = restoring.failed_rows(job, images, failure)
+    else:
+        rows = restoring.restore(job, images, ROOT, ROOT / table.with_suffix(""))
+        log = run.log("restore", label, variant, f"seed{seed}", dataset)
+        failed = rows.status.isin((schema.FAILED, schema.OUT_OF_MEMORY, schema.TIMED_OUT))
+        rows.loc[failed, "reason"] = rows.reason[failed].map(f"{{}} (log: {log})".format)
+    write_csv(rows, table)
+
+
+def restoring_ended(
+    run: RunFolder, label: str, variant: str, seed: int, dataset: str, failure: Failure
+) -> None:
+    """Write the table of a data set whose restoring process did not live to write it."""
+    log = run.log("restore", label, variant, f"seed{seed}", dataset)
+    rows = _images_of(run, dataset)[["dataset", "weather", "image"]].assign(
+        method=label,
+        variant=variant,
+        seed=seed,
+        status=failure.status,
+        reason=f"{failure.reason} (log: {log})",
+    )
+    write_csv(rows.reindex(columns=list(RESTORED)), run.restored(label, variant, seed, dataset))
+
+
+def _images_of(run: RunFolder, dataset: str) -> pd.DataFrame:
+    images = read_table(run.images, IMAGES, AGAIN)
+    return images[images.dataset == dataset]
+
+
+def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
+    """Score what `restore` wrote of all of an entry's variants.
+
+    They are one job, as starting it takes as long as scoring some fifty images.
+    """
+    from benchmark.scoring.score import as_restored, score_restored
+
+    restored = pd.concat(
+        [
+            read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
+            for variant in config.variants_of(label)
+        ],
+        ignore_index=True,
+    )
+    images = read_table(run.images, IMAGES, AGAIN)
+    scores = score_restored(as_restored(restored, ROOT), images, ROOT, config.protocols)
+    write_csv(scores, run.scores(label, seed, dataset))

@@ -1,0 +1,127 @@
+"""The training jobs of a run: what the workflow calls for one method and seed."""
+
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from benchmark.core import weights
+from benchmark.core.atomic import write_text
+from benchmark.core.checksum import checksum
+from benchmark.core.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
+from benchmark.data.training_files import training_source
+from benchmark.jobs.isolation import Failure
+from benchmark.jobs.restore import trained_weights
+from benchmark.restoring import dataset
+from benchmark.results import schema, training_record
+from benchmark.results.layout import AGAIN, RunFolder
+from benchmark.spec.build import build
+from benchmark.spec.method import LearnedMethod
+from benchmark.spec.run_config import Config
+from benchmark.training import loop
+
+
+def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
+    """Train an entry, or take the weights it comes with; its training.json says how that went.
+
+    A failure of the method is recorded there and becomes the status of its rows on the board, so
+    that the other methods go on; a UserError (missing data, say) stops the run.
+    """
+    folder = run.training(label, seed)
+    settings, weathers = config.training_of(label), config.weathers_of(label)
+    try:
+        method = build(config, label, seed)
+        if not isinstance(method, LearnedMethod):
+            raise UserError(f"'{label}' has nothing to train.")
+        if file := config.weights_of(label, seed):
+            result = _take_weights(method, file, folder)
+        else:
+            teacher = _learn_from_teacher(config, run, label, seed, method)
+            source = training_source(config.train_on, weathers)
+            flops = loop.training_flops(method, settings)
+            facts = loop.train(method, source, settings, seed, folder, teacher, weathers)
+            result = {
+                "status": schema.OK,
+                **facts,
+                "flops": flops,
+                "settings": settings.model_dump(mode="json"),
+                "weathers": weathers,
+            }
+    except WeightsMissing as error:
+        result = {"status": schema.WEIGHTS_MISSING, "reason": str(error)}
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise NotWritten.because(folder, error) from error
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}"
+        result = _failed_training(run, label, seed, dataset.status_of(error), reason)
+    if PartialState().is_main_process:
+        _write_training(folder, result)
+    return result
+
+
+def ended(run: RunFolder, label: str, seed: int, failure: Failure) -> None:
+    """Write the training.json of a training whose process did not live to write it."""
+    result = _failed_training(run, label, seed, failure.status, failure.reason)
+    _write_training(run.training(label, seed), result)
+
+
+def _failed_training(
+    run: RunFolder, label: str, seed: int, status: str, reason: str
+) -> dict[str, Any]:
+    log = run.log("train", label, f"seed{seed}")
+    return {"status": status, "reason": f"training: {reason} (log: {log})"}
+
+
+def _write_training(folder: Path, result: dict[str, Any]) -> None:
+    write_text(folder / "training.json", json.dumps(result, indent=1) + "\n")
+
+
+def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, Any]:
+    """Put an exported weight file in the place of a training's; returns what it says of its own."""
+    facts = training_record.check(weights.exported_facts(file), f"{file}: training")
+    weights.load(method.network, file)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights.save(method.network, folder / "weights.safetensors")
+    (folder / "curve.csv").unlink(missing_ok=True)
+    return facts
+
+
+def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
+    """Write the weights of a run's trained entries to `out/ENTRY-SEED.safetensors`, half precision.
+
+    Entries whose training did not go well or is not done yet are left out. Returns the files.
+    """
+    written = []
+    for label in config.methods:
+        for seed in config.seeds_of(label):
+            folder = run.training(label, seed)
+            if not (folder / "training.json").exists():
+                continue
+            trained = training_record.read(folder, AGAIN)
+            if trained["status"] != schema.OK:
+                continue
+            file = out / f"{label}-{seed}.safetensors"
+            weights.export(folder / "weights.safetensors", file, trained)
+            written.append(file)
+    return written
+
+
+def _learn_from_teacher(
+    config: Config, run: RunFolder, label: str, seed: int, method: LearnedMethod
+) -> str:
+    """Give a method its trained teacher, if the entry names one; returns the weights' checksum."""
+    name = config.entry(label).teacher
+    if name is None:
+        return ""
+    file, failure = trained_weights(run, name, seed)
+    if failure:
+        raise RuntimeError(f"its teacher '{name}' was not trained: {failure}")
+    teacher = build(config, name, seed)
+    weights.load(teacher.network, file)
+    method.learn_from(teacher)
+    return checksum(file)

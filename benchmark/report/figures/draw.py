@@ -1,0 +1,255 @@
+"""The figures of a run, drawn from its leaderboard: `figures/DATASET/NAME.svg` and `.png`.
+
+Importing this module imports matplotlib and seaborn (seconds): only the verb that draws needs it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from benchmark.board.aggregate import ALL, NO_REFERENCE, leaderboard
+from benchmark.board.curves import pareto_front, sampler_series, with_cards
+from benchmark.board.markdown import HEADINGS
+from benchmark.core.atomic import atomic_folder
+from benchmark.report.figures.image_grid import draw_grid
+from benchmark.report.figures.ranks import rank_diagram
+from benchmark.report.figures.style import (
+    INPUT_LINE,
+    MARKERS,
+    PALETTE,
+    SUPERVISION,
+    Drawn,
+    arms,
+    drawing_style,
+    input_line,
+    input_value,
+    save,
+    supervision_handles,
+    titled,
+)
+from benchmark.results.tables import (
+    read_cost,
+    read_images,
+    read_methods,
+    read_scores,
+)
+
+
+def draw_figures(run_dir: str | Path) -> list[Path]:
+    """Draw the figures of every data set of a run; returns the files written.
+
+    Reads `scores.csv`, `cost.csv`, `methods.json` and, for the grid of images, `images.csv` with
+    the images it names. A figure without data (no sampler sweep, no images) is left out.
+    `figures/figures.json` lists what was drawn, with titles and texts for who cannot see it. The
+    grid of photographs is a PNG only. Old figures are replaced as a whole. Raises UserError if a
+    table is missing.
+    """
+    run_dir = Path(run_dir)
+    scores, methods, images = read_scores(run_dir), read_methods(run_dir), read_images(run_dir)
+    board = leaderboard(scores, read_cost(run_dir), methods, images)
+    index = []
+    with atomic_folder(run_dir / "figures") as folder, drawing_style():
+        for dataset in board["dataset"].unique():
+            rows = with_cards(board[board["dataset"] == dataset], methods)
+            grid = None if images is None else images[images["dataset"] == dataset]
+            drawings: dict[str, Callable[[], Drawn | None]] = {
+                "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
+                "quality_by_evaluations": lambda rows=rows: quality_by_evaluations(rows),
+                "quality_by_weather": lambda rows=rows: quality_by_weather(rows),
+                "ranks": lambda name=dataset: rank_diagram(scores, methods, images, name),
+                "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, scores, grid),
+            }
+            for name, draw in drawings.items():
+                drawn = draw()
+                if drawn is None:
+                    continue
+                files = save(drawn.figure, folder / dataset / name, vector=name != "images")
+                shown = {"dataset": dataset, "name": name, "title": drawn.title, "alt": drawn.alt}
+                index.append({**shown, "file": f"{dataset}/{files[0].name}"})
+        text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
+        (folder / "figures.json").write_text(text, encoding="utf-8")
+    return sorted(path for path in (run_dir / "figures").rglob("*") if path.is_file())
+
+
+def _apart(values: Iterable[float]) -> list[float]:
+    """Values to label on a logarithmic axis: the most frequent, none within a factor 1.4."""
+    kept = []
+    for value, _ in Counter(values).most_common():
+        if all(value >= 1.4 * other or other >= 1.4 * value for other in kept):
+            kept.append(value)
+    return kept
+
+
+def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
+    """Quality against network evaluations: a line a method and sampler, with intervals.
+
+    rows: one data set of the board with its cards' `label`, `settings`, `control` and `input` (the
+    control that shows it). None if no method was sampled at more than one step count.
+    """
+    rows = rows[rows["weather"] == ALL]
+    series = sampler_series(rows)
+    metrics = _measured(rows, ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"))
+    if not series or not metrics:
+        return None
+    figure = Figure(figsize=(4.3 * len(metrics), 4.6), layout="constrained")
+    swept = pd.concat(series.values()).index
+    others = rows[~rows["control"] & ~rows.index.isin(swept) & rows[metrics[0]].notna()]
+    for metric, axes in zip(
+        metrics, figure.subplots(1, len(metrics), squeeze=False)[0], strict=True
+    ):
+        for number, (name, points) in enumerate(series.items()):
+            colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
+            # Lines at the same step count would hide each other's intervals.
+            nfe = points["nfe"] * 1.03 ** (number - (len(series) - 1) / 2)
+            axes.errorbar(
+                nfe, points[metric], arms(points, metric), color=colour, marker=marker,
+                markersize=5, linewidth=1.5, capsize=2, elinewidth=1, label=name,
+            )  # fmt: skip
+        input_line(axes.axhline, rows, metric)
+        if len(others):  # the board is in order: the first is the best
+            line = {"color": "black", "linestyle": ":", "label": others["label"].iloc[0]}
+            axes.axhline(others[metric].iloc[0], **line)
+        axes.set_xscale("log")
+        ticks = _apart(n for points in series.values() for n in points["nfe"])
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel("network evaluations an image (NFE)")
+        axes.set_title(HEADINGS[metric])
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    title = "What more sampling steps buy"
+    alt = f"Line chart of quality against network evaluations for {', '.join(series)}."
+    return titled(figure, title, alt, rows)
+
+
+def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
+    """Quality against seconds a megapixel, with the Pareto front; every point has its name.
+
+    rows: as for `quality_by_evaluations`. None if no method has both quality and time.
+    """
+    rows = rows[rows["weather"] == ALL]
+    metrics = _measured(rows, ("rgb/psnr", "lpips-alex/lpips"))
+    timed = rows[~rows["control"] & (rows["seconds_per_megapixel"] > 0)]
+    timed = timed[timed[metrics].notna().all(axis=1)] if metrics else timed.head(0)
+    if timed.empty:
+        return None
+    height = max(3.6, 0.22 * len(timed) + 1)
+    figure = Figure(figsize=(9, height * len(metrics)), layout="constrained")
+    for metric, axes in zip(
+        metrics, figure.subplots(len(metrics), 1, squeeze=False)[:, 0], strict=True
+    ):
+        for supervision, (colour, marker, name) in SUPERVISION.items():
+            part = timed[timed["supervision"] == supervision]
+            if len(part):
+                axes.errorbar(
+                    part["seconds_per_megapixel"], part[metric], arms(part, metric), fmt=marker,
+                    color=colour, markersize=6, elinewidth=1, capsize=2, label=name,
+                )  # fmt: skip
+        front = pareto_front(timed, metric)
+        axes.plot(
+            front["seconds_per_megapixel"], front[metric], color="0.4", linewidth=1, zorder=1,
+            drawstyle="steps-post",
+            label="Pareto front: no method is both faster and better",
+        )  # fmt: skip
+        input_line(axes.axhline, rows, metric)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylabel(HEADINGS[metric])
+        axes.set_title(f"{HEADINGS[metric].split(' ')[0]} against time")
+        _label_points(axes, timed, metric)
+    axes.set_xlabel("seconds a megapixel")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False)
+    names = ", ".join(pareto_front(timed, metrics[0])["label"])
+    front = f"On the Pareto front of {HEADINGS[metrics[0]][:-2]}: {names}."
+    return titled(figure, "Quality against time", f"Scatter of quality against time. {front}", rows)
+
+
+def quality_by_weather(rows: pd.DataFrame) -> Drawn | None:
+    """Bars from the input's value to the method's, for each weather: what the method changed.
+
+    rows: as for `quality_by_evaluations`. None if nothing was scored.
+    """
+    weathers = [weather for weather in rows["weather"].unique() if weather != ALL]
+    metrics = _measured(rows, ("rgb/psnr", "lpips-alex/lpips"))
+    ranked = rows[~rows["control"] & (rows["weather"] == ALL)]["label"].tolist()
+    if not metrics or not ranked:
+        return None
+    size = (2.2 + 2.3 * len(weathers), (0.24 * len(ranked) + 1.1) * len(metrics))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(metrics), len(weathers), squeeze=False, sharey=True)
+    for metric, line in zip(metrics, grid, strict=True):
+        for weather, axes in zip(weathers, line, strict=True):
+            part = rows[rows["weather"] == weather].set_index("label")
+            start = input_value(part, metric)
+            shown = part.reindex(ranked)
+            colours = [SUPERVISION[s][0] for s in shown["supervision"].fillna("none")]
+            left = 0 if np.isnan(start) else start
+            bars = shown[metric] - left
+            places = np.arange(len(ranked))
+            axes.barh(places, bars, left=left, color=colours, alpha=0.75, height=0.7)
+            axes.errorbar(
+                shown[metric],
+                places,
+                xerr=arms(shown, metric),
+                fmt="none",
+                ecolor="black",
+                elinewidth=1,
+                capsize=2,
+            )
+            input_line(axes.axvline, part.reset_index(), metric)
+            axes.set_title(weather)
+            axes.set_xlabel(HEADINGS[metric])
+            axes.set_yticks(places, ranked)
+            axes.grid(axis="y", visible=False)
+            for place, value, status in zip(places, shown[metric], shown["status"], strict=True):
+                if np.isnan(value):
+                    axes.text(left, place, f" {status}", va="center", fontsize=8, color="0.35")
+    grid[0, 0].invert_yaxis()
+    handles = [*supervision_handles(rows[~rows["control"]]), _input_handle()]
+    figure.legend(handles=handles, loc="outside lower left", ncols=4, frameon=False)
+    title = "What each method changes, by weather (bars start at the input)"
+    alt = (
+        f"Bars of quality relative to the input for {len(ranked)} methods on {', '.join(weathers)}."
+    )
+    return titled(figure, title, alt, rows)
+
+
+def _input_handle() -> Line2D:
+    return Line2D([], [], label="input, not restored", **INPUT_LINE)
+
+
+def _grid(run_dir, rows, scores, images) -> Drawn | None:
+    if images is None or images.empty:
+        return None
+    drawn = draw_grid(run_dir, rows, scores, images)
+    return None if drawn is None else Drawn(*drawn)
+
+
+def _measured(rows: pd.DataFrame, metrics: tuple[str, ...]) -> list[str]:
+    """Those of `metrics` that were scored; without ground truth, those that need none."""
+    scored = np.isfinite(rows.loc[~rows["control"], [*metrics, *NO_REFERENCE]]).any()
+    return [m for m in metrics if scored[m]] or [m for m in NO_REFERENCE if scored[m]]
+
+
+def _label_points(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
+    """Names in a column beside the axes, in the points' order, evenly spaced: none overlap."""
+    rows = rows.sort_values(metric)
+    places = np.linspace(0.02, 0.98, len(rows)) if len(rows) > 1 else [0.5]
+    for (_, row), place in zip(rows.iterrows(), places, strict=True):
+        axes.annotate(
+            row["label"], (row["seconds_per_megapixel"], row[metric]), (1.03, place),
+            textcoords="axes fraction", va="center", fontsize=9, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkB": 4,
+                        "relpos": (0, 0.5)},
+        )  # fmt: skip

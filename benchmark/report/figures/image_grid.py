@@ -1,0 +1,126 @@
+"""The figure one looks at first: a test image a weather, its restorations and its target."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmark.board.aggregate import ALL, per_image, weather_rank
+from benchmark.core.image_io import read_image
+
+COLUMNS = 5  # methods shown between the input and the target
+CELL = 2.0  # inches
+PAIRED_SCORES = {"rgb/psnr": "{:.2f} dB", "lpips-alex/lpips": "{:.3f}"}
+UNPAIRED_SCORES = {"no-reference/niqe": "NIQE {:.2f}"}
+
+
+def draw_grid(
+    run_dir: Path, rows: pd.DataFrame, scores: pd.DataFrame, images: pd.DataFrame
+) -> tuple[Figure, str, str] | None:
+    """A row a weather: input, the best variants of the best methods, target; PSNR and LPIPS below,
+    or NIQE where there is no target.
+
+    rows: one data set of the board with its cards' `label`, `control` and `input`. The image of a
+    weather is the one whose input has the median PSNR (or NIQE), so it is neither picked nor lucky.
+    Returns the figure, its title and its alt text, or None if no method was scored.
+    """
+    dataset = rows["dataset"].iloc[0]
+    wide = per_image(scores[scores["dataset"] == dataset])
+    shown = rows[(rows["weather"] == ALL) & ~rows["control"]]
+    shown = shown.drop_duplicates("method").head(COLUMNS)
+    given = rows[rows["input"]]
+    if shown.empty:
+        return None
+    input_key = tuple(given[["method", "variant"]].iloc[0]) if len(given) else None
+    paired = bool((images["target"] != "").all())
+    scores_of = PAIRED_SCORES if paired else UNPAIRED_SCORES
+    weathers = sorted(images["weather"].unique(), key=weather_rank)
+    heads = ["input", *shown["label"], *(["target"] if paired else [])]
+    # Room for the figure's title, the columns' heads and a line of scores below each image.
+    figure = Figure((CELL * len(heads) + 0.4, (CELL + 0.3) * len(weathers) + 0.7))
+    figure.set_layout_engine("constrained", h_pad=0.02, w_pad=0.02)
+    cells = figure.subplots(len(weathers), len(heads), squeeze=False)
+    for weather, line in zip(weathers, cells, strict=True):
+        of_weather = images[images["weather"] == weather]
+        image = _median_image(wide, of_weather, input_key, next(iter(scores_of)))
+        place = (dataset, weather, image["image"])
+        _show(line[0], _located(run_dir, image["input"]), _score(wide, place, input_key, scores_of))
+        for (_, row), axes in zip(shown.iterrows(), line[1 : 1 + len(shown)], strict=True):
+            key = (row["method"], row["variant"])
+            text = _score(wide, place, key, scores_of)
+            _show(axes, restored_path(run_dir, key, place), text)
+        if paired:
+            _show(line[-1], _located(run_dir, image["target"]), "PSNR / LPIPS")
+        line[0].set_ylabel(weather, fontsize=11, fontweight="bold")
+    for axes, head in zip(cells[0], heads, strict=True):
+        axes.set_title(_broken(head), fontsize=10, loc="center")
+    title = f"One test image a weather: input, restorations{', target' if paired else ''}"
+    figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
+    below = "PSNR in dB and LPIPS" if paired else "NIQE"
+    alt = f"Rows: {', '.join(weathers)}. Columns: {', '.join(heads)}. Below: {below}."
+    return figure, title, alt
+
+
+def restored_path(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> Path:
+    """The first seed's restored image of a (method, variant) at (dataset, weather, image)."""
+    folder = run_dir / "restored" / key[0] / key[1]
+    seeds = sorted(folder.glob("seed*"), key=lambda path: (len(path.name), path.name))
+    name = Path(place[0]) / place[1] / f"{place[2]}.png"
+    return next((seed / name for seed in seeds if (seed / name).is_file()), folder / "seed0" / name)
+
+
+def repository_root(run_dir: Path) -> Path:
+    """Where the paths of `images.csv` start: the folder above `results/`."""
+    return run_dir.resolve().parents[1]
+
+
+def _broken(label: str, width: int = 22) -> str:
+    """A label in lines of at most `width` characters, broken at spaces and underscores."""
+    lines = [""]
+    for part in re.findall(r"[^ _]+[ _]?|[ _]", label):
+        if len(lines[-1] + part.rstrip()) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _located(run_dir: Path, path: str) -> Path:
+    return repository_root(run_dir) / path
+
+
+def _median_image(
+    wide: pd.DataFrame, images: pd.DataFrame, key: tuple | None, metric: str
+) -> pd.Series:
+    images = images.sort_values("image")
+    if key is None:
+        return images.iloc[len(images) // 2]
+    values = [
+        wide[(*key, metric)].get((row.dataset, row.weather, row.image), np.nan)
+        for row in images.itertuples()
+    ]
+    order = np.argsort(values, kind="stable")
+    return images.iloc[order[len(order) // 2]]
+
+
+def _score(
+    wide: pd.DataFrame, place: tuple[str, str, str], key: tuple | None, forms: dict[str, str]
+) -> str:
+    if key is None or place not in wide.index:
+        return ""
+    values = {metric: wide.at[place, (*key, metric)] for metric in forms}
+    return " / ".join(forms[m].format(v) for m, v in values.items() if not np.isnan(v))
+
+
+def _show(axes, path: Path, text: str) -> None:
+    if path.is_file():
+        axes.imshow(read_image(path), interpolation="lanczos")
+    else:
+        axes.text(0.5, 0.5, "not restored", ha="center", va="center", transform=axes.transAxes)
+        axes.set_facecolor("0.92")
+        axes.set_box_aspect(1)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.set_xlabel(text, fontsize=9)

@@ -1,0 +1,95 @@
+"""What all figures share: colours, fonts, intervals, the line of the input, and saving."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from benchmark.core.atomic import atomic_path
+
+matplotlib.use("Agg")  # no window, on any machine
+
+PALETTE = seaborn.color_palette("colorblind")
+SUPERVISION = {
+    "none": (PALETTE[0], "o", "no training"),
+    "clean-only": (PALETTE[2], "s", "trained on clean images only"),
+    "paired": (PALETTE[1], "D", "trained on pairs"),
+    "not stated": (PALETTE[7], "X", "training not stated"),  # of submitted images
+}
+INPUT_LINE = {"color": "0.35", "linestyle": "--", "linewidth": 1}
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "figure.dpi": 100,
+    "text.parse_math": False,  # a "$" in a name is a dollar
+    "svg.hashsalt": "unweather",  # ids in the SVG are the same on every run
+}
+MARKERS = "osD^vPX*"
+
+
+class Drawn(NamedTuple):
+    """A figure and what it shows, for a title, a caption and the alt text."""
+
+    figure: Figure
+    title: str
+    alt: str
+
+
+@contextmanager
+def drawing_style() -> Iterator[None]:
+    """The look that all figures share."""
+    with matplotlib.rc_context({**seaborn.axes_style("whitegrid"), **STYLE}):
+        yield
+
+
+def arms(rows: pd.DataFrame, metric: str) -> np.ndarray:
+    """Lengths (2, N) of the interval below and above the mean; 0 where there is none."""
+    low, high = rows[metric] - rows[f"{metric}_low"], rows[f"{metric}_high"] - rows[metric]
+    return np.nan_to_num(np.clip(np.stack([low, high]), 0, None))
+
+
+def input_value(rows: pd.DataFrame, metric: str) -> float:
+    """The value of the control that shows the input; NaN where there is none."""
+    value = rows.loc[rows["input"], metric]
+    return float(value.iloc[0]) if len(value) else np.nan
+
+
+def input_line(draw: Callable, rows: pd.DataFrame, metric: str) -> None:
+    value = input_value(rows, metric)
+    if not np.isnan(value):
+        draw(value, label="input, not restored", **INPUT_LINE)
+
+
+def supervision_handles(rows: pd.DataFrame) -> list[Patch]:
+    """Legend entries for the colours of the supervisions that `rows` have."""
+    return [
+        Patch(color=colour, alpha=0.75, label=text)
+        for name, (colour, _, text) in SUPERVISION.items()
+        if (rows["supervision"] == name).any()
+    ]
+
+
+def titled(figure: Figure, title: str, alt: str, rows: pd.DataFrame) -> Drawn:
+    dataset = rows["dataset"].iloc[0]
+    figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
+    return Drawn(figure, title, alt + " The same numbers are in the leaderboard.")
+
+
+def save(figure: Figure, stem: Path, vector: bool) -> list[Path]:
+    """Write `stem`.svg (if `vector`) and `stem`.png; nothing in them depends on the time of day."""
+    files = []
+    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+        if suffix == ".png" or vector:
+            with atomic_path(stem.with_name(stem.name + suffix)) as path:
+                figure.savefig(path, metadata=metadata, dpi=120)
+            files.append(stem.with_name(stem.name + suffix))
+    return files

@@ -1,0 +1,161 @@
+"""Restores a data set's images with one method and variant, and measures what it costs."""
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from benchmark.core import device, weights
+from benchmark.core.checksum import checksum
+from benchmark.core.errors import NotWritten, WeightsMissing
+from benchmark.core.flops import flop_counter
+from benchmark.core.image_io import read_image, to_float, to_uint8, write_png
+from benchmark.core.seeds import torch_generator
+from benchmark.results import schema
+from benchmark.results.layout import RESTORED
+from benchmark.spec.method import ALL_WEATHERS, CLEAR, LearnedMethod, Method, Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method at one setting on one data set; the names go into the table and the seeds."""
+
+    label: str
+    variant: str
+    seed: int
+    method: Method
+    settings: Settings
+    weights: Path | None
+    # What the entry is for; the method's card may say less.
+    weathers: tuple[str, ...] = ALL_WEATHERS
+
+
+def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFrame:
+    """Restore every image to `out/WEATHER/IMAGE.png` (8 bit) and tell what each cost.
+
+    images: rows of images.csv, paths relative to `root`. Returns one row an image with
+    RESTORED. What goes wrong with an image or with the method's weights becomes the row's
+    status and reason; the other images go on.
+    """
+    machine = device.choose()
+    try:
+        parameters = ready(job.method, job.weights, machine)
+    except Exception as error:
+        return failed_rows(job, images, error)
+    rows, flops = [], {}
+    for image in tqdm(list(images.itertuples()), f"{job.label} {job.variant}", unit="image"):
+        row = _row(job, image)
+        meant_for = {*job.method.card.weathers} & {*job.weathers} | {CLEAR}
+        if image.weather not in meant_for:
+            row |= {"status": schema.SKIPPED, "reason": f"not made for {image.weather}"}
+        elif job.method.sees_target and not image.target:
+            row |= {"status": schema.SKIPPED, "reason": schema.NO_TARGET}
+        else:
+            try:
+                row |= _restore_one(job, image, root, out, machine, flops)
+                row |= {"parameters": parameters, "status": schema.OK}
+            except NotWritten:  # not the method's failure, and the others would meet it too
+                raise
+            except Exception as error:
+                row |= _failure(error)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(RESTORED))
+
+
+def ready(method: Method, file: Path | None, machine: torch.device) -> int:
+    """Put a method on the device with its weights; returns its network's number of parameters."""
+    method.device = machine
+    if isinstance(method, LearnedMethod):
+        if file is None:
+            raise WeightsMissing("no weights were given for a method that learns")
+        weights.load(method.network, file)
+        method.network.eval().to(machine, memory_format=torch.channels_last)
+    if method.network is None:
+        return 0
+    return sum(p.numel() for p in method.network.parameters())
+
+
+def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -> dict:
+    """Restore, time and save one image. `flops` remembers each size's FLOPs from its warm-up."""
+    degraded = read_tensor(root / image.input, machine)
+    targets = (read_tensor(root / image.target, machine),) if job.method.sees_target else ()
+
+    def run() -> torch.Tensor:
+        # Seeded by what the image is, so that its noise does not depend on the others.
+        generator = torch_generator("restore", image.dataset, image.weather, image.image, job.seed)
+        with torch.inference_mode():
+            return job.method.restore(degraded, job.settings, [generator], *targets)
+
+    size = tuple(degraded.shape[-2:])
+    if size not in flops:
+        with flop_counter() as counter:
+            run()
+        flops[size] = counter.get_total_flops() or None
+    with device.Stopwatch(machine) as watch:
+        restored = run()
+    if restored.shape != degraded.shape:
+        raise ValueError(f"restored {tuple(restored.shape)} from {tuple(degraded.shape)}")
+    pixels = to_pixels(restored)
+    file = out / image.weather / f"{image.image}.png"
+    write_png(file, pixels)
+    return {
+        "width": size[1],
+        "height": size[0],
+        "seconds": round(watch.seconds, 6),
+        "nfe": job.method.evaluations(job.settings),
+        "flops": flops[size],
+        "peak_memory_bytes": device.peak_memory(machine),
+        "device": device.describe(machine),
+        "file": file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file),
+        "sha256": checksum(file),
+    }
+
+
+def read_tensor(path: Path, machine: torch.device) -> torch.Tensor:
+    """An image file as float32 (1, 3, H, W) in [0, 1] on the device."""
+    image = torch.from_numpy(to_float(read_image(path)))
+    return image.permute(2, 0, 1)[None].to(machine).contiguous()
+
+
+def to_pixels(restored: torch.Tensor) -> np.ndarray:
+    """The 8-bit (H, W, 3) pixels of a (1, 3, H, W) result; ValueError if it is not finite."""
+    return to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+
+
+def _row(job: Job, image) -> dict:
+    return {
+        "dataset": image.dataset,
+        "weather": image.weather,
+        "image": image.image,
+        "method": job.label,
+        "variant": job.variant,
+        "seed": job.seed,
+    }
+
+
+def failed_rows(job: Job, images: pd.DataFrame, error: Exception) -> pd.DataFrame:
+    """The table of a method that could not even start: the error is every image's reason."""
+    failure = _failure(error)
+    rows = [_row(job, image) | failure for image in images.itertuples()]
+    return pd.DataFrame(rows, columns=list(RESTORED))
+
+
+def status_of(error: Exception) -> str:
+    """The status that stands for an error."""
+    if isinstance(error, WeightsMissing):
+        return schema.WEIGHTS_MISSING
+    if isinstance(error, TimeoutError):
+        return schema.TIMED_OUT
+    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return schema.OUT_OF_MEMORY if memory or "allocate memory" in str(error) else schema.FAILED
+
+
+def _failure(error: Exception) -> dict:
+    """Status and reason of an error; the traceback goes to the job's log."""
+    tqdm.write("".join(traceback.format_exception(error)))
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return {"status": status_of(error), "reason": reason[:300]}

@@ -1,0 +1,116 @@
+"""NIQE and PIQE, which look at one image alone, by the pyiqa package.
+
+torch and pyiqa are imported on first use: they take seconds, and other metrics need neither.
+"""
+
+import functools
+import math
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.image_io import shown
+from benchmark.scoring.metrics.checks import UndefinedMetric
+
+BLOCK = 96  # NIQE's blocks; their covariance needs two of them
+SMALLEST = 16  # PIQE's blocks
+PRIOR = {"mu_pris_param": (1, 36), "cov_pris_param": (36, 36)}
+
+
+def niqe(image: np.ndarray, weights: Path) -> float:
+    """NIQE of a uint8 image (H, W, 3); 0 or more, lower is nearer to natural photographs.
+
+    Mittal, Soundararajan and Bovik, "Making a 'completely blind' image quality analyzer", IEEE
+    Signal Processing Letters 2013, on the grey image, in blocks of 96x96 pixels; what of the image
+    does not fill a block is left out. Computed in float64 on the CPU.
+
+    weights: .npz file of the prior that its authors fitted to pristine photographs.
+    Raises WeightsMissing without that file, UserError if it is not such a file, UndefinedMetric if
+    the image has fewer than two blocks or blocks without texture.
+    """
+    height, width = image.shape[:2]
+    if (height // BLOCK) * (width // BLOCK) < 2:
+        raise UndefinedMetric(
+            f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels, the image has {width}x{height}"
+        )
+    if not weights.is_file():
+        raise WeightsMissing(f"NIQE needs {shown(weights)}: run 'dvc pull'.")
+    return _score("NIQE", _niqe(weights), image)
+
+
+def piqe(image: np.ndarray) -> float:
+    """PIQE of a uint8 image (H, W, 3), in [0, 100]; lower is better.
+
+    Venkatanath et al., "Blind image quality evaluation using perception based features", National
+    Conference on Communications 2015: it looks for blocking and noise in blocks of 16x16 pixels
+    with texture. Computed in float32 on the CPU.
+    Raises UndefinedMetric if a side is below 16 pixels or the image is black.
+    """
+    if min(image.shape[:2]) < SMALLEST:
+        raise UndefinedMetric(
+            f"PIQE needs {SMALLEST}x{SMALLEST} pixels, the image has "
+            f"{image.shape[1]}x{image.shape[0]}"
+        )
+    return _score("PIQE", _piqe(), image)
+
+
+def _score(name: str, network: Any, image: np.ndarray) -> float:
+    import torch
+
+    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    with torch.inference_mode(), warnings.catch_warnings():
+        # Of fewer than two blocks with texture; the value is then not finite, or none can be found.
+        warnings.filterwarnings("ignore", message="cov")
+        try:
+            value = float(network(planes.to(torch.float32) / 255).item())
+        except torch.linalg.LinAlgError:
+            value = math.nan
+    if not math.isfinite(value):
+        raise UndefinedMetric(f"{name} is not defined for an image with this little texture")
+    return value
+
+
+@functools.lru_cache(maxsize=1)
+def _piqe() -> Any:
+    from pyiqa.archs.piqe_arch import PIQE
+
+    return PIQE()
+
+
+@functools.lru_cache(maxsize=1)
+def _niqe(weights: Path) -> Any:
+    """pyiqa's NIQE with the prior of the file, handed over as the .mat file it reads."""
+    import scipy.io
+    from pyiqa.archs.niqe_arch import NIQE
+
+    prior = _prior(weights)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "prior.mat"
+        scipy.io.savemat(
+            path,
+            {"mu_prisparam": prior["mu_pris_param"], "cov_prisparam": prior["cov_pris_param"]},
+        )
+        return NIQE(pretrained_model_path=str(path))
+
+
+def _prior(weights: Path) -> dict[str, np.ndarray]:
+    """The mean and covariance of the file; UserError if they are not there in their shapes."""
+    try:
+        with np.load(weights) as file:
+            prior = {name: file[name] for name in PRIOR}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{shown(weights)} does not hold NIQE's prior ({error}). Run 'dvc pull'."
+        ) from error
+    for name, shape in PRIOR.items():
+        if prior[name].shape != shape:
+            raise UserError(
+                f"{shown(weights)}: '{name}' has shape {prior[name].shape}, NIQE's has {shape}. "
+                "Run 'dvc pull'."
+            )
+    return prior

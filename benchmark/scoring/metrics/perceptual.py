@@ -1,0 +1,99 @@
+"""LPIPS, by its authors' package, with the AlexNet backbone read from a file of the project.
+
+The package ships the linear heads and would fetch the backbone from a hub, which fails offline.
+torch and lpips are imported on first use: they take seconds, and other metrics need neither.
+"""
+
+import functools
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.image_io import shown
+from benchmark.scoring.metrics.checks import UndefinedMetric
+from benchmark.scoring.metrics.definitions import WEIGHTS
+
+LPIPS_WEIGHTS = WEIGHTS / "lpips_alexnet_features.safetensors"
+# A convolution (11, stride 4, padding 2) and two poolings (3, stride 2) leave one position of 31.
+SMALLEST = 31
+
+
+def lpips_alex(restored: np.ndarray, target: np.ndarray, weights: Path) -> float:
+    """LPIPS v0.1 with AlexNet of two uint8 images (H, W, 3); 0 if identical, lower is better.
+
+    Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR
+    2018, eq. 1, with the authors' calibrated linear weights; inputs scaled to [-1, 1]. Computed in
+    float32 on the CPU, one pair at a time, so that a value does not depend on other images.
+
+    weights: safetensors file of AlexNet's convolutions, named as in torchvision.
+    Raises WeightsMissing without that file, UserError if it is another network's, UndefinedMetric
+    if a side is below 31 pixels, where AlexNet's last features would be empty.
+    """
+    height, width = restored.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise UndefinedMetric(
+            f"LPIPS with AlexNet needs {SMALLEST}x{SMALLEST} pixels, the image has {width}x{height}"
+        )
+    network = lpips_network(weights)
+    import torch
+
+    with torch.inference_mode():
+        return float(network(_tensor(restored), _tensor(target)).item())
+
+
+def _tensor(image: np.ndarray) -> Any:
+    """uint8 (H, W, 3) as a float32 tensor (1, 3, H, W) in [-1, 1]."""
+    import torch
+
+    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return planes[None].to(torch.float32) / 127.5 - 1
+
+
+@functools.lru_cache(maxsize=1)
+def lpips_network(weights: Path) -> Any:
+    """The LPIPS network in evaluation mode with the backbone of the file, for values in [-1, 1].
+
+    Raises WeightsMissing without that file, UserError if it is another network's.
+    """
+    if not weights.is_file():
+        raise WeightsMissing(f"LPIPS needs {shown(weights)}: run 'dvc pull'.")
+    import lpips
+    import torch
+
+    # Building it draws random weights, soon overwritten: leave the caller's random state alone.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # torchvision deprecates the argument that lpips builds AlexNet with.
+        warnings.filterwarnings("ignore", module="torchvision")
+        network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    _load_backbone(network.net, weights)
+    return network.eval()
+
+
+def _load_backbone(backbone: Any, weights: Path) -> None:
+    """Fill `sliceK.N.weight` from `features.N.weight`; every name and shape must fit."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(weights)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{shown(weights)} is not a whole safetensors file ({error}). Run 'dvc pull'."
+        ) from error
+    wanted = backbone.state_dict()
+    names = {name: "features." + name.split(".", 1)[1] for name in wanted}
+    for name in sorted(tensors.keys() ^ set(names.values())):
+        fault = "has the unknown tensor" if name in tensors else "lacks the tensor"
+        raise UserError(
+            f"{shown(weights)} {fault} '{name}', so it is not AlexNet's. Run 'dvc pull'."
+        )
+    for own, name in names.items():
+        if tensors[name].shape != wanted[own].shape:
+            raise UserError(
+                f"{shown(weights)}: '{name}' has shape {tuple(tensors[name].shape)}, AlexNet's has "
+                f"{tuple(wanted[own].shape)}. Run 'dvc pull'."
+            )
+    backbone.load_state_dict({own: tensors[name] for own, name in names.items()})

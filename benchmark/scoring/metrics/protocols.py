@@ -1,0 +1,231 @@
+"""The named ways of scoring, as data: each says what is compared and how.
+
+Every score carries its protocol's name. `OWN` protocols score the saved 8-bit image at its own
+size. The others follow published evaluation code and are there to compare with printed numbers.
+"""
+
+from collections.abc import Iterable
+
+from benchmark.core.errors import UserError, nearest
+from benchmark.scoring.metrics.by_pyiqa import by_pyiqa
+from benchmark.scoring.metrics.definitions import WEIGHTS, Metric, Protocol
+from benchmark.scoring.metrics.no_reference import niqe, piqe
+from benchmark.scoring.metrics.papers import (
+    crop_target,
+    psnr_reordered,
+    psnr_y_8bit,
+    ssim_padded,
+    ssim_reordered,
+    ssim_y_8bit,
+    to_multiples_of_16,
+)
+from benchmark.scoring.metrics.perceptual import LPIPS_WEIGHTS, lpips_alex
+from benchmark.scoring.metrics.pixel import psnr, psnr_y, ssim, ssim_y
+
+NIQE_WEIGHTS = WEIGHTS / "niqe_pris_params.npz"
+OWN_SIZE = "own"
+RESIZED = "both resized by Lanczos: longer side at most 1024, sides to multiples of 16"
+GAUSSIAN = "11×11 Gaussian, σ 1.5, where it fits"
+RGB = Protocol(
+    name="rgb",
+    description="PSNR from one MSE over the three channels; SSIM per channel, then averaged.",
+    colour="RGB, 0–255",
+    size=OWN_SIZE,
+    ssim=GAUSSIAN,
+    source="Wang et al., IEEE TIP 2004, section III-C",
+    agrees_with="skimage.metrics with gaussian_weights, sigma 1.5, use_sample_covariance False; "
+    "pyiqa with test_y_channel False. MATLAB's ssim() pads the border and so differs.",
+)
+Y_MATLAB = Protocol(
+    name="y-matlab",
+    description="On luma, with peak 255 although it spans 219 levels: what deraining papers print.",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), not rounded",
+    size=OWN_SIZE,
+    ssim=GAUSSIAN,
+    source="MATLAB's rgb2ycbcr of double images; Wang et al., IEEE TIP 2004",
+    agrees_with="Tables of deraining papers to their printed digits. pyiqa with color_space "
+    "'ycbcr': SSIM to 1e-3, because there it rounds Y (its default, full-range YIQ, gives about "
+    "1.3 dB less).",
+)
+LPIPS_ALEX = Protocol(
+    name="lpips-alex",
+    description="Distance of AlexNet's features, version 0.1.",
+    colour="RGB, −1 to 1",
+    size=OWN_SIZE,
+    ssim="",
+    source="the lpips package, whose code and linear weights it is",
+    agrees_with="The authors' values for their example images. The backbone is torchvision's "
+    "ImageNet AlexNet.",
+)
+NO_REFERENCE = Protocol(
+    name="no-reference",
+    description="Without a target. They measure noise, blocking and unnatural statistics, not "
+    "weather: haze, and some rain, betters them. To be read beside the pictures.",
+    colour="luma of full-range YIQ, rounded",
+    size=OWN_SIZE,
+    ssim="",
+    source="pyiqa, whose code it is (non-commercial licence)",
+    agrees_with="NIQE: its authors' MATLAB code on the same grey image (5.7296 for the baboon, "
+    "5.7300 here). Both: the official values for pyiqa's calibration images.",
+)
+PYIQA = Protocol(
+    name="pyiqa",
+    description="Further metrics with pyiqa's own settings. Its licences (PolyForm Noncommercial "
+    "1.0.0, parts under S-Lab 1.0) do not allow commercial use.",
+    colour="luma of full-range YIQ (FSIM: all of YIQ)",
+    size=OWN_SIZE,
+    ssim="MS-SSIM: 11×11 Gaussian, σ 1.5, where it fits, in five scales",
+    source="pyiqa, whose code it is (non-commercial licence)",
+    agrees_with="The official implementations' values for pyiqa's five calibration images.",
+)
+DISTS = Protocol(
+    name="dists",
+    description="By pyiqa too, apart because its weights (VGG16 and the authors' own) are not "
+    "bundled: its scores say how to get them.",
+    colour="RGB, 0–1",
+    size=OWN_SIZE,
+    ssim="",
+    source="pyiqa, whose code it is (non-commercial licence)",
+    agrees_with="Not confirmed here, for want of the weights.",
+)
+RESTORMER = Protocol(
+    name="restormer",
+    description="As in Restormer and MPRNet for deraining.",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), rounded",
+    size=OWN_SIZE,
+    ssim=GAUSSIAN,
+    source="swz30/Restormer and swz30/MPRNet, Deraining/evaluate_PSNR_SSIM.m",
+    agrees_with="Read in that code. MATLAB itself was not run.",
+)
+WEATHER_DIFFUSION = Protocol(
+    name="weatherdiffusion",
+    description="As in WeatherDiffusion, whose loaders resize input and ground truth. Here the "
+    "restored image is resized instead of the input.",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), not rounded",
+    size=RESIZED,
+    ssim=GAUSSIAN,
+    source="IGITUGraz/WeatherDiffusion, calculate_psnr_ssim.py, utils/metrics.py, "
+    "datasets/snow100k.py, outdoorrain.py, raindrop.py",
+    agrees_with="Read in that code. It leaves open which ground truth the paper's numbers were "
+    "taken against; only a resized one has the size of its outputs.",
+    align=to_multiples_of_16,
+)
+TRANSWEATHER = Protocol(
+    name="transweather",
+    description="As in TransWeather, which scores before saving; here the saved image is scored. "
+    "Its code weights three neighbouring values of one channel as if they were blue, green and "
+    "red, and takes SSIM's constants for a range of 2 where images span 1.",
+    colour="full-range BT.601 luma of reordered values",
+    size=RESIZED,
+    ssim="7×7 mean, sample covariance, where it fits, constants for twice the range",
+    source="jeya-maria-jose/TransWeather, utils.py (calc_psnr, calc_ssim), val_data_functions.py; "
+    "scikit-image 0.17.2 of its environment.yml",
+    agrees_with="skimage.metrics with data_range 2 on the same values. The authors say that later "
+    "numbers were taken after saving; the repository has no code for that.",
+    align=to_multiples_of_16,
+)
+RESIDE = Protocol(
+    name="reside",
+    description="As in FFA-Net for SOTS. The evaluation of RESIDE's authors could not be verified.",
+    colour="RGB, 0–255",
+    size="own; a larger target is cropped about its centre",
+    ssim=f"{GAUSSIAN.removesuffix(', where it fits')}, beyond the border zeros",
+    source="zhilin007/FFA-Net, net/metrics.py, net/data_utils.py",
+    agrees_with="Read in that code. It scores before saving; here the saved image is scored. "
+    "DehazeFormer (IDKiro/DehazeFormer, test.py) scales down to about 256 pixels before SSIM.",
+    align=crop_target,
+)
+OWN = (RGB.name, Y_MATLAB.name, LPIPS_ALEX.name, NO_REFERENCE.name)
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        RGB,
+        Y_MATLAB,
+        LPIPS_ALEX,
+        NO_REFERENCE,
+        PYIQA,
+        DISTS,
+        RESTORMER,
+        WEATHER_DIFFUSION,
+        TRANSWEATHER,
+        RESIDE,
+    )
+}
+
+
+def _psnr(protocol: Protocol, label: str, function=psnr) -> Metric:
+    return Metric(
+        "psnr", protocol, f"PSNR {label}",
+        "peak signal-to-noise ratio, infinite for identical images", function,
+        "higher", 2, "dB", "10 log10(255² / MSE)",
+    )  # fmt: skip
+
+
+def _ssim(protocol: Protocol, label: str, function=ssim) -> Metric:
+    return Metric("ssim", protocol, f"SSIM {label}", "structural similarity", function,
+                  "higher", 3, "", "Wang et al., IEEE TIP 2004, eq. 13")  # fmt: skip
+
+
+def _pyiqa(name: str, title: str, description: str, reference: str) -> Metric:
+    return Metric(name, PYIQA, title, description, by_pyiqa(name), "higher", 3, "", reference)
+
+
+METRICS = (
+    _psnr(RGB, "RGB"),
+    _ssim(RGB, "RGB"),
+    _psnr(Y_MATLAB, "Y", psnr_y),
+    _ssim(Y_MATLAB, "Y", ssim_y),
+    Metric("lpips", LPIPS_ALEX, "LPIPS", "learned perceptual distance", lpips_alex,
+           "lower", 3, "", "Zhang et al., CVPR 2018, eq. 1", weights=LPIPS_WEIGHTS.name),
+    Metric(
+        "niqe", NO_REFERENCE, "NIQE", "distance from the statistics of natural photographs", niqe,
+        "lower", 2, "", "Mittal et al., IEEE SPL 2013", needs_target=False,
+        weights=NIQE_WEIGHTS.name,
+    ),
+    Metric(
+        "piqe", NO_REFERENCE, "PIQE", "share of textured blocks that look distorted", piqe,
+        "lower", 1, "", "Venkatanath et al., NCC 2015", needs_target=False,
+    ),
+    _pyiqa("ms_ssim", "MS-SSIM", "structural similarity at five scales",
+           "Wang et al., Asilomar 2003"),
+    _pyiqa("fsim", "FSIM", "similarity of phase congruency, gradients and colour",
+           "Zhang et al., IEEE TIP 2011"),
+    _pyiqa("vif", "VIF", "information about the target that is left",
+           "Sheikh and Bovik, IEEE TIP 2006"),
+    Metric("gmsd", PYIQA, "GMSD", "deviation of gradient similarity", by_pyiqa("gmsd"),
+           "lower", 4, "", "Xue et al., IEEE TIP 2014"),
+    Metric("dists", DISTS, "DISTS", "distance of structure and texture in VGG16's features",
+           by_pyiqa("dists"), "lower", 3, "", "Ding et al., IEEE TPAMI 2022"),
+    _psnr(RESTORMER, "Restormer", psnr_y_8bit),
+    _ssim(RESTORMER, "Restormer", ssim_y_8bit),
+    _psnr(WEATHER_DIFFUSION, "WeatherDiffusion", psnr_y),
+    _ssim(WEATHER_DIFFUSION, "WeatherDiffusion", ssim_y),
+    _psnr(TRANSWEATHER, "TransWeather", psnr_reordered),
+    _ssim(TRANSWEATHER, "TransWeather", ssim_reordered),
+    _psnr(RESIDE, "RESIDE"),
+    _ssim(RESIDE, "RESIDE", ssim_padded),
+)  # fmt: skip
+
+
+def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
+    """The metrics of the named protocols (our `OWN` if None or empty), in the order of METRICS.
+
+    Raises UserError for an unknown name.
+    """
+    chosen = set(protocols or OWN)
+    for name in sorted(chosen - PROTOCOLS.keys()):
+        raise UserError(f"There is no protocol '{name}'.{nearest(name, PROTOCOLS)}")
+    return tuple(metric for metric in METRICS if metric.protocol.name in chosen)
+
+
+def protocol_table() -> str:
+    """All protocols as a Markdown table, the one of docs/protocols.md."""
+    heads = ("protocol", "colour", "size", "SSIM window", "metrics", "follows", "confirmed by")
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for protocol in PROTOCOLS.values():
+        titles = [m.name.upper().replace("_", "-") for m in METRICS if m.protocol is protocol]
+        cells = (f"`{protocol.name}`", protocol.colour, protocol.size, protocol.ssim or "–",
+                 ", ".join(titles), protocol.source, protocol.agrees_with)  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    notes = [f"- `{protocol.name}`: {protocol.description}" for protocol in PROTOCOLS.values()]
+    return "\n".join([*lines, "", *notes])

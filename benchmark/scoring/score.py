@@ -1,0 +1,204 @@
+"""Scores of restored images as rows: one an image and metric, with a status and a reason."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmark.core.checksum import checksum
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.image_io import image_files, read_image
+from benchmark.results import schema
+from benchmark.scoring.metrics import WEIGHTS, Metric, UndefinedMetric, metrics_of
+
+KEYS = ("dataset", "weather", "image", "method", "variant", "seed")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Stands for an image that there is not, with the status and reason its rows get."""
+
+    status: str
+    reason: str
+
+
+Source = Path | Absent
+Pair = tuple[Row, Source, Source]  # key columns, restored, target
+NO_TARGET = Absent(schema.SKIPPED, schema.NO_TARGET)
+
+
+def score_pair(
+    restored: np.ndarray,
+    target: np.ndarray | Absent,
+    metrics: Sequence[Metric],
+    weights: Path = WEIGHTS,
+) -> list[Row]:
+    """One row a metric for uint8 (H, W, 3) images; the value is NaN unless the status is ok.
+
+    Where the target is absent, metrics that need one get its status and reason. Different sizes,
+    and images for which a metric is undefined, are `failed`; a metric without its weight file
+    (below the folder `weights`) is `weights-missing`. A weight file of the wrong kind is a
+    UserError: it would spoil every row alike.
+    """
+    return [_score(metric, restored, target, weights) for metric in metrics]
+
+
+def unscored(metrics: Sequence[Metric], status: str, reason: str) -> list[Row]:
+    """The rows of a pair that cannot be scored."""
+    return [_row(metric, math.nan, status, reason) for metric in metrics]
+
+
+def score_images(
+    pairs: Iterable[Pair], metrics: Sequence[Metric], weights: Path = WEIGHTS
+) -> pd.DataFrame:
+    """Score pairs one by one, in their order; a row has the pair's key columns and the score.
+
+    pairs: (key columns, restored, target), each image a path or why there is none. An image that
+    cannot be read is `failed` with the reason, and the others go on. A value depends on its own
+    pair only.
+    """
+    rows: list[Row] = []
+    for key, restored, target in tqdm(list(pairs), "score", unit="image"):
+        rows += [key | row for row in _score_files(restored, target, metrics, weights)]
+    return pd.DataFrame(rows)
+
+
+def score_folder(
+    restored: str | Path,
+    target: str | Path | None,
+    protocols: Iterable[str] | None = None,
+    weights: Path = WEIGHTS,
+) -> pd.DataFrame:
+    """Score a folder of images against a folder of targets, paired by file stem.
+
+    Returns `columns.FOLDER_SCORES`, by image, then in the order of METRICS. An image without its
+    partner gets rows of status `failed`; see `problems`. target: None for images without ground
+    truth; metrics that need it are then `skipped`. protocols: names, our own if None.
+
+    Raises UserError if a folder is missing, nothing pairs, or a protocol is unknown.
+    """
+    metrics = metrics_of(protocols)
+    ours = image_files(restored)
+    if target is None:
+        pairs = [({"image": stem}, path, NO_TARGET) for stem, path in ours.items()]
+        if not pairs:
+            raise UserError(f"There is no image in {str(restored)!r}.")
+    else:
+        pairs = _paired(ours, image_files(target), restored, target)
+    return score_images(pairs, metrics, weights)[list(schema.FOLDER_SCORES)]
+
+
+def _paired(
+    ours: dict[str, Path], theirs: dict[str, Path], restored: str | Path, target: str | Path
+) -> list[Pair]:
+    """The images of two folders by stem; UserError if no stem is in both."""
+    if not ours.keys() & theirs.keys():
+        raise UserError(
+            f"No image of {str(restored)!r} ({len(ours)}) has the stem of one of {str(target)!r} "
+            f"({len(theirs)}). A restored image is named like its target; the suffix may differ."
+        )
+    absent_restored = Absent(schema.FAILED, "no restored image")
+    pairs: list[Pair] = []
+    for stem in sorted(ours.keys() | theirs.keys()):
+        mine = ours.get(stem, absent_restored)
+        # Only one of the two can be absent, so there is a file to name.
+        absent_target = Absent(schema.FAILED, f"no target for {getattr(mine, 'name', '')!r}")
+        pairs.append(({"image": stem}, mine, theirs.get(stem, absent_target)))
+    return pairs
+
+
+def score_restored(
+    restored: pd.DataFrame,
+    images: pd.DataFrame,
+    root: Path,
+    protocols: Iterable[str] | None = None,
+    weights: Path = WEIGHTS,
+) -> pd.DataFrame:
+    """Score what `restoring.restore` wrote; returns `columns.SCORES`, in the order of `restored`.
+
+    restored: one row an image, with the key columns, `file`, `status` and `reason`. images: rows of
+    images.csv, with an empty target where there is no ground truth. Paths are relative to `root`.
+    An image that was not restored keeps its status and reason. Raises UserError if `images` has no
+    row for a restored image.
+    """
+    metrics = metrics_of(protocols)
+    targets = {(i.dataset, i.weather, i.image): i.target for i in images.itertuples()}
+    pairs: list[Pair] = []
+    for row in restored.itertuples():
+        name = (row.dataset, row.weather, row.image)
+        if name not in targets:
+            raise UserError(f"images.csv has no {'/'.join(name)}. Restore and score again.")
+        source = root / row.file if row.status == schema.OK else Absent(row.status, row.reason)
+        target = root / targets[name] if targets[name] else NO_TARGET
+        pairs.append(({key: getattr(row, key) for key in KEYS}, source, target))
+    return score_images(pairs, metrics, weights).reindex(columns=list(schema.SCORES))
+
+
+def as_restored(restored: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """The table with status `failed` where a file is no longer what was written, by its sha256.
+
+    So it is after a restoring by hand that was killed: new images lie beside an old table.
+    """
+    changed = [
+        row.status == schema.OK
+        and (root / row.file).is_file()
+        and checksum(root / row.file) != row.sha256
+        for row in restored.itertuples()
+    ]
+    fault = {"status": schema.FAILED, "reason": "the image changed after it was restored"}
+    restored = restored.copy()
+    restored.loc[changed, list(fault)] = list(fault.values())
+    return restored
+
+
+def problems(scores: pd.DataFrame) -> list[str]:
+    """One line for each image and reason that left a score out, in the table's order."""
+    failed = scores[scores["status"] != schema.OK].drop_duplicates(["image", "reason"])
+    return [f"{row.image}: {row.reason}" for row in failed.itertuples()]
+
+
+def _score_files(
+    restored: Source, target: Source, metrics: Sequence[Metric], weights: Path
+) -> list[Row]:
+    ours = _read(restored)
+    if isinstance(ours, Absent):
+        return unscored(metrics, ours.status, ours.reason)
+    return score_pair(ours, _read(target), metrics, weights)
+
+
+def _read(source: Source) -> np.ndarray | Absent:
+    try:
+        return source if isinstance(source, Absent) else read_image(source)
+    except UserError as error:
+        return Absent(schema.FAILED, str(error))
+
+
+def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, weights: Path) -> Row:
+    if not metric.needs_target:
+        target = None
+    elif isinstance(target, Absent):
+        return _row(metric, math.nan, target.status, target.reason)
+    try:
+        return _row(metric, metric(restored, target, weights), schema.OK, "")
+    except UndefinedMetric as error:
+        return _row(metric, math.nan, schema.FAILED, str(error))
+    except WeightsMissing as error:
+        return _row(metric, math.nan, schema.WEIGHTS_MISSING, str(error))
+    except MemoryError as error:
+        return _row(metric, math.nan, schema.OUT_OF_MEMORY, f"scoring: {error}")
+
+
+def _row(metric: Metric, value: float, status: str, reason: str) -> Row:
+    return {
+        "protocol": metric.protocol.name,
+        "metric": metric.name,
+        "value": value,
+        "status": status,
+        "reason": reason,
+    }

@@ -1,0 +1,73 @@
+"""How often the suite's 95 % intervals hold the true mean, by simulation: the table of the docs.
+
+    python -m benchmark.significance.coverage_study
+
+Scores are photo + seed + noise, all normal; a photo's standard deviation is 1, the noise's 0.1.
+Beside the suite's interval: that of photos alone, and that of drawing photos and seeds alike.
+"""
+
+import numpy as np
+
+from benchmark.core.seeds import numpy_generator
+from benchmark.significance.intervals import (
+    Array,
+    draw_photos,
+    interval_levels,
+    mean_interval,
+    seed_variance,
+)
+
+PHOTOS, NOISE, RUNS, RESAMPLES = 12, 0.1, 2000, 999
+BLOCK = 100  # runs that share their draws
+SEEDS = (2, 3, 5)
+SPREADS = (0.0, 0.1, 0.3, 1.0)  # standard deviations of seeds
+
+
+def simulate(generator: np.random.Generator, seeds: int, spread: float) -> Array:
+    """Scores (seeds, PHOTOS, BLOCK) of methods whose true mean is 0."""
+    photo = generator.normal(0, 1, (1, PHOTOS, BLOCK))
+    seed = generator.normal(0, spread, (seeds, 1, BLOCK))
+    return photo + seed + generator.normal(0, NOISE, (seeds, PHOTOS, BLOCK))
+
+
+def drawn_alike(scores: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+    """The ends (BLOCK,) of intervals where seeds are drawn with replacement just as photos are."""
+    photos = draw_photos(PHOTOS, generator, RESAMPLES) / PHOTOS
+    seeds = draw_photos(len(scores), generator, RESAMPLES) / len(scores)
+    means = sum(seeds[:, [s]] * (photos @ of_seed) for s, of_seed in enumerate(scores))
+    low, high = np.quantile(means, interval_levels(PHOTOS), axis=0)
+    return low, high
+
+
+def coverage(seeds: int, spread: float, runs: int = RUNS) -> tuple[float, float, float]:
+    """The share of runs whose interval holds 0: the suite's, photos alone, drawing both."""
+    names = [f"{number:02d}" for number in range(PHOTOS)]
+    hits, blocks = np.zeros(3), runs // BLOCK
+    for block in range(blocks):
+        parts = ("coverage", seeds, round(100 * spread), block)
+        scores = simulate(numpy_generator(*parts), seeds, spread)
+        means, variance = scores.mean(axis=0), seed_variance(scores.mean(axis=1))
+        found = [
+            mean_interval(
+                means, names, numpy_generator(*parts, "draw"), seeds=of_seeds, resamples=RESAMPLES
+            )
+            for of_seeds in (variance, None)
+        ]
+        ends = [(each.low, each.high) for each in found]
+        ends.append(drawn_alike(scores, numpy_generator(*parts, "draw")))
+        hits += [np.mean((low <= 0) & (high >= 0)) for low, high in ends]
+    return tuple(float(share) for share in hits / blocks)
+
+
+def main() -> None:
+    """Print the table in Markdown."""
+    print("| seeds | seeds' spread / photos' | this suite | photos alone | drawing both |")
+    print("|---:|---:|---:|---:|---:|")
+    for seeds in SEEDS:
+        for spread in SPREADS:
+            shares = " | ".join(f"{share:.1%}" for share in coverage(seeds, spread))
+            print(f"| {seeds} | {spread:g} | {shares} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Paired comparisons of methods on the same images, corrected for their number, and ranks."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from benchmark.significance.intervals import (
+    CONFIDENCE,
+    Array,
+    Variance,
+    as_columns,
+    photo_variance,
+    stratified_mean,
+)
+
+ALPHA = 1 - CONFIDENCE
+
+
+class Test(NamedTuple):
+    """K paired tests, each a float64 array (K,).
+
+    difference: the mean of a - b. effect: Cohen's d_z, that mean in standard deviations of the
+    photos' differences. p: two-sided, of "no difference", not corrected.
+    """
+
+    difference: Array
+    effect: Array
+    p: Array
+
+
+class Ends(NamedTuple):
+    """The ends of K intervals, each a float64 array (K,)."""
+
+    low: Array
+    high: Array
+
+
+def paired_test(
+    differences: ArrayLike,
+    photos: ArrayLike,
+    strata: ArrayLike | None = None,
+    seeds: Variance | None = None,
+) -> Test:
+    """The paired t test over photos: differences (N, K) or (N,), one row an image.
+
+    strata, seeds: as of `mean_interval`; the seeds' variance joins that of the photos. A column
+    with a value that is not finite is NaN; one photo gives no effect and no p.
+    """
+    values = as_columns(differences)
+    if not len(values):
+        return Test(*(np.full(values.shape[1], np.nan) for _ in Test._fields))
+    values = np.where(np.isfinite(values).all(axis=0), values, np.nan)
+    mean = stratified_mean(values, strata)
+    of_photos = photo_variance(values, photos, strata)
+    whole = of_photos if seeds is None else of_photos + seeds
+    noise = 1e-12 * np.abs(values).max(axis=0)  # equal differences may differ in their last bits
+    effect = _ratio(mean, np.sqrt(of_photos.value * (of_photos.freedom + 1)), noise)
+    t = _ratio(mean, np.sqrt(whole.value), noise)
+    return Test(mean, effect, 2 * stats.t.sf(np.abs(t), whole.freedom))
+
+
+def _ratio(mean: Array, deviation: Array, noise: Array) -> Array:
+    """mean / deviation; 0 for no difference, infinite for one that is the same throughout."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(deviation > noise, mean / deviation, np.sign(mean) * np.inf)
+    ratio = np.where(np.abs(mean) <= noise, 0.0, ratio)
+    return np.where(np.isnan(mean) | np.isnan(deviation), np.nan, ratio)
+
+
+def holm(p: ArrayLike) -> Array:
+    """p-values corrected for their number by Holm's method; NaN stays NaN and does not count.
+
+    Its own few lines, because statsmodels' `multipletests` collects garbage on every call.
+    """
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
+    corrected = np.full_like(p, np.nan)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    corrected[order] = np.minimum(1, stepped)
+    return corrected
+
+
+def share_interval(shares: ArrayLike, photos: int) -> Ends:
+    """Wilson's interval of shares (K,) in [0, 1] that were observed over a number of photos.
+
+    The shares of photos spread less than zeros and ones would, so it is not too short; and unlike
+    the bootstrap's it has a width where every photo says the same.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    counts = np.asarray(shares, dtype=float) * photos
+    return Ends(*map(np.asarray, proportion_confint(counts, photos, ALPHA, method="wilson")))
+
+
+def rank_ranges(ahead: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first and last rank that each of k methods may hold.
+
+    ahead: (k, k), true where the row's method is better than the column's beyond doubt. If all of
+    these are right, which Holm's correction gives 95 % for, all true ranks are in their ranges
+    (Mogstad, Romano, Shaikh and Wilhelm, "Inference for Ranks", Review of Economic Studies 2024).
+    """
+    return 1 + ahead.sum(axis=0), len(ahead) - ahead.sum(axis=1)

@@ -1,0 +1,15 @@
+"""Builds the method of a configuration's entry."""
+
+import torch
+
+from benchmark.core.seeds import named_seed
+from benchmark.spec import registry
+from benchmark.spec.method import Method
+from benchmark.spec.run_config import Config
+
+
+def build(config: Config, label: str, seed: int) -> Method:
+    """The method of an entry with its parameters; a network starts from the seed's weights."""
+    kind = registry.load(config.method_of(label))
+    torch.manual_seed(named_seed("weights", seed))
+    return kind(kind.Parameters(**config.entry(label).parameters))

@@ -1,0 +1,119 @@
+"""What a method is: its card, its declared parameters, and how it restores (and learns)."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from benchmark.core.errors import nearest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+Supervision = Literal["none", "clean-only", "paired"]
+ALL_WEATHERS = ("rain", "haze", "raindrop", "snow", "mix")
+CLEAR = "clear"  # photographs without weather, which no method may harm
+
+
+class Settings(BaseModel):
+    """A group of named settings; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_keys(cls, values):
+        """Pydantic refuses an unknown key; this says which key was probably meant."""
+        if isinstance(values, dict):
+            for key in values:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key '{key}'.{nearest(str(key), cls.model_fields)}")
+        return values
+
+
+class Card(Settings):
+    """Who made a method and what it needs; shown on the leaderboard and in the report.
+
+    `control` marks reference rows (the input, the ground truth) that take no place in a ranking.
+    `weathers` are those the method was made for; on others its status is `skipped`.
+    """
+
+    title: str
+    citation: str
+    url: str = ""
+    licence: str
+    supervision: Supervision
+    description: str
+    weathers: tuple[str, ...] = ALL_WEATHERS
+    control: bool = False
+
+
+class Method:
+    """One way of removing weather: subclass it once in `methods/NAME.py`, no more is needed.
+
+    Images are float32 tensors `(B, 3, H, W)` in [0, 1], of any H, W >= 1.
+    A *variant* is a setting used when restoring (sampler, steps): it never needs training.
+    """
+
+    card: ClassVar[Card]
+    Parameters: ClassVar[type[Settings]] = Settings
+    Variant: ClassVar[type[Settings]] = Settings
+    sees_target: ClassVar[bool] = False  # only the oracle
+    network: "nn.Module | None" = None  # if it has one, the board counts its parameters
+
+    def __init__(self, parameters: Settings | None = None):
+        self.parameters = parameters or self.Parameters()
+        self.device: torch.device | str = "cpu"
+
+    def restore(
+        self, degraded: "Tensor", variant: Settings, generators: "list[torch.Generator]"
+    ) -> "Tensor":
+        """Restore a batch.
+
+        degraded: float32 (B, 3, H, W) in [0, 1] on `self.device`. variant: an instance of
+        `self.Variant`. generators: one CPU generator an image, the only source of randomness, so
+        that an image's result does not depend on its batch. Returns the same shape; values outside
+        [0, 1] are clipped by the suite.
+        """
+        raise NotImplementedError  # a subclass without it is refused when it is loaded
+
+    @classmethod
+    def has_teacher(cls) -> bool:
+        """Whether it learns from another entry."""
+        return False
+
+    def evaluations(self, variant: Settings) -> int:
+        """Network evaluations an image costs (NFE); 0 for a method without a network."""
+        return 0
+
+    def facts(self) -> dict[str, float | str]:
+        """Figures of the method itself that a reader of the report should know."""
+        return {}
+
+
+class LearnedMethod(Method):
+    """A method with a network that the suite trains: it says what to build and what to minimise."""
+
+    def __init__(self, parameters: Settings | None = None):
+        super().__init__(parameters)
+        self.network: nn.Module = self.build()
+
+    def build(self) -> "nn.Module":
+        """The untrained network; the suite seeds torch before calling it."""
+        raise NotImplementedError  # a subclass without it is refused when it is loaded
+
+    def learn_from(self, teacher: "LearnedMethod") -> None:
+        """Take what is needed of a trained teacher, the entry that the configuration names."""
+        raise NotImplementedError  # only methods that distil another have one
+
+    @classmethod
+    def has_teacher(cls) -> bool:
+        """Whether it learns from another entry."""
+        return cls.learn_from is not LearnedMethod.learn_from
+
+    def loss(self, clean: "Tensor", degraded: "Tensor", generator: "torch.Generator") -> "Tensor":
+        """The scalar to minimise for a batch of pairs, both (B, 3, H, W) in [0, 1]."""
+        raise NotImplementedError  # a subclass without it is refused when it is loaded
+
+    def evaluations(self, variant: Settings) -> int:
+        return 1

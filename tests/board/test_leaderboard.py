@@ -1,0 +1,349 @@
+"""The leaderboard from hand-made scores: means, statuses, what is missing, order, text."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.board.aggregate import ALL, COLUMNS, METRICS, leaderboard, statuses
+from benchmark.board.markdown import (
+    count_text,
+    harmful,
+    leaders,
+    print_board,
+    seconds_text,
+    to_markdown,
+)
+from benchmark.board.write import print_leaderboard, read_leaderboard, write_leaderboard
+from benchmark.core.errors import UserError
+from benchmark.results.schema import COST, FAILED, NO_TARGET, OK, SCORES, SKIPPED
+from tests.synthetic_run import card, cost_row, make_run, score_rows
+
+A, B = card("a"), card("b")
+A_KEY = (A["method"], A["variant"])
+CONTROLS = [card("identity", control=True), card("oracle", control=True, sees_target=True)]
+
+
+def values(psnr):
+    return (psnr, 0.8, psnr + 1, 0.82, 0.2)
+
+
+def scores_of(table, weather="rain", seed=0):
+    """Scores from {card label: {image: PSNR}}."""
+    cards = {c["label"]: c for c in (A, B, *CONTROLS)}
+    rows = [
+        row
+        for name, images in table.items()
+        for image, psnr in images.items()
+        for row in score_rows("set", weather, image, cards[name], values(psnr), seed)
+    ]
+    return pd.DataFrame(rows, columns=SCORES)
+
+
+NO_COST = pd.DataFrame(columns=COST).astype({"seconds": float, "width": float, "height": float})
+
+
+def row_of(board, method, weather="rain"):
+    return board[(board["method"] == method) & (board["weather"] == weather)].iloc[0]
+
+
+def spoil(scores, status, reason="because", **where):
+    chosen = np.logical_and.reduce([scores[name] == value for name, value in where.items()])
+    scores = scores.copy()
+    scores.loc[chosen, ["status", "reason"]] = [status, reason]
+    scores.loc[chosen, "value"] = np.nan
+    return scores
+
+
+def test_mean_is_over_seeds_then_images():
+    first = scores_of({"a": {"x": 20.0, "y": 30.0}})
+    second = scores_of({"a": {"x": 22.0, "y": 30.0}}, seed=1)
+    board = leaderboard(pd.concat([first, second]), NO_COST, [A])
+    row = row_of(board, "a")
+    assert tuple(board.columns) == COLUMNS
+    assert row["rgb/psnr"] == pytest.approx((21 + 30) / 2)
+    assert row["y-matlab/psnr"] == pytest.approx((22 + 31) / 2)
+    assert row["n_images"] == 2
+    assert row["rgb/psnr_low"] <= row["rgb/psnr"] <= row["rgb/psnr_high"]
+
+
+def test_all_gives_weathers_equal_weight():
+    rain = scores_of({"a": {"x": 20.0, "y": 22.0, "z": 24.0}})
+    haze = scores_of({"a": {"x": 10.0}}, "haze")
+    board = leaderboard(pd.concat([rain, haze]), NO_COST, [A])
+    assert row_of(board, "a", ALL)["rgb/psnr"] == pytest.approx((22 + 10) / 2)
+    assert row_of(board, "a", ALL)["n_images"] == 4
+    assert list(board["weather"]) == [ALL, "rain", "haze"]
+
+
+def test_images_of_one_photo_give_no_interval():
+    scores = scores_of({"a": {"x": 20.0, "y": 22.0}})
+    photos = scores[["dataset", "weather", "image"]].drop_duplicates().assign(photo="same")
+    assert np.isnan(row_of(leaderboard(scores, NO_COST, [A], photos), "a")["rgb/psnr_low"])
+    assert row_of(leaderboard(scores, NO_COST, [A]), "a")["rgb/psnr_low"] == 20
+
+
+def test_one_failed_image_or_seed_leaves_no_mean():
+    both = scores_of({"a": {"x": 20.0, "y": 30.0}, "b": {"x": 19.0, "y": 29.0}})
+    more = scores_of({"a": {"x": 20.0, "y": 30.0}}, seed=1)
+    scores = spoil(pd.concat([both, more]), FAILED, method="a", image="y", seed="1")
+    board = leaderboard(scores, NO_COST, [A, B])
+    row = row_of(board, "a")
+    assert row["status"] == FAILED
+    assert row[[*METRICS]].isna().all()
+    assert row["n_images"] == 1
+    assert row_of(board, "b")["status"] == OK
+    assert row_of(board, "b")["rgb/psnr"] == 24
+    reasons = statuses(scores, [A, B])
+    assert row_of(reasons, "a")["reason"] == "because (1 of 2 images)"
+
+
+def test_a_metric_that_failed_leaves_the_others():
+    scores = spoil(scores_of({"a": {"x": 20.0, "y": 30.0}}), "weights-missing", metric="lpips")
+    row = row_of(leaderboard(scores, NO_COST, [A]), "a")
+    assert row["status"] == "weights-missing"
+    assert row["rgb/psnr"] == 25
+    assert np.isnan(row["lpips-alex/lpips"])
+
+
+@pytest.mark.parametrize("empty_protocol", [False, True])
+def test_skipped_weather_leaves_all_missing_with_its_reason(empty_protocol):
+    rain = scores_of({"a": {"x": 20.0}, "b": {"x": 21.0}})
+    haze = scores_of({"a": {"x": 20.0}, "b": {"x": 21.0}}, "haze")
+    scores = spoil(pd.concat([rain, haze], ignore_index=True), SKIPPED, method="b", weather="rain")
+    if empty_protocol:  # one row an image, before any metric was tried
+        skipped = scores["status"] == SKIPPED
+        scores.loc[skipped, ["protocol", "metric"]] = ""
+        scores = scores[~skipped | ~scores.duplicated()]
+    board = leaderboard(scores, NO_COST, [A, B])
+    assert row_of(board, "b", ALL)["status"] == SKIPPED
+    assert np.isnan(row_of(board, "b", ALL)["rgb/psnr"])
+    assert row_of(board, "b", "haze")["rgb/psnr"] == 21
+    assert row_of(statuses(scores, [A, B]), "b", ALL)["reason"] == "because (rain)"
+
+
+def test_scores_that_are_not_there_count_as_failed():
+    scores = scores_of({"a": {"x": 20.0, "y": 30.0}, "b": {"x": 21.0}})
+    found = statuses(scores, [A, B, CONTROLS[0]])
+    assert row_of(found, "b")["status"] == FAILED
+    assert row_of(found, "b")["reason"] == "no score of 1 of 2 images"
+    assert row_of(found, "identity")["reason"] == "no score of 2 of 2 images"
+    assert np.isnan(row_of(leaderboard(scores, NO_COST, [A, B, CONTROLS[0]]), "b")["rgb/psnr"])
+
+
+def test_everything_skipped_is_still_a_board():
+    scores = spoil(scores_of({"a": {"x": 20.0}}), SKIPPED, method="a")
+    scores = scores.assign(protocol="", metric="").drop_duplicates()
+    board = leaderboard(scores, NO_COST, [A])
+    assert list(board["status"]) == [SKIPPED, SKIPPED]
+    assert "because" in to_markdown(board, [A], reasons=statuses(scores, [A]))
+
+
+def test_best_first_controls_last_missing_after_the_rest():
+    table = {"a": {"x": 20.0}, "b": {"x": 25.0}, "identity": {"x": 22.0}, "oracle": {"x": np.inf}}
+    board = leaderboard(scores_of(table), NO_COST, [A, B, *CONTROLS])
+    assert list(board[board["weather"] == "rain"]["method"]) == ["b", "a", "oracle", "identity"]
+    assert row_of(board, "oracle")["rgb/psnr"] == np.inf
+    failed = spoil(scores_of(table), FAILED, method="b")
+    board = leaderboard(failed, NO_COST, [A, B, *CONTROLS])
+    assert list(board[board["weather"] == "rain"]["method"]) == ["a", "b", "oracle", "identity"]
+
+
+def test_adding_a_method_does_not_change_anothers_row():
+    rng = np.random.default_rng(0)
+    images = {f"i{n}": float(psnr) for n, psnr in enumerate(rng.normal(25, 2, 9))}
+    alone = row_of(leaderboard(scores_of({"b": images}), NO_COST, [B]), "b")
+    both = row_of(leaderboard(scores_of({"a": images, "b": images}), NO_COST, [A, B]), "b")
+    assert (alone.pop("rank"), both.pop("rank")) == ("1", "1–2")  # but its rank
+    pd.testing.assert_series_equal(alone, both, check_names=False)
+
+
+def test_costs_are_medians_over_restored_images():
+    scores = scores_of({"a": {"x": 20.0, "y": 20.0, "z": 20.0}})
+    seconds = {"x": 1.0, "y": 2.0, "z": 60.0}
+    rows = [cost_row("set", "rain", i, A, s, nfe=4, side=500) for i, s in seconds.items()]
+    cost = pd.DataFrame(rows, columns=COST)
+    row = row_of(leaderboard(scores, cost, [A]), "a")
+    assert (row["seconds"], row["seconds_per_megapixel"], row["nfe"]) == (2, 8, 4)
+    cost.loc[2, ["status", "seconds"]] = [FAILED, np.nan]
+    assert row_of(leaderboard(scores, cost, [A]), "a")["seconds"] == 1.5
+
+
+def test_leaders_are_the_best_and_its_ties():
+    rng = np.random.default_rng(1)
+    base = rng.normal(25, 3, 12)
+    clear = {
+        "a": {f"i{n}": x for n, x in enumerate(base + 1 + rng.normal(0, 0.1, 12))},
+        "b": {f"i{n}": x for n, x in enumerate(base)},
+        "oracle": {f"i{n}": np.inf for n in range(12)},
+    }
+    found = leaders(scores_of(clear), [A, B, CONTROLS[1]])
+    psnr = found[(found["metric"] == "rgb/psnr") & (found["weather"] == "rain")]
+    assert list(psnr["method"]) == ["a"]
+    tie = {**clear, "b": {k: v + rng.normal(0, 1) for k, v in clear["a"].items()}}
+    found = leaders(scores_of(tie), [A, B])
+    psnr = found[(found["metric"] == "rgb/psnr") & (found["weather"] == "rain")]
+    assert sorted(psnr["method"]) == ["a", "b"]
+
+
+def unpaired_scores(niqe):
+    """What scoring gives where there is no ground truth: NIQE of each image, PSNR skipped."""
+    key = ("set", "rain")
+    rows = []
+    for name, values in niqe.items():
+        for image, value in values.items():
+            of = (*key, image, name, "default", "0")
+            rows.append((*of, "rgb", "psnr", np.nan, SKIPPED, NO_TARGET))
+            rows.append((*of, "no-reference", "niqe", value, OK, ""))
+    for image in next(iter(niqe.values())):
+        of = (*key, image, "oracle", "default", "0")
+        rows.append((*of, "rgb", "psnr", np.nan, SKIPPED, NO_TARGET))
+        rows.append((*of, "no-reference", "niqe", np.nan, SKIPPED, NO_TARGET))
+    return pd.DataFrame(rows, columns=SCORES)
+
+
+def test_without_ground_truth_rows_are_ok_and_the_lowest_niqe_is_first(capsys):
+    scores = unpaired_scores({"a": {"x": 5.0, "y": 6.0}, "b": {"x": 3.0, "y": 4.0}})
+    cards = [A, B, CONTROLS[1]]
+    rain = leaderboard(scores, NO_COST, cards).query("weather == 'rain'")
+    assert list(rain["method"]) == ["b", "a", "oracle"]
+    assert list(rain["status"]) == [OK, OK, SKIPPED]
+    assert list(rain["no-reference/niqe"][:2]) == [3.5, 5.5] and rain["rgb/psnr"].isna().all()
+    assert row_of(statuses(scores, cards), "oracle")["reason"] == NO_TARGET
+    found = leaders(scores, cards)
+    assert set(found[found["weather"] == "rain"]["metric"]) == {"no-reference/niqe"}
+    assert set(found["method"]) == {"b"}
+    print_board(leaderboard(scores, NO_COST, cards), cards)
+    assert "scored without ground truth" in (text := capsys.readouterr().out) and "NIQE" in text
+
+
+def test_a_score_that_comes_twice_is_refused():
+    scores = scores_of({"a": {"x": 20.0}})
+    with pytest.raises(UserError, match=r"twice.*rgb/psnr of a default on x"):
+        leaderboard(pd.concat([scores, scores]), NO_COST, [A])
+
+
+def test_a_method_without_a_card_is_refused():
+    with pytest.raises(UserError, match="no card for method 'b'"):
+        leaderboard(scores_of({"b": {"x": 20.0}}), NO_COST, [A])
+
+
+def test_markdown_shows_values_intervals_reasons_and_no_html():
+    nasty = card("a", label="<script>alert(1)</script> | x")
+    scores = scores_of({"a": {"x": 20.0, "y": 30.0}, "b": {"x": 21.0, "y": 22.0}})
+    scores = spoil(scores, FAILED, "out | of <b>luck</b>", method="b")
+    text = to_markdown(
+        leaderboard(scores, NO_COST, [nasty, B]),
+        [nasty, B],
+        reasons=statuses(scores, [nasty, B]),
+        best=leaders(scores, [nasty, B]),
+    )
+    assert "**25.00 [20.00, 30.00]**" in text
+    assert "[1] failed: out \\| of \\<b\\>luck" in text
+    assert "<script" not in text.replace("\\<", "")
+    assert "all" not in [line.strip("# ") for line in text.splitlines()]  # of one weather: left out
+
+
+def test_methods_that_make_their_images_worse_are_marked():
+    """Half a decibel below the input is not yet harm, and a perfect input knows none."""
+    cards = [A, B, *CONTROLS]
+    rain = {"a": {"x": 19.4}, "b": {"x": 19.6}, "identity": {"x": 20.0}, "oracle": {"x": np.inf}}
+    clear = {"a": {"x": 40.0}, "b": {"x": 50.0}, "identity": {"x": np.inf}}
+    scores = pd.concat([scores_of(rain), scores_of(clear | {"oracle": {"x": np.inf}}, "clear")])
+    board = leaderboard(scores, NO_COST, cards)
+    assert harmful(board, cards) == {("set", "rain", *A_KEY)}
+    lines = to_markdown(board, cards).splitlines()
+    marked = [line for line in lines if line.startswith("|") and "▼" in line]
+    assert len(marked) == 1 and "19.40" in marked[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(np.nan, "–"), (0, "0"), (25, "25"), (3.9e6, "3.9 M"), (1.08e9, "1.08 G"), (1500, "1.5 k")],
+)
+def test_counts_have_prefixes(value, text):
+    assert count_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(np.nan, "–"), (0.00123, "0.0012"), (1.728, "1.73"), (1834.2, "1834")]
+)
+def test_seconds_have_three_figures(value, text):
+    assert seconds_text(value) == text
+
+
+def test_files_are_written_and_read_back(tmp_path, capsys):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=3, weathers=("rain", "haze"), side=8)
+    board = write_leaderboard(run)
+    pd.testing.assert_frame_equal(read_leaderboard(run), board)
+    assert np.isinf(row_of(board, "oracle")["rgb/psnr"])
+    assert (run / "leaderboard.md").read_text().count("## test-set") == 3
+    print_leaderboard(run)
+    assert "dark-channel" in capsys.readouterr().out
+
+
+def test_names_that_look_missing_survive(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=2, weathers=("rain",), cards=[card("NA", "null", 1.0)], side=8)
+    write_leaderboard(run)
+    assert set(read_leaderboard(run)["method"]) == {"NA"}
+    assert set(read_leaderboard(run)["variant"]) == {"null"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("weather", "wether", 1), "has other columns"),
+        (lambda text: re.sub(r",\d+\.\d+,", ",much,", text, count=1), "a value that is no number"),
+        (lambda text: text + 'a,"', "is not a readable CSV"),
+        (lambda text: "", "is not a readable CSV"),
+    ],
+)
+def test_a_wrong_leaderboard_is_named(tmp_path, change, message):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    write_leaderboard(run)
+    file = run / "leaderboard.csv"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(UserError, match=rf"leaderboard\.csv.*{message}"):
+        read_leaderboard(run)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("image", "x" * 300), ("input", "a/" + "x" * 300), ("target", "a\0b")]
+)
+def test_names_that_no_file_system_takes_are_refused(tmp_path, column, value):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    table = pd.read_csv(run / "images.csv", dtype=str)
+    table.assign(**{column: value}).to_csv(run / "images.csv", index=False)
+    with pytest.raises(UserError, match=rf"images\.csv: {column} "):
+        write_leaderboard(run)
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "cost.csv", "methods.json"])
+def test_a_missing_table_is_named(tmp_path, name):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    (run / name).unlink()
+    with pytest.raises(UserError, match=rf"{name} is missing"):
+        write_leaderboard(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="seed"), "has the columns"),
+        (lambda t: t.assign(value="much"), "line 2: value is 'much', not a number"),
+        (lambda t: t.assign(status="fine"), "unknown status 'fine'"),
+        (lambda t: t.head(0), "has no rows"),
+    ],
+)
+def test_wrong_scores_are_named(tmp_path, change, message):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    change(pd.read_csv(run / "scores.csv")).to_csv(run / "scores.csv", index=False)
+    with pytest.raises(UserError, match=message):
+        write_leaderboard(run)

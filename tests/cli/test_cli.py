@@ -1,0 +1,210 @@
+"""The command line as a shell sees it: exit codes, lists, help; and the commands that docs name."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import typer
+import yaml
+from PIL import Image
+
+from benchmark.cli import app
+from benchmark.cli import cards as catalogue
+from benchmark.cli.examples import EXAMPLES, OF_ALL
+from benchmark.core.image_io import read_image
+from benchmark.spec import registry
+from benchmark.spec.registry import ROOT
+
+COMMAND = typer.main.get_command(app)
+BENCHMARK = [sys.executable, "-m", "benchmark"]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def benchmark(folder, *arguments):
+    """Run a verb in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    return subprocess.run(
+        [*BENCHMARK, *map(str, arguments)],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a configuration, mine.yaml, and a photo."""
+    values = {
+        "name": "mine",
+        "train_on": "photos",
+        "datasets": {"photos": {}},
+        "methods": {"identity": {}},
+        "discover": False,
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path
+
+
+def test_a_bad_photo_is_1_and_the_good_one_is_restored(folder):
+    options = ("--out", "out", "--config", "mine.yaml", "--method", "identity")
+    (folder / "bad.png").write_text("a text")
+    done = benchmark(folder, "restore", "bad.png", "photo.png", *options)
+    assert done.returncode == 1
+    assert "not restored: 'bad.png' is not an image" in done.stderr
+    assert "error: 1 of 2 photos were not restored" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (read_image(folder / "out/photo.png") == read_image(folder / "photo.png")).all()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("restore",),
+        ("restore", "photo.png", "--out", "out", "--stepz", "2"),
+        ("restore", "photo.png", "--out", "out", "--steps", "2"),
+        ("restore", "photo.png", "--out", "out", "--method", "identity", "--budget", "3"),
+        ("restore", "photo.png", "--out", "out", "--budget", "-1"),
+        ("list", "nothing"),
+        ("nothing",),
+    ],
+)
+def test_wrong_usage_is_2(folder, arguments):
+    done = benchmark(folder, *arguments)
+    assert done.returncode == 2
+    assert "Usage:" in done.stderr
+    assert not (folder / "out").exists()
+
+
+def test_ctrl_c_is_130_and_leaves_no_half_file(folder):
+    (folder / "photo.png").rename(folder / "original")
+    for number in range(400):
+        (folder / f"{number:03}.png").symlink_to("original")
+    command = ["restore", ".", "--out", "out", "--compare", "--config", "mine.yaml"]
+    running = subprocess.Popen(
+        [*BENCHMARK, *command, "--method", "identity"],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell's background jobs ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    # A whole file, not a partial one, whose name starts with a dot.
+    while not list((folder / "out").glob("[0-9]*.png")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, error = running.communicate(timeout=60)
+    assert running.returncode == 130, error
+    assert "Traceback" not in error
+    written = list((folder / "out").iterdir())
+    assert 0 < len(written) < 800
+    for file in written:
+        assert not file.name.startswith(".partial")
+        read_image(file)
+
+
+def test_all_is_well_is_0(folder):
+    done = benchmark(folder, "list", "metrics", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["name"] == "rgb/psnr"
+
+
+def test_every_method_is_listed_with_what_it_takes():
+    cards = {card["name"]: card for card in catalogue.methods()}
+    assert list(cards) == registry.available()
+    assert cards["regression"]["learns"] and not cards["identity"]["learns"]
+    assert "steps" in cards["conditional_diffusion"]["settings"]
+
+
+def test_lists_are_whole(capsys):
+    sets = {card["name"]: card for card in catalogue.data_sets()}
+    assert set(sets) == {path.stem for path in (ROOT / "config/datasets").glob("*.yaml")}
+    assert sets["photos"]["pairs"] == {"val": 45, "test": 60}
+    metrics = {card["name"]: card for card in catalogue.metrics()}
+    assert metrics["lpips-alex/lpips"]["better"] == "lower"
+    assert metrics["rgb/psnr"]["better"] == "higher"
+    for what, cards in (("datasets", sets), ("metrics", metrics)):
+        catalogue.print_table(what, list(cards.values()))
+        shown = capsys.readouterr().out
+        assert all(name in shown for name in cards)
+
+
+def test_a_broken_method_is_listed_with_what_is_wrong(monkeypatch, capsys):
+    def load(name):
+        raise SyntaxError("no colon")
+
+    monkeypatch.setattr(registry, "available", lambda: ["mine"])
+    monkeypatch.setattr(registry, "load", load)
+    cards = catalogue.methods()
+    assert cards == [{"name": "mine", "error": "SyntaxError: no colon"}]
+    catalogue.print_table("methods", cards)
+    assert "mine is at fault: SyntaxError: no colon" in capsys.readouterr().out
+
+
+def parse(arguments):
+    """Check that a command's verb and options are known; click's error if not."""
+    verb = COMMAND.commands.get(arguments[0])
+    assert verb is not None, f"there is no verb {arguments[0]}"
+    known = {option for parameter in verb.params for option in parameter.opts}
+    known |= {option for parameter in verb.params for option in parameter.secondary_opts}
+    for argument in arguments[1:]:
+        if argument.startswith("--"):
+            option = argument.split("=")[0]
+            assert option in known | {"--help"}, f"{arguments[0]} has no option {option}"
+    # Values too are checked, but nothing that is required has to be there.
+    if "--help" not in arguments:
+        verb.make_context(arguments[0], arguments[1:], resilient_parsing=True)
+
+
+def test_every_verb_has_help_and_examples_that_parse():
+    assert set(EXAMPLES) == set(COMMAND.commands)
+    for verb, command in COMMAND.commands.items():
+        assert command.help, f"{verb} does not say what it does"
+        for parameter in command.params:
+            assert parameter.help, f"{verb}: {parameter.name} does not say what it is"
+        for example in EXAMPLES[verb]:
+            assert example.split()[0] == verb
+            parse(shlex.split(example))
+    for example in OF_ALL[:-1]:
+        parse(shlex.split(example))
+
+
+def commands_in(text):
+    """Every `python -m benchmark ...` of a text, up to the end of its line or code."""
+    text = re.sub(r"\\\n\s*", " ", text)
+    for found in re.findall(r"python -m benchmark +([^`\n#|&>]+)", text):
+        arguments = shlex.split(found.rstrip(" .,;:"))
+        if arguments and arguments[0] not in ("--help", "VERB"):
+            yield [argument.strip("[]…") for argument in arguments]
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_of_the_docs_are_known(page):
+    for arguments in commands_in(page.read_text(encoding="utf-8")):
+        try:
+            parse(arguments)
+        except (AssertionError, click.ClickException) as error:
+            pytest.fail(f"{' '.join(arguments)}: {error}")
+
+
+def test_a_wrong_command_would_be_found():
+    text = (
+        "Call `python -m benchmark restore a.jpg --outt b`, or\n    python -m benchmark rest a.jpg"
+    )
+    first, second = commands_in(text)
+    with pytest.raises(AssertionError, match="no option --outt"):
+        parse(first)
+    with pytest.raises(AssertionError, match="no verb rest"):
+        parse(second)
+
+
+def test_the_readme_names_commands():
+    assert len(list(commands_in(Path(DOCS[0]).read_text(encoding="utf-8")))) >= 3

@@ -1,0 +1,261 @@
+"""Cards: pairing by patterns, and everything wrong with a set said at once."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import write_png
+from benchmark.data import cards, file_index, training_files
+from benchmark.spec.run_config import Config
+
+CARD = {
+    "title": "A set",
+    "weathers": ["haze"],
+    "splits": {"test": {"input": "hazy/{photo}_{level}.png", "target": "clear/{photo}.png"}},
+    "licence": "none",
+    "source": "made here",
+    "citation": "none",
+}
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """Writes a card, and a set in RESIDE's layout: two hazy versions of each of two photos."""
+    monkeypatch.setattr(cards, "CARDS", tmp_path)
+    monkeypatch.setattr(file_index, "CACHE", tmp_path / "cache.sqlite")
+    for photo in ("a b", "c"):
+        write_png(tmp_path / "set" / "clear" / f"{photo}.png", np.zeros((4, 4, 3), np.uint8))
+        for level in (1, 2):
+            path = tmp_path / "set" / "hazy" / f"{photo}_{level}.png"
+            write_png(path, np.full((4, 4, 3), level, np.uint8))
+
+    def card(**changes):
+        values = {**CARD, "path": str(tmp_path / "set"), **changes}
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+        return tmp_path / "set"
+
+    return card
+
+
+NO_PATH = '{"files": [{"path": 3, "sha256": ""}]}'
+
+
+def find(entry="mine", **choice):
+    values = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {entry: choice}}
+    return cards.find_images(Config(**values))
+
+
+def test_pairs_by_pattern_and_photos_of_several_images(card):
+    card()
+    images = find()
+    assert list(images.image) == ["a b_1", "a b_2", "c_1", "c_2"]
+    assert list(images.photo) == ["a b", "a b", "c", "c"]
+    assert [path.split("/")[-1] for path in images.target] == ["a b.png"] * 2 + ["c.png"] * 2
+    assert images.input_sha256.nunique() == 2
+    assert len(find(limit=1)) == 1
+
+
+def test_all_faults_are_listed_at_once(card):
+    folder = card()
+    for photo in ("a b", "c"):
+        (folder / "clear" / f"{photo}.png").unlink()
+    with pytest.raises(UserError, match=r"(?s)2 faults.*a b\.png is missing.*c\.png is missing"):
+        find()
+
+
+def test_a_damaged_file_is_found_by_the_manifest(card):
+    folder = card(manifest="manifest.json")
+    files = [{"path": "hazy/c_1.png", "sha256": "0" * 64}]
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+    files += [{"path": p, "sha256": "0" * 64} for p in ("photos/gone.jpg", "x" * 300, "a\0b")]
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(UserError, match=r"(?s)gone\.jpg is missing.*c_1\.png differs from "):
+        cards.verify("mine")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"files": [{}]}', "[" * 5000, '"\udcff"', NO_PATH])
+def test_a_damaged_manifest_is_named(card, text):
+    file = card(manifest="manifest.json") / "manifest.json"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
+        find()
+
+
+@pytest.mark.parametrize(
+    ("changes", "choice", "message"),
+    [
+        ({}, {"split": "tset"}, "Did you mean 'test'"),
+        ({}, {"weathers": ["haz"]}, "Did you mean 'haze'"),
+        ({"weathers": ["hase"]}, {}, "Did you mean 'haze'"),
+        ({"titel": "x"}, {}, "Did you mean 'title'"),
+        ({"path": "x" * 300}, {}, "path: no file system takes it"),
+        ({"path": "a\0b"}, {}, "path: no file system takes it"),
+        ({"train": "x" * 300}, {}, "train and manifest lie below"),
+        ({"splits": {"test": {"input": "x" * 300 + "{photo}"}}}, {}, "test: patterns lie below"),
+        ({"path": "nowhere"}, {}, "no haze image matches nowhere"),
+        ({"manifest": "none.json"}, {}, r"none\.json, the card.s .manifest., is missing"),
+        ({"pairs": {"tets": 3}}, {}, "pairs: no split 'tets'.*Did you mean 'test'"),
+        ({"splits": {"test": {"input": {"rain": "x"}}}}, {}, "no pattern for haze"),
+        (
+            {"splits": {"test": {"input": "hazy/{image}.png", "target": "clear/{photo}.png"}}},
+            {},
+            r"splits\.test\.target: '\{photo\}' is not in the input",
+        ),
+        ({}, {"card": "mien"}, "Did you mean 'mine'"),
+    ],
+)
+def test_bad_cards_and_choices_are_named(card, changes, choice, message):
+    card(**changes)
+    with pytest.raises(UserError, match=message):
+        find(**choice)
+
+
+def test_training_photos_must_be_there(card):
+    card()
+    with pytest.raises(UserError, match="no 'train' pattern"):
+        training_files.training_photos("mine")
+    card(train="train/*.jpg")
+    with pytest.raises(UserError, match="matches no file"):
+        training_files.training_photos("mine")
+    with pytest.raises(UserError, match="Did you mean 'mine'"):
+        training_files.training_photos("mien")
+
+
+def test_too_few_pairs_are_told(card):
+    card(pairs={"test": 5})
+    with pytest.raises(UserError, match="4 of the 5 images of split 'test' are there"):
+        find(limit=1)
+    card(pairs={"test": 4})
+    assert len(find()) == 4
+
+
+def test_too_few_pairs_and_missing_targets_are_told_together(card):
+    folder = card(pairs={"test": 5})
+    (folder / "clear" / "c.png").unlink()
+    with pytest.raises(UserError, match=r"(?s)2 faults.*4 of the 5.*c\.png is missing"):
+        find()
+
+
+def test_more_pairs_than_the_card_counts_are_told(card):
+    card(pairs={"test": 3})
+    with pytest.raises(UserError, match="4 of the 3 images of split 'test' are there"):
+        find()
+
+
+def test_pairs_of_different_sizes_and_broken_images_are_told_together(card):
+    folder = card()
+    write_png(folder / "clear" / "c.png", np.zeros((5, 4, 3), np.uint8))
+    (folder / "hazy" / "a b_2.png").write_bytes(b"no image")
+    message = r"(?s)3 faults.*a b_2\.png' is not an image.*c_1\.png has 4×4 pixels, its target 4×5"
+    with pytest.raises(UserError, match=message):
+        find()
+
+
+def test_of_many_faults_of_a_kind_the_first_are_shown_with_their_number(card):
+    folder = card()
+    for i in range(30):
+        (folder / "hazy" / f"lost{i:02}_1.png").write_bytes(b"")
+    with pytest.raises(UserError, match="60 faults") as told:
+        find()
+    shown = str(told.value)
+    assert shown.count("is missing") == shown.count("not an image") == 20
+    assert shown.count("and 10 more that are") == 2
+
+
+def test_content_is_compared_with_the_card(card):
+    folder = card()
+    stated = cards.content("mine", "test")
+    card(content={"test": stated})
+    assert len(find()) == 4
+    write_png(folder / "hazy" / "c_2.png", np.full((4, 4, 3), 9, np.uint8))
+    with pytest.raises(UserError, match="files of split 'test' are not those of the card's check"):
+        find()
+    assert len(find(limit=1)) == 1  # a part cannot be compared
+    card(content={"tset": stated})
+    with pytest.raises(UserError, match=r"content: no split 'tset'.*Did you mean 'test'"):
+        find()
+
+
+def test_too_few_pairs_of_one_weather_only_count_when_all_are_used(card):
+    card(weathers=["haze", "rain"], pairs={"test": 9})
+    with pytest.raises(UserError, match="8 of the 9"):
+        find()
+    assert len(find(weathers=["rain"])) == 4
+
+
+def test_repeated_photos_are_one(card):
+    card(same_photo=[["c", "a b"]])
+    assert set(find().photo) == {"c"}
+
+
+def test_photographs_without_ground_truth(card):
+    folder = card(splits={"test": {"input": "hazy/{photo}.{suffix}"}})
+    (folder / "hazy" / "notes.txt").write_text("not an image")
+    images = find()
+    assert list(images.photo) == list(images.image) == ["a b_1", "a b_2", "c_1", "c_2"]
+    assert set(images.target) == set(images.target_sha256) == {""}
+
+
+def test_two_inputs_of_one_name_would_overwrite_each_other(card):
+    folder = card(splits={"test": {"input": "hazy/{photo}.{suffix}"}})
+    (folder / "hazy" / "c_1.jpg").write_bytes(b"")
+    with pytest.raises(UserError, match="2 haze images are called 'c_1'"):
+        find()
+
+
+def test_an_entry_may_name_its_card(card):
+    card()
+    images = find("hazy-ones", card="mine")
+    assert set(images.dataset) == {"hazy-ones"} and len(images) == 4
+
+
+# Card, split, weather, and an input, its target and its photo as the authors name them.
+PUBLISHED = [
+    ("rain100l", "test", "rain", "rainy/rain-001.png", "norain-001.png", "001"),
+    ("rain100l", "test", "rain", "rainy/rain-014.png", "norain-014.png", "005"),
+    ("rain100h", "test", "rain", "rainy/rain-100.png", "norain-100.png", "100"),
+    ("raindrop", "test_a", "raindrop", "test_a/data/0_rain.png", "test_a/gt/0_clean.png", "0"),
+    ("raindrop", "test_b", "raindrop", "test_b/data/9_rain.jpg", "test_b/gt/9_clean.jpg", "9"),
+    ("sots_indoor", "test", "haze", "hazy/1400_10.png", "gt/1400.png", "1400"),
+    ("sots_outdoor", "test", "haze", "hazy/0001_0.8_0.2.jpg", "gt/0001.png", "0001"),
+    ("outdoor_rain", "test1", "mix", "in/im_0301_s80_a04.png", "gt/im_0301.png", "im_0301"),
+    ("outdoor_rain", "test1", "mix", "input/im_0350_s100_a06.png", "gt/im_0350.png", "im_0350"),
+    ("snow100k", "small", "snow", "Snow100K-S/synthetic/a_1.jpg", "Snow100K-S/gt/a_1.jpg", "a_1"),
+    ("snow100k", "medium", "snow", "Snow100K-M/synthetic/a.jpg", "Snow100K-M/gt/a.jpg", "a"),
+    ("snow100k", "large", "snow", "Snow100K-L/synthetic/a.jpg", "Snow100K-L/gt/a.jpg", "a"),
+    ("rainds", "test", "rain", "test_set/rainstreak/2.png", "test_set/gt/2.png", "2"),
+    ("rainds", "test", "raindrop", "test_set/raindrop/2.png", "test_set/gt/2.png", "2"),
+    ("rainds", "test", "mix", "test_set/rainstreak_raindrop/2.png", "test_set/gt/2.png", "2"),
+    ("o_haze", "test", "haze", "hazy/01_outdoor_hazy.jpg", "GT/01_outdoor_GT.jpg", "01"),
+    ("allweather", "train", "mix", "input/0_rain.png", "gt/0_rain.png", "0_rain"),
+    ("allweather", "train", "mix", "input/city_1.jpg", "gt/city_1.jpg", "city_1"),
+    ("plain", "test", "mix", "input/x.png", "target/x.png", "x"),
+    ("unpaired", "test", "snow", "snow/x.jpg", None, "x"),
+]
+
+
+@pytest.mark.parametrize(("name", "split", "weather", "source", "target", "photo"), PUBLISHED)
+def test_cards_fit_the_published_layouts(
+    tmp_path, monkeypatch, name, split, weather, source, target, photo
+):
+    values = yaml.safe_load((cards.CARDS / f"{name}.yaml").read_text(encoding="utf-8"))
+    values |= {"path": str(tmp_path / "set"), "pairs": {}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(cards, "CARDS", tmp_path)
+    for file in filter(None, (source, target)):
+        write_png(tmp_path / "image.png", np.zeros((4, 4, 3), np.uint8))
+        (tmp_path / "set" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "image.png").rename(tmp_path / "set" / file)
+    row = find(split=split, weathers=[weather]).iloc[0]
+    assert (row.input, row.photo) == (str(tmp_path / "set" / source), photo)
+    assert row.target == (str(tmp_path / "set" / target) if target else "")
+
+
+def test_every_card_is_sound_and_tried_above():
+    names = {path.stem for path in cards.CARDS.glob("*.yaml")}
+    assert names == {row[0] for row in PUBLISHED} | {"photos", "clear"}
+    for name in names:
+        cards.load_card(name)

@@ -1,0 +1,356 @@
+"""Fetching sets from archives: downloads that break, archives that attack, sets that do not fit."""
+
+import hashlib
+import io
+import json
+import os
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import write_png
+from benchmark.data import cards as datasets
+from benchmark.data import download, fetch, file_index
+from benchmark.data.unpack import Limits, unpack
+from tests import servers
+
+CARD = {
+    "title": "A set",
+    "weathers": ["snow"],
+    "splits": {"test": {"input": "in/{photo}.png", "target": "gt/{photo}.png"}},
+    "pairs": {"test": 2},
+    "licence": "for research",
+    "source": "https://example.org/set",
+    "citation": "none",
+}
+
+
+def png(value: int, side: int = 4) -> bytes:
+    file = io.BytesIO()
+    from PIL import Image
+
+    Image.fromarray(np.full((side, side, 3), value, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+PAIRS = {
+    f"deep/folder/{role}/{photo}.png": png(i)
+    for i, (role, photo) in enumerate([("in", "a"), ("in", "b"), ("gt", "a"), ("gt", "b")])
+}
+
+
+def make_zip(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def make_tar(path: Path, members: list[tuple[tarfile.TarInfo, bytes]], mode: str = "w:gz") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for info, data in members:
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """Writes a card in a folder of its own; returns where its set is to lie."""
+    cards = tmp_path / "cards"
+    cards.mkdir()
+    monkeypatch.setattr(datasets, "CARDS", cards)
+    monkeypatch.setattr(file_index, "CACHE", tmp_path / "cache.sqlite")
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+
+    def card(**changes) -> Path:
+        values = CARD | {"path": str(tmp_path / "sets" / "mine")} | changes
+        (cards / "mine.yaml").write_text(yaml.safe_dump(values))
+        return tmp_path / "sets" / "mine"
+
+    return card
+
+
+def nothing_left(folder: Path) -> bool:
+    """No set, no half of one, no scratch folder; downloads alone may be kept."""
+    names = {path.name for path in folder.parent.iterdir()} if folder.parent.exists() else set()
+    return names <= {f".{folder.name}.download"}
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz", "tar.bz2"])
+def test_a_set_is_found_wherever_it_lies_in_its_archive(card, tmp_path, kind):
+    folder, archive = card(), tmp_path / f"set.{kind}"
+    if kind == "zip":
+        make_zip(archive, PAIRS | {"__MACOSX/._a.png": b"", "deep/readme.txt": b"read me"})
+    else:
+        mode = "w:" + kind[4:]
+        make_tar(archive, [(member(name), data) for name, data in PAIRS.items()], mode)
+    assert fetch.fetch("mine", [str(archive)]) == {"test": 2}
+    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.png")}
+    assert found == {name.removeprefix("deep/folder/"): data for name, data in PAIRS.items()}
+    assert archive.exists()
+    assert {path.name for path in folder.parent.iterdir()} == {"mine"}
+    lock = json.loads((datasets.CARDS / "mine.lock.json").read_text())
+    assert lock[archive.name]["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+
+
+def test_a_set_in_several_archives(card, tmp_path):
+    card()
+    parts = [
+        make_zip(tmp_path / f"{role}.zip", {n: d for n, d in PAIRS.items() if f"/{role}/" in n})
+        for role in ("in", "gt")
+    ]
+    assert fetch.fetch("mine", [str(part) for part in parts]) == {"test": 2}
+    with pytest.raises(UserError, match="is there already and is left as it is"):
+        fetch.fetch("mine", [str(part) for part in parts])
+    assert fetch.check("mine") == {"test": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"deep/folder/gt/b.png": None}, r"gt/b\.png is missing"),
+        ({"deep/folder/gt/b.png": png(0, side=5)}, "4×4 pixels, its target 5×5"),
+        ({"deep/folder/gt/b.png": png(0, side=64)[:-30]}, r"gt/b\.png.*damaged or truncated"),
+        ({"deep/folder/in/c.png": png(0), "deep/folder/gt/c.png": png(0)}, "3 of the 2 images"),
+        ({name: None for name in PAIRS} | {"other/x.png": png(0)}, "no image where its card looks"),
+    ],
+)
+def test_a_set_that_does_not_fit_its_card_leaves_nothing(card, tmp_path, change, message):
+    folder = card()
+    files = {name: data for name, data in (PAIRS | change).items() if data is not None}
+    with pytest.raises(UserError, match=f"(?s){message}"):
+        fetch.fetch("mine", [str(make_zip(tmp_path / "set.zip", files))])
+    assert nothing_left(folder) and not list(datasets.CARDS.glob("*.json"))
+
+
+HOSTILE_NAMES = ["../evil.png", "/evil.png", "in/../../evil.png", "..\\evil.png", "C:evil.png"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_lead_elsewhere_are_refused(card, tmp_path, kind, name):
+    folder, archive = card(), tmp_path / f"set.{kind}"
+    if kind == "zip":
+        make_zip(archive, PAIRS | {name: b"evil"})
+    else:
+        make_tar(archive, [(member(n), d) for n, d in PAIRS.items()] + [(member(name), b"evil")])
+    with pytest.raises(UserError, match=r"set\.(zip|tar) is refused: .*evil"):
+        fetch.fetch("mine", [str(archive)])
+    assert nothing_left(folder) and not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "link"),
+    [
+        (tarfile.SYMTYPE, "/etc/passwd"), (tarfile.SYMTYPE, "b.png"),
+        (tarfile.LNKTYPE, "../../evil"), (tarfile.CHRTYPE, ""), (tarfile.BLKTYPE, ""),
+        (tarfile.FIFOTYPE, ""), (tarfile.GNUTYPE_SPARSE, ""),
+    ],
+)  # fmt: skip
+def test_links_and_devices_are_refused(card, tmp_path, kind, link):
+    folder = card()
+    archive = make_tar(tmp_path / "set.tar.gz", [(member("in/a.png", kind, link), b"")])
+    with pytest.raises(UserError, match=r"is refused: 'in/a\.png' is a link, a device"):
+        fetch.fetch("mine", [str(archive)])
+    assert nothing_left(folder)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    info = zipfile.ZipInfo("in/a.png")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(UserError, match=r"'in/a\.png' is a link or a device"):
+        unpack(tmp_path / "set.zip", tmp_path / "out")
+
+
+def test_bombs_are_refused(tmp_path):
+    bomb = make_zip(tmp_path / "bomb.zip", {"a.png": bytes(80 * 2**20)})
+    assert bomb.stat().st_size < 2**20
+    with pytest.raises(UserError, match="unpacks to more than 64 MiB"):
+        unpack(bomb, tmp_path / "zip")
+    many = make_zip(tmp_path / "many.zip", {f"{i}.png": b"" for i in range(11)})
+    with pytest.raises(UserError, match="more than 10 files"):
+        unpack(many, tmp_path / "many", Limits(1000, files=10))
+    folders = [(member(f"{i}", tarfile.DIRTYPE), b"") for i in range(11)]
+    with pytest.raises(UserError, match="more than 10 members"):
+        unpack(make_tar(tmp_path / "d.tar", folders), tmp_path / "d", Limits(1000, files=10))
+
+
+def test_a_zip_that_understates_its_size_is_refused(tmp_path):
+    archive = make_zip(tmp_path / "liar.zip", {"a.png": bytes(1000)})
+    data = bytearray(archive.read_bytes())
+    for magic, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        at = data.index(magic) + offset
+        data[at : at + 4] = (10).to_bytes(4, "little")
+    archive.write_bytes(data)
+    with pytest.raises(UserError, match=r"liar\.zip is (damaged|refused)"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_name_of_gigabytes_is_refused_before_it_is_read(tmp_path):
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 4 * 2**30
+    (tmp_path / "set.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(UserError, match="header of it is larger"):
+        unpack(tmp_path / "set.tar", tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_an_archive_cut_short_is_refused(card, tmp_path, kind):
+    folder, archive = card(), tmp_path / f"set.{kind}"
+    noise = np.random.default_rng(0).bytes(300_000)
+    if kind == "zip":
+        make_zip(archive, {"in/a.png": noise})
+    else:
+        make_tar(archive, [(member("in/a.png"), noise)], "w:gz" if kind[-2:] == "gz" else "w")
+    archive.write_bytes(archive.read_bytes()[:150_000])
+    with pytest.raises(UserError, match=r"set\.\S+ is (damaged or cut|neither a zip nor a tar)"):
+        fetch.fetch("mine", [str(archive)])
+    assert nothing_left(folder)
+
+
+def test_names_that_come_twice_are_refused(tmp_path):
+    first = make_zip(tmp_path / "1.zip", {"a.png": b"1"})
+    second = make_zip(tmp_path / "2.zip", {"a.png": b"2"})
+    unpack(first, tmp_path / "out")
+    with pytest.raises(UserError, match=r"2\.zip is refused: '.*a\.png' comes twice"):
+        unpack(second, tmp_path / "out")
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"1"
+
+
+def test_a_web_page_instead_of_an_archive_is_told(tmp_path):
+    (tmp_path / "set.zip").write_text("\n<!DOCTYPE html><title>Sign in</title>")
+    with pytest.raises(UserError, match=r"web page, not an archive.*with a browser"):
+        unpack(tmp_path / "set.zip", tmp_path / "out")
+
+
+def test_another_checksum_is_refused(card, tmp_path):
+    archive = make_zip(tmp_path / "set.zip", PAIRS)
+    folder = card(archives=[{"file": "set.zip", "sha256": "0" * 64}])
+    with pytest.raises(UserError, match=r"SHA-256 is \w{64}, its card says 0{64}"):
+        fetch.fetch("mine", [str(archive)])
+    card()
+    fetch.fetch("mine", [str(archive)])
+    os.rename(folder, tmp_path / "away")
+    make_zip(archive, PAIRS | {"more.txt": b"replaced"})
+    with pytest.raises(UserError, match=r"mine\.lock\.json has from the first download"):
+        fetch.fetch("mine", [str(archive)])
+    assert nothing_left(folder)
+
+
+def test_a_damaged_lock_is_named(card, tmp_path):
+    folder, archive = card(), make_zip(tmp_path / "set.zip", PAIRS)
+    lock = datasets.CARDS / "mine.lock.json"
+    for text in ("{", "[" * 5000, "[3]", '{"set.zip": 3}'):
+        lock.write_text(text)
+        with pytest.raises(UserError, match=r"mine\.lock\.json is damaged"):
+            fetch.fetch("mine", [str(archive)])
+        assert nothing_left(folder)
+
+
+def test_where_no_address_is_known_the_source_is_named(card):
+    card(archives=[{"file": "set.zip"}])
+    with pytest.raises(UserError, match=r"no direct address of set\.zip\. Get it from https://ex"):
+        fetch.fetch("mine", [])
+    for source, message in (("none.zip", "There is no archive"), ("ftp://x/a.zip", "https://")):
+        with pytest.raises(UserError, match=message):
+            fetch.fetch("mine", [source])
+
+
+def test_downloads_go_on_where_they_broke_off(card, tmp_path, monkeypatch):
+    """Against a real server: cut after a third, resumed by Range; another file starts anew."""
+    folder = card()
+    noise = np.random.default_rng(0).bytes(900_000)
+    (tmp_path / "server").mkdir()
+    with servers.apache(tmp_path / "server") as port:
+        served = make_zip(tmp_path / "server" / "www" / "set.zip", PAIRS | {"noise": noise})
+        served.chmod(0o644)
+        os.utime(served, (1e9, 1e9))  # a file as old as published ones are has a strong ETag
+        with (
+            servers.cut_after(port, 400_000) as cut,
+            pytest.raises(UserError, match="Run the same command again: it goes on"),
+        ):
+            fetch.fetch("mine", [f"http://127.0.0.1:{cut}/set.zip"])
+        part = folder.parent / ".mine.download" / "set.zip.part"
+        have = part.stat().st_size
+        assert 0 < have < served.stat().st_size and nothing_left(folder)
+
+        asked = []
+        monkeypatch.setattr(download, "_check_range", lambda *values: asked.append(values))
+        assert fetch.fetch("mine", [f"http://127.0.0.1:{port}/set.zip"]) == {"test": 2}
+        size = served.stat().st_size
+        assert asked == [(f"bytes {have}-{size - 1}/{size}", have)]
+        assert not part.parent.exists()
+
+        with pytest.raises(UserError, match="404 Not Found"):
+            download.download(f"http://127.0.0.1:{port}/none.zip", tmp_path / "none.zip")
+
+
+def test_a_half_download_of_a_file_that_was_replaced_starts_anew(tmp_path, monkeypatch):
+    (tmp_path / "server").mkdir()
+    with servers.apache(tmp_path / "server") as port:
+        served = tmp_path / "server" / "www" / "set.zip"
+        served.write_bytes(b"new content, longer")
+        served.chmod(0o644)
+        (tmp_path / "set.zip.part").write_bytes(b"old")
+        (tmp_path / "set.zip.part.json").write_text('{"version": "\\"1-2\\""}')
+        download.download(f"http://127.0.0.1:{port}/set.zip", tmp_path / "set.zip")
+    assert (tmp_path / "set.zip").read_bytes() == b"new content, longer"
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_server_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    url = f"http://127.0.0.1:{servers.free_port()}/set.zip"
+    with pytest.raises(UserError, match=r"could not be downloaded: .*refused"):
+        download.download(url, tmp_path / "set.zip")
+
+
+def test_unchanged_files_are_not_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_index, "CACHE", tmp_path / "cache" / "files.sqlite")
+    monkeypatch.setattr(file_index, "FRESH_NANOSECONDS", 0)
+    path = tmp_path / "a.png"
+    write_png(path, np.zeros((3, 5, 3), np.uint8))
+    first = file_index.examine([path])
+    assert first[path].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (first[path].height, first[path].width) == (3, 5)
+    read = []
+    monkeypatch.setattr(file_index, "checksum", lambda p: read.append(p) or "read again")
+    assert file_index.examine([path]) == first and not read
+    before = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # hides it from the date alone
+    assert file_index.examine([path])[path].sha256 == "read again" and read == [path]
+
+
+def test_files_that_have_just_changed_are_not_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_index, "CACHE", tmp_path / "files.sqlite")
+    path = tmp_path / "a.txt"
+    path.write_text("1")
+    file_index.examine([path])
+    monkeypatch.setattr(file_index, "checksum", lambda _: "read again")
+    assert file_index.examine([path])[path].sha256 == "read again"
+
+
+def test_a_damaged_cache_does_no_harm(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(file_index, "CACHE", tmp_path / "files.sqlite")
+    (tmp_path / "files.sqlite").write_text("no database, but long enough to be taken for one" * 20)
+    (tmp_path / "a.txt").write_text("1")
+    assert file_index.examine([tmp_path / "a.txt"])
+    assert "files.sqlite cannot be used" in capsys.readouterr().out

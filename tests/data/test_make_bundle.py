@@ -1,0 +1,283 @@
+"""The data set maker, on three small photographs."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import read_image, write_png
+from benchmark.core.seeds import numpy_generator
+from benchmark.data import make_pairs
+from benchmark.data.make_bundle import HELD_OUT, make_data
+from benchmark.data.make_pairs import remake_pairs
+from benchmark.weather import STRENGTHS, WEATHERS, degrade
+
+SMALL = {"test": ["tower"], "val": ["goat"]}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three photographs of other shapes than the targets, with their manifest."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    sizes = {"tower": (300, 280), "goat": (200, 330), "hill": (360, 800)}
+    lines = ["file,width,height,licence,author,source,kind"]
+    for name, (height, width) in sizes.items():
+        coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((width, height), Image.BICUBIC).save(folder / f"{name}.png")
+        lines.append(
+            f'{name}.png,{width},{height},CC-BY-SA-4.0,"Ann, B.",https://x.org/{name},hill'
+        )
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def weights(tmp_path):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    (folder / "alexnet_features.safetensors").write_bytes(b"features")
+    (folder / "niqe_pris_params.npz").write_bytes(b"prior")
+    return folder
+
+
+def contents(folder):
+    """Checksum of every file below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_twice_gives_the_same_bits(photos, weights, tmp_path):
+    first = make_data(photos, tmp_path / "a", weights=weights, held_out=SMALL)
+    second = make_data(photos, tmp_path / "b", weights=weights, held_out=SMALL)
+    assert first == second
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    other = make_data(photos, tmp_path / "c", seed=1, held_out=SMALL)
+    assert other["pairs"] != first["pairs"]
+
+
+def test_layout_and_manifest_tell_the_same(photos, weights, tmp_path):
+    out = tmp_path / "data"
+    manifest = make_data(photos, out, weights=weights, held_out=SMALL)
+    assert json.loads((out / "manifest.json").read_text()) == manifest
+    found = contents(out)
+    found.pop("manifest.json")
+    assert {f["path"]: f["sha256"] for f in manifest["files"]} == found
+    assert all((out / f["path"]).stat().st_size == f["bytes"] for f in manifest["files"])
+    expected = {"README.md", "photos/manifest.csv", "photos/train/hill.jpg"}
+    expected |= {"photos/val/goat.png", "photos/test/tower.png"}
+    expected |= {f"pairs/val/{w}/goat.png" for w in WEATHERS}
+    expected |= {f"pairs/test/{w}/tower.png" for w in WEATHERS}
+    expected |= {"weights/lpips_alexnet_features.safetensors", "weights/niqe_pris_params.npz"}
+    assert set(found) == expected
+    for entry in manifest["files"]:
+        if entry["path"].endswith((".png", ".jpg")):
+            with Image.open(out / entry["path"]) as image:
+                assert image.size == (entry["width"], entry["height"])
+                assert image.mode == "RGB"
+    assert not [path for path in out.rglob(".partial*")]
+
+
+def test_sizes(photos, tmp_path):
+    make_data(photos, tmp_path / "data", held_out=SMALL)
+    folder = tmp_path / "data" / "photos"
+    with Image.open(folder / "train" / "hill.jpg") as image:
+        assert image.size == (640, 288)
+    for path in ("val/goat.png", "test/tower.png"):
+        with Image.open(folder / path) as image:
+            assert image.size == (256, 256)
+
+
+def test_pairs_are_their_target_in_the_weather_described(photos, tmp_path):
+    out = tmp_path / "data"
+    manifest = make_data(photos, out, held_out=SMALL)
+    assert len(manifest["pairs"]) == 2 * len(WEATHERS)
+    for pair in manifest["pairs"]:
+        low, high = STRENGTHS[pair["level"]]
+        assert low <= pair["strength"] <= high
+        target = np.asarray(Image.open(out / pair["target"])).astype(np.float32) / np.float32(255)
+        rng = numpy_generator("pair", 0, pair["split"], pair["weather"], pair["photo"])
+        rng.uniform()  # the strength
+        expected, parameters = degrade(target, pair["weather"], pair["strength"], rng)
+        degraded = np.asarray(Image.open(out / pair["degraded"])) / 255
+        assert np.abs(degraded - expected).max() <= 0.5 / 255 + 1e-6
+        assert parameters == pair["parameters"]
+
+
+def test_another_photo_leaves_the_pictures_of_the_others(photos, tmp_path):
+    make_data(photos, tmp_path / "a", held_out=SMALL)
+    shutil.copy(photos / "hill.png", photos / "zebra.png")
+    with (photos / "manifest.csv").open("a") as handle:
+        handle.write("zebra.png,800,360,CC0-1.0,,https://x.org,animal\n")
+    make_data(photos, tmp_path / "b", held_out={**SMALL, "test": ["tower", "zebra"]})
+    before, after = contents(tmp_path / "a"), contents(tmp_path / "b")
+    same = [path for path in before if path.endswith((".png", ".jpg"))]
+    assert same
+    assert all(before[path] == after[path] for path in same)
+
+
+def test_levels_rotate_so_that_every_weather_has_each_equally_often(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_pairs, "write_image", lambda path, pixels: None)
+    target = np.full((8, 8, 3), 128, np.uint8)
+    for names in HELD_OUT.values():
+        pairs = []
+        for i, name in enumerate(sorted(names)):
+            pairs += make_pairs.write_pairs(tmp_path, "test", name, i, target, 0)
+        for weather in WEATHERS:
+            levels = [pair["level"] for pair in pairs if pair["weather"] == weather]
+            assert {levels.count(level) for level in STRENGTHS} == {len(names) / 3}
+
+
+def test_splits_do_not_share_photos():
+    assert not set(HELD_OUT["test"]) & set(HELD_OUT["val"])
+    assert all(len(set(names)) == len(names) for names in HELD_OUT.values())
+
+
+def test_licences_travel_along(photos, tmp_path):
+    make_data(photos, tmp_path / "data", held_out=SMALL)
+    with (tmp_path / "data" / "photos" / "manifest.csv").open(newline="") as handle:
+        rows = {row["file"]: row for row in csv.DictReader(handle)}
+    assert set(rows) == {"train/hill.jpg", "val/goat.png", "test/tower.png"}
+    row = rows["test/tower.png"]
+    assert (row["licence"], row["author"]) == ("CC-BY-SA-4.0", "Ann, B.")
+    assert (row["source"], row["split"]) == ("https://x.org/tower", "test")
+    assert (row["width"], row["height"]) == ("256", "256")
+    assert "256" in row["changes"]
+    readme = (tmp_path / "data" / "README.md").read_text()
+    assert "CC-BY-SA-4.0: 3" in readme
+    assert "share-alike" in readme
+    assert str(tmp_path) not in readme
+
+
+def test_overwrite_is_asked_for_and_keeps_other_files(photos, tmp_path):
+    out = tmp_path / "data"
+    make_data(photos, out, held_out={"test": ["hill"], "val": ["goat"]})
+    (out / "weights").mkdir()
+    (out / "weights" / "mine.safetensors").write_bytes(b"mine")
+    with pytest.raises(UserError, match="not empty"):
+        make_data(photos, out, held_out=SMALL)
+    make_data(photos, out, held_out=SMALL, overwrite=True)
+    assert not (out / "photos" / "test" / "hill.png").exists()
+    assert (out / "weights" / "mine.safetensors").read_bytes() == b"mine"
+
+
+def test_missing_manifest_is_named(photos, tmp_path):
+    os.remove(photos / "manifest.csv")
+    with pytest.raises(UserError, match=r"manifest\.csv is missing"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+
+
+def test_manifest_without_licences_is_refused(photos, tmp_path):
+    (photos / "manifest.csv").write_text("file,author\ntower.png,Ann\n")
+    with pytest.raises(UserError, match="licence, source"):
+        make_data(photos, tmp_path / "data", held_out={})
+
+
+@pytest.mark.parametrize("row", ["short.png", "a.png,1,1,CC0,Ann,x,hill,more", ",1,1,CC0,,,"])
+def test_a_row_of_another_length_is_refused(photos, tmp_path, row):
+    with (photos / "manifest.csv").open("a") as handle:
+        handle.write(f"{row}\n")
+    with pytest.raises(UserError, match=r"manifest\.csv: the row of .* or names no file"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pairs": [{"split": "../x", "photo": "goat"}]},
+        {"pairs": [{"split": "val", "photo": "a/b"}]},
+        {"pairs": ["x"]},
+        {"files": [3]},
+        {"files": None},
+        "[" * 5000,
+    ],
+)
+def test_a_wrong_manifest_of_the_pairs_is_named(photos, tmp_path, change):
+    make_data(photos, tmp_path / "data", held_out=SMALL)
+    file = tmp_path / "data" / "manifest.json"
+    text = change
+    if isinstance(change, dict):
+        text = json.dumps(json.loads(file.read_text()) | change)
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"manifest\.json is missing or damaged"):
+        remake_pairs(tmp_path / "data", tmp_path / "again")
+    assert not (tmp_path / "again").exists() and not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../hill.png"])
+def test_a_photo_elsewhere_is_refused(photos, tmp_path, file):
+    with (photos / "manifest.csv").open("a") as handle:
+        handle.write(f"{file},1,1,CC0-1.0,,,\n")
+    with pytest.raises(UserError, match=rf"manifest\.csv: '{file}' does not lie beside it"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+
+
+def test_two_photos_of_one_name_are_refused(photos, tmp_path):
+    with (photos / "manifest.csv").open("a") as handle:
+        handle.write("tower.jpg,1,1,CC0-1.0,,,\n")
+    with pytest.raises(UserError, match="one name"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text"])
+def test_bad_photos_are_named_and_nothing_is_written(photos, tmp_path, damage):
+    path = photos / "hill.png"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        path.write_text("not a picture")
+    with pytest.raises(UserError, match=r"hill\.png"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+    assert not (tmp_path / "data").exists()
+
+
+def test_unknown_held_out_photo_is_named(photos, tmp_path):
+    with pytest.raises(UserError, match="'castle'"):
+        make_data(photos, tmp_path / "data", held_out={"test": ["castle"], "val": []})
+
+
+def test_missing_weights_are_named(photos, weights, tmp_path):
+    os.remove(weights / "niqe_pris_params.npz")
+    with pytest.raises(UserError, match="niqe_pris_params"):
+        make_data(photos, tmp_path / "data", weights=weights, held_out=SMALL)
+
+
+def test_out_must_be_a_folder(photos, tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(UserError, match="not a folder"):
+        make_data(photos, tmp_path / "data", held_out=SMALL)
+
+
+def test_pairs_are_remade_bit_for_bit_from_the_data_alone(photos, tmp_path):
+    data = tmp_path / "data"
+    make_data(photos, data, held_out=SMALL)
+    assert remake_pairs(data, tmp_path / "again") == []
+    for path in (tmp_path / "again").rglob("*.png"):
+        assert path.read_bytes() == (data / path.relative_to(tmp_path / "again")).read_bytes()
+
+
+def test_a_changed_target_gives_other_pairs_and_they_are_named(photos, tmp_path):
+    data = tmp_path / "data"
+    make_data(photos, data, held_out=SMALL)
+    target = next((data / "photos" / "val").glob("*.png"))
+    write_png(target, 255 - read_image(target))
+    differing = remake_pairs(data, tmp_path / "again")
+    assert {Path(path).stem for path in differing} == {target.stem}
+
+
+def test_remaking_without_a_manifest_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match=r"manifest\.json.*dvc pull"):
+        remake_pairs(tmp_path, tmp_path / "again")

@@ -1,0 +1,208 @@
+"""The data over DVC remotes on real servers: there and back, and what is said when it fails."""
+
+import configparser
+import filecmp
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.core.errors import UserError
+from benchmark.data.pull import pull
+from benchmark.spec.registry import ROOT
+from tests import servers
+
+
+@dataclass
+class Kind:
+    """A kind of remote: its server, DVC's plug-in, and the settings that docs/remotes.md names.
+
+    settings(port, folder, good): with `good` false, a password or key that the server refuses.
+    """
+
+    server: Callable
+    plugin: str
+    settings: Callable[[int, Path, bool], dict[str, str]]
+
+
+def _ssh(port: int, folder: Path, good: bool) -> dict[str, str]:
+    user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+    key = folder / ("key" if good else "stranger")
+    return {"url": f"ssh://{user}@127.0.0.1:{port}{folder}/store", "keyfile": str(key)}
+
+
+def _webdav(port: int, folder: Path, good: bool) -> dict[str, str]:
+    password = servers.PASSWORD if good else "wrong"
+    url = f"webdav://127.0.0.1:{port}/private"
+    return {"url": url, "user": servers.USER, "password": password}
+
+
+def _s3(port: int, folder: Path, good: bool) -> dict[str, str]:
+    return {
+        "url": "s3://data/unweather",
+        "endpointurl": f"http://127.0.0.1:{port}",
+        "access_key_id": servers.USER,
+        "secret_access_key": servers.PASSWORD if good else "wrong",
+    }
+
+
+KINDS = {
+    "ssh": Kind(servers.ssh, "dvc_ssh", _ssh),
+    "webdav": Kind(servers.apache, "dvc_webdav", _webdav),
+    "s3": Kind(servers.s3, "dvc_s3", _s3),
+}
+
+
+def dvc(repository: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def use(repository: Path, settings: dict[str, str]) -> None:
+    """What 'dvc remote add -d' and 'dvc remote modify' write, without a process for each."""
+    config = configparser.ConfigParser()
+    config["core"] = {"remote": "lab", "analytics": "false", "no_scm": "true"}
+    config["'remote \"lab\"'"] = {"verify": "true", **settings}
+    with (repository / ".dvc" / "config").open("w") as file:
+        config.write(file)
+
+
+def push(repository: Path) -> None:
+    """Push as after 'dvc add', whatever an earlier test left."""
+    forget(repository)
+    shutil.copytree(repository / "kept-cache", repository / ".dvc" / "cache")
+    dvc(repository, "push", "--quiet")
+    forget(repository)
+
+
+def forget(repository: Path) -> None:
+    for path in ("data", ".dvc/cache", ".dvc/tmp"):
+        shutil.rmtree(repository / path, ignore_errors=True)
+
+
+def identical(one: Path, other: Path) -> bool:
+    names = sorted(path.name for path in one.iterdir())
+    same = filecmp.cmpfiles(one, other, names, shallow=False)[0]
+    return other.is_dir() and sorted(same) == names == sorted(p.name for p in other.iterdir())
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A DVC repository with a file of 1 MB and a small one in data/, of which `kept` is a copy."""
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "data").mkdir()
+    (folder / "data" / "big").write_bytes(np.random.default_rng(0).bytes(1_000_000))
+    (folder / "data" / "ü small.txt").write_text("small")
+    shutil.copytree(folder / "data", folder / "kept")
+    dvc(folder, "init", "--no-scm", "--quiet")
+    dvc(folder, "add", "--quiet", "data")
+    shutil.copytree(folder / ".dvc" / "cache", folder / "kept-cache")
+    return folder
+
+
+@contextmanager
+def started(kind: Kind, folder: Path):
+    if find_spec(kind.plugin) is None:
+        pytest.skip(f"DVC's plug-in {kind.plugin} is not installed (pip install 'dvc[all]')")
+    with kind.server(folder) as port:
+        yield port
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_data_go_to_a_server_and_come_back(repository, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # else S3 tries for minutes once the line is cut
+    kind, data = KINDS[name], repository / "data"
+    with started(kind, tmp_path) as port:
+        good = kind.settings(port, tmp_path, True)
+        use(repository, good)
+        push(repository)
+        use(repository, kind.settings(port, tmp_path, False))
+        with pytest.raises(UserError, match=r"(?s)'lab' \(\w+://.*refuses the user, password or"):
+            pull(repository)
+        assert not (data / "big").exists()
+
+        with servers.cut_after(port, 200_000) as cut:
+            use(repository, kind.settings(cut, tmp_path, True))
+            with pytest.raises(UserError, match=r"broke off\. Try again"):
+                pull(repository)
+        assert not (data / "big").exists()
+
+        use(repository, good)
+        pull(repository)
+        assert identical(repository / "kept", data)
+    forget(repository)
+    with pytest.raises(UserError, match="server does not answer"):
+        pull(repository)
+
+
+def test_plain_http_serves_what_webdav_took(repository, tmp_path):
+    """A server that only reads: data pushed into its folder (as by WebDAV or SSH) are pulled."""
+    data = repository / "data"
+    with servers.apache(tmp_path) as port:
+        use(repository, {"url": str(tmp_path / "www" / "store")})
+        push(repository)
+        use(repository, {"url": f"http://127.0.0.1:{port}/store"})
+        pull(repository)
+        assert identical(repository / "kept", data)
+        forget(repository)
+        use(repository, {"url": f"http://127.0.0.1:{port}/nowhere"})
+        with pytest.raises(UserError, match=r"(?s)nowhere.*remote lacks these files.*'dvc push'"):
+            pull(repository)
+
+
+def test_a_damaged_bundled_remote_is_named(repository, tmp_path):
+    forget(repository)
+    use(repository, {"url": str(tmp_path / "store")})
+    with pytest.raises(UserError, match=r"(?s)'lab'.*git checkout data-store"):
+        pull(repository)
+
+
+def test_what_a_killed_pull_left_does_not_stop_the_next(repository, tmp_path):
+    """The name is one that DVC 3.67 left; see tests/campaigns/killed_pull.py."""
+    use(repository, {"url": str(tmp_path / "store")})
+    push(repository)
+    forget(repository)
+    (repository / "data").mkdir()
+    (repository / "data" / ".GoDMYYFo7YKI9lHZD_fF6Q.tmp").touch()
+    pull(repository)
+    assert identical(repository / "kept", repository / "data")
+
+
+def test_files_of_ones_own_among_the_data_are_kept_and_named(repository, tmp_path):
+    use(repository, {"url": str(tmp_path / "store")})
+    push(repository)
+    forget(repository)
+    (repository / "data").mkdir()
+    (repository / "data" / "mine.tmp").write_text("mine")
+    with pytest.raises(UserError, match=r"(?s)mine\.tmp.*Move them elsewhere"):
+        pull(repository)
+    assert (repository / "data" / "mine.tmp").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["core\n", "[other]\n    a = b\n", "[core]\n    remote = \xff\n"])
+def test_damaged_settings_are_named(repository, text):
+    (repository / ".dvc" / "config").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"\.dvc/config or config\.local is damaged"):
+        pull(repository)
+
+
+def test_a_remote_that_does_not_check_what_arrives_is_refused(repository):
+    use(repository, {"url": "s3://data", "verify": "false"})
+    with pytest.raises(UserError, match="'dvc remote modify lab verify true'"):
+        pull(repository)
+
+
+def test_the_repository_pulls_from_its_own_folder():
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".dvc" / "config")
+    assert config["core"]["remote"] == "bundled"
+    folder = ROOT / ".dvc" / config["'remote \"bundled\"'"]["url"]
+    assert any(folder.resolve().rglob("*.dir"))

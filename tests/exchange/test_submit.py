@@ -1,0 +1,172 @@
+"""Somebody's restored images on the board: exact scores, faults by name, and what a run keeps."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from benchmark.board.aggregate import IMAGE
+from benchmark.board.write import read_leaderboard
+from benchmark.cli.app import app
+from benchmark.core.errors import UserError
+from benchmark.exchange import submissions
+from benchmark.exchange.submit import Submission, submit
+from benchmark.report import build_report
+from benchmark.results import schema
+from benchmark.results.layout import RunFolder, collect
+from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
+from benchmark.scoring.score import score_restored
+from benchmark.spec.run_config import Config
+from tests.synthetic_run import card, make_run
+
+MINE = Submission("mine", "My method", "Me, 2026", "paired")
+OWN = "restored/regression/default/seed0"
+SCORE = [*IMAGE, "protocol", "metric"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of one method, its scores taken from its images by the protocols rgb and y-matlab."""
+    run = tmp_path / "results" / "demo"
+    make_run(run, 2, ("rain", "haze"), [card("regression", gain=2.0)], side=32)
+    images = read_images(run)
+    rows = images[IMAGE].assign(method="regression", variant="default", seed="0", status="ok")
+    files = [f"results/demo/{OWN}/{r.dataset}/{r.weather}/{r.image}.png" for r in rows.itertuples()]
+    scores = score_restored(
+        rows.assign(file=files, reason=""), images, tmp_path, ["rgb", "y-matlab"]
+    )
+    scores.to_csv(run / "scores.csv", index=False)
+    return run
+
+
+def scores_of(run, method):
+    scores = read_scores(run)
+    return scores[scores["method"] == method].set_index(SCORE)[["value", "status", "reason"]]
+
+
+def state(run):
+    return {file.relative_to(run): file.read_bytes() for file in run.rglob("*") if file.is_file()}
+
+
+def test_a_methods_own_images_have_its_scores_exactly(run):
+    before = scores_of(run, "regression")
+    assert submit(run / OWN, MINE, run) == []
+    pd.testing.assert_frame_equal(scores_of(run, "mine"), before, check_like=True)
+    pd.testing.assert_frame_equal(scores_of(run, "regression"), before)
+    mine = read_cost(run).query("method == 'mine'")
+    assert mine["seconds"].isna().all() and set(mine["reason"]) == {
+        "not measured: the images were restored elsewhere"
+    }
+    assert set(mine["width"]) == {32}
+
+
+def test_the_verb_puts_it_on_the_board_and_into_the_report(run, tmp_path):
+    options = ["--method", "mine", "--run", str(run), "--seconds", "0.5", "--title", "My method"]
+    done = CliRunner().invoke(app, ["submit", str(run / OWN), *options])
+    assert done.exit_code == 0, done.output
+    board = read_leaderboard(run)
+    rows = board[board["weather"] == "all"].set_index("method")
+    assert rows.loc["mine", "rgb/psnr"] == rows.loc["regression", "rgb/psnr"]
+    assert rows.loc["mine", "rank"] == rows.loc["regression", "rank"] == "1–2"
+    assert (rows.loc["mine", "seconds"], rows.loc["mine", "supervision"]) == (0.5, "not stated")
+    text = (run / "leaderboard.md").read_text()
+    assert "| mine ‡ |" in text and "submitted; their costs are as stated" in text
+    build_report(run)
+    page = (run / "report" / "images" / "test-set--rain--photo00.html").read_text()
+    assert "restored/mine/default/seed0/test-set/rain/photo00.png" in page
+
+
+def test_a_later_collect_keeps_it(run):
+    submit(run / OWN, MINE, run)
+    before = scores_of(run, "mine")
+    config = Config(
+        name="demo", datasets={"test-set": {}}, train_on="photos", methods={}, discover=False
+    )
+    collect(config, RunFolder(run), submissions.read(run, set()))
+    pd.testing.assert_frame_equal(scores_of(run, "mine"), before)
+    assert [card["method"] for card in read_methods(run)] == ["mine"]
+    with pytest.raises(UserError, match=r"submissions/mine has the name of a method"):
+        submissions.read(run, {"mine"})
+
+
+def test_a_test_image_that_changed_since_is_a_status(run):
+    submit(run / OWN, MINE, run)
+    images = pd.read_csv(run / "images.csv", dtype=str, keep_default_na=False)
+    images.loc[0, "target_sha256"] = "f" * 64
+    images.iloc[:-1].to_csv(run / "images.csv", index=False)
+    (scores,), (costs,), _ = submissions.read(run, set())
+    stale = scores[scores["status"] == schema.FAILED]
+    assert set(stale["image"]) == {"photo00"} and set(stale["weather"]) == {"rain"}
+    assert set(stale["reason"]) == {submissions.STALE} and stale["value"].isna().all()
+    assert len(scores.drop_duplicates(IMAGE)) == len(costs) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda card: [card], "is no method card"),
+        (lambda card: card | {"supervision": None}, "'supervision' is None"),
+        (lambda card: card | {"citation": [""]}, "'citation' is "),
+        (lambda card: card | {"method": "../yours"}, "is the card of another method than 'mine'"),
+        (lambda card: card | {"training_flops": 10**400}, "'training_flops' is 1000"),
+        (lambda card: {"method": "mine"}, "has no 'variant'"),
+    ],
+)
+def test_a_wrong_card_of_a_submission_is_named(run, change, message):
+    submit(run / OWN, MINE, run)
+    file = run / "submissions" / "mine" / "method.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
+    with pytest.raises(
+        UserError, match=rf"submissions/mine/method\.json:? {message}.*submit 'mine'"
+    ):
+        submissions.read(run, set())
+
+
+def test_missing_wrong_and_broken_images_are_named_all_at_once(run, tmp_path):
+    folder = shutil.copytree(run / OWN, tmp_path / "theirs")
+    (folder / "test-set/rain/photo00.png").unlink()
+    Image.new("RGB", (16, 32)).save(folder / "test-set/rain/photo01.png")
+    (folder / "test-set/haze/photo00.png").write_bytes(b"no image")
+    before = scores_of(run, "regression")
+    faults = submit(folder, MINE, run)
+    assert [fault.split(":")[0] for fault in faults] == [
+        "test-set/rain/photo00", "test-set/rain/photo01", "test-set/haze/photo00"
+    ]  # fmt: skip
+    assert "no such image" in faults[0] and "is 16x32, not 32x32 pixels" in faults[1]
+    mine = scores_of(run, "mine")
+    assert (mine["status"] == schema.FAILED).sum() == 3 * 4
+    assert mine.xs("haze", level="weather").xs("photo01", level="image")["value"].notna().all()
+    pd.testing.assert_frame_equal(scores_of(run, "regression"), before)
+    assert submit(run / OWN, MINE, run) == []  # mended: the submission is replaced
+    assert set(scores_of(run, "mine")["status"]) == {schema.OK}
+
+
+def test_a_flat_folder_where_names_are_unique(run, tmp_path):
+    with pytest.raises(UserError, match=r"names such as 'photo00' come twice.*Sort them as"):
+        submit(run / OWN / "test-set" / "rain", MINE, run)
+    for name in ("images.csv", "scores.csv", "cost.csv"):
+        table = pd.read_csv(run / name, dtype=str, keep_default_na=False)
+        table[table["weather"] == "rain"].to_csv(run / name, index=False)
+    assert submit(run / OWN / "test-set" / "rain", MINE, run) == []
+    assert np.allclose(scores_of(run, "mine")["value"], scores_of(run, "regression")["value"])
+
+
+@pytest.mark.parametrize(
+    ("submission", "folder", "message"),
+    [
+        (Submission("regression"), OWN, "has a method of this name"),
+        (Submission("../up"), OWN, "lower-case letters"),
+        (Submission("mine", supervision="pared"), OWN, "Did you mean 'paired'"),
+        (MINE, "restored", "has no image of the run, such as test-set/rain/photo00.png"),
+        (MINE, "nowhere", "There is no folder"),
+    ],
+)
+def test_what_cannot_be_taken_changes_nothing(run, submission, folder, message):
+    before = state(run)
+    with pytest.raises(UserError, match=message):
+        submit(run / folder, submission, run)
+    assert state(run) == before

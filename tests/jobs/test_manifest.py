@@ -1,0 +1,65 @@
+"""The manifest of a run: code, data and weights by content, committed or not."""
+
+import subprocess
+
+import pytest
+
+from benchmark.core.checksum import checksum
+from benchmark.jobs import manifest
+from benchmark.results.layout import RunFolder
+from benchmark.results.tables import read_images
+from benchmark.spec.run_config import Config
+from tests.synthetic_run import make_run
+
+CONFIG = Config(
+    name="demo",
+    datasets={"test-set": {"card": "photos"}},
+    train_on="photos",
+    methods={"unet": {"method": "regression"}, "identity": {}},
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    make_run(tmp_path / "results" / "demo", photos=2, weathers=("rain",), side=8)
+    return RunFolder(tmp_path / "results" / "demo")
+
+
+def git(folder, *arguments):
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_uncommitted_code_is_said(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(manifest, "ROOT", tmp_path)
+    found = manifest.capture(CONFIG, "demo.yaml", run)
+    assert (found["commit"], found["uncommitted_changes"]) == ("unknown", None)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "all")
+    found = manifest.capture(CONFIG, "demo.yaml", run)
+    assert len(found["commit"]) == 40 and found["uncommitted_changes"] is False
+    (tmp_path / "new.py").write_text("")
+    assert manifest.capture(CONFIG, "demo.yaml", run)["uncommitted_changes"] is True
+
+
+def test_images_are_known_by_content_not_by_place(run):
+    images = read_images(run.path)
+    before = manifest.images_checksum(images)
+    elsewhere = images.assign(input="/elsewhere/" + images["input"]).iloc[::-1]
+    assert manifest.images_checksum(elsewhere) == before
+    assert manifest.images_checksum(images.assign(target_sha256="2" * 64)) != before
+    assert manifest.images_checksum(images.iloc[1:]) != before
+
+
+def test_data_weights_and_machine_are_there(run):
+    file = run.training("unet", 0) / "weights.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights")
+    found = manifest.capture(CONFIG, "demo.yaml", run)
+    assert found["weights"] == {"unet seed 0": checksum(file)}
+    assert len(found["data"]["test images sha256"]) == 64
+    assert found["machine"]["threads"] >= 1 and found["machine"]["processor"]
+    assert found["packages"]["torch"] and found["config"]["name"] == "demo"
+    run.images.unlink()
+    assert manifest.capture(CONFIG, "x", run)["data"]["test images sha256"] is None

@@ -1,0 +1,101 @@
+"""The workflow on a SLURM of one node gives what it gives here, and lives within its bounds."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+import yaml
+
+from benchmark.spec.registry import ROOT
+from tests.clone import SMOKE, snakemake
+
+NODE = ROOT / "tests" / "slurm" / "one-node"
+# One method is trained, restored and scored, each in a job of SLURM.
+TARGET = "results/smoke/scores/unet/seed0/photos.csv"
+
+
+@pytest.fixture
+def slurm():
+    """A SLURM of one node; the test is skipped, saying so, where it cannot be started."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    for program in ("slurmctld", "slurmd", "munged"):
+        if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
+            pytest.skip(f"{program} is not installed")
+    if os.geteuid() != 0:
+        pytest.skip("SLURM's daemons are started by root")
+    up = subprocess.run([NODE, "up"], capture_output=True, text=True)
+    if up.returncode:
+        pytest.skip(up.stderr.strip())
+    yield
+    subprocess.run([NODE, "down"], check=True)
+
+
+def on_slurm(clone, target, config, *options):
+    return snakemake(
+        clone, target, "--workflow-profile", "workflow/profiles/slurm", "--cores", "1",
+        # There is no accounting, whose database 'sacct' would ask for a job's state.
+        "--slurm-no-account", "--slurm-status-command", "squeue",
+        "--slurm-init-seconds-before-status-checks", "1",
+        "--config", config, *options,
+    )  # fmt: skip
+
+
+def test_slurm_gives_the_same_scores(repository, slurm, tmp_path):
+    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
+    shutil.rmtree(clone / "results/smoke/train/unet")
+    for part in ("restored", "scores"):
+        shutil.rmtree(clone / f"results/smoke/{part}/unet")
+    done = on_slurm(clone, TARGET, f"run={SMOKE}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("submitted with SLURM jobid") == 3
+    assert (clone / TARGET).read_bytes() == (repository / TARGET).read_bytes()
+
+
+METHOD = """\
+from benchmark.spec.method import Card, Method, Settings
+
+
+class Variant(Settings):
+    megabytes: int
+
+
+class Takes(Method):
+    card = Card(title="t", citation="c", licence="l", supervision="none", description="d")
+    Variant = Variant
+
+    def restore(self, degraded, variant, generators):
+        taken = b"1" * (variant.megabytes * 2**20)
+        return degraded
+"""
+
+
+def test_memory_that_slurm_bounds_is_given_up_after_attempts_with_more(repository, slurm, tmp_path):
+    shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
+    if "task/cgroup" not in shown:
+        pytest.skip("this SLURM bounds no memory: there are no control groups of version 1")
+    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
+    (clone / "methods/takes.py").write_text(METHOD)
+    sizes = {"less": 1, "more": 1500, "most": 9000}
+    config = {
+        "name": "memory", "train_on": "photos", "discover": False, "protocols": ["rgb"],
+        "datasets": {"photos": {"split": "val", "weathers": ["rain"], "limit": 1}},
+        "methods": {"takes": {"variants": {k: {"megabytes": v} for k, v in sizes.items()}}},
+    }  # fmt: skip
+    (clone / "config/memory.yaml").write_text(yaml.safe_dump(config))
+    done = on_slurm(
+        clone, "results/memory/cost.csv", "run=config/memory.yaml",
+        "--set-resources", "restore:mem_mb=1000 * min(attempt, 3)",
+        "score:mem_mb=1000 * min(attempt, 3)",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    cost = pd.read_csv(clone / "results/memory/cost.csv").set_index("variant")
+    assert cost.status.to_dict() == {"less": "ok", "more": "ok", "most": "out-of-memory"}
+    log = "results/memory/logs/restore/takes-most-seed0-photos.log"
+    assert re.fullmatch(
+        rf"its process was killed when memory ran out, in attempt \d, SLURM job \d+ \(log: {log}\)",
+        cost.reason["most"],
+    )
+    assert "out-of-memory: its process was killed" in (clone / log).read_text()

@@ -1,0 +1,174 @@
+"""What every method must do. A new file in methods/ is tested by these with no further code."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from benchmark.spec import registry
+from benchmark.spec.method import ALL_WEATHERS, LearnedMethod
+from tests.methods.test_checkpoint import tiny_checkpoint
+from tests.methods.test_weatherdiff import tiny_weatherdiff
+
+SMALL = {"network": {"width": 8, "multipliers": (1, 2), "blocks": 1}}
+
+
+def make(name):
+    kind = registry.load(name)
+    torch.manual_seed(0)
+    small = {k: v for k, v in SMALL.items() if k in kind.Parameters.model_fields}
+    method = kind(kind.Parameters(**small))
+    if isinstance(method, LearnedMethod):
+        method.network.eval()
+    return method
+
+
+def restore(method, degraded, seeds):
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    target = (degraded,) if method.sees_target else ()
+    with torch.inference_mode():
+        return method.restore(degraded, method.Variant(), generators, *target)
+
+
+@pytest.fixture(params=registry.available())
+def method(request, tmp_path, monkeypatch):
+    if request.param == "weatherdiff":  # its weights are published, not trained here
+        return tiny_weatherdiff(tmp_path, monkeypatch)
+    if request.param == "checkpoint":
+        return tiny_checkpoint(tmp_path)
+    return make(request.param)
+
+
+def test_card_says_who_and_for_which_weather(method):
+    card = method.card
+    assert all([card.title, card.citation, card.licence, card.description])
+    assert set(card.weathers) <= set(ALL_WEATHERS)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (13, 5), (40, 33)])
+def test_restores_any_size_to_finite_values(method, size):
+    degraded = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    before = degraded.clone()
+    restored = restore(method, degraded, [0])
+    assert restored.shape == degraded.shape
+    assert restored.dtype == torch.float32
+    assert torch.isfinite(restored).all()
+    assert (degraded == before).all(), "the input was changed"
+
+
+def test_an_image_does_not_depend_on_its_batch(method):
+    batch = torch.rand(3, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    together = restore(method, batch, [0, 1, 2])
+    alone = restore(method, batch[1:2], [1])
+    assert torch.allclose(together[1:2], alone, atol=1e-4)
+
+
+def test_same_seed_same_image(method):
+    degraded = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    assert (restore(method, degraded, [5]) == restore(method, degraded, [5])).all()
+
+
+def test_evaluations_are_what_is_declared(method):
+    """NFE is declared by the method; here it is counted."""
+    network = getattr(method, "network", None)
+    calls = []
+    if network is not None:
+        network.register_forward_hook(lambda *_: calls.append(1))
+        restore(method, torch.rand(1, 3, 24, 24), [0])
+    else:  # it has none, or builds one for each image
+        with outermost_calls(calls):
+            restore(method, torch.rand(1, 3, 24, 24), [0])
+    assert len(calls) == method.evaluations(method.Variant())
+
+
+@contextmanager
+def outermost_calls(calls):
+    """Appends to `calls` whenever a torch module is called that is not part of another's call."""
+    running = []
+
+    def leave(module, *_):
+        running.pop()
+        if not running:
+            calls.append(module)
+
+    enter = register_module_forward_pre_hook(lambda module, *_: running.append(module))
+    exit_ = register_module_forward_hook(leave)
+    try:
+        yield
+    finally:
+        enter.remove()
+        exit_.remove()
+
+
+def test_learned_method_learns_a_pair(method):
+    """Forty steps on one pair lower the loss."""
+    if not isinstance(method, LearnedMethod):
+        pytest.skip("it does not learn")
+    if method.has_teacher():
+        pytest.skip("it learns from a teacher: see test_distillation.py")
+    generator = torch.Generator().manual_seed(2)
+    # Of even squares: in independent pixels a prior of clean images would find nothing to learn.
+    clean = torch.rand(4, 3, 4, 4, generator=generator).repeat_interleave(4, 2)
+    clean = clean.repeat_interleave(4, 3)
+    degraded = 0.5 * clean + 0.4
+    method.network.train()
+    optimizer = torch.optim.AdamW(method.network.parameters(), lr=3e-3)
+    losses = []
+    for step in range(40):
+        loss = method.loss(clean, degraded, torch.Generator().manual_seed(step % 4))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+
+
+def test_is_known_to_learn_without_being_imported(method, request):
+    name = request.node.callspec.params["method"]
+    assert registry.learns(name) == isinstance(method, LearnedMethod)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5])
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_diffusion_takes_exactly_the_steps_asked(sampler, steps):
+    kind = registry.load("conditional_diffusion")
+    method = kind(kind.Parameters(T=5, **SMALL))
+    times = []
+    method.network.register_forward_hook(lambda m, inputs, out: times.append(inputs[1][0].item()))
+    variant = kind.Variant(sampler=sampler, steps=steps)
+    method.network.eval()
+    method.restore(torch.rand(1, 3, 16, 16), variant, [torch.Generator().manual_seed(0)])
+    assert len(times) == steps == method.evaluations(variant)
+    assert times[0] == 1.0
+
+
+@pytest.mark.parametrize("target", ["epsilon", "x0", "v"])
+def test_diffusion_loss_is_zero_for_a_perfect_network(target):
+    kind = registry.load("conditional_diffusion")
+    method = kind(kind.Parameters(target=target, **SMALL))
+    clean, degraded = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+
+    class Perfect(torch.nn.Module):
+        def forward(self, x, t):
+            condition, x_t = x[:, :3], x[:, 3:]
+            assert torch.allclose(condition, 2 * degraded - 1)
+            x0 = 2 * clean - 1
+            a, b = method.schedule.coefficients((t * 1000).round().long(), x_t)
+            epsilon = (x_t - a * x0) / b
+            return {"epsilon": epsilon, "x0": x0 - condition, "v": a * epsilon - b * x0}[target]
+
+    method.network = Perfect()
+    assert method.loss(clean, degraded, torch.Generator().manual_seed(0)) < 1e-4
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 5), (0.5, 80, 120), (1.0, 200, 200)])
+def test_start_share_is_the_share_of_training_at_the_last_time(share, low, high):
+    kind = registry.load("conditional_diffusion")
+    method = kind(kind.Parameters(start_share=share, **SMALL))
+    times = []
+    method.network.register_forward_hook(lambda m, inputs, out: times.append(inputs[1]))
+    images = torch.rand(200, 3, 8, 8)
+    method.loss(images, images, torch.Generator().manual_seed(0))
+    assert low <= (times[0] == 1.0).sum() <= high
+    assert times[0].min() > 0

@@ -1,0 +1,164 @@
+"""Consistency distillation: its loss, its sampler, and the teacher that a configuration names."""
+
+import pytest
+import torch
+import yaml
+
+from benchmark.core.errors import UserError
+from benchmark.jobs import train
+from benchmark.results.layout import RunFolder
+from benchmark.spec import registry, run_config
+from tests.methods.test_contract import SMALL
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def pair(count=4):
+    return torch.rand(2, count, 3, 16, 16, generator=generator(1)).unbind()
+
+
+class Network(torch.nn.Module):
+    """Answers `correction + slope t` beside the condition."""
+
+    def __init__(self, correction=0.1, slope=0.0):
+        super().__init__()
+        self.correction = torch.nn.Parameter(torch.tensor(correction))
+        self.slope = torch.nn.Parameter(torch.tensor(slope))
+
+    def forward(self, x, t):
+        return torch.zeros_like(x[:, :3]) + self.correction + self.slope * t.view(-1, 1, 1, 1)
+
+
+def student_of(network, times=4):
+    teacher = registry.load("conditional_diffusion")()
+    teacher.network = network
+    student = registry.load("consistency_distillation")
+    student = student(student.Parameters(times=times))
+    student.network = Network()
+    student.learn_from(teacher)
+    return student
+
+
+def test_student_starts_as_its_teacher_and_does_not_change_it():
+    teacher = Network(0.3)
+    student = student_of(teacher)
+    assert student.network.correction == teacher.correction
+    student.network.correction.data += 1
+    assert teacher.correction == pytest.approx(0.3)
+    assert not teacher.correction.requires_grad
+
+
+def test_loss_is_zero_where_all_times_give_one_answer():
+    """Such a teacher's path ends in one point, and its own weights are the perfect student's."""
+    clean, degraded = (0.4 + 0.1 * image for image in pair())
+    assert student_of(Network(0.1)).loss(clean, degraded, generator()) < 1e-6
+
+
+def test_student_learns_to_answer_at_once_what_the_teacher_answers_at_the_paths_end():
+    """A teacher that answers differently at each time; its path ends with its last answer."""
+    clean, degraded = (0.4 + 0.1 * image for image in pair(16))
+    student = student_of(Network(0.1, slope=0.2), times=2)
+    optimizer = torch.optim.Adam(student.network.parameters(), lr=0.01)
+    for step in range(200):
+        optimizer.zero_grad()
+        student.loss(clean, degraded, generator(step)).backward()
+        optimizer.step()
+    last = 0.1 + 0.2 * 0.5  # at t = T / 2
+    for t in (0.5, 1.0):
+        answer = student.network.correction + student.network.slope * t
+        assert answer.item() == pytest.approx(last, abs=0.01)
+
+
+def test_samplers_first_step_is_the_teachers_path():
+    """Consistent with equation (13), as the suite's DDIM takes it."""
+    from methods.diffusion.samplers import ddim
+
+    student = student_of(Network(0.1, slope=0.2))
+    x_t, x0 = torch.randn(1, 3, 4, 4, generator=generator()), torch.zeros(1, 3, 4, 4)
+    step = student._ddim_step(x0, x_t, torch.tensor([800]), torch.tensor([300]))
+    seen = []
+
+    def denoise(x, t):
+        seen.append(x)
+        return x0
+
+    ddim(denoise, x_t, student.schedule, [800, 300], None)
+    assert torch.allclose(step, seen[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_each_step_is_one_evaluation(steps):
+    student = student_of(Network())
+    times = []
+    student.network.register_forward_hook(lambda m, inputs, out: times.append(inputs[1][0].item()))
+    variant = student.Variant(steps=steps)
+    student.restore(torch.rand(1, 3, 8, 8), variant, [generator()])
+    assert len(times) == steps == student.evaluations(variant)
+    assert times == sorted(times, reverse=True)
+    assert times[0] == 1.0
+
+
+def test_without_a_teacher_and_with_an_unlike_one():
+    kind = registry.load("consistency_distillation")
+    with pytest.raises(UserError, match="set 'teacher'"):
+        kind(kind.Parameters(**SMALL)).loss(*pair(), generator())
+    for teacher in (registry.load("regression")(), registry.load("conditional_diffusion")()):
+        with pytest.raises(UserError, match="same parameters"):
+            kind(kind.Parameters(**SMALL)).learn_from(teacher)
+
+
+def run_of(tmp_path, **changes):
+    entry = {"parameters": SMALL}
+    student = {"method": "consistency_distillation", "teacher": "teacher", **entry}
+    values = {
+        "name": "tiny",
+        "train_on": "photos",
+        "datasets": {"photos": {"split": "val"}},
+        "training": {"steps": 1, "stages": [{"share": 1, "batch": 1, "crop": 16}], "workers": 0},
+        "methods": {"teacher": {"method": "conditional_diffusion", **entry}, "student": student},
+        "discover": False,
+    }
+    values["methods"]["student"].update(changes)
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return run_config.load(path), RunFolder(tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teacher": "teachr"}, "methods.student.teacher: .*Did you mean 'teacher'"),
+        ({"teacher": "student"}, "must be an entry that learns"),
+        ({"seeds": [3]}, "'teacher' is not trained with seed 3"),
+    ],
+)
+def test_a_wrong_teacher_is_named(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        run_of(tmp_path, **changes)
+
+
+@pytest.mark.parametrize("method", ["regression", "identity"])
+def test_a_teacher_of_a_method_that_learns_from_none_is_named(tmp_path, method):
+    config, _ = run_of(tmp_path, method=method, parameters={})
+    with pytest.raises(UserError, match=f"methods.student.teacher: '{method}' learns from none"):
+        run_config.check_methods(config, "run.yaml")
+
+
+def test_a_run_trains_teacher_and_student(tmp_path):
+    config, run = run_of(tmp_path)
+    assert train.train(config, run, "teacher", 0)["status"] == "ok"
+    assert train.train(config, run, "student", 0)["status"] == "ok"
+    assert (run.training("student", 0) / "weights.safetensors").exists()
+
+
+def test_a_teacher_that_failed_is_the_students_reason(tmp_path):
+    config, run = run_of(tmp_path)
+    run.training("teacher", 0).mkdir(parents=True)
+    (run.training("teacher", 0) / "training.json").write_text(
+        '{"status": "failed", "reason": "training: it broke"}'
+    )
+    result = train.train(config, run, "student", 0)
+    assert result["status"] == "failed"
+    assert "teacher 'teacher' was not trained: training: it broke" in result["reason"]

@@ -1,0 +1,229 @@
+"""The report in a real browser: it sorts, filters, draws and slides, from the disk alone."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from benchmark.board.aggregate import ALL
+from benchmark.board.curves import pareto_front, with_cards
+from benchmark.board.pairs import write_comparisons
+from benchmark.board.write import write_leaderboard
+from benchmark.report import build_report
+from tests.synthetic_run import NASTY, NASTY_SET, make_nasty_run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no chromium here: the report is not tried in a browser"
+)
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    run = tmp_path_factory.mktemp("browser") / "results" / "demo"
+    make_nasty_run(run)
+    write_leaderboard(run)
+    write_comparisons(run)
+    return build_report(run).parent
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a page; fails if one wrote to the console, raised, asked, or fetched from elsewhere."""
+    contexts, faults = [], []
+
+    def open_page(path, **settings):
+        contexts.append(browser.new_context(**settings))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: faults.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
+        page.on("requestfailed", lambda request: faults.append(f"not found: {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith(("file:", "data:")) or faults.append(f"net: {request.url}")
+            ),
+        )
+        page.goto(path.resolve().as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def board_rows(page):
+    return page.locator("section.board:visible tbody tr")
+
+
+def names(page):
+    return board_rows(page).locator("th a").all_inner_texts()
+
+
+def column(page, heading):
+    heads = page.locator("section.board:visible thead th").all_inner_texts()
+    place = [head.strip() for head in heads].index(heading)
+    return board_rows(page).locator(f":scope > :nth-child({place + 1})")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens_clean_and_fits_a_phone(report, opened, scheme):
+    first = [report / "index.html"]
+    first += [sorted((report / kind).glob("*.html"))[0] for kind in ("images", "methods")]
+    for path in first:
+        page = opened(path, viewport=PHONE, color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path.name
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        light = sum(map(int, paper.strip("rgb()").split(","))) > 3 * 128
+        assert light == (scheme == "light")
+
+
+def test_the_leaderboard_sorts_by_any_column(report, opened):
+    page = opened(report / "index.html")
+    heading = page.get_by_role("button", name="LPIPS")
+    heading.first.click()
+    values = [float(cell.get_attribute("data-order")) for cell in column(page, "LPIPS ↓").all()]
+    assert values == sorted(values) and len(set(values)) > 3
+    heads = page.locator("section.board:visible thead th[aria-sort=ascending]")
+    assert heads.all_inner_texts() == ["LPIPS ↓"]
+    heading.first.click()
+    again = [float(cell.get_attribute("data-order")) for cell in column(page, "LPIPS ↓").all()]
+    assert again == values[::-1]
+
+
+def test_the_leaderboard_sorts_by_rank_and_controls_come_last(report, opened):
+    page = opened(report / "index.html")
+    every = names(page)
+    page.get_by_role("button", name="rank").first.click()
+    ranks = [text for text in column(page, "rank").all_inner_texts() if text != "–"]
+    ends = [tuple(map(int, (rank.split("–") * 2)[:2])) for rank in ranks]
+    assert ends == sorted(ends) and len(ends) > 5
+    assert sorted(names(page)[len(ends) :]) == ["dark-channel", "identity", "oracle"]
+    assert sorted(names(page)) == sorted(every)
+
+
+def test_comparisons_keep_their_names_in_sight_on_a_phone(report, opened):
+    page = opened(report / "index.html", viewport=PHONE)
+    table = page.locator("table.pairs").first
+    name = table.locator("tbody th").last
+    left = name.bounding_box()["x"]
+    table.locator("..").evaluate("box => box.scrollLeft = 300")
+    assert table.locator("..").evaluate("box => box.scrollLeft") == 300
+    assert name.bounding_box()["x"] == left
+    # The best stands at the head of the first column, all others below it.
+    best = table.locator("thead th").nth(1).inner_text().split("\n")[0]
+    assert best.startswith(names(page)[0])
+    assert table.locator("tbody tr").count() == len(names(page)) - 4  # the best, controls, one nil
+
+
+def test_the_leaderboard_filters(report, opened):
+    page = opened(report / "index.html")
+    every = names(page)
+    assert page.locator("#found").inner_text() == f"{len(every)} of {len(every)} rows"
+    page.locator("select[name=supervision]").select_option("paired")
+    paired = names(page)
+    assert paired and all(name.startswith(("diffusion", "regression")) for name in paired)
+    assert page.locator("#found").inner_text() == f"{len(paired)} of {len(every)} rows"
+    page.get_by_role("searchbox", name="words").fill("ddim")
+    assert sorted(names(page)) == ["diffusion ddim-1", "diffusion ddim-10", "diffusion ddim-4"]
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_text(f"{len(every)} of {len(every)} rows", exact=True).wait_for()
+    assert names(page) == every
+    page.locator("select[name=status]").select_option("skipped")
+    assert names(page) == ["dark-channel"]
+    page.locator("select[name=weather]").select_option("haze")
+    assert board_rows(page).all_inner_texts() == ["No such row"]  # it was made for haze
+    page.locator("select[name=status]").select_option("")
+    assert sorted(names(page)) == sorted(every)
+    page.locator("select[name=protocol]").select_option("lpips-alex")
+    heads = " ".join(page.locator("section.board:visible thead th").all_inner_texts())
+    assert "LPIPS" in heads and "NFE" in heads and "PSNR" not in heads
+    page.locator("select[name=protocol]").select_option("")
+    assert "PSNR Y" in " ".join(page.locator("section.board:visible th").all_inner_texts())
+
+
+def test_the_cost_chart_names_its_points_and_its_front(report, opened):
+    page = opened(report / "index.html")
+    marks = page.locator("#cost-chart a")
+    told = [mark.locator("*").first.get_attribute("aria-label") for mark in marks.all()]
+    board = pd.read_csv(report.parent / "leaderboard.csv")
+    cards = json.loads((report.parent / "methods.json").read_text())
+    rows = with_cards(board[board["weather"] == ALL], cards)
+    timed = rows[~rows["control"] & rows["rgb/psnr"].notna()]
+    assert sorted(text.split(", PSNR")[0] for text in told) == sorted(timed["label"])
+    assert any(text.startswith(NASTY) for text in told)
+    front = page.locator("#cost-chart svg[aria-description]").get_attribute("aria-description")
+    expected = list(pareto_front(timed, "rgb/psnr")["label"])
+    assert front == f"On the Pareto front: {', '.join(expected)}"
+    page.locator("select[name=metric]").select_option("lpips-alex/lpips")
+    front = page.locator("#cost-chart svg[aria-description]").get_attribute("aria-description")
+    expected = list(pareto_front(timed, "lpips-alex/lpips")["label"])
+    assert front == f"On the Pareto front: {', '.join(expected)}"
+
+
+def test_a_point_with_the_focus_shows_its_name_and_leads_to_its_method(report, opened):
+    page = opened(report / "index.html")
+    page.locator("select[name=cost]").focus()
+    page.keyboard.press("Tab")  # from the last field to the chart's first point
+    tip = page.locator("#cost-chart [aria-label=tip]")
+    tip.get_by_text("PSNR RGB").wait_for()
+    shown = page.evaluate("document.activeElement.firstElementChild.getAttribute('aria-label')")
+    assert shown.split(", ")[0] in tip.text_content()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/methods/*.html")
+
+
+def test_the_filters_hold_for_the_charts_too(report, opened):
+    page = opened(report / "index.html")
+    assert page.locator("#steps-chart a").count() == 6  # two samplers at three step counts
+    page.get_by_role("searchbox", name="words").fill("dpm")
+    assert page.locator("#steps-chart a").count() == 3
+    assert page.locator("#cost-chart a").count() == 3
+    page.get_by_role("searchbox", name="words").fill("median")
+    assert "No method shown" in page.locator("#steps-chart").inner_text()
+
+
+def test_the_slider_moves_by_keyboard_and_shows_what_is_chosen(report, opened):
+    page = opened(sorted((report / "images").glob("*.html"))[0])
+    slider = page.get_by_role("slider")
+    assert slider.get_attribute("aria-valuenow") == "50"
+    slider.focus()
+    page.keyboard.down("ArrowLeft")
+    page.wait_for_function(
+        "document.querySelector('img-comparison-slider').getAttribute('aria-valuenow') < 45"
+    )
+    page.keyboard.up("ArrowLeft")
+    page.get_by_label("Right").select_option(label="target")
+    right = page.locator("#right")
+    assert right.get_attribute("alt") == "target" and "target" in right.get_attribute("src")
+    assert right.evaluate("image => image.decode().then(() => image.naturalWidth)") == 32
+
+
+def test_without_scripts_every_table_is_there(report, opened):
+    page = opened(report / "index.html", java_script_enabled=False)
+    assert page.locator("section.board:visible").count() == 3  # all, rain, haze
+    assert not page.locator("select[name=supervision]").is_visible()
+
+
+def test_markup_in_names_is_shown_as_text(report, opened):
+    page = opened(report / "index.html")
+    assert NASTY in names(page)
+    assert page.locator("select[name=dataset]").input_value() == NASTY_SET
+    # What the components make of the page's text is no markup either.
+    assert page.locator("main script:not(#chart-data), main b").count() == 0
+    page.get_by_role("searchbox", name="words").fill("<script>")
+    assert names(page) == [NASTY, "dark-channel"]  # in the label of one, the reason of the other

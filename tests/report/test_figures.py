@@ -1,0 +1,117 @@
+"""Figures of a made-up run: which are drawn, what they show, that they are the same every time."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from benchmark.board.aggregate import NO_REFERENCE
+from benchmark.board.curves import pareto_front
+from benchmark.board.write import write_leaderboard
+from benchmark.core.errors import UserError
+from benchmark.report.figures.draw import draw_figures, quality_by_cost, quality_by_evaluations
+from tests.synthetic_run import card, make_run
+
+NAMES = ("quality_by_cost", "quality_by_evaluations", "quality_by_weather", "ranks", "images")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("figures") / "results" / "demo"
+    make_run(folder, photos=3, weathers=("rain", "haze"), side=32)
+    write_leaderboard(folder)
+    draw_figures(folder)
+    return folder
+
+
+def board_of(**columns):
+    """Rows as the figures get them, `all` of one data set; 95 % ends half a unit away."""
+    rows = pd.DataFrame({"dataset": "set", "weather": "all", "supervision": "none", **columns})
+    rows["control"] = rows.get("control", False)
+    rows["input"] = rows["control"]
+    rows[[*NO_REFERENCE]] = np.nan
+    for metric in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"):
+        rows[metric] = rows.get(metric, rows["rgb/psnr"])
+        rows[f"{metric}_low"], rows[f"{metric}_high"] = rows[metric] - 0.5, rows[metric] + 0.5
+    return rows
+
+
+def test_every_figure_is_drawn_and_listed(run):
+    listed = json.loads((run / "figures" / "figures.json").read_text())
+    assert [figure["name"] for figure in listed] == list(NAMES)
+    for figure in listed:
+        assert (run / "figures" / figure["file"]).stat().st_size > 0
+        assert (run / "figures" / "test-set" / f"{figure['name']}.png").stat().st_size > 0
+        assert figure["title"] and figure["alt"]
+
+
+def test_svg_is_the_same_every_time_and_has_no_date(run, tmp_path):
+    copy = tmp_path / "results" / "demo"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("figures"))
+    shutil.copytree(run.parents[1] / "data", tmp_path / "data")
+    draw_figures(copy)
+    for first in sorted((run / "figures").rglob("*.*g")):
+        again = copy / first.relative_to(run)
+        assert first.read_bytes() == again.read_bytes(), first.name
+    svg = (run / "figures" / "test-set" / "quality_by_cost.svg").read_text()
+    assert not re.search(r"<dc:date>|20\d\d-\d\d-\d\d", svg)
+
+
+def test_pareto_front_by_hand():
+    rows = board_of(
+        label=list("abcde"),
+        seconds_per_megapixel=[1.0, 2.0, 3.0, 3.0, 4.0],
+        **{"rgb/psnr": [20.0, 19.0, 22.0, 23.0, 23.0]},
+    )
+    assert list(pareto_front(rows, "rgb/psnr")["label"]) == ["a", "d"]
+    assert list(pareto_front(rows, "lpips-alex/lpips")["label"]) == ["a", "b"]
+
+
+def test_sampler_lines_have_the_boards_values():
+    settings = [{"sampler": s, "steps": n} for s in ("ddim", "euler") for n in (1, 4)]
+    rows = board_of(
+        label=["d1", "d4", "e1", "e4", "regression", "input"],
+        method=["diffusion"] * 4 + ["regression", "identity"],
+        settings=[*settings, {}, {}],
+        nfe=[1.0, 4.0, 1.0, 4.0, 1.0, 0.0],
+        control=[False] * 5 + [True],
+        **{"rgb/psnr": [20.0, 21.0, 22.0, 23.0, 24.0, 10.0]},
+    )
+    axes = quality_by_evaluations(rows).figure.axes[0]
+    lines = {tuple(line.get_ydata()) for line in axes.get_lines() if len(line.get_ydata()) == 2}
+    assert {(20.0, 21.0), (22.0, 23.0), (24.0, 24.0), (10.0, 10.0)} <= lines
+    legend = {text.get_text() for text in axes.figure.legends[0].get_texts()}
+    assert legend == {"diffusion ddim", "diffusion euler", "regression", "input, not restored"}
+
+
+def test_cost_figure_names_every_point_and_no_two_names_overlap():
+    count = 16
+    rows = board_of(
+        label=[f"a method with number {n}" for n in range(count)],
+        seconds_per_megapixel=np.linspace(1, 1.5, count),
+        **{"rgb/psnr": np.full(count, 25.0)},
+    )
+    figure = quality_by_cost(rows).figure
+    figure.savefig("/dev/null", format="svg")  # lays it out
+    # Text's own: an annotation's extent has its arrow in it.
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
+    assert len(boxes) == count
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_a_figure_without_data_is_left_out(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("median"), card("b")], side=8)
+    (run / "images.csv").unlink()
+    write_leaderboard(run)
+    names = {path.stem for path in draw_figures(run)}
+    assert names == {"quality_by_cost", "quality_by_weather", "figures"}
+
+
+def test_missing_scores_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"scores\.csv is missing"):
+        draw_figures(tmp_path)

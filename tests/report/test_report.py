@@ -1,0 +1,373 @@
+"""The report of a made-up run: it is whole, escaped and offline."""
+
+import json
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+
+from benchmark.board.pairs import write_comparisons
+from benchmark.board.write import write_leaderboard
+from benchmark.core.errors import UserError
+from benchmark.exchange.merge import merge_runs
+from benchmark.report import build_report
+from benchmark.report.build import ENVIRONMENT
+from benchmark.report.comparisons import SHOWN, comparison_tables
+from benchmark.report.parts import duration, slug
+from benchmark.report.run_data import RunData
+from tests.synthetic_run import NASTY, NASTY_SET, card, make_nasty_run, make_run
+
+
+class Page(HTMLParser):
+    """What a page refers to, by tag and attribute, and the tags it has."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.fetched, self.images, self.tags, self.ids = [], [], [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append(tag)
+        self.ids.append(attributes.get("id"))
+        if tag == "a":
+            self.links.append(attributes["href"])
+        if tag == "img":
+            self.images.append(attributes)
+        if tag == "option" and "images" in attributes["value"]:
+            self.fetched.append(attributes["value"])
+        if tag in ("img", "script", "link", "source", "iframe"):
+            found = attributes.get("src") or attributes.get("href")
+            self.fetched += [found] if found else []  # the charts' values lie in the page itself
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "results" / "demo"
+    make_nasty_run(folder)
+    drawing = folder / "figures" / NASTY_SET / "made_up.svg"
+    drawing.parent.mkdir(parents=True)
+    drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
+    shown = {"dataset": NASTY_SET, "name": "made_up", "title": "Made up", "alt": NASTY}
+    listed = [{**shown, "file": f"{NASTY_SET}/made_up.svg"}]
+    (folder / "figures" / "figures.json").write_text(json.dumps(listed))
+    write_leaderboard(folder)
+    write_comparisons(folder)
+    build_report(folder)
+    return folder
+
+
+def small_run(folder, cards, change=None):
+    """A run of one weather with its report; `change` edits it before. Returns the first page."""
+    make_run(folder, photos=2, weathers=("rain",), cards=cards, side=8)
+    if change:
+        change(folder)
+    write_leaderboard(folder)
+    return build_report(folder).read_text(encoding="utf-8")
+
+
+def edit_csv(path, **columns):
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.assign(**columns).to_csv(path, index=False)
+
+
+@pytest.fixture(scope="module")
+def pages(run):
+    return {path: Page(path) for path in sorted((run / "report").rglob("*.html"))}
+
+
+def test_there_is_a_page_an_image_and_a_page_a_method(run):
+    assert len(list((run / "report" / "images").glob("*.html"))) == 6
+    assert len(list((run / "report" / "methods").glob("*.html"))) == 6
+    assert not list(run.glob(".report-*"))
+
+
+def test_all_references_are_relative_and_exist(pages, run):
+    """Nothing is fetched from a network, and the folder of the run can be moved."""
+    for path, page in pages.items():
+        local = [link for link in page.links if not link.startswith("https://")]
+        for reference in page.fetched + local:
+            assert not re.match(r"(https?:)?//|/|javascript:", reference), (path.name, reference)
+            if not reference.startswith(("data:", "#")):
+                name, _, place = reference.partition("#")
+                target = (path.parent / unquote(name)).resolve()
+                assert target.is_file(), (path.name, reference)
+                assert target.is_relative_to(run.resolve())
+                assert not place or place in pages[target].ids
+            if reference.startswith("#"):
+                assert reference[1:] in page.ids, (path.name, reference)
+    styles = [css.read_text() for css in (run / "report" / "static").rglob("*.css")]
+    assert not any(re.search(r"@import|url\(\s*['\"]?(https?:)?//", css) for css in styles)
+
+
+def test_names_and_reasons_are_text_not_html(pages):
+    for path, page in pages.items():
+        text = path.read_text(encoding="utf-8")
+        assert "<script>alert" not in text and "<b>" not in text
+        assert page.tags.count("script") == (7 if path.name == "index.html" else 3)
+    index = next(path for path in pages if path.name == "index.html")
+    assert "&lt;script&gt;alert" in index.read_text(encoding="utf-8")
+
+
+def test_every_image_says_what_it_shows(pages):
+    for page in pages.values():
+        assert all(image.get("alt") for image in page.images)
+        assert all("lazy" in image.get("loading", "lazy") for image in page.images)
+
+
+def test_index_has_values_intervals_status_and_manifest(run):
+    board = pd.read_csv(run / "leaderboard.csv")
+    row = board[(board["method"] == "regression") & (board["weather"] == "all")].iloc[0]
+    text = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert f"{row['rgb/psnr']:.2f}" in text
+    assert f"[{row['rgb/psnr_low']:.2f}, {row['rgb/psnr_high']:.2f}]" in text
+    assert ">skipped<" in text
+    assert "0123abc" in text and "made up, 2 threads" in text
+
+
+def test_method_page_has_card_and_curve(run):
+    text = (run / "report" / "methods" / "diffusion.html").read_text(encoding="utf-8")
+    for part in ("A. Author, A Paper, 2020", "MIT", "15 min 0 s", "sampler = ddim", "<svg"):
+        assert part in text
+    plain = (run / "report" / "methods" / "median.html").read_text(encoding="utf-8")
+    assert "Training curve" not in plain
+    assert "javascript:alert" not in plain
+
+
+def test_photographers_are_named_beside_their_photographs(run):
+    index = (run / "report" / "index.html").read_text(encoding="utf-8")
+    assert "2 with their authors and licences" in index
+    assert 'href="https://example.org/photo?a=1&amp;b=&lt;2&gt;"' in index
+    named = [
+        page.name
+        for page in (run / "report" / "images").glob("*.html")
+        if "A. Photographer; licence: CC-BY-4.0" in page.read_text(encoding="utf-8")
+    ]
+    assert len(named) == 1 and "rain--photo00" in named[0]
+
+
+def test_charts_have_the_boards_values(run):
+    index = (run / "report" / "index.html").read_text(encoding="utf-8")
+    text = re.search(r'id="chart-data">(.*?)</script>', index, re.DOTALL)[1]
+    charts = json.loads(text)
+    board = pd.read_csv(run / "leaderboard.csv")
+    assert len(charts["rows"]) == len(board)
+    for row, expected in zip(charts["rows"], board.to_dict("records"), strict=True):
+        assert (row["dataset"], row["weather"]) == (NASTY_SET, expected["weather"])
+        if expected["status"] == "skipped" or row["control"]:
+            continue
+        ends = [expected["rgb/psnr" + end] for end in ("", "_low", "_high")]
+        assert row["values"]["rgb/psnr"][:3] == pytest.approx(ends, abs=1e-4)
+        seconds = expected["seconds_per_megapixel"]
+        assert row["costs"]["seconds_per_megapixel"][0] == pytest.approx(seconds, rel=1e-3)
+    swept = {row["series"] for row in charts["rows"]}
+    assert swept == {None, "diffusion ddim", "diffusion dpm-solver"}
+    oracle = next(row for row in charts["rows"] if row["label"] == "oracle")
+    assert "rgb/psnr" not in oracle["values"]  # infinite: it has no place on an axis
+
+
+def test_bundled_components_come_with_their_licences(run):
+    vendor = run / "report" / "static" / "vendor"
+    assert (vendor / "README.md").is_file()
+    assert all(any(folder.glob("LICENSE")) for folder in vendor.iterdir() if folder.is_dir())
+
+
+def test_building_again_replaces_the_old_report(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a b#?%")], side=8)
+    write_leaderboard(run)
+    build_report(run)
+    (run / "report" / "stale.html").write_text("old")
+    (run / "manifest.json").unlink()
+    (run / "images.csv").unlink()
+    page = build_report(run)
+    assert not (run / "report" / "stale.html").exists()
+    assert "no manifest.json" in page.read_text()
+
+
+def test_an_error_keeps_the_old_report(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    write_leaderboard(run)
+    build_report(run)
+    (tmp_path / "data" / "rain" / "input" / "photo00.png").unlink()
+    with pytest.raises(UserError, match=r"photo00\.png, named in images.csv, is missing"):
+        build_report(run)
+    assert (run / "report" / "index.html").is_file()
+    assert not list(run.glob(".report-*"))
+
+
+@pytest.mark.parametrize("figures", [3, ["x"], [{"name": "ranks", "file": "a.svg"}]])
+def test_a_damaged_list_of_figures_is_named(tmp_path, figures):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    (run / "figures").mkdir()
+    (run / "figures" / "figures.json").write_text(json.dumps(figures))
+    with pytest.raises(UserError, match=r"figures\.json is damaged"):
+        build_report(run)
+
+
+def test_names_break_after_underscores_and_stay_text():
+    made = ENVIRONMENT.from_string("{{ name | breakable }}").render(name="a_<b>_c & d")
+    assert made == "a_<wbr>&lt;b&gt;_<wbr>c &amp; d"
+
+
+def test_slugs_are_safe_and_one_for_one():
+    assert slug("set", "rain", "photo01") == "set--rain--photo01"
+    names = [("a", "b"), ("a--b",), ("a/b",), ("a b",), ("a", "-b"), ("../a",), ("ä",), ("ö",)]
+    slugs = [slug(*parts) for parts in names]
+    assert len(set(slugs)) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) and "/" not in name for name in slugs)
+    long = slug("x" * 200, "a"), slug("x" * 200, "b")
+    assert long[0] != long[1] and max(map(len, long)) < 200
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, ""), (75.4, "1 min 15 s"), (7260, "2 h 1 min")]
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_ranks_stand_on_the_board_and_controls_have_none(run):
+    board = pd.read_csv(run / "leaderboard.csv", dtype=str, keep_default_na=False)
+    text = (run / "report" / "index.html").read_text(encoding="utf-8")
+    every = text.split('<section class="board"')[1].split("</section>")[0]
+    shown = re.findall(r'data-label="([^"]*)".*?data-order="[^"]*">([^<]*)', every, re.DOTALL)
+    expected = board[board["weather"] == "all"]["rank"].replace("", "–")
+    assert [rank for _, rank in shown] == list(expected)
+    assert "1" in expected.iloc[0] and set(expected) >= {"–"}
+    assert dict(shown)["identity"] == dict(shown)["oracle"] == "–"
+
+
+def test_comparisons_are_the_rows_method_minus_the_columns(run):
+    """Differences and shares are those of the scores themselves."""
+    scores = pd.read_csv(run / "scores.csv", dtype={"value": float}, keep_default_na=False,
+                         na_values={"value": [""]})  # fmt: skip
+    labels = {(c["method"], c["variant"]): c["label"] for c in RunData(run).methods}
+    for table, metric, sign in zip(
+        comparison_tables(RunData(run)), ("psnr", "lpips"), (1, -1), strict=True
+    ):
+        own = scores[(scores["metric"] == metric) & (scores["protocol"] != "y-matlab")]
+        wide = own.pivot(index=["weather", "image"], columns=["method", "variant"], values="value")
+        wide.columns = [labels[key] for key in wide.columns]
+        assert table["metric"].startswith(metric.upper()) and not table["stale"]
+        heads = [head["label"] for head in table["heads"]]
+        assert len(table["rows"]) == len(heads) > 5
+        for number, row in enumerate(table["rows"], 1):
+            assert len(row["cells"]) == number and row["blank"] == len(heads) - number
+            for head, cell in zip(heads, row["cells"], strict=False):
+                difference = wide[row["label"]] - wide[head]
+                half = 0.5 * 10 ** -len(cell["text"].partition(".")[2])
+                assert float(cell["text"]) == pytest.approx(difference.mean(), abs=1.01 * half)
+                better = 100 * ((sign * difference > 0) + 0.5 * (difference == 0)).mean()
+                assert float(cell["better"]) == pytest.approx(better, abs=0.51)
+                low, high = json.loads(cell["interval"].replace("+", ""))
+                assert low <= float(cell["text"]) <= high
+
+
+def test_only_the_best_are_compared(tmp_path):
+    run = tmp_path / "results" / "demo"
+    cards = [card(f"m{n:02d}", gain=2.0 * n) for n in range(SHOWN + 3)]
+    make_run(run, photos=3, weathers=("rain",), cards=cards, side=8)
+    write_comparisons(run, ["rgb/psnr"])
+    [psnr, lpips] = comparison_tables(RunData(run))
+    names = [psnr["heads"][0]["label"], *(row["label"] for row in psnr["rows"])]
+    assert names == [f"m{n:02d}" for n in range(SHOWN + 2, 2, -1)]
+    told = pd.read_csv(run / "comparisons.csv").query("weather == 'all'")
+    told = told[told["method_a"].isin(names) & told["method_b"].isin(names)]
+    apart = [cell["apart"] for row in psnr["rows"] for cell in row["cells"]]
+    assert len(apart) > sum(apart) == (told["p_holm"] < 0.05).sum() > 0
+    # What comparisons.csv does not have is missing, not left out.
+    assert lpips["stale"] and lpips["rows"][0]["cells"] == [None]
+
+
+def test_comparisons_of_other_scores_are_not_shown(tmp_path):
+    run = tmp_path / "results" / "demo"
+    cards = [card("a", gain=3.0), card("b", gain=1.0), card("c")]
+
+    def score_again(folder):
+        write_comparisons(folder)
+        table = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)
+        value = table["value"].astype(float)
+        table["value"] = value.where(table["method"] != "c", value + 1e-3)
+        table.to_csv(folder / "scores.csv", index=False)
+
+    text = small_run(run, cards, score_again)
+    psnr = comparison_tables(RunData(run))[0]
+    assert [[bool(cell) for cell in row["cells"]] for row in psnr["rows"]] == [[1], [0, 0]]
+    assert "made before their scores changed" in text
+
+
+def test_a_broken_comparisons_file_is_named_and_none_is_told(tmp_path):
+    run = tmp_path / "results" / "demo"
+    text = small_run(run, [card("a", gain=1.0), card("b")])
+    assert "no two methods compared" in text
+    write_comparisons(run)
+    edit_csv(run / "comparisons.csv", p_holm="often")
+    with pytest.raises(UserError, match=r"comparisons\.csv: p_holm has a value that is no number"):
+        build_report(run)
+
+
+def test_published_numbers_are_shown_with_their_sources(tmp_path):
+    def on_rain100l(folder):
+        manifest = {"config": {"datasets": {"test-set": {"card": "rain100l", "split": "test"}}}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        scores = pd.read_csv(folder / "scores.csv")
+        rounded = scores[scores["protocol"] == "y-matlab"].assign(protocol="restormer")
+        pd.concat([scores, rounded]).to_csv(folder / "scores.csv", index=False)
+
+    identity = card("identity", control=True, file="methods/identity.py")
+    cards = [identity, card("a", gain=1.0)]
+    run = tmp_path / "results" / "demo"
+    text = small_run(run, cards, on_rain100l)
+    section = text.split('id="published"')[1].split("<h2")[0]
+    value = pd.read_csv(run / "leaderboard.csv").query("method == 'identity'")["y-matlab/psnr"]
+    assert f">{value.iloc[0]:.2f} <" in section and f">{value.iloc[0] - 26.90:+.2f}<" in section
+    assert section.count("≠</abbr>") == 4  # Restormer's PSNR and SSIM, by two sources
+    assert 'href="#source-mmagic"' in section and 'id="source-mmagic"' in section
+    assert "not in the run" in section
+    assert 'id="published"' not in small_run(tmp_path / "results" / "other", cards)
+
+
+def test_a_merged_run_names_its_devices_and_its_runs(tmp_path):
+    runs = [tmp_path / "results" / name for name in ("first", "second")]
+    for run, method in zip(runs, ("a", "b"), strict=True):
+        make_run(run, 2, ("rain",), [card("identity", control=True), card(method)], side=8)
+        origin = {"test-set": {"title": f"Set of {run.name}", "licence": "MIT"}}
+        manifest = {"commit": f"of {run.name}", "datasets": origin, "config": {"name": run.name}}
+        (run / "manifest.json").write_text(json.dumps(manifest))
+        edit_csv(run / "cost.csv", device=f"device of {run.name}")
+    values = pd.read_csv(runs[0] / "scores.csv").query("method == 'identity'")
+    other = pd.read_csv(runs[1] / "scores.csv").query("method != 'identity'")
+    pd.concat([values, other]).to_csv(runs[1] / "scores.csv", index=False)
+    merge_runs(runs, tmp_path / "results" / "both")
+    write_leaderboard(tmp_path / "results" / "both")
+    text = build_report(tmp_path / "results" / "both").read_text(encoding="utf-8")
+    assert "1: device of first; 2: device of second" in text
+    row = re.search(r'data-label="b".*?</tr>', text, re.DOTALL)[0]
+    assert re.findall(r'data-order="[^"]*">([^<]*)</td>', row)[-1] == "2"
+    assert "Set of first" in text and "Set of second" not in text
+    assert "Merged from 2 runs" in text and "of first" in text and "of second" in text
+
+
+def test_who_submitted_is_named(tmp_path):
+    cards = [
+        card("a", gain=1.0, submitted=True, citation="Someone, 2024", facts={"cost": "as stated"}),
+        card("b", submitted=True, citation="", facts={"cost": "not measured"}),
+    ]
+    text = small_run(tmp_path / "results" / "demo", cards)
+    assert "Someone, 2024. Cost as stated." in text
+    assert "no citation stated. Cost not measured." in text
+    assert len(re.findall(r"</a> ‡", text)) == 2
+
+
+@pytest.mark.parametrize("manifest", [[], {"datasets": ["x"]}, {"merged": ["x"]}])
+def test_a_manifest_of_another_kind_is_named(tmp_path, manifest):
+    def change(folder):
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        small_run(tmp_path / "results" / "demo", [card("a")], change)

@@ -1,0 +1,179 @@
+"""Intervals over photos and seeds, against SciPy, by hand, and by simulation."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from benchmark.core.seeds import numpy_generator
+from benchmark.significance.coverage_study import coverage
+from benchmark.significance.intervals import (
+    draw_photos,
+    interval_levels,
+    mean_interval,
+    photo_variance,
+    resampled_means,
+    seed_variance,
+    stratified_mean,
+)
+
+
+def generator(*parts):
+    return numpy_generator("test", *parts)
+
+
+def names(count, images=1):
+    return [f"p{number:03d}" for number in range(count) for _ in range(images)]
+
+
+def test_agrees_with_scipys_percentile_bootstrap_at_the_same_levels():
+    values = np.random.default_rng(1).gamma(2.0, size=30)
+    low_level, high_level = interval_levels(30)
+    reference = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=40_000,
+        confidence_level=high_level - low_level,
+        method="percentile",
+        random_state=np.random.default_rng(2),
+    ).confidence_interval
+    ours = mean_interval(values, names(30), generator(), resamples=40_000)
+    assert ours.mean[0] == pytest.approx(values.mean())
+    width = reference.high - reference.low
+    assert ours.low[0] == pytest.approx(reference.low, abs=0.02 * width)
+    assert ours.high[0] == pytest.approx(reference.high, abs=0.02 * width)
+
+
+def test_images_of_one_photo_count_as_one():
+    """Copies of every image add no information: the interval must not shrink."""
+    values = np.random.default_rng(3).normal(size=20)
+    once = mean_interval(values, names(20), generator())
+    thrice = mean_interval(np.repeat(values, 3), names(20, 3), generator())
+    np.testing.assert_allclose(once, thrice)
+
+
+def test_interval_levels_match_students_interval():
+    """At these levels a normal bootstrap with variance s² (n-1)/n has Student's half-width."""
+    tail, _ = interval_levels(12)
+    half_width = -stats.norm.ppf(tail) * np.sqrt(11 / 12)
+    assert half_width == pytest.approx(stats.t.ppf(0.975, 11))
+    assert interval_levels(100_000) == pytest.approx((0.025, 0.975), abs=1e-4)
+
+
+@pytest.mark.parametrize(("photos", "images"), [(12, 1), (12, 3)])
+def test_covers_the_true_mean_at_the_nominal_rate(photos, images):
+    """600 runs: the standard error of a 95 % rate is 0.9 %, so [92 %, 98 %] is over 3 of them."""
+    rng, hits, runs = np.random.default_rng(4), 0, 600
+    for run in range(runs):
+        level = rng.normal(size=photos)  # shared by the images of a photo
+        values = np.repeat(level, images) + 0.2 * rng.normal(size=photos * images)
+        found = mean_interval(values, names(photos, images), generator(run), resamples=999)
+        hits += found.low[0] <= 0 <= found.high[0]
+    assert 0.92 <= hits / runs <= 0.98
+
+
+def test_strata_count_equally_and_share_their_photos():
+    values = np.array([1.0, 3.0, 10.0])
+    strata = ["rain", "rain", "haze"]
+    assert stratified_mean(values, strata)[0] == pytest.approx((2 + 10) / 2)
+    # Two weathers of the same photos whose scores cancel: no spread at all if drawn jointly.
+    half = np.random.default_rng(5).normal(size=15)
+    joint = mean_interval(
+        np.concatenate([half, -half]), names(15) * 2, generator(), ["a"] * 15 + ["b"] * 15
+    )
+    np.testing.assert_allclose([joint.mean, joint.low, joint.high], 0, atol=1e-12)
+
+
+def test_resampled_means_by_hand():
+    draws = np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    means = resampled_means([1.0, 2.0, 6.0], ["a", "a", "b"], draws)
+    np.testing.assert_allclose(means[:, 0], [1.5, 3.0, 6.0])
+    # The stratum y has no image of photo a, so the first resample says nothing.
+    means = resampled_means([1.0, 3.0, 6.0], ["a", "b", "b"], draws, ["x", "x", "y"])
+    np.testing.assert_allclose(means[:, 0], [np.nan, 4.0, 4.5])
+
+
+def test_one_photo_has_no_interval():
+    found = mean_interval([20.0, 22.0], ["a", "a"], generator())
+    assert found.mean[0] == 21
+    assert np.isnan(found.low[0]) and np.isnan(found.high[0])
+
+
+def test_infinite_and_missing_values_stay_in_their_column():
+    values = np.array([[30.0, np.inf, 1.0], [31.0, 40.0, np.nan], [29.0, np.inf, 2.0]])
+    found = mean_interval(values, names(3), generator())
+    alone = mean_interval(values[:, 0], names(3), generator())
+    assert (found.low[0], found.high[0]) == (alone.low[0], alone.high[0])
+    assert found.mean[1] == found.low[1] == found.high[1] == np.inf
+    assert np.isnan([end[2] for end in found]).all()
+
+
+def test_no_images_give_no_mean():
+    found = mean_interval(np.zeros((0, 2)), [], generator())
+    assert np.isnan(np.array(found)).all() and found.mean.shape == (2,)
+
+
+def test_same_seed_same_interval_other_seed_other_interval():
+    values = np.random.default_rng(6).normal(size=12)
+    first, again = (mean_interval(values, names(12), generator("a")) for _ in range(2))
+    assert first == again
+    assert first.low != mean_interval(values, names(12), generator("b")).low
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12), st.integers(1, 12))
+def test_interval_holds_the_range_and_the_order(values, photos):
+    photo = [f"p{number % photos}" for number in range(len(values))]
+    found = mean_interval(values, photo, generator(), resamples=200)
+    if len(set(photo)) > 1:
+        slack = 1e-9 * (1 + max(map(abs, values)))
+        assert min(values) - slack <= found.low[0] <= found.high[0] <= max(values) + slack
+
+
+def test_draws_take_as_many_photos_as_there_are():
+    draws = draw_photos(7, generator(), 50)
+    assert draws.shape == (50, 7)
+    assert (draws.sum(axis=1) == 7).all()
+
+
+@pytest.mark.parametrize(("seeds", "spread"), [(3, 0.3), (5, 0.5), (5, 2.0)])
+def test_covers_the_true_mean_with_seeds_as_second_level(seeds, spread):
+    """600 runs: the standard error of a 95 % rate is 0.9 %; photos alone cover far too little."""
+    ours, photos_alone, _ = coverage(seeds, spread, runs=600)
+    assert 0.92 <= ours <= 0.98
+    assert photos_alone < (0.7 if spread > 1 else ours)
+
+
+def test_one_seed_or_equal_seeds_leave_the_interval_of_the_photos():
+    values = np.random.default_rng(41).normal(size=12)
+    plain = mean_interval(values, names(12), generator())
+    for means in ([[1.0]], [[1.0], [1.0]], [[np.inf], [1.0]]):
+        seeds = seed_variance(means)
+        assert mean_interval(values, names(12), generator(), seeds=seeds) == plain
+
+
+def test_seeds_alone_give_students_interval():
+    """Every photo scores the same, so nothing but the seeds varies."""
+    means = np.array([1.0, 2.0, 4.0])
+    found = mean_interval(
+        np.full(8, means.mean()), names(8), generator(), seeds=seed_variance(means[:, None])
+    )
+    reference = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    assert (found.low[0], found.high[0]) == pytest.approx((reference.low, reference.high))
+
+
+def test_variances_add_as_welch_and_satterthwaite_have_it():
+    rng = np.random.default_rng(42)
+    a, b = rng.normal(0, 1, 7), rng.normal(0, 3, 4)
+    both = seed_variance(a[:, None]) + seed_variance(b[:, None])
+    reference = stats.ttest_ind(a, b, equal_var=False)
+    assert both.freedom[0] == pytest.approx(reference.df)
+    t = (a.mean() - b.mean()) / np.sqrt(both.value[0])
+    assert t == pytest.approx(reference.statistic)
+
+
+def test_photo_variance_is_that_of_the_photos_means():
+    values = np.random.default_rng(43).normal(size=(12, 2))
+    found = photo_variance(np.repeat(values, 3, axis=0), names(12, 3))
+    np.testing.assert_allclose(np.sqrt(found.value), stats.sem(values))

@@ -1,0 +1,91 @@
+"""Methods are found by file name, and a job knows which files it depends on."""
+
+import sys
+
+import pytest
+
+import methods
+from benchmark.core.errors import UserError
+from benchmark.spec import registry
+
+HEAD = "from benchmark.spec.method import Card, Method, LearnedMethod\n"
+CARD = (
+    "    card = Card(title='t', citation='c', licence='MIT', supervision='none', description='d')\n"
+)
+RESTORE = "    def restore(self, degraded, variant, generators):\n        return degraded\n"
+
+
+@pytest.fixture
+def add(tmp_path, monkeypatch):
+    """Puts a method file into a folder of its own that stands for methods/."""
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    monkeypatch.setattr(methods, "__path__", [str(tmp_path)])
+
+    def add(name, source):
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.delitem(sys.modules, f"methods.{name}", raising=False)
+        return name
+
+    return add
+
+
+def test_a_dropped_in_file_is_a_method(add):
+    add("mine", HEAD + "class Mine(Method):\n" + CARD + RESTORE)
+    add("_helper", "")
+    assert registry.available() == ["mine"]
+    assert registry.load("mine").card.title == "t"
+    assert not registry.learns("mine")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("", "must define one subclass of Method, not 0"),
+        (HEAD + "class A(Method):\n" + CARD + "class B(Method):\n" + CARD, "not 2"),
+        (HEAD + "class A(Method):\n" + RESTORE, "A lacks card"),
+        (HEAD + "class A(Method):\n" + CARD, "A lacks restore"),
+        (HEAD + "class A(LearnedMethod):\n" + CARD + RESTORE, "A lacks build, loss"),
+    ],
+)
+def test_an_incomplete_method_is_refused(add, source, message):
+    with pytest.raises(UserError, match=message):
+        registry.load(add("broken", source))
+
+
+def test_an_unknown_method_is_refused_with_the_nearest_name():
+    with pytest.raises(UserError, match="Did you mean 'dark_channel'"):
+        registry.load("dark_chanel")
+
+
+def test_a_syntax_error_names_file_and_line(add, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "ROOT", tmp_path.parent)
+    with pytest.raises(UserError, match=r"broken\.py, line 1"):
+        registry.learns(add("broken", "class :\n"))
+
+
+def test_learned_methods_are_known_without_importing_them():
+    assert registry.learns("regression")
+    assert registry.learns("conditional_diffusion")
+    assert not registry.learns("identity")
+
+
+def test_an_edit_of_what_reads_configurations_trains_nothing_again():
+    assert "benchmark/core/weights.py" in registry.sources("benchmark.training.loop")
+    assert "benchmark/spec/run_config.py" not in registry.sources("benchmark.training.loop")
+
+
+def test_sources_follow_imports():
+    files = registry.sources("methods.regression")
+    assert "methods/regression.py" in files
+    assert "methods/networks/unet.py" in files
+    assert "benchmark/spec/method.py" in files
+    assert not any(path.startswith("methods/diffusion") for path in files)
+    assert "methods/diffusion/samplers/__init__.py" in registry.sources(
+        "methods.conditional_diffusion"
+    )
+
+
+def test_the_suite_knows_no_single_method():
+    """What the workflow's jobs run depends on no method's file."""
+    for module in ("training", "restoring", "scoring", "run", "leaderboard", "report.build"):
+        assert not [p for p in registry.sources(f"benchmark.{module}") if p.startswith("methods/")]

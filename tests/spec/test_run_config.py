@@ -1,0 +1,160 @@
+"""Every fault in a configuration is named with its file and key, and the nearest known name."""
+
+import pytest
+import yaml
+
+from benchmark.core.errors import UserError
+from benchmark.spec import registry, run_config
+from benchmark.spec.method import ALL_WEATHERS
+
+NO_RUNS = {"published"}  # the papers' numbers
+SHIPPED = sorted({path.stem for path in (registry.ROOT / "config").glob("*.yaml")} - NO_RUNS)
+GOOD = {
+    "name": "tiny",
+    "train_on": "photos",
+    "datasets": {"photos": {"split": "val"}},
+    "methods": {"identity": None, "regression": {"training": {"steps": 3}}},
+    "discover": False,
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(values):
+        path = tmp_path / "run.yaml"
+        path.write_text(values if isinstance(values, str) else yaml.safe_dump(values))
+        return path
+
+    return write
+
+
+def changed(**values):
+    return {**GOOD, **values}
+
+
+def test_good_configuration_with_its_defaults(write):
+    config = run_config.load(write(GOOD))
+    assert config.variants_of("identity") == {"default": {}}
+    assert config.training_of("regression").steps == 3
+    assert config.training_of("identity") == config.training
+    assert config.seeds_of("regression") == (0,)
+
+
+def test_no_is_a_precision_though_yaml_reads_it_as_false(tmp_path):
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(GOOD) + "training: {precision: no}\n")
+    assert run_config.load(tmp_path / "run.yaml").training.precision == "no"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configurations_and_their_methods_are_sound(name):
+    path = registry.ROOT / "config" / f"{name}.yaml"
+    run_config.check_methods(run_config.load(path), str(path))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (changed(metods={}), "unknown key 'metods'. Did you mean 'methods'"),
+        (changed(methods={"regresion": None}), "no method 'regresion'. Did you mean 'regression'"),
+        (changed(methods={"a": {"method": "orakle"}}), "methods.a: .*Did you mean 'oracle'"),
+        (
+            changed(methods={"regression": {"trainin": {}}}),
+            "methods.regression: .*Did you mean 'training'",
+        ),
+        (
+            changed(methods={"regression": {"training": {"step": 3}}}),
+            "training: .*Did you mean 'steps'",
+        ),
+        (changed(methods={"regression": {"training": {"steps": 0}}}), "training: steps: .*greater"),
+        (
+            changed(methods={"regression": {"training": {"steps": "x"}}}),
+            "training: steps: .*integer",
+        ),
+        (changed(training={"stages": [{"share": 0.5, "batch": 1, "crop": 16}]}), "sum to 1"),
+        (changed(training={"stages": []}), "training.stages"),
+        (changed(methods={"Bad Name": None}), "Bad Name"),
+        (changed(methods={"../up": None}), "up"),
+        (changed(name="a/b"), "name: .*pattern"),
+        (changed(datasets={"photos": {"splt": "val"}}), "datasets.photos: .*Did you mean 'split'"),
+        (changed(seeds="many"), "seeds"),
+        (changed(leave_out=["orakle"]), "leave_out: .*Did you mean 'oracle'"),
+        (changed(training={"accumulate": 3}), "a batch of 16 cannot be cut into 3 equal parts"),
+        (
+            changed(methods={"regression": {"weathers": ["hail"]}}),
+            "methods.regression.weathers.0: Input should be 'rain'",
+        ),
+        (changed(methods={"regression": {"weathers": []}}), "methods.regression.weathers: "),
+        (changed(methods={"identity": {"weights": "x"}}), "methods.identity.weights: .*not learn"),
+        ({"name": "x"}, "methods: Field required"),
+        ("- a\n- b\n", "must hold keys"),
+        ("a: [1\n", "not valid YAML"),
+        ("", "must hold keys"),
+    ],
+)
+def test_bad_configuration_is_named(write, values, message):
+    with pytest.raises(UserError, match=message) as caught:
+        run_config.load(write(values))
+    assert "run.yaml" in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="no such configuration"):
+        run_config.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"parameters": {"netwrok": {}}}, "methods.regression.parameters: .*mean 'network'"),
+        ({"parameters": {"network": {"widht": 8}}}, "'widht'. Did you mean 'width'"),
+        ({"parameters": {"denoiser": "unett"}}, "methods.regression.parameters: denoiser: "),
+        ({"variants": {"a": {"tille": 8}}}, "methods.regression.variants.a: .*Did you mean 'tile'"),
+        ({"variants": {"a": {"tile": "big"}}}, "methods.regression.variants.a: tile: "),
+    ],
+)
+def test_methods_own_parameters_are_checked(write, entry, message):
+    config = run_config.load(write(changed(methods={"regression": entry})))
+    with pytest.raises(UserError, match=message):
+        run_config.check_methods(config, "run.yaml")
+
+
+def test_methods_that_are_not_named_are_discovered(write):
+    config = run_config.load(write(changed(discover=True)))
+    assert set(config.methods) == set(registry.available())
+    assert list(config.methods)[:2] == ["identity", "regression"]
+    fewer = run_config.load(write(changed(discover=True, leave_out=["oracle"])))
+    assert set(config.methods) - set(fewer.methods) == {"oracle"}
+
+
+def test_a_specialist_names_its_weather_and_others_take_all(write):
+    entries = {"rain": {"method": "regression", "weathers": ["rain"]}, "regression": None}
+    config = run_config.load(write(changed(methods=entries)))
+    assert config.weathers_of("rain") == ("rain",)
+    assert config.weathers_of("regression") == ALL_WEATHERS
+
+
+def test_weights_of_an_entry_are_found_by_its_name_and_seed(write):
+    entries = {"regression": None, "mine": {"method": "regression", "weights": "w-{seed}"}}
+    values = changed(methods={**entries, "identity": None}, weights="data/{entry}-{seed}.st")
+    config = run_config.load(write(values))
+    assert config.weights_of("regression", 2) == registry.ROOT / "data/regression-2.st"
+    assert config.weights_of("mine", 2) == registry.ROOT / "w-2"
+    assert config.weights_of("identity", 2) is None
+
+
+def test_a_file_that_extends_another_replaces_its_keys(write, tmp_path):
+    write(GOOD)
+    other = tmp_path / "other.yaml"
+    other.write_text("extends: run.yaml\nname: other\nweights: w\n")
+    config = run_config.load(other)
+    assert (config.name, config.weights, [*config.methods]) == ("other", "w", [*GOOD["methods"]])
+
+
+@pytest.mark.parametrize(
+    ("base", "message"), [("other.yaml", "extends this file"), ("none.yaml", "no such config")]
+)
+def test_a_base_that_cannot_be_extended_is_named(tmp_path, base, message):
+    other = tmp_path / "other.yaml"
+    other.write_text(f"extends: {base}\nname: other\n")
+    with pytest.raises(UserError, match=message):
+        run_config.load(other)

@@ -1,0 +1,279 @@
+"""Training is a function of its seed, and a run that was killed ends as one that was not."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from benchmark.core import weights
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.image_io import write_png
+from benchmark.spec import registry
+from benchmark.spec.training_settings import Training
+from benchmark.training import loop
+
+STAGES = ({"share": 0.5, "batch": 2, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 24})
+SETTINGS = Training(steps=6, stages=STAGES, warmup=2, workers=0, checkpoint_seconds=1e-9)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the code may catch it."""
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        write_png(tmp_path / f"{i}.png", rng.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    return sorted(tmp_path.glob("*.png"))
+
+
+def make(name="conditional_diffusion", width=8):
+    kind = registry.load(name)
+    torch.manual_seed(0)
+    return kind(kind.Parameters(network={"width": width, "multipliers": (1, 2), "blocks": 1}))
+
+
+def run(photos, folder, settings=SETTINGS, seed=0, name="conditional_diffusion"):
+    facts = loop.train(make(name), photos, settings, seed, folder)
+    return facts, load_file(folder / "weights.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_stages_take_their_shares_of_the_steps_and_all_of_them():
+    shares = [stage.model_copy(update={"share": 1 / 3}) for stage in SETTINGS.stages * 2][:3]
+    settings = SETTINGS.model_copy(update={"steps": 100, "stages": tuple(shares)})
+    assert [steps for _, *steps in settings.stage_steps()] == [[0, 33], [33, 67], [67, 100]]
+
+
+def test_batches_have_the_size_of_their_stage(photos, tmp_path, monkeypatch):
+    seen = []
+    loss = registry.load("regression").loss
+
+    def spy(self, clean, degraded, generator):
+        seen.append(tuple(clean.shape))
+        return loss(self, clean, degraded, generator)
+
+    monkeypatch.setattr(registry.load("regression"), "loss", spy)
+    run(photos, tmp_path / "run", name="regression")
+    assert seen == [(2, 3, 16, 16)] * 3 + [(1, 3, 24, 24)] * 3
+
+
+def test_same_seed_same_weights_other_seed_other_weights(photos, tmp_path):
+    facts, first = run(photos, tmp_path / "1")
+    assert facts["steps"] == 6
+    assert same(first, run(photos, tmp_path / "2")[1])
+    assert not same(first, run(photos, tmp_path / "3", seed=1)[1])
+    curve = (tmp_path / "1" / "curve.csv").read_text().splitlines()
+    assert curve[0] == "step,loss,learning_rate,seconds"
+    assert len(curve) == 7
+    assert not (tmp_path / "1" / "checkpoint.pt").exists()
+
+
+def test_loader_workers_do_not_change_the_weights(photos, tmp_path):
+    settings = SETTINGS.model_copy(update={"workers": 2})
+    assert same(run(photos, tmp_path / "0")[1], run(photos, tmp_path / "2", settings)[1])
+
+
+@pytest.mark.parametrize("killed_at", [1, 4, 6])
+def test_killed_and_resumed_ends_with_the_same_weights(photos, tmp_path, killed_at):
+    method, calls = make(), []
+    loss = method.loss
+
+    def dying(*arguments):
+        calls.append(1)
+        if len(calls) == killed_at:
+            raise Killed
+        return loss(*arguments)
+
+    method.loss = dying
+    with pytest.raises(Killed):
+        loop.train(method, photos, SETTINGS, 0, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "weights.safetensors").exists()
+    resumed = run(photos, tmp_path / "killed")[1]
+    assert same(resumed, run(photos, tmp_path / "whole")[1])
+    steps = [line.split(",")[0] for line in (tmp_path / "killed/curve.csv").read_text().split()]
+    assert steps == ["step", "1", "2", "3", "4", "5", "6"]
+
+
+@pytest.mark.parametrize("checkpoint", ["damaged", "other settings"])
+def test_a_useless_checkpoint_is_not_used(photos, tmp_path, checkpoint):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    if checkpoint == "damaged":
+        (folder / "checkpoint.pt").write_bytes(b"PK half a file")
+    else:
+        torch.save({"settings": "others", "step": 5}, folder / "checkpoint.pt")
+    assert same(run(photos, folder)[1], run(photos, tmp_path / "whole")[1])
+
+
+@pytest.fixture
+def interrupted(photos, tmp_path, monkeypatch):
+    """A training's folder with the checkpoint of its second step."""
+    folder, save = tmp_path / "run", loop._Run.save
+
+    def stop(self, path):
+        save(self, path)
+        if self.step == 2:
+            raise Killed
+
+    with monkeypatch.context() as changed, pytest.raises(Killed):
+        changed.setattr(loop._Run, "save", stop)
+        run(photos, folder)
+    return folder
+
+
+def test_a_damaged_number_in_a_checkpoint_is_noticed(photos, interrupted, tmp_path):
+    file = interrupted / "checkpoint.pt"
+    data = bytearray(file.read_bytes())
+    weights = torch.load(file, weights_only=True)["network"].values()
+    matrix = next(value for value in weights if value.ndim > 1).numpy()
+    data[data.index(matrix.tobytes())] ^= 1
+    file.write_bytes(data)
+    assert same(run(photos, interrupted)[1], run(photos, tmp_path / "whole")[1])
+
+
+@pytest.mark.parametrize("change", ["another width", "no optimizer", "no curve"])
+def test_a_checkpoint_of_another_network_is_not_used(photos, interrupted, tmp_path, change):
+    file, width = interrupted / "checkpoint.pt", 8
+    if change == "another width":
+        width = 16
+    else:
+        state = torch.load(file, weights_only=True)
+        torch.save(state | {change.removeprefix("no "): []}, file)
+    for folder in (interrupted, tmp_path / "whole"):
+        loop.train(make(width=width), photos, SETTINGS, 0, folder)
+    both = [load_file(f / "weights.safetensors") for f in (interrupted, tmp_path / "whole")]
+    assert same(*both)
+
+
+def test_a_loss_that_is_not_finite_stops_training(photos, tmp_path):
+    method = make("regression")
+    method.loss = lambda clean, degraded, generator: method.network(clean).sum() * float("nan")
+    with pytest.raises(FloatingPointError, match="step 1"):
+        loop.train(method, photos, SETTINGS, 0, tmp_path / "run")
+
+
+def test_no_photos(tmp_path):
+    with pytest.raises(UserError, match="dvc pull"):
+        loop.train(make("regression"), [], SETTINGS, 0, tmp_path / "run")
+
+
+def test_average_is_the_exponential_moving_average():
+    """Written out: a ← d a + (1 - d) x with d = min(decay, (1 + n) / (10 + n))."""
+    update = loop._warming_average(0.9)
+    average, expected = torch.tensor([1.0]), 1.0
+    for n in range(1, 200):
+        value = torch.tensor([float(n)])
+        update([average], [value], n)
+        d = min(0.9, (1 + n) / (10 + n))
+        expected = d * expected + (1 - d) * n
+    assert torch.isclose(average, torch.tensor([expected]), rtol=1e-5)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    factor = loop._learning_rate(Training(steps=100, warmup=10))
+    assert factor(0) == pytest.approx(0.1)
+    assert factor(9) == pytest.approx(1)
+    assert factor(55) == pytest.approx(0.5)
+    assert factor(100) == pytest.approx(0)
+
+
+def test_weights_round_trip_and_widen_half_precision(tmp_path):
+    network = make("regression").network
+    weights.save(network, tmp_path / "w.safetensors")
+    other = make("regression").network
+    torch.nn.init.ones_(other.leave.weight)
+    weights.load(other, tmp_path / "w.safetensors")
+    assert same(network.state_dict(), other.state_dict())
+    weights.save(network.half(), tmp_path / "h.safetensors")
+    weights.load(other, tmp_path / "h.safetensors")
+    assert other.leave.weight.dtype == torch.float32
+
+
+def test_weights_of_another_model_are_refused_by_name(tmp_path):
+    path = tmp_path / "w.safetensors"
+    weights.save(make("regression").network, path)
+    with pytest.raises(
+        UserError, match=r"w\.safetensors is of another model.*it has enter\.weight"
+    ):
+        weights.load(make("conditional_diffusion").network, path)
+    with pytest.raises(UserError, match="of shape"):
+        weights.load(make("regression", width=16).network, path)
+    path.write_bytes(b"{}")
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        weights.load(make("regression").network, path)
+    with pytest.raises(WeightsMissing, match="is missing"):
+        weights.load(make("regression").network, tmp_path / "none.safetensors")
+
+
+def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp_path):
+    """Exactly the same mathematics for a regression, whose loss is a mean over images."""
+    stage = ({"share": 1, "batch": 4, "crop": 16},)
+    whole = Training(steps=4, stages=stage, warmup=1, workers=0)
+    parts = whole.model_copy(update={"accumulate": 2})
+    first = run(photos, tmp_path / "whole", whole, name="regression")[1]
+    second = run(photos, tmp_path / "parts", parts, name="regression")[1]
+    assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
+    start = make("regression").network.state_dict()
+    assert any(not torch.allclose(start[k], first[k], atol=2e-3) for k in first)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for a CPU with g++")
+def test_compiled_training_ends_as_eager_training(photos, tmp_path):
+    eager = SETTINGS.model_copy(update={"steps": 4})
+    first = run(photos, tmp_path / "eager", eager, name="regression")[1]
+    compiled = eager.model_copy(update={"compile": True})
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    second = run(photos, tmp_path / "compiled", compiled, name="regression")[1]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > before
+    assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
+
+
+def test_curves_are_written_for_tensorboard(photos, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(photos, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("loss")]
+    curve = (tmp_path / "run" / "curve.csv").read_text().splitlines()[1:]
+    assert losses == pytest.approx([float(line.split(",")[1]) for line in curve], rel=1e-6)
+
+
+def test_two_processes_train_as_one(photos, tmp_path):
+    """Launched as several GPUs would be, on the CPU: half of the batch on each."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys; from pathlib import Path\n"
+        "from benchmark import training\n"
+        "from benchmark.spec.training_settings import Training\n"
+        "from tests.training.test_loop import make\n"
+        "folder = Path(sys.argv[1])\n"
+        "stage = ({'share': 1, 'batch': int(sys.argv[2]), 'crop': 16},)\n"
+        "settings = Training(steps=3, stages=stage, warmup=1, workers=0)\n"
+        "photos = sorted(Path(sys.argv[3]).glob('*.png'))\n"
+        "training.train(make('regression'), photos, settings, 0, folder)\n"
+    )
+
+    def launch(processes, batch):
+        folder = tmp_path / f"{processes}"
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node"]
+        command += [str(processes), script, folder, str(batch), tmp_path]
+        environment = {**os.environ, "PYTHONPATH": str(registry.ROOT), "OMP_NUM_THREADS": "1"}
+        environment["ACCELERATE_USE_CPU"] = "1"
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return load_file(folder / "weights.safetensors")
+
+    two, one = launch(2, 2), launch(1, 4)
+    assert all(torch.allclose(two[k], one[k], atol=2e-3) for k in one)
+    assert not all(torch.allclose(two[k], launch(1, 2)[k], atol=2e-3) for k in one)

@@ -1,0 +1,104 @@
+"""The Kubernetes profile: what is submitted, and that the workflow's jobs go through it.
+
+No cluster is here: `tests/kubernetes/kubectl` stands for one and runs each job's command itself.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from benchmark.spec.registry import ROOT
+from tests.clone import SMOKE, snakemake
+
+PROFILE = "workflow/profiles/kubernetes"
+# One method is trained, restored and scored, each in a job.
+TARGET = "results/smoke/scores/unet/seed0/photos.csv"
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    """The folder of the jobs that the stand-in for kubectl has seen."""
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    monkeypatch.setenv("KUBECTL_JOBS", str(folder))
+    monkeypatch.setenv("PATH", f"{ROOT / 'tests/kubernetes'}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+def created(jobs):
+    return [json.loads(file.read_text()) for file in sorted(jobs.glob("*.json"))]
+
+
+def test_a_job_asks_for_what_its_rule_needs(jobs, tmp_path):
+    script = tmp_path / "a 'script'.sh"
+    script.write_text("exit 0")
+    command = [ROOT / PROFILE / "submit", "8", "16000", "4", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "default/unweather-00000\n"
+    (job,) = created(jobs)
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    limits = {"memory": "16000M", "nvidia.com/gpu": "4"}
+    assert container["resources"] == {"requests": {"cpu": "8", **limits}, "limits": limits}
+    assert container["command"] == ["/bin/bash", str(script)]
+    assert container["workingDir"] == str(tmp_path)
+    assert job["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == os.getuid()
+    template = yaml.safe_load((ROOT / PROFILE / "job.yaml").read_text())
+    assert container["image"] == template["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def test_no_gpu_is_asked_for_where_none_is_needed(jobs, tmp_path):
+    (tmp_path / "script").write_text("exit 0")
+    command = [ROOT / PROFILE / "submit", "1", "4000", "0", "script"]
+    subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, check=True)
+    limits = created(jobs)[0]["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"memory": "4000M"}
+
+
+def status():
+    command = [ROOT / PROFILE / "status", "default/a"]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+
+
+@pytest.mark.parametrize(("ended", "stands"), [("0", "success"), ("137", "failed")])
+def test_how_a_job_stands(jobs, ended, stands):
+    (jobs / "a.json").touch()
+    assert status() == "running"
+    (jobs / "a.ended").write_text(ended)
+    assert status() == stands
+
+
+def test_a_cluster_that_does_not_answer_fails_no_job(jobs):
+    (jobs / "a.ended").write_text("0")
+    (jobs / "no-answer").touch()
+    assert [status(), status()] == ["running", "success"]
+
+
+def test_a_job_that_was_deleted_has_failed(jobs):
+    assert status() == "failed"
+
+
+def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
+    repository, jobs, tmp_path, monkeypatch
+):
+    pytest.importorskip("snakemake_executor_plugin_cluster_generic")
+    # More than first attempts at restoring and scoring have.
+    monkeypatch.setenv("KUBECTL_NEEDS", "10000")
+    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
+    shutil.rmtree(clone / "results/smoke/train/unet")
+    for part in ("restored", "scores"):
+        shutil.rmtree(clone / f"results/smoke/{part}/unet")
+    done = snakemake(
+        clone, TARGET, "--workflow-profile", PROFILE, "--latency-wait", "5",
+        "--config", f"run={SMOKE}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (clone / TARGET).read_bytes() == (repository / TARGET).read_bytes()
+    containers = [job["spec"]["template"]["spec"]["containers"][0] for job in created(jobs)]
+    memory = [container["resources"]["limits"]["memory"] for container in containers]
+    assert memory == ["16000M", "8000M", "16000M", "4000M", "8000M", "12000M"]
+    gpus = [container["resources"]["limits"].get("nvidia.com/gpu") for container in containers]
+    assert gpus == ["1", "1", "1", None, None, None]
