@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 
 SMOKE = "config/smoke.yaml"
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.board.markdown import LOWER_IS_BETTER
+from benchmark.board.format import LOWER_IS_BETTER
 from benchmark.results.tables import Cards, label, shows_input
 
 

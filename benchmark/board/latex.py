@@ -3,18 +3,16 @@
 import pandas as pd
 
 from benchmark.board.aggregate import ALL, METRICS
-from benchmark.board.markdown import (
-    HARM,
+from benchmark.board.format import (
     HARMFUL,
     HEADINGS,
     MISSING,
     SUBMITTED,
     count_text,
-    harmful,
-    marks,
     seconds_text,
     value_text,
 )
+from benchmark.board.verdicts import HARM, harmful, marks
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards, label
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.board.aggregate import METRICS, ScoreGroup, score_groups
-from benchmark.board.markdown import LOWER_IS_BETTER
+from benchmark.board.format import LOWER_IS_BETTER
 from benchmark.board.pairs_markdown import to_markdown
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.errors import UserError, nearest

@@ -5,7 +5,14 @@ import math
 import pandas as pd
 
 from benchmark.board.aggregate import ALL
-from benchmark.board.markdown import DECIMALS, HEADINGS, MISSING, cell
+from benchmark.board.format import (
+    DECIMALS,
+    HEADINGS,
+    cell,
+    interval_text,
+    number_text,
+    p_text,
+)
 from benchmark.results.tables import Cards, label
 from benchmark.significance.pairwise import rank_text
 
@@ -111,23 +118,3 @@ def _row(place: dict, row: dict, labels: dict, decimals: int) -> str:
         f"{place['average_rank']:.2f}",
     ]
     return "| " + " | ".join(texts) + " |"
-
-
-def number_text(value: float, form: str) -> str:
-    """A number, or `–` where it is missing."""
-    return MISSING if math.isnan(value) else f"{value:{form}}".replace("inf", "∞")
-
-
-def interval_text(row: dict, name: str, form: str) -> str:
-    """A value with its interval from the columns NAME, NAME_low and NAME_high."""
-    value, low, high = (row.get(name + end, math.nan) for end in ("", "_low", "_high"))
-    text = number_text(value, form)
-    return text if math.isnan(low) else f"{text} [{low:{form}}, {high:{form}}]"
-
-
-def p_text(p: float, named: bool = False) -> str:
-    """A p-value with three decimals, `<0.001` below."""
-    if math.isnan(p):
-        return MISSING
-    text = "<0.001" if p < 0.001 else f"{p:.3f}"
-    return ("p " if text.startswith("<") else "p = ") + text.replace("<", "< ") if named else text

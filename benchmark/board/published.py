@@ -10,11 +10,11 @@ import pandas as pd
 from benchmark.board.aggregate import ALL
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json
+from benchmark.core.paths import ROOT
+from benchmark.core.validation import parse, read_yaml
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRICS, PROTOCOLS
 from benchmark.spec.method import Settings
-from benchmark.spec.registry import ROOT
-from benchmark.spec.run_config import parse, read_yaml
 
 FILE = ROOT / "config" / "published.yaml"
 DECIMALS = {"psnr": 2, "ssim": 4, "lpips": 4}

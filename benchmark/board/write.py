@@ -7,8 +7,10 @@ from pandas.api.types import is_numeric_dtype
 
 from benchmark.board.aggregate import COLUMNS, GROUP, leaderboard, statuses
 from benchmark.board.latex import to_latex
-from benchmark.board.markdown import devices, leaders, print_board, to_markdown
+from benchmark.board.markdown import to_markdown
 from benchmark.board.published import of_run
+from benchmark.board.terminal import print_board
+from benchmark.board.verdicts import devices, leaders
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.errors import UserError
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores

@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.core.errors import UserError
 from benchmark.data import cards as datasets
 from benchmark.scoring.metrics import METRICS
-from benchmark.spec import registry
+from benchmark.spec import registry, sources
 
 Cards = list[dict[str, Any]]
 
@@ -28,7 +28,7 @@ def methods() -> Cards:
             continue
         card = {
             "name": name,
-            "learns": registry.learns(name),
+            "learns": sources.learns(name),
             **kind.card.model_dump(mode="json"),
             "sees_target": kind.sees_target,
             "parameters": sorted(kind.Parameters.model_fields),

@@ -64,7 +64,7 @@ def restore(
     results = restoring.outputs(found, out, kind, compare)
     settings, folder = open_run(config)
     if method is None:
-        from benchmark.board.recommend import choose_for
+        from benchmark.cli.choice import choose_for
 
         choice = choose_for(settings, config, folder, found, budget, weather)
         print(choice.why)

@@ -66,19 +66,19 @@ def train(
     def work() -> int | None:
         import json
 
-        from benchmark.jobs import train as training_jobs
+        from benchmark.jobs import train as training
 
         if processes > 1 and "WORLD_SIZE" not in os.environ:
             return _launch(processes)
-        print(json.dumps(training_jobs.train(settings, folder, method, seed)))
+        print(json.dumps(training.train(settings, folder, method, seed)))
         return None
 
     if "WORLD_SIZE" in os.environ:  # one of several processes, whose launcher is guarded
         work()
     elif failure := last_attempt.run(work, limit, attempt, record):
-        from benchmark.jobs import train as training_jobs
+        from benchmark.jobs import train as training
 
-        training_jobs.ended(folder, method, seed, failure)
+        training.ended(folder, method, seed, failure)
 
 
 def _launch(processes: int) -> int:
@@ -89,7 +89,7 @@ def _launch(processes: int) -> int:
     from benchmark.jobs import isolation
 
     try:
-        layout.main([f"--nproc_per_node={processes}", "-m", "benchmark", *sys.argv[1:]])
+        run.main([f"--nproc_per_node={processes}", "-m", "benchmark", *sys.argv[1:]])
     except ChildFailedError as error:
         _, first = error.get_first_failure()
         return first.exitcode if first.exitcode > 0 else isolation.KILLED - first.exitcode
@@ -102,10 +102,10 @@ def export_weights(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Copy a run's trained weights in half precision, for the `weights` of other runs' entries."""
-    from benchmark.jobs import train as training_jobs
+    from benchmark.jobs import train as training
 
     settings, folder = open_run(config)
-    for file in training_jobs.export_weights(settings, folder, out):
+    for file in training.export_weights(settings, folder, out):
         print(file)
 
 
@@ -143,10 +143,10 @@ def score_dataset(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Score what restore-dataset wrote of all variants of a method."""
-    from benchmark.jobs import restore
+    from benchmark.jobs import score
 
     settings, folder = open_run(config)
-    restore.score(settings, folder, method, seed, dataset)
+    score.score(settings, folder, method, seed, dataset)
 
 
 @app.command()
@@ -159,12 +159,12 @@ def collect(config: ConfigFile = DEFAULT) -> None:
 
     from benchmark.core.atomic import write_text
     from benchmark.exchange import submissions
-    from benchmark.jobs import manifest as environment
-    from benchmark.results import layout
+    from benchmark.jobs import collect as parts
+    from benchmark.jobs.manifest import capture
 
     settings, folder = open_run(config)
-    layout.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
-    manifest = environment.capture(settings, config, folder)
+    parts.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
+    manifest = capture(settings, config, folder)
     write_text(folder.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 from benchmark.core.atomic import atomic_path
 from benchmark.core.errors import UserError
+from benchmark.core.paths import is_utf8, shown
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Only these decoders may run: Pillow has others (EPS, PDF) that start outside programs.
@@ -131,23 +132,6 @@ def image_files(folder: str | Path) -> dict[str, Path]:
             )
         files[path.stem] = path
     return dict(sorted(files.items()))
-
-
-def shown(path: Path) -> str:
-    """A path as messages print it: quoted, odd characters escaped, below the working directory
-    relative, so that tables that quote a message hold no machine's paths."""
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return repr(str(path))
-
-
-def is_utf8(name: str) -> bool:
-    """Whether a file's name can be written to a table."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import is_utf8
+from benchmark.core.paths import is_utf8, shown
 from benchmark.data.file_index import Facts
-from benchmark.spec.registry import ROOT
 
 SHOWN_FAULTS = 20
 Pair = tuple[str, Path, Path | None]  # photo, input, target
@@ -77,8 +76,3 @@ def refuse(name: str, faults: Faults) -> None:
         f"set 'path' and what else differs in config/datasets/{name}.yaml."
     )
     raise UserError("\n".join(lines))
-
-
-def shown(path: Path) -> str:
-    """A path as tables and messages have it: relative to the repository if it lies there."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

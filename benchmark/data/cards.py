@@ -8,22 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.core import validation
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.image_io import SUFFIXES
-from benchmark.data.card_checks import (
-    Faults,
-    Pair,
-    content_of,
-    refuse,
-    shown,
-    what_differs,
-    what_lacks,
-)
+from benchmark.core.paths import ROOT, fits_files, from_root, shown
+from benchmark.data.card_checks import Faults, Pair, content_of, refuse, what_differs, what_lacks
 from benchmark.data.file_index import examine
-from benchmark.results.tables import IMAGES, fits_files
+from benchmark.results.tables import IMAGES
 from benchmark.spec import run_config
 from benchmark.spec.method import ALL_WEATHERS, CLEAR, Settings
-from benchmark.spec.registry import ROOT
 from benchmark.spec.run_config import Config
 
 CARDS = ROOT / "config" / "datasets"
@@ -105,7 +98,7 @@ def load_card(name: str) -> DatasetCard:
         raise UserError(
             f"There is no data set card '{name}' in config/datasets/.{nearest(name, known)}"
         )
-    card = run_config.parse(DatasetCard, run_config.read_yaml(file), shown(file))
+    card = validation.parse(DatasetCard, validation.read_yaml(file), shown(file))
     faults = [f"{shown(file)}: {fault}" for fault in _card_faults(card)]
     if faults:
         raise UserError("\n".join(faults))
@@ -260,7 +253,7 @@ def images_of(
             }
             for role, path in (("input", source), ("target", target)):
                 known = path in facts
-                row[role] = shown(path) if known else ""
+                row[role] = from_root(path) if known else ""
                 row[f"{role}_sha256"] = facts[path].sha256 if known else ""
             rows.append(row)
     return pd.DataFrame(rows, columns=list(IMAGES)), faults

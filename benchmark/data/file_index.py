@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import SUFFIXES, read_image
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 
 CACHE = ROOT / ".cache" / "files.sqlite"
 MAX_THREADS = 16

@@ -18,9 +18,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import read_image, shown
+from benchmark.core.image_io import read_image
+from benchmark.core.paths import ROOT, shown
 from benchmark.data.file_index import threads
-from benchmark.spec.registry import ROOT
 
 SIDE = 16
 BITS = SIDE * SIDE

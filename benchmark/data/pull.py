@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from benchmark.core.errors import UserError
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 
 PROBE_SECONDS = 10
 REFUSED = (

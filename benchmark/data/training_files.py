@@ -7,7 +7,8 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import image_size
-from benchmark.data.card_checks import refuse, shown
+from benchmark.core.paths import shown
+from benchmark.data.card_checks import refuse
 from benchmark.data.cards import TrainSplit, find_pairs, load_card
 from benchmark.spec.method import ALL_WEATHERS
 

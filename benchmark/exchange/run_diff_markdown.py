@@ -5,8 +5,16 @@ from typing import Any
 import pandas as pd
 
 from benchmark.board.aggregate import ALL, METRICS
-from benchmark.board.markdown import DECIMALS, HEADINGS, LOWER_IS_BETTER, MISSING, cell
-from benchmark.board.pairs_markdown import interval_text, number_text, p_text
+from benchmark.board.format import (
+    DECIMALS,
+    HEADINGS,
+    LOWER_IS_BETTER,
+    MISSING,
+    cell,
+    interval_text,
+    number_text,
+    p_text,
+)
 from benchmark.exchange.run_diff import RunComparison
 from benchmark.results.tables import label
 from benchmark.significance.paired_tests import ALPHA

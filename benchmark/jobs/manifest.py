@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from benchmark.core.checksum import checksum
+from benchmark.core.paths import ROOT
 from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_images
-from benchmark.spec.registry import ROOT
 from benchmark.spec.run_config import Config
 
 PACKAGES = (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.core.errors import WeightsMissing
+from benchmark.core.paths import ROOT
 from benchmark.jobs.isolation import Failure
 from benchmark.restoring import dataset as restoring
 from benchmark.results import schema, training_record
@@ -15,7 +16,6 @@ from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
 from benchmark.results.tables import IMAGES, read_table
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
-from benchmark.spec.registry import ROOT
 from benchmark.spec.run_config import Config
 
 # What the restoring of an entry whose training did not go well fails with.
@@ -77,22 +77,3 @@ def restoring_ended(
 def _images_of(run: RunFolder, dataset: str) -> pd.DataFrame:
     images = read_table(run.images, IMAGES, AGAIN)
     return images[images.dataset == dataset]
-
-
-def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
-    """Score what `restore` wrote of all of an entry's variants.
-
-    They are one job, as starting it takes as long as scoring some fifty images.
-    """
-    from benchmark.scoring.score import as_restored, score_restored
-
-    restored = pd.concat(
-        [
-            read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
-            for variant in config.variants_of(label)
-        ],
-        ignore_index=True,
-    )
-    images = read_table(run.images, IMAGES, AGAIN)
-    scores = score_restored(as_restored(restored, ROOT), images, ROOT, config.protocols)
-    write_csv(scores, run.scores(label, seed, dataset))

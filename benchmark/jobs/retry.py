@@ -7,7 +7,7 @@ from benchmark.core.errors import UserError, nearest
 from benchmark.results import schema, training_record
 from benchmark.results.layout import RECORD, RESTORED, RunFolder, score_units, units
 from benchmark.results.tables import read_table
-from benchmark.spec import registry
+from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
 AGAINST = tuple(s for s in schema.STATUSES if s not in (schema.OK, schema.SKIPPED))
@@ -57,7 +57,7 @@ def _trainings(config: Config, run: RunFolder, labels: Sequence[str]) -> list[Pa
     return [
         run.training(label, seed) / "training.json"
         for label in labels
-        if registry.learns(config.method_of(label))
+        if sources.learns(config.method_of(label))
         for seed in config.seeds_of(label)
     ]
 

@@ -20,7 +20,7 @@ from benchmark.results.layout import AGAIN, RunFolder
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config
-from benchmark.training import loop
+from benchmark.training import loop, step
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
         else:
             teacher = _learn_from_teacher(config, run, label, seed, method)
             source = training_source(config.train_on, weathers)
-            flops = loop.training_flops(method, settings)
+            flops = step.training_flops(method, settings)
             facts = loop.train(method, source, settings, seed, folder, teacher, weathers)
             result = {
                 "status": schema.OK,

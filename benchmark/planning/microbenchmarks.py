@@ -12,16 +12,17 @@ import numpy as np
 import torch
 
 from benchmark.core import device
-from benchmark.core.flops import flop_counter, hollow
+from benchmark.core.flops import flop_counter
 from benchmark.core.image_io import image_size
 from benchmark.core.seeds import torch_generator
 from benchmark.profiling.networks import random_pairs, training_step
 from benchmark.profiling.timing import stopped
 from benchmark.scoring.metrics import metrics_of
 from benchmark.scoring.score import score_pair
+from benchmark.spec.hollow import hollow
 from benchmark.spec.method import LearnedMethod, Method, Settings
 from benchmark.spec.training_settings import Stage, Training
-from benchmark.training import loop
+from benchmark.training import step
 
 SMALL = (64, 128)  # sides of the images on which FLOPs of methods without a network are counted
 
@@ -41,9 +42,9 @@ def learning_flops(method: LearnedMethod, settings: Training) -> int:
     """
     try:
         with hollow(method):
-            return loop.training_flops(method, settings)
+            return step.training_flops(method, settings)
     except Exception:
-        return loop.training_flops(method, settings)
+        return step.training_flops(method, settings)
 
 
 def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> tuple[float, int]:

@@ -17,13 +17,13 @@ from PIL import Image
 from torch.utils.data import default_collate
 
 from benchmark.core import device
-from benchmark.core.flops import hollow
 from benchmark.core.image_io import read_image
 from benchmark.profiling.networks import diffusion, random_pairs, training_step
 from benchmark.profiling.timing import stopped
 from benchmark.restoring.photo_io import SAVED
+from benchmark.spec.hollow import hollow
 from benchmark.training import crops as training_data
-from benchmark.training import loop
+from benchmark.training import step
 from benchmark.training.crops import Source
 
 SIZE = (720, 480)  # width, height
@@ -95,13 +95,13 @@ def taken_a_second(denoiser: str, size: str, crop: int, gflops: float | None) ->
     if gflops:
         method = diffusion(torch.device("cpu"), denoiser=denoiser, size=size)
         with hollow(method):
-            return gflops * 1e9 / loop.step_flops(method, *random_pairs(1, crop, "cpu"))
+            return gflops * 1e9 / step.step_flops(method, *random_pairs(1, crop, "cpu"))
     machine = device.choose()
     batch = 8 if machine.type == "cuda" else 1  # a processor does one after the other anyway
     method = diffusion(machine, denoiser=denoiser, size=size)
-    step = training_step(method, *random_pairs(batch, crop, machine))
-    step()
-    return batch / stopped(step, machine)
+    learn = training_step(method, *random_pairs(batch, crop, machine))
+    learn()
+    return batch / stopped(learn, machine)
 
 
 def write_pairs(

@@ -15,8 +15,10 @@ from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
 from benchmark.spec import registry
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.training_settings import Training
-from benchmark.training import crops, loop
+from benchmark.training import crops, step
 from benchmark.training.crops import Source
+from benchmark.training.optimisation import build_optimizer, warming_average
+from benchmark.training.step import learn
 
 
 def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[float, float]:
@@ -27,7 +29,7 @@ def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[flo
     """
     method = diffusion(machine, denoiser=name)
     clean, degraded = random_pairs(sizes.batch, sizes.crop, machine)
-    flops = loop.step_flops(method, clean, degraded)
+    flops = step.step_flops(method, clean, degraded)
     train = share_of_matmul(training_step(method, clean, degraded), flops, machine, sizes)
     method.network.eval()
     sample = sampling(method, sizes.side, machine)
@@ -85,12 +87,12 @@ def training_step(
     """A step on one and the same batch, with the optimiser and the moving average of training."""
     settings = settings or Training()
     accelerator = Accelerator(mixed_precision=settings.precision)
-    average = AveragedModel(method.network, multi_avg_fn=loop._warming_average(settings.ema))
-    optimizer = accelerator.prepare(loop._optimizer(method.network, settings))
+    average = AveragedModel(method.network, multi_avg_fn=warming_average(settings.ema))
+    optimizer = accelerator.prepare(build_optimizer(method.network, settings))
     noise = torch_generator("profile")
 
     def step() -> None:
-        loop._learn(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
+        learn(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
         average.update_parameters(method.network)
 
     return step

@@ -13,12 +13,12 @@ import torch
 from benchmark.core import device
 from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ROOT
 from benchmark.data import cards, training_files
 from benchmark.profiling import memory, networks, published, scoring_speed
 from benchmark.profiling.timing import Sizes, matmul_rate
 from benchmark.results.layout import RunFolder
 from benchmark.spec.method import CLEAR
-from benchmark.spec.registry import ROOT
 from benchmark.spec.run_config import Config
 from benchmark.spec.training_settings import Training
 from methods.networks.denoisers import DENOISERS

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.board.aggregate import ALL, weather_rank
-from benchmark.board.markdown import HARM
+from benchmark.board.verdicts import HARM
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.charts import chart_data
 from benchmark.report.comparisons import comparison_tables

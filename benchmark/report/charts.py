@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmark.board.aggregate import METRICS
 from benchmark.board.curves import sampler_series, with_cards
-from benchmark.board.markdown import HEADINGS, LOWER_IS_BETTER, value_text
+from benchmark.board.format import HEADINGS, LOWER_IS_BETTER, value_text
 from benchmark.report.parts import COSTS, method_page
 from benchmark.report.run_data import RunData
 

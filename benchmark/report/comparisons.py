@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from benchmark.board.aggregate import ALL
-from benchmark.board.markdown import DECIMALS, HEADINGS, MISSING
+from benchmark.board.format import DECIMALS, HEADINGS, MISSING, interval_text, number_text, p_text
 from benchmark.board.pairs import COLUMNS
-from benchmark.board.pairs_markdown import interval_text, number_text, p_text, turned
+from benchmark.board.pairs_markdown import turned
 from benchmark.core.errors import UserError
 from benchmark.report.parts import method_page
 from benchmark.report.run_data import Key, RunData

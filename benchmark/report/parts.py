@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from benchmark.board.aggregate import ALL, METRICS
-from benchmark.board.markdown import (
+from benchmark.board.format import (
     HEADINGS,
     MISSING,
     count_text,

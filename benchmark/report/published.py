@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.markdown import MISSING
+from benchmark.board.format import MISSING
 from benchmark.board.published import DECIMALS, load, of_run
 from benchmark.report.run_data import RunData
 

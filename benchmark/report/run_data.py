@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.board.aggregate import ALL, GROUP, METRICS, leaderboard, per_image, statuses
-from benchmark.board.markdown import devices, harmful, leaders, marks
+from benchmark.board.verdicts import devices, harmful, leaders, marks
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.results.schema import OK

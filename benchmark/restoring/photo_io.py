@@ -18,8 +18,8 @@ from benchmark.core.image_io import (
     SUFFIXES,
     TURNS,
     read_image,
-    shown,
 )
+from benchmark.core.paths import shown
 
 # What phones write. Pillow itself decodes AVIF, and HEIC with the package pillow-heif.
 HEIF = (".heic", ".heif", ".avif")

@@ -10,8 +10,10 @@ from tqdm import tqdm
 
 from benchmark.core import device
 from benchmark.core.errors import UserError, WeightsMissing, nearest
-from benchmark.core.image_io import is_utf8, shown, to_float
+from benchmark.core.image_io import to_float
+from benchmark.core.paths import is_utf8, shown
 from benchmark.core.seeds import torch_generator
+from benchmark.core.validation import parse
 from benchmark.restoring import dataset
 from benchmark.restoring.photo_io import (
     SAVED,
@@ -21,10 +23,10 @@ from benchmark.restoring.photo_io import (
     write_photo,
 )
 from benchmark.results.layout import RunFolder
-from benchmark.spec import registry
+from benchmark.spec import sources
 from benchmark.spec.build import build
 from benchmark.spec.method import Method, Settings
-from benchmark.spec.run_config import Config, parse
+from benchmark.spec.run_config import Config
 
 SAME = "same"  # the format of the photo itself
 COMPARISON = "-compare.jpg"
@@ -131,7 +133,7 @@ def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path 
 
     None for a method that does not learn. Raises WeightsMissing, saying what to run.
     """
-    if not registry.learns(config.method_of(label)):
+    if not sources.learns(config.method_of(label)):
         return None
     seed = config.seeds_of(label)[0]
     trained = run.training(label, seed) / "weights.safetensors"

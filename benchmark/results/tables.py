@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import AGAIN, read_json
+from benchmark.core.paths import fits_files
 from benchmark.results.schema import COST, SCORES, STATUSES
 
 IMAGES = (
@@ -43,7 +44,6 @@ NUMBERS = {
 NAMES = ("dataset", "weather", "image", "method", "variant")
 PATHS = ("input", "target", "file")
 HUGE = 10**300  # larger whole numbers are no floats
-LONGEST = 255, 4000  # bytes of a name and of a path, which file systems take
 Cards = Sequence[dict[str, Any]]
 
 
@@ -159,12 +159,6 @@ def _check_names(table: pd.DataFrame, path: Path, remedy: str) -> None:
         for name in table[column].unique():
             if not fits_files(name):
                 raise UserError(f"{path}: {column} {name!r:.60} is no path; {remedy}.")
-
-
-def fits_files(name: str) -> bool:
-    """Whether a file system takes a name, or a path."""
-    sizes = [len(part.encode("utf-8", "replace")) for part in name.split("/")]
-    return "\0" not in name and max(sizes) <= LONGEST[0] and sum(sizes) <= LONGEST[1]
 
 
 def _check_images(table: pd.DataFrame, path: Path, remedy: str) -> None:

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
+from benchmark.core.validation import parse
 from benchmark.results.schema import OK, STATUSES
-from benchmark.spec.run_config import parse
 
 Count = Field(default=None, ge=0, le=10**300, strict=True)  # a number that floats can hold
 

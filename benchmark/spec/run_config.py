@@ -1,25 +1,21 @@
 """A run's configuration: read from YAML, checked, every fault named with what to do."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
-    BaseModel,
     Field,
     NonNegativeInt,
     StringConstraints,
-    ValidationError,
     field_validator,
 )
 
+from benchmark.core import paths
 from benchmark.core.errors import UserError
-from benchmark.core.json_io import refuse_half_characters
-from benchmark.spec import registry
+from benchmark.core.validation import parse, read_yaml
+from benchmark.spec import registry, sources
 from benchmark.spec.method import ALL_WEATHERS, Settings
 from benchmark.spec.training_settings import Training
-
-S = TypeVar("S", bound=BaseModel)
 
 # Names become folder names and Snakemake wildcards.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]*$")]
@@ -125,13 +121,13 @@ class Config(Settings):
     def weights_of(self, label: str, seed: int) -> Path | None:
         """The file of an entry that comes trained, if it does."""
         weights = self.entry(label).weights or self.weights
-        if weights is None or not registry.learns(self.method_of(label)):
+        if weights is None or not sources.learns(self.method_of(label)):
             return None
-        return registry.ROOT / weights.replace("{entry}", label).replace("{seed}", str(seed))
+        return paths.ROOT / weights.replace("{entry}", label).replace("{seed}", str(seed))
 
     def trains(self, label: str) -> bool:
         """Whether an entry is trained in this run: it learns, and does not come with weights."""
-        if not registry.learns(self.method_of(label)):
+        if not sources.learns(self.method_of(label)):
             return False
         return not (self.entry(label).weights or self.weights)
 
@@ -161,7 +157,7 @@ def load(path: str | Path) -> Config:
         parse(Training, config.entry(label).training, f"{path}: methods.{label}.training")
     for label, entry in config.methods.items():
         _check_teacher(config, label, entry, path)
-        if entry.weights and not registry.learns(config.method_of(label)):
+        if entry.weights and not sources.learns(config.method_of(label)):
             raise UserError(f"{path}: methods.{label}.weights: the method does not learn.")
     for name in config.leave_out:
         try:
@@ -193,22 +189,6 @@ def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise UserError(f"{path}: extends: {error}") from None
 
 
-def read_yaml(path: Path) -> Any:
-    """What a YAML file holds; UserError naming it if there is no such file or it is not YAML."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        refuse_half_characters(values)
-        return values
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such configuration file. See config/.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    # Recursion: thousands of brackets in each other. Value: a zero byte in the path or a number of
-    # thousands of digits.
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
-
-
 def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -> None:
     if entry.teacher is None:
         return
@@ -216,7 +196,7 @@ def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -
         teacher = config.entry(entry.teacher)
     except UserError as error:
         raise UserError(f"{path}: methods.{label}.teacher: {error}") from None
-    if teacher.teacher is not None or not registry.learns(config.method_of(entry.teacher)):
+    if teacher.teacher is not None or not sources.learns(config.method_of(entry.teacher)):
         raise UserError(
             f"{path}: methods.{label}.teacher: '{entry.teacher}' must be an entry that learns, and "
             "not from another."
@@ -226,20 +206,6 @@ def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -
             raise UserError(
                 f"{path}: methods.{label}.seeds: '{entry.teacher}' is not trained with seed {seed}."
             )
-
-
-def parse(model: type[S], values: Any, where: str) -> S:
-    """`values` as a `model`; UserError naming `where` and each key at fault."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = []
-        for fault in error.errors():
-            key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
-            faults.append(
-                f"{where}: {key + ': ' if key else ''}{fault['msg'].removeprefix('Value error, ')}"
-            )
-        raise UserError("\n".join(faults)) from None
 
 
 def check_methods(config: Config, where: str) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import open_image, read_image, shown, to_float
+from benchmark.core.image_io import open_image, read_image, to_float
+from benchmark.core.paths import shown
 from benchmark.core.seeds import numpy_generator
 from benchmark.weather import WEATHERS, training_pair
 

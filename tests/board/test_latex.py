@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from benchmark.board.aggregate import ALL
-from benchmark.board.markdown import leaders
+from benchmark.board.verdicts import leaders
 from benchmark.board.write import write_leaderboard
 from benchmark.results.tables import read_images, read_scores
 from tests.synthetic_run import card, make_run

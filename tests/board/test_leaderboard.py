@@ -7,14 +7,10 @@ import pandas as pd
 import pytest
 
 from benchmark.board.aggregate import ALL, COLUMNS, METRICS, leaderboard, statuses
-from benchmark.board.markdown import (
-    count_text,
-    harmful,
-    leaders,
-    print_board,
-    seconds_text,
-    to_markdown,
-)
+from benchmark.board.format import count_text, seconds_text
+from benchmark.board.markdown import to_markdown
+from benchmark.board.terminal import print_board
+from benchmark.board.verdicts import harmful, leaders
 from benchmark.board.write import print_leaderboard, read_leaderboard, write_leaderboard
 from benchmark.core.errors import UserError
 from benchmark.results.schema import COST, FAILED, NO_TARGET, OK, SCORES, SKIPPED

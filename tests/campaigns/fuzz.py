@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 
 from benchmark.core.errors import UserError
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 from tests.campaigns.targets import SLOW, TARGETS, Target
 
 FEWER = 10  # times fewer examples of a slow target

@@ -29,7 +29,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 from tests.campaigns import whole, workspace
 from tests.campaigns.disk import Disk
 

@@ -22,7 +22,7 @@ from benchmark.jobs import restore, train
 from benchmark.results import schema, training_record
 from benchmark.results.layout import RESTORED, RunFolder, write_csv
 from benchmark.results.tables import read_table
-from benchmark.spec import registry, run_config
+from benchmark.spec import registry, run_config, sources
 from benchmark.spec.run_config import Config
 
 ENTRIES = Path(__file__).with_name("every_method.yaml")
@@ -48,7 +48,7 @@ def run(config: Config, folder: Path) -> dict[str, Outcome]:
     folder.mkdir()
     write_csv(cards.find_images(config), there.images)
     for label in config.methods:
-        if registry.learns(config.method_of(label)):
+        if sources.learns(config.method_of(label)):
             train.train(config, there, label, 0)
             outcomes[f"train {label}"] = _trained(there.training(label, 0))
         for variant in config.variants_of(label):

@@ -97,10 +97,10 @@ def main() -> None:
     import matplotlib.figure
     import seaborn
 
-    from benchmark import report
-    from benchmark.data import leakage
-    from benchmark.jobs import restore
-    from benchmark.report.figures import draw
+    from benchmark import report  # noqa: F401
+    from benchmark.data import leakage  # noqa: F401
+    from benchmark.jobs import restore  # noqa: F401
+    from benchmark.report.figures import draw  # noqa: F401
     from benchmark.scoring import score  # noqa: F401
 
     del matplotlib, seaborn

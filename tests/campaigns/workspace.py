@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 
 NAME = "tiny"
 CONFIG = f"config/{NAME}.yaml"

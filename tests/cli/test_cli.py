@@ -21,8 +21,8 @@ from benchmark.cli import app
 from benchmark.cli import cards as catalogue
 from benchmark.cli.examples import EXAMPLES, OF_ALL
 from benchmark.core.image_io import read_image
+from benchmark.core.paths import ROOT
 from benchmark.spec import registry
-from benchmark.spec.registry import ROOT
 
 COMMAND = typer.main.get_command(app)
 BENCHMARK = [sys.executable, "-m", "benchmark"]

@@ -8,8 +8,9 @@ import pytest
 
 import methods
 from benchmark.cli.new_method_file import method_source, write_method
+from benchmark.core import paths
 from benchmark.core.errors import UserError
-from benchmark.spec import registry
+from benchmark.spec import registry, sources
 from tests.methods import test_contract
 
 NAMES = {"my_filter": False, "my_network": True}
@@ -56,7 +57,7 @@ def test_the_file_is_a_method_of_its_name(folder, name):
     path = write_method(name, NAMES[name])
     assert path == folder / f"{name}.py"
     assert registry.available() == [name]
-    assert registry.learns(name) == NAMES[name]
+    assert sources.learns(name) == NAMES[name]
     assert (
         registry.load(name).__name__ == {"my_filter": "MyFilter", "my_network": "MyNetwork"}[name]
     )
@@ -84,10 +85,10 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_lost(name):
 def test_the_template_is_in_the_repositorys_style(learned, tmp_path):
     file = tmp_path / "a.py"
     file.write_text(method_source("short", learned), encoding="utf-8")
-    settings = ["--config", str(registry.ROOT / "pyproject.toml")]
+    settings = ["--config", str(paths.ROOT / "pyproject.toml")]
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, *settings, str(file)],
-            cwd=registry.ROOT, capture_output=True, text=True,
+            cwd=paths.ROOT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from benchmark.core.flops import flop_counter, hollow
+from benchmark.core.flops import flop_counter
 from benchmark.core.seeds import torch_generator
 from benchmark.planning import microbenchmarks
+from benchmark.spec.hollow import hollow
 from benchmark.spec.registry import load
-from benchmark.training import loop
+from benchmark.training import step
 from methods.networks.any_size import tiled
 
 TINY = {
@@ -45,7 +46,7 @@ def make(name, denoiser="unet"):
 
 def of_training(method):
     pair = torch.rand(2, 2, 3, 32, 32)
-    return loop.step_flops(method, *pair)
+    return step.step_flops(method, *pair)
 
 
 def of_restoring(method, settings):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ROOT
 from benchmark.data.pull import pull
-from benchmark.spec.registry import ROOT
 from tests import servers
 
 

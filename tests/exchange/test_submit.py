@@ -15,9 +15,10 @@ from benchmark.cli.app import app
 from benchmark.core.errors import UserError
 from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
+from benchmark.jobs.collect import collect
 from benchmark.report import build_report
 from benchmark.results import schema
-from benchmark.results.layout import RunFolder, collect
+from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
 from benchmark.scoring.score import score_restored
 from benchmark.spec.run_config import Config

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ROOT
 from benchmark.jobs import isolation
 from benchmark.jobs.isolation import Failure
-from benchmark.spec.registry import ROOT
 
 
 def fails():

@@ -10,10 +10,10 @@ import time
 import pytest
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ROOT
 from benchmark.jobs import isolation, last_attempt
 from benchmark.jobs.isolation import Failure
 from benchmark.results import schema
-from benchmark.spec.registry import ROOT
 
 
 @pytest.fixture

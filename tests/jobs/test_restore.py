@@ -10,13 +10,14 @@ from safetensors.torch import load_file
 
 from benchmark.core import weights
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ROOT
 from benchmark.jobs import restore, train
 from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
 from benchmark.spec.build import build
-from benchmark.spec.registry import ROOT, load
+from benchmark.spec.registry import load
 from benchmark.spec.training_settings import Training
-from benchmark.training import crops, loop
+from benchmark.training import crops, step
 from benchmark.weather import WEATHERS
 
 TINY = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
@@ -150,5 +151,5 @@ def test_training_flops_are_those_of_every_pair_and_step():
 
     stages = ({"share": 0.5, "batch": 4, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 32})
     method = OneByOne(OneByOne.Parameters(loss="rmse"))  # SSIM would add its own convolutions
-    flops = loop.training_flops(method, Training(steps=10, stages=stages))
+    flops = step.training_flops(method, Training(steps=10, stages=stages))
     assert flops == 2 * 18 * (5 * 4 * 16**2 + 5 * 32**2)

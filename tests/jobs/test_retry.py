@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from benchmark.cli import app
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ROOT
 from benchmark.jobs.retry import retry
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED, RunFolder, units, write_csv
 from benchmark.spec import run_config
-from benchmark.spec.registry import ROOT
 
 UNITS = {"identity": "ok", "unet": "timed-out", "aodnet": "out-of-memory", "prenet": "failed"}
 

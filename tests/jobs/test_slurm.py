@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 from tests.clone import SMOKE, snakemake
 
 NODE = ROOT / "tests" / "slurm" / "one-node"

@@ -15,8 +15,8 @@ from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.Uformer import Uformer
 
 from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.validation import parse
 from benchmark.restoring import dataset
-from benchmark.spec.run_config import parse
 from methods.checkpoint import Checkpoint, Parameters, Variant
 
 SMALL_SWINIR = {"embed_dim": 12, "depths": [2], "num_heads": [2], "window_size": 8, "mlp_ratio": 2}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from benchmark.spec import registry
+from benchmark.spec import registry, sources
 from benchmark.spec.method import ALL_WEATHERS, LearnedMethod
 from tests.methods.test_checkpoint import tiny_checkpoint
 from tests.methods.test_weatherdiff import tiny_weatherdiff
@@ -126,7 +126,7 @@ def test_learned_method_learns_a_pair(method):
 
 def test_is_known_to_learn_without_being_imported(method, request):
     name = request.node.callspec.params["method"]
-    assert registry.learns(name) == isinstance(method, LearnedMethod)
+    assert sources.learns(name) == isinstance(method, LearnedMethod)
 
 
 @pytest.mark.parametrize("steps", [1, 3, 5])

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from benchmark.core import foreign_checkpoints
 from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.validation import parse
 from benchmark.restoring import dataset
-from benchmark.spec.run_config import parse
 from methods import weatherdiff
 from methods.diffusion.patches import pad_to_patch, patch_mean, patch_starts
 from methods.networks.ddpm_unet import DDPMUNet

@@ -26,7 +26,7 @@ from benchmark.scoring.metrics import LPIPS_WEIGHTS
 from benchmark.spec import run_config
 from benchmark.spec.build import build
 from benchmark.spec.training_settings import Training
-from benchmark.training import loop
+from benchmark.training import step
 from methods.diffusion.schedule import uniform_timesteps
 
 CPU = torch.device("cpu")
@@ -249,7 +249,7 @@ def test_flops_of_a_network_without_special_cases_are_torchs_own():
         method.network.zero_grad()
 
     with sdpa_kernel(SDPBackend.MATH):  # attention by plain products, which torch counts
-        assert loop.step_flops(method, *pair) == counted(learn, plain_counter) > 0
+        assert step.step_flops(method, *pair) == counted(learn, plain_counter) > 0
     assert all(p.grad is None for p in method.network.parameters())
 
 

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from benchmark.board.aggregate import COLUMNS
-from benchmark.board.recommend import choose_for
+from benchmark.cli.choice import choose_for
 from benchmark.core import weights
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import read_image

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmark.board import aggregate, markdown
+from benchmark.board import aggregate, format
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import image_files, read_image
 from benchmark.scoring.metrics import (
@@ -50,11 +50,11 @@ def test_the_documented_table_is_that_of_the_code():
 def test_the_board_shows_what_the_metrics_say():
     assert tuple(METRIC) == aggregate.METRICS
     for key, metric in METRIC.items():
-        arrow = "↓" if key in markdown.LOWER_IS_BETTER else "↑"
-        assert markdown.HEADINGS[key].endswith(arrow)
-        assert metric.reference in markdown.DEFINITIONS[key]
+        arrow = "↓" if key in format.LOWER_IS_BETTER else "↑"
+        assert format.HEADINGS[key].endswith(arrow)
+        assert metric.reference in format.DEFINITIONS[key]
         row = {key: 0.12345, f"{key}_low": math.nan, f"{key}_high": math.nan}
-        assert markdown.value_text(row, key) == f"{0.12345:.{metric.decimals}f}"
+        assert format.value_text(row, key) == f"{0.12345:.{metric.decimals}f}"
 
 
 def test_restormer_rounds_y():

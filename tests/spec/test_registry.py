@@ -6,7 +6,7 @@ import pytest
 
 import methods
 from benchmark.core.errors import UserError
-from benchmark.spec import registry
+from benchmark.spec import registry, sources
 
 HEAD = "from benchmark.spec.method import Card, Method, LearnedMethod\n"
 CARD = (
@@ -34,7 +34,7 @@ def test_a_dropped_in_file_is_a_method(add):
     add("_helper", "")
     assert registry.available() == ["mine"]
     assert registry.load("mine").card.title == "t"
-    assert not registry.learns("mine")
+    assert not sources.learns("mine")
 
 
 @pytest.mark.parametrize(
@@ -60,27 +60,27 @@ def test_an_unknown_method_is_refused_with_the_nearest_name():
 def test_a_syntax_error_names_file_and_line(add, tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "ROOT", tmp_path.parent)
     with pytest.raises(UserError, match=r"broken\.py, line 1"):
-        registry.learns(add("broken", "class :\n"))
+        sources.learns(add("broken", "class :\n"))
 
 
 def test_learned_methods_are_known_without_importing_them():
-    assert registry.learns("regression")
-    assert registry.learns("conditional_diffusion")
-    assert not registry.learns("identity")
+    assert sources.learns("regression")
+    assert sources.learns("conditional_diffusion")
+    assert not sources.learns("identity")
 
 
 def test_an_edit_of_what_reads_configurations_trains_nothing_again():
-    assert "benchmark/core/weights.py" in registry.sources("benchmark.training.loop")
-    assert "benchmark/spec/run_config.py" not in registry.sources("benchmark.training.loop")
+    assert "benchmark/core/weights.py" in sources.sources("benchmark.training.loop")
+    assert "benchmark/spec/run_config.py" not in sources.sources("benchmark.training.loop")
 
 
 def test_sources_follow_imports():
-    files = registry.sources("methods.regression")
+    files = sources.sources("methods.regression")
     assert "methods/regression.py" in files
     assert "methods/networks/unet.py" in files
     assert "benchmark/spec/method.py" in files
     assert not any(path.startswith("methods/diffusion") for path in files)
-    assert "methods/diffusion/samplers/__init__.py" in registry.sources(
+    assert "methods/diffusion/samplers/__init__.py" in sources.sources(
         "methods.conditional_diffusion"
     )
 
@@ -88,4 +88,4 @@ def test_sources_follow_imports():
 def test_the_suite_knows_no_single_method():
     """What the workflow's jobs run depends on no method's file."""
     for module in ("training", "restoring", "scoring", "run", "leaderboard", "report.build"):
-        assert not [p for p in registry.sources(f"benchmark.{module}") if p.startswith("methods/")]
+        assert not [p for p in sources.sources(f"benchmark.{module}") if p.startswith("methods/")]

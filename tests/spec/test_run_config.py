@@ -3,12 +3,13 @@
 import pytest
 import yaml
 
+from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.spec import registry, run_config
 from benchmark.spec.method import ALL_WEATHERS
 
 NO_RUNS = {"published"}  # the papers' numbers
-SHIPPED = sorted({path.stem for path in (registry.ROOT / "config").glob("*.yaml")} - NO_RUNS)
+SHIPPED = sorted({path.stem for path in (paths.ROOT / "config").glob("*.yaml")} - NO_RUNS)
 GOOD = {
     "name": "tiny",
     "train_on": "photos",
@@ -47,7 +48,7 @@ def test_no_is_a_precision_though_yaml_reads_it_as_false(tmp_path):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configurations_and_their_methods_are_sound(name):
-    path = registry.ROOT / "config" / f"{name}.yaml"
+    path = paths.ROOT / "config" / f"{name}.yaml"
     run_config.check_methods(run_config.load(path), str(path))
 
 
@@ -137,8 +138,8 @@ def test_weights_of_an_entry_are_found_by_its_name_and_seed(write):
     entries = {"regression": None, "mine": {"method": "regression", "weights": "w-{seed}"}}
     values = changed(methods={**entries, "identity": None}, weights="data/{entry}-{seed}.st")
     config = run_config.load(write(values))
-    assert config.weights_of("regression", 2) == registry.ROOT / "data/regression-2.st"
-    assert config.weights_of("mine", 2) == registry.ROOT / "w-2"
+    assert config.weights_of("regression", 2) == paths.ROOT / "data/regression-2.st"
+    assert config.weights_of("mine", 2) == paths.ROOT / "w-2"
     assert config.weights_of("identity", 2) is None
 
 

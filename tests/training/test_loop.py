@@ -10,12 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmark.core import weights
+from benchmark.core import paths, weights
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import write_png
 from benchmark.spec import registry
 from benchmark.spec.training_settings import Training
 from benchmark.training import loop
+from benchmark.training.optimisation import learning_rate, warming_average
+from benchmark.training.state import TrainingState
 
 STAGES = ({"share": 0.5, "batch": 2, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 24})
 SETTINGS = Training(steps=6, stages=STAGES, warmup=2, workers=0, checkpoint_seconds=1e-9)
@@ -118,7 +120,7 @@ def test_a_useless_checkpoint_is_not_used(photos, tmp_path, checkpoint):
 @pytest.fixture
 def interrupted(photos, tmp_path, monkeypatch):
     """A training's folder with the checkpoint of its second step."""
-    folder, save = tmp_path / "run", loop._Run.save
+    folder, save = tmp_path / "run", TrainingState.save
 
     def stop(self, path):
         save(self, path)
@@ -126,7 +128,7 @@ def interrupted(photos, tmp_path, monkeypatch):
             raise Killed
 
     with monkeypatch.context() as changed, pytest.raises(Killed):
-        changed.setattr(loop._Run, "save", stop)
+        changed.setattr(TrainingState, "save", stop)
         run(photos, folder)
     return folder
 
@@ -169,7 +171,7 @@ def test_no_photos(tmp_path):
 
 def test_average_is_the_exponential_moving_average():
     """Written out: a ← d a + (1 - d) x with d = min(decay, (1 + n) / (10 + n))."""
-    update = loop._warming_average(0.9)
+    update = warming_average(0.9)
     average, expected = torch.tensor([1.0]), 1.0
     for n in range(1, 200):
         value = torch.tensor([float(n)])
@@ -180,7 +182,7 @@ def test_average_is_the_exponential_moving_average():
 
 
 def test_learning_rate_warms_up_and_falls_to_zero():
-    factor = loop._learning_rate(Training(steps=100, warmup=10))
+    factor = learning_rate(Training(steps=100, warmup=10))
     assert factor(0) == pytest.approx(0.1)
     assert factor(9) == pytest.approx(1)
     assert factor(55) == pytest.approx(0.5)
@@ -268,7 +270,7 @@ def test_two_processes_train_as_one(photos, tmp_path):
         folder = tmp_path / f"{processes}"
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node"]
         command += [str(processes), script, folder, str(batch), tmp_path]
-        environment = {**os.environ, "PYTHONPATH": str(registry.ROOT), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(paths.ROOT), "OMP_NUM_THREADS": "1"}
         environment["ACCELERATE_USE_CPU"] = "1"
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 from tests.campaigns import twice
 
 

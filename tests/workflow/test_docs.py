@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 
 DOCS = ROOT / "docs"
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
+from benchmark.core.paths import ROOT
 from benchmark.data import file_index
 from benchmark.results import training_record
 from benchmark.spec import run_config
-from benchmark.spec.registry import ROOT
 from tests.campaigns import fuzz, mutations
 from tests.campaigns.targets import TARGETS
 

@@ -13,8 +13,8 @@ import pytest
 
 from benchmark.core.atomic import PARTIAL, atomic_folder, atomic_path, write_text
 from benchmark.core.errors import NotWritten
+from benchmark.core.paths import ROOT
 from benchmark.jobs import workflow_lock
-from benchmark.spec.registry import ROOT
 from tests.campaigns.killed import FILES, STAGES, Campaign, Point
 
 # No figures: a report does without, and they are the slowest.

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 import yaml
 
-from benchmark.spec.registry import ROOT
+from benchmark.core.paths import ROOT
 from tests.clone import SMOKE, snakemake
 
 PROFILE = "workflow/profiles/kubernetes"

@@ -15,11 +15,11 @@ import yaml
 from benchmark.cli import workflow
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
+from benchmark.core.paths import ROOT
 from benchmark.data import cards
 from benchmark.jobs import restore
 from benchmark.report import build_report
 from benchmark.results.tables import read_scores
-from benchmark.spec.registry import ROOT
 from tests.synthetic_run import card, make_run
 
 HOSTILE = (

@@ -19,7 +19,7 @@ def settings_of(wildcards, *parts):
 
 def trained(wildcards):
     """The training that a restoring job needs, if its method learns."""
-    if not registry.learns(method_of(wildcards)):
+    if not sources.learns(method_of(wildcards)):
         return []
     return FOLDER.training(wildcards.method, wildcards.seed) / "training.json"
 

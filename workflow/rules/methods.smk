@@ -3,8 +3,8 @@
 rule train:
     input:
         taught,
-        registry.sources("benchmark.training.loop"),
-        lambda w: registry.sources(f"methods.{method_of(w)}"),
+        sources.sources("benchmark.training.loop"),
+        lambda w: sources.sources(f"methods.{method_of(w)}"),
         FOLDER.path / "pulled.txt",
         ancient(FOLDER.images),
     output:
@@ -33,8 +33,8 @@ rule train:
 # All cores, because its times are measured: nothing may run beside it.
 rule restore:
     input:
-        registry.sources("benchmark.restoring.dataset"),
-        lambda w: registry.sources(f"methods.{method_of(w)}"),
+        sources.sources("benchmark.restoring.dataset"),
+        lambda w: sources.sources(f"methods.{method_of(w)}"),
         trained,
         FOLDER.images,
     output:
@@ -59,7 +59,7 @@ rule restore:
 
 rule score:
     input:
-        registry.sources("benchmark.scoring.score"),
+        sources.sources("benchmark.scoring.score"),
         restored,
     output:
         FOLDER.scores("{method}", "{seed}", "{dataset}"),

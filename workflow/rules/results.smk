@@ -3,8 +3,8 @@ rule collect:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
         [FOLDER.restored(*unit) for unit in units(RUN)],
         sorted(FOLDER.path.glob("submissions/*/*")),
-        registry.sources("benchmark.results.layout"),
-        registry.sources("benchmark.exchange.submissions"),
+        sources.sources("benchmark.results.layout"),
+        sources.sources("benchmark.exchange.submissions"),
     output:
         FOLDER.path / "scores.csv",
         FOLDER.path / "cost.csv",
@@ -37,8 +37,8 @@ rule leaderboard:
         TABLES,
         FOLDER.path / "manifest.json",
         "config/published.yaml",
-        registry.sources("benchmark.board.write"),
-        registry.sources("benchmark.board.pairs"),
+        sources.sources("benchmark.board.write"),
+        sources.sources("benchmark.board.pairs"),
     output:
         report(
             FOLDER.path / "leaderboard.csv",
@@ -64,7 +64,7 @@ rule leaderboard:
 rule figures:
     input:
         TABLES,
-        registry.sources("benchmark.report.figures.draw"),
+        sources.sources("benchmark.report.figures.draw"),
     output:
         report(
             directory(FOLDER.path / "figures"),
@@ -89,7 +89,7 @@ rule report:
         FOLDER.path / "manifest.json",
         FOLDER.path / "figures",
         rules.leaderboard.output,
-        registry.sources("benchmark.report.build"),
+        sources.sources("benchmark.report.build"),
         REPORT_PARTS,
     output:
         directory(FOLDER.path / "report"),

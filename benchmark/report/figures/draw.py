@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmark.board.aggregate import ALL, NO_REFERENCE, leaderboard
 from benchmark.board.curves import pareto_front, sampler_series, with_cards
-from benchmark.board.markdown import HEADINGS
+from benchmark.board.format import HEADINGS
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.figures.image_grid import draw_grid
 from benchmark.report.figures.ranks import rank_diagram

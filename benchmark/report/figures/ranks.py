@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.board.aggregate import ALL, ORDER, score_groups
-from benchmark.board.markdown import HEADINGS
+from benchmark.board.format import HEADINGS
 from benchmark.report.figures.style import Drawn
 from benchmark.results.tables import Cards, label
 from benchmark.significance.friedman import RankTests, rank_tests

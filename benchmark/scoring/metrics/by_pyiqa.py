@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
-from benchmark.core.image_io import shown
+from benchmark.core.paths import shown
 from benchmark.scoring.metrics.checks import UndefinedMetric
 
 # As pyiqa names them, with the smallest side that each is defined for. MS-SSIM: the 11x11 window

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
-from benchmark.core.image_io import shown
+from benchmark.core.paths import shown
 from benchmark.scoring.metrics.checks import UndefinedMetric
 
 BLOCK = 96  # NIQE's blocks; their covariance needs two of them

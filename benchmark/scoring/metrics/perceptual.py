@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
-from benchmark.core.image_io import shown
+from benchmark.core.paths import shown
 from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.definitions import WEIGHTS
 

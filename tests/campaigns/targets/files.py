@@ -15,11 +15,12 @@ import torch
 import yaml
 
 from benchmark.core import foreign_checkpoints, weights
+from benchmark.core.paths import ROOT
 from benchmark.data import fetch, file_index
 from benchmark.data.unpack import unpack
 from benchmark.results import training_record
 from benchmark.scoring.metrics import no_reference, perceptual
-from benchmark.spec.registry import ROOT, load
+from benchmark.spec.registry import load
 from benchmark.spec.training_settings import Training
 from benchmark.training import loop
 from tests.campaigns import mutations

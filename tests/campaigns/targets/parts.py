@@ -12,9 +12,10 @@ from benchmark.core.errors import UserError
 from benchmark.data import cards
 from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
-from benchmark.jobs import restore, train
+from benchmark.jobs import restore, score, train
+from benchmark.jobs.collect import collect
 from benchmark.planning import plan, text
-from benchmark.results.layout import RunFolder, collect, score_units, units
+from benchmark.results.layout import RunFolder, score_units, units
 from benchmark.spec import run_config
 from tests.campaigns import mutations, workspace
 from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
@@ -34,7 +35,7 @@ def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
         for unit in units(config):
             restore.restore(config, run, *unit)
         for unit in score_units(config):
-            restore.score(config, run, *unit)
+            score.score(config, run, *unit)
         collect(config, run)
     return config, run
 
@@ -55,7 +56,7 @@ def parts_of_run(folder: Path, random: Random):
         if chosen == training:
             train.export_weights(config, run, folder / "weights")
         for unit in score_units(config):
-            restore.score(config, run, *unit) if "scores" not in chosen.parts else None
+            score.score(config, run, *unit) if "scores" not in chosen.parts else None
         collect(config, run)
     finally:
         for path, data in good.items():

@@ -10,11 +10,11 @@ import yaml
 
 from benchmark.board import published
 from benchmark.board.write import read_leaderboard
+from benchmark.core.paths import ROOT
 from benchmark.data import cards as datasets
 from benchmark.data import pull, training_files
 from benchmark.results.tables import read_methods
 from benchmark.spec import run_config
-from benchmark.spec.registry import ROOT
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import CARD, cards_in, write, wrong_json, wrong_yaml
 from tests.campaigns.targets.images import pictures

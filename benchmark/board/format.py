@@ -1,0 +1,80 @@
+"""How numbers, names and missing values are written in every table of a run."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.scoring.metrics import METRICS as DEFINED
+
+MISSING = "–"
+HARMFUL = "▼"
+SUBMITTED = "‡"
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+LOWER_IS_BETTER = {metric.key for metric in DEFINED if metric.direction == "lower"}
+DECIMALS = {metric.key: metric.decimals for metric in DEFINED}
+HEADINGS = {metric.key: metric.heading for metric in DEFINED}
+DEFINITIONS = {metric.key: metric.definition for metric in DEFINED}
+
+
+def value_text(row: "pd.Series", metric: str) -> str:
+    """A value with its interval, such as `25.47 [24.90, 26.10]`; `–` where it is missing."""
+    digits = DECIMALS[metric]
+    value, low, high = (float(row[metric + end]) for end in ("", "_low", "_high"))
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞"
+    text = f"{value:.{digits}f}"
+    return text if math.isnan(low) else f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def seconds_text(value: float) -> str:
+    """Seconds with three figures, or `–`."""
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value < 0.01 else f"{value:.3g}"
+
+
+def count_text(value: float, unit: str = "") -> str:
+    """A count with a metric prefix, such as `3.9 M`, `1.1 GFLOP` or `25`; `–` where missing."""
+    if math.isnan(value):
+        return MISSING
+    for size, prefix in PREFIXES:
+        if value >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.4g} {unit}".strip()
+
+
+def device_numbers(names: str, devices: Sequence[str]) -> str:
+    """The numbers of a row's devices, such as `1` or `1, 2`."""
+    found = [str(number) for number, name in enumerate(devices, 1) if name in names.split("; ")]
+    return ", ".join(found) or MISSING
+
+
+def cell(text: str) -> str:
+    """Text that cannot break a Markdown table or smuggle in HTML."""
+    text = " ".join(str(text).split())
+    for sign in "\\|<>`*[]":
+        text = text.replace(sign, "\\" + sign)
+    return text
+
+
+def number_text(value: float, form: str) -> str:
+    """A number, or `–` where it is missing."""
+    return MISSING if math.isnan(value) else f"{value:{form}}".replace("inf", "∞")
+
+
+def interval_text(row: dict, name: str, form: str) -> str:
+    """A value with its interval from the columns NAME, NAME_low and NAME_high."""
+    value, low, high = (row.get(name + end, math.nan) for end in ("", "_low", "_high"))
+    text = number_text(value, form)
+    return text if math.isnan(low) else f"{text} [{low:{form}}, {high:{form}}]"
+
+
+def p_text(p: float, named: bool = False) -> str:
+    """A p-value with three decimals, `<0.001` below."""
+    if math.isnan(p):
+        return MISSING
+    text = "<0.001" if p < 0.001 else f"{p:.3f}"
+    return ("p " if text.startswith("<") else "p = ") + text.replace("<", "< ") if named else text
