@@ -38,6 +38,7 @@ $(VENV)/installed: requirements.in requirements.lock
 lint: setup ## check style and workflow
 	ruff check .
 	ruff format --check .
+	lint-imports
 	snakefmt --check workflow
 	snakemake --lint
 

@@ -1,1 +1,44 @@
-"""The suite: data, weather, training, scores, cost, tables, report. It knows no single method."""
+"""The suite: data, weather, training, scores, cost, tables, report. It knows no single method.
+
+What a method file needs is here, so that one import does: `from benchmark import Card, Method`. The
+rooms below import each other in one direction only (docs/architecture.md).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmark.core.errors import UserError, WeightsMissing
+    from benchmark.core.image_io import to_float, to_uint8
+    from benchmark.spec.method import ALL_WEATHERS, Card, LearnedMethod, Method, Settings
+
+_PLACES = {
+    "ALL_WEATHERS": "spec.method",
+    "Card": "spec.method",
+    "LearnedMethod": "spec.method",
+    "Method": "spec.method",
+    "Settings": "spec.method",
+    "UserError": "core.errors",
+    "WeightsMissing": "core.errors",
+    "to_float": "core.image_io",
+    "to_uint8": "core.image_io",
+}
+
+__all__ = [
+    "ALL_WEATHERS",
+    "Card",
+    "LearnedMethod",
+    "Method",
+    "Settings",
+    "UserError",
+    "WeightsMissing",
+    "to_float",
+    "to_uint8",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for and no more: a verb that reads a table must not wait for OpenCV."""
+    if name in _PLACES:
+        return getattr(import_module(f"benchmark.{_PLACES[name]}"), name)
+    raise AttributeError(f"module 'benchmark' has no attribute '{name}'")

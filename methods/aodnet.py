@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.spec.method import Card, LearnedMethod
+from benchmark import Card, LearnedMethod
 from methods.networks.any_size import tiled
 from methods.networks.tile_settings import TileSettings
 

@@ -8,10 +8,9 @@ import torch
 from spandrel import ImageModelDescriptor, ModelLoader
 from torch import Tensor, nn
 
+from benchmark import Card, Method, Settings, UserError, WeightsMissing
 from benchmark.core import foreign_checkpoints
 from benchmark.core.checksum import checksum
-from benchmark.core.errors import UserError, WeightsMissing
-from benchmark.spec.method import Card, Method, Settings
 from methods.networks.any_size import tiled
 from methods.networks.tile_settings import TileSettings
 

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from benchmark.spec.method import Card, LearnedMethod
+from benchmark import Card, LearnedMethod
 from methods.diffusion.conditional import TiledPrediction, per_image_noise, random_times
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, zero_terminal_snr

@@ -4,8 +4,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from benchmark.core.errors import UserError
-from benchmark.spec.method import Card
+from benchmark import Card, UserError
 from methods import conditional_diffusion
 from methods.conditional_diffusion import ConditionalDiffusion
 from methods.diffusion.conditional import TiledPrediction, per_image_noise

@@ -6,7 +6,7 @@
 import numpy as np
 from pydantic import Field
 
-from benchmark.spec.method import Card, Method, Settings
+from benchmark import Card, Method, Settings
 from methods.classical import for_each_image
 from methods.classical.haze import estimate_haze, radiance
 

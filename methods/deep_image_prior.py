@@ -12,8 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.errors import UserError
-from benchmark.spec.method import Card, Method, Settings
+from benchmark import Card, Method, Settings, UserError
 from methods.networks.any_size import pad_to_multiple
 
 CHANNELS = (8, 16, 32, 64, 64)  # at each level, the finest first

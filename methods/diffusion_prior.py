@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.spec.method import Card, LearnedMethod
+from benchmark import Card, LearnedMethod
 from methods.diffusion.conditional import TiledPrediction, per_image_noise
 from methods.diffusion.guidance import Haze, Layer, Weather, guided
 from methods.diffusion.samplers import SAMPLERS

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from benchmark.spec.method import Card, Method, Settings
+from benchmark import Card, Method, Settings
 from methods.classical import for_each_image
 from methods.classical.guided_filter import guided_filter
 

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from benchmark.core.image_io import to_float, to_uint8
-from benchmark.spec.method import Card, Method, Settings
+from benchmark import Card, Method, Settings, to_float, to_uint8
 from methods.classical import for_each_image
 
 MARGIN = 2  # pixels around a blob that belong to its edge

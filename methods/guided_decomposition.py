@@ -13,7 +13,7 @@ enhancing their edges first gained nothing.
 import numpy as np
 from pydantic import Field
 
-from benchmark.spec.method import Card, Method, Settings
+from benchmark import Card, Method, Settings
 from methods.classical import for_each_image
 from methods.classical.guided_filter import guided_filter
 

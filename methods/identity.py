@@ -1,6 +1,6 @@
 """Control: the input, unchanged. A method below this row does harm."""
 
-from benchmark.spec.method import Card, Method, Settings
+from benchmark import Card, Method, Settings
 
 
 class Identity(Method):

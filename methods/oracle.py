@@ -1,6 +1,6 @@
 """Control: the ground truth. What the metrics give a perfect result, 8-bit rounding included."""
 
-from benchmark.spec.method import Card, Method, Settings
+from benchmark import Card, Method, Settings
 
 
 class Oracle(Method):

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.spec.method import Card, LearnedMethod
+from benchmark import Card, LearnedMethod
 from methods.diffusion.conditional import TiledPrediction, per_image_noise, random_times
 from methods.diffusion.samplers import ddim, ddpm
 from methods.diffusion.schedule import linear, uniform_timesteps

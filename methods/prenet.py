@@ -5,7 +5,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.spec.method import Card, LearnedMethod, Settings
+from benchmark import Card, LearnedMethod, Settings
 from methods.networks.any_size import tiled
 from methods.networks.losses import ssim
 from methods.networks.tile_settings import TileSettings

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from benchmark.spec.method import Card, LearnedMethod
+from benchmark import Card, LearnedMethod
 from methods.networks.any_size import tiled
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss

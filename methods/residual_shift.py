@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.spec.method import Card, LearnedMethod
+from benchmark import Card, LearnedMethod
 from methods.diffusion.conditional import (
     TiledPrediction,
     per_image_noise,

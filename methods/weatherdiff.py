@@ -10,10 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmark import Card, Method, Settings, UserError, WeightsMissing
 from benchmark.core import foreign_checkpoints
 from benchmark.core.atomic import atomic_path
-from benchmark.core.errors import UserError, WeightsMissing
-from benchmark.spec.method import Card, Method, Settings
 from methods.diffusion.patches import pad_to_patch, patch_mean
 from methods.diffusion.samplers import ddim
 from methods.diffusion.schedule import linear, uniform_timesteps

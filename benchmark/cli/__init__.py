@@ -1,4 +1,7 @@
-"""The command line, `python -m benchmark VERB`. Each verb imports only what it needs."""
+"""The command line, `python -m benchmark VERB`: one file a group of verbs.
+
+It imports every other room, each verb only what it needs.
+"""
 
 import atexit
 import gc

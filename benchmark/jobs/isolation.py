@@ -27,7 +27,7 @@ KILLED = 128  # plus a signal's number: how a shell tells that it ended a proces
 
 @dataclass(frozen=True)
 class Failure:
-    """How a process ended that did not do its work: a status of `benchmark.results.schema`, and why."""
+    """How a process ended that did not do its work: a status of `results.schema`, and why."""
 
     status: str
     reason: str

@@ -1,4 +1,7 @@
-"""The report of a run: static pages that open offline."""
+"""The report of a run: static pages that open offline, and the figures in them.
+
+It imports `board` and the rooms that `board` imports.
+"""
 
 from benchmark.report.build import build_report
 

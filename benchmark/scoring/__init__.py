@@ -1,0 +1,4 @@
+"""Scores restored images, in named protocols (`metrics/`).
+
+It imports `core` and `results`.
+"""

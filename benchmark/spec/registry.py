@@ -1,7 +1,9 @@
 """Finds methods by name. A method is loaded when it is asked for, never all of them."""
 
 import importlib
+from types import ModuleType
 
+import benchmark
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.paths import ROOT
 from benchmark.spec.method import LearnedMethod, Method
@@ -27,7 +29,7 @@ def load(name: str) -> type[Method]:
     Method with a card and its own `restore` (and `build` and `loss` if it learns).
     """
     check_name(name)
-    module = importlib.import_module(f"methods.{name}")
+    module = _import(name)
     classes = [
         value
         for value in vars(module).values()
@@ -48,3 +50,17 @@ def load(name: str) -> type[Method]:
     if missing:
         raise UserError(f"methods/{name}.py: {method.__name__} lacks {', '.join(missing)}.")
     return method
+
+
+def _import(name: str) -> ModuleType:
+    """The module of a method. Raises UserError if it imports a part of the suite that is not there,
+    as files do that were written before the suite's modules moved."""
+    try:
+        return importlib.import_module(f"methods.{name}")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("benchmark."):
+            raise
+        raise UserError(
+            f"methods/{name}.py imports '{error.name}', which is not there. What a method needs is "
+            f"in one place: 'from benchmark import {', '.join(benchmark.__all__)}'."
+        ) from error

@@ -1,7 +1,8 @@
 """Simulated weather: rain, haze, raindrops on the lens, snow, and mixes of them.
 
 `degrade` makes one degraded picture; `training_pair` makes an endless variety of training pairs.
-Both depend on nothing but their arguments: the same generator state gives the same bits.
+Both depend on nothing but their arguments: the same generator state gives the same bits. It imports
+`core` alone.
 """
 
 import cv2

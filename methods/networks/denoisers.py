@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 from pydantic import model_validator
 from torch import nn
 
+from benchmark import Settings
 from benchmark.core.errors import nearest
-from benchmark.spec.method import Settings
 from methods.networks.nafnet import NAFNet
 from methods.networks.restormer import Restormer
 from methods.networks.transformer import Transformer

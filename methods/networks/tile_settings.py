@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from benchmark.spec.method import Settings
+from benchmark import Settings
 from methods.networks.memory import tile_for
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.clone import clone
 
 PULL = (sys.executable, "-m", "benchmark", "pull")
-CHECK = (sys.executable, "-c", "from benchmark import datasets; datasets.verify('photos')")
+CHECK = (sys.executable, "-c", "from benchmark.data import cards; cards.verify('photos')")
 LEFT = ("data", ".dvc/cache", ".dvc/tmp", ".cache")  # removed before each point
 KILLS = 3
 

@@ -84,9 +84,9 @@ def test_a_user_error_ends_the_caller_too_and_is_printed(capfd):
 
 def test_ending_the_caller_ends_the_work(tmp_path):
     script = (
-        "import os, time; from pathlib import Path; from benchmark import guard\n"
+        "import os, time; from pathlib import Path; from benchmark.jobs import isolation\n"
         f"pid = Path({str(tmp_path / 'pid')!r})\n"
-        "guard.run(lambda: (pid.write_text(str(os.getpid())), time.sleep(60)))\n"
+        "isolation.run(lambda: (pid.write_text(str(os.getpid())), time.sleep(60)))\n"
     )
     caller = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():

@@ -36,9 +36,9 @@ def counted(tmp_path):
 def is_ended(record, attempt, started, number=signal.SIGKILL):
     """A cluster ends an attempt that works for a minute, with all its processes."""
     script = (
-        "import pathlib, time; from benchmark import attempts\n"
+        "import pathlib, time; from benchmark.jobs import last_attempt\n"
         f"record, started = pathlib.Path({str(record)!r}), pathlib.Path({str(started)!r})\n"
-        f"attempts.run(lambda: (started.touch(), time.sleep(60)), None, {attempt}, record)\n"
+        f"last_attempt.run(lambda: (started.touch(), time.sleep(60)), None, {attempt}, record)\n"
     )
     started.unlink(missing_ok=True)
     environment = {**os.environ, "SLURM_JOB_ID": "12"}

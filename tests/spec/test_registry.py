@@ -58,7 +58,7 @@ def test_an_unknown_method_is_refused_with_the_nearest_name():
 
 
 def test_a_syntax_error_names_file_and_line(add, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "ROOT", tmp_path.parent)
+    monkeypatch.setattr(paths, "ROOT", tmp_path.parent)
     with pytest.raises(UserError, match=r"broken\.py, line 1"):
         sources.learns(add("broken", "class :\n"))
 

@@ -256,14 +256,14 @@ def test_two_processes_train_as_one(photos, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(
         "import sys; from pathlib import Path\n"
-        "from benchmark import training\n"
+        "from benchmark.training import loop\n"
         "from benchmark.spec.training_settings import Training\n"
         "from tests.training.test_loop import make\n"
         "folder = Path(sys.argv[1])\n"
         "stage = ({'share': 1, 'batch': int(sys.argv[2]), 'crop': 16},)\n"
         "settings = Training(steps=3, stages=stage, warmup=1, workers=0)\n"
         "photos = sorted(Path(sys.argv[3]).glob('*.png'))\n"
-        "training.train(make('regression'), photos, settings, 0, folder)\n"
+        "loop.train(make('regression'), photos, settings, 0, folder)\n"
     )
 
     def launch(processes, batch):

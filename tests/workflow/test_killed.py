@@ -132,8 +132,8 @@ def test_the_locks_of_a_dead_workflow_are_cleared(folder):
 
 def test_the_locks_of_a_living_job_are_kept_and_it_is_named(folder):
     program = (
-        "import sys; from pathlib import Path; from benchmark import work_lock;"
-        "work_lock.hold(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from benchmark.jobs import workflow_lock;"
+        "workflow_lock.hold(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT}
     with subprocess.Popen([sys.executable, "-c", program, str(folder)], **pipes) as job:

@@ -1,7 +1,7 @@
 // The charts of quality against cost and against sampling steps, drawn by Observable Plot.
 "use strict";
 
-// The same colours and marks as in the figures (benchmark/figure_style.py).
+// The same colours and marks as in the figures (benchmark/report/figures/style.py).
 const SUPERVISION = {
   none: ["#0173b2", "circle"],
   "clean-only": ["#029e73", "square"],
