@@ -5,6 +5,7 @@ import sys
 import pytest
 
 import methods
+from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.spec import registry, sources
 
