@@ -184,7 +184,7 @@ def bad_files(folder) -> dict[str, str]:
     return {
         "short.png": "truncated", "short.jpg": "truncated", "short16.png": "truncated",
         "text.png": "not an image", "empty.png": "not an image", "folder.png": "cannot be read",
-        "bomb.png": "more pixels", "moving.png": "2 frames", "pages.tif": "2 frames",
+        "bomb.png": "too many pixels", "moving.png": "2 frames", "pages.tif": "2 frames",
         "float.tif": "mode F", "nowhere.png": "no file",
     }  # fmt: skip
 
