@@ -36,10 +36,10 @@ PULL = "run 'dvc pull --force'"
 class Split(Settings):
     """Patterns of the paths of inputs and targets, relative to the set's folder.
 
-    A name in braces stands for a part of a path, without "/". The path of an input gives the values
+    A name in braces matches a part of a path, without "/". The path of an input gives the values
     of the names, and these values in the pattern `target` give the path of its target. `{weather}`
     is the weather. Images with the same `{photo}` show the same scene; without `{photo}`, every
-    image is a scene of its own. Other names have no meaning. `input` may be one pattern per
+    image is a separate scene. Other names have no meaning. `input` may be one pattern per
     weather. Photographs without ground truth have no `target`.
     """
 

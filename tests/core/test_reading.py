@@ -60,14 +60,6 @@ def test_a_missing_permission_is_named():
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "x")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_of_another_user_is_named(tmp_path):
-    (tmp_path / "a.json").write_text("{}")
-    (tmp_path / "a.json").chmod(0)
-    with pytest.raises(UserError, match=r"a\.json cannot be read: Permission denied"):
-        read_json(tmp_path / "a.json")
-
-
 def test_an_error_without_a_text_is_named_by_its_type():
     message = r"x is not valid JSON \(KeyError\); again\."
     with pytest.raises(UserError, match=message), reading("x", "valid JSON", "again"):

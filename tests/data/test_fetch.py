@@ -68,7 +68,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 
 @pytest.fixture
 def card(tmp_path, monkeypatch):
-    """Writes a card into a folder of its own; returns the folder of its set."""
+    """Writes a card into a separate folder; returns the folder of its set."""
     cards = tmp_path / "cards"
     cards.mkdir()
     monkeypatch.setattr(datasets, "CARDS", cards)
