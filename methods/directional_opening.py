@@ -22,8 +22,8 @@ import numpy as np
 from pydantic import Field
 
 from benchmark import Card, Method, Settings
+from benchmark.core.guided_filter import guided_filter
 from methods.classical import for_each_image
-from methods.classical.guided_filter import guided_filter
 
 TINY = 1e-12  # energy below which a layer counts as empty
 BLOB_DIRECTIONS = (0.0, 45.0, 90.0, 135.0)

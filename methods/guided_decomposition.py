@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import Field
 
 from benchmark import Card, Method, Settings
+from benchmark.core.guided_filter import guided_filter
 from methods.classical import for_each_image
-from methods.classical.guided_filter import guided_filter
 
 
 class Parameters(Settings):

@@ -7,7 +7,7 @@ in [0, 1], maps are (H, W).
 import cv2
 import numpy as np
 
-from methods.classical.guided_filter import guided_filter
+from benchmark.core.guided_filter import guided_filter
 
 DARKEST_LIGHT = 1 / 255  # keeps the division by A finite on a black image
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmark.core.errors import UserError
 from benchmark.weather import STRENGTHS, WEATHERS, degrade, training_pair
-from benchmark.weather.depth import depth_map, guided_coefficients
+from benchmark.weather.depth import depth_map
 from benchmark.weather.haze import add_haze, draw_airlight, koschmieder
 from benchmark.weather.layers import (
     blob_pyramids,
@@ -252,28 +252,6 @@ def test_depth_is_relative_and_varied():
         assert depth.max() <= 1 + 1e-6
         depths.append(depth)
     assert np.std(depths, axis=0).mean() > 0.1
-
-
-def test_guided_filter_against_loops():
-    rng = np.random.default_rng(0)
-    guide = rng.random((9, 11)).astype(np.float32)
-    source = rng.random((9, 11)).astype(np.float32)
-    radius, epsilon = 2, 0.01
-    a = np.zeros((9, 11))
-    b = np.zeros((9, 11))
-    padded_guide = np.pad(guide, radius, "symmetric").astype(np.float64)
-    padded_source = np.pad(source, radius, "symmetric").astype(np.float64)
-    for i in range(9):
-        for j in range(11):
-            g = padded_guide[i : i + 5, j : j + 5]
-            s = padded_source[i : i + 5, j : j + 5]
-            a[i, j] = (np.mean(g * s) - g.mean() * s.mean()) / (g.var() + epsilon)
-            b[i, j] = s.mean() - a[i, j] * g.mean()
-    found_a, found_b = guided_coefficients(guide, source, radius, epsilon)
-    middle = np.s_[2:-2, 2:-2]
-    for found, expected in ((found_a, a), (found_b, b)):
-        windows = np.lib.stride_tricks.sliding_window_view(expected, (5, 5))
-        assert np.allclose(found[middle], windows.mean(axis=(2, 3)), atol=1e-4)
 
 
 # ---- layers ---------------------------------------------------------------------------------
