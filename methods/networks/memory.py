@@ -1,4 +1,4 @@
-"""How much memory an evaluation takes, and the largest tile that fits into a given amount."""
+"""Memory of an evaluation, and the largest tile that fits into a given amount."""
 
 import bisect
 import weakref
@@ -22,11 +22,11 @@ def tile_for(
 ) -> int:
     """The largest tile side, a multiple of `multiple`, whose evaluation fits into `memory_bytes`.
 
-    evaluate is what `tiled` is given, with its networks on `device`, and channels are those of its
-    arguments; `batch` tiles are evaluated at once. Nothing is computed. The bound is on
-    `peak_bytes`; the network's weights and buffers as large as the image come on top. Leave a
-    margin: the C library's heap has been seen to hold 1.6 times as much for tiles of 512 pixels
-    and 1.1 times for 2048, because it keeps what lies between pieces in use.
+    evaluate: the function given to `tiled`, with its networks on `device`; channels: of its
+    arguments; `batch` tiles are evaluated at once. Nothing is computed. `peak_bytes` is kept below
+    the bound; the network's weights and buffers as large as the image come in addition. Leave a
+    margin: the C library's heap was measured to hold 1.6 times as much for tiles of 512 pixels and
+    1.1 times for 2048, because of fragmentation.
 
     No tile is larger than `largest`. Raises ValueError if not even the smallest one fits.
     """
@@ -51,10 +51,10 @@ def peak_bytes(
     batch: int = 1,
     device: torch.device | str = "cpu",
 ) -> int:
-    """The most bytes of float32 tensors that live at once when square tiles are evaluated.
+    """Largest number of bytes of float32 tensors alive at once, for square tiles of `side` pixels.
 
-    Found by running `evaluate` on tensors that have a shape and no content. The inputs count, the
-    network's weights do not.
+    `evaluate` runs on tensors that have a shape and no content. The inputs count, the network's
+    weights do not.
     """
     channels = channels if isinstance(channels, tuple) else (channels,)
     # Weights have content; FakeTensorMode takes their shapes.
@@ -64,9 +64,9 @@ def peak_bytes(
 
 
 class PeakMemory(TorchDispatchMode):
-    """Counts the bytes of all tensors made inside the `with` that are alive; `peak` is the most.
+    """Counts the bytes of living tensors that were made inside the `with`; `peak` is the maximum.
 
-    What a kernel holds while it runs is not a tensor and is not counted.
+    The working memory of kernels is not counted.
     """
 
     def __init__(self):
