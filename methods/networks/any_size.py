@@ -82,7 +82,7 @@ def grid_shift(step: int, tile: int, overlap: int) -> tuple[int, int]:
 
 
 def _mirror(number: int, base: int) -> tuple[int, int]:
-    """The radical inverse as a fraction: digits mirrored at the point, 6 = 110 (base 2) to 0.011."""
+    """Radical inverse as a fraction: digits mirrored at the point, 6 = 110 (base 2) to 0.011."""
     numerator, denominator = 0, 1
     while number:
         number, digit = divmod(number, base)

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from benchmark.core.flops import flop_counter
 from benchmark.spec import registry
-from methods.diffusion.conditional import per_image_noise, random_times, sample_posterior
+from methods.diffusion.bridge import sample_posterior
+from methods.diffusion.conditional import per_image_noise, random_times
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.losses import restoration_error
 from methods.residual_shift import ShiftingChain
@@ -275,14 +276,16 @@ def test_shifting_posterior_is_bayes_rule(t, s):
         likelihood = (x_t - x_s - (eta_t - eta_s) * (y - x0)) ** 2 / var_step
         return -0.5 * (likelihood + (x_s - x0 - eta_s * (y - x0)) ** 2 / var_s)
 
-    mean, deviation = chain.posterior(torch.tensor(x_t), torch.tensor(x0), t, s)
+    mean, deviation = chain.posterior(*(torch.tensor(v) for v in (x_t, x0, y)), t, s)
     expected_mean, expected_deviation = bayes(log_q)
     assert mean.item() == pytest.approx(expected_mean, abs=1e-6)
     assert deviation == pytest.approx(expected_deviation, rel=1e-5)
 
 
 def test_shifting_posterior_at_zero_is_the_clean_image():
-    mean, deviation = ShiftingChain.geometric().posterior(randn(4), randn(4, seed=1), 1, 0)
+    mean, deviation = ShiftingChain.geometric().posterior(
+        randn(4), randn(4, seed=1), randn(4, seed=2), 1, 0
+    )
     assert (mean == randn(4, seed=1)).all() and deviation == 0
 
 
