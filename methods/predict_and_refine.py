@@ -13,7 +13,6 @@ from benchmark import Card, LearnedMethod
 from methods.diffusion.conditional import TiledPrediction, noise_source, training_noise
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import linear, uniform_timesteps
-from methods.networks.any_size import tiled
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
 from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
@@ -112,8 +111,7 @@ class PredictAndRefine(LearnedMethod):
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
         condition = 2 * degraded - 1
-        tile, overlap, batch = variant.tiles(self.predict, 3, condition)
-        prediction = tiled(self.predict, condition, tile, overlap, batch=batch)
+        prediction = variant.evaluate(self.predict, condition)
         refine = TiledPrediction(self.refine, condition, variant)
         noise = noise_source(condition, generators)
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from benchmark import Settings
+from methods.networks.any_size import tiled
 from methods.networks.memory import tile_for
 
 
@@ -25,6 +26,11 @@ class TileSettings(Settings):
         if self.overlap >= self.tile:
             raise ValueError(f"overlap: must be below tile = {self.tile}, not {self.overlap}")
         return self
+
+    def evaluate(self, network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """network(x) for x (B, C, H, W), in tiles if x is larger than one; see `tiled`."""
+        tile, overlap, batch = self.tiles(network, x.shape[1], x)
+        return tiled(network, x, tile, overlap, batch=batch)
 
     def tiles(
         self, evaluate: Callable[..., Tensor], channels: int | tuple[int, ...], like: Tensor
