@@ -65,7 +65,7 @@ def blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 def wide_blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Approximate Gaussian blur for large `sigma`, computed on a reduced image; as `blur`.
 
-    The result holds no detail that the reduced image lacks.
+    The result has no detail that the reduced image lacks.
     """
     factor = 1 << max(0, math.floor(math.log2(max(sigma, 1.0) / 2)))
     height, width = image.shape[:2]

@@ -12,7 +12,7 @@ from methods.diffusion.targets import Target
 
 
 def plain(target: Target, snr: Tensor) -> Tensor:
-    """1 at every time: equation (12) of docs/mathematics.md for ε, and the same form for x0 and v."""
+    """1 at every time: equation (12) of docs/mathematics.md for ε, the same form for x0 and v."""
     return torch.ones_like(snr)
 
 

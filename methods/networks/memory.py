@@ -25,7 +25,7 @@ def tile_for(
     evaluate: the function given to `tiled`, with its networks on `device`; channels: of its
     arguments; `batch` tiles are evaluated at once. Nothing is computed. `peak_bytes` is kept below
     the bound; the network's weights and buffers as large as the image come in addition. Leave a
-    margin: the C library's heap was measured to hold 1.6 times as much for tiles of 512 pixels and
+    margin: the C library's heap was measured to be 1.6 times as large for tiles of 512 pixels and
     1.1 times for 2048, because of fragmentation.
 
     No tile is larger than `largest`. Raises ValueError if not even the smallest one fits.

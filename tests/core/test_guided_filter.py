@@ -16,7 +16,7 @@ def random_image(*shape, seed=0):
 
 
 def fitted_windows(guide, source, radius, eps):
-    """The guided filter by definition: a penalised least-squares fit a window, then the mean."""
+    """The guided filter by definition: a penalised least-squares fit in each window, then means."""
     height, width = source.shape
     guide = guide.reshape(height, width, -1).astype(np.float64)
     total, count = np.zeros(source.shape), np.zeros(source.shape)

@@ -1,4 +1,4 @@
-"""The simulated weather against closed forms, and what every kind of weather must keep."""
+"""The simulated weather: closed forms, and properties of every kind of weather."""
 
 import json
 
@@ -68,7 +68,7 @@ def test_result_is_an_image_and_the_input_stays(weather):
 @pytest.mark.parametrize("weather", WEATHERS)
 def test_same_generator_state_gives_the_same_bits(weather):
     a, drawn_a = degrade(scene(), weather, 0.7, np.random.default_rng(5))
-    degrade(scene(50, 40), weather, 0.4, np.random.default_rng(6))  # nothing is remembered
+    degrade(scene(50, 40), weather, 0.4, np.random.default_rng(6))  # must have no effect
     b, drawn_b = degrade(scene(), weather, 0.7, np.random.default_rng(5))
     c, _ = degrade(scene(), weather, 0.7, np.random.default_rng(7))
     assert np.array_equal(a, b)
@@ -217,7 +217,7 @@ def test_haze_transmission_is_exponential_in_depth(monkeypatch):
         if "patchiness" in drawn:
             continue
         seen += 1
-        # Black and white objects differ by exactly the transmission, whatever the airlight.
+        # Black and white objects differ by exactly the transmission, for any airlight.
         expected = np.exp(-drawn["beta"] * depth)
         difference = hazy_white - hazy_black
         assert np.allclose(difference, expected[..., None], atol=1e-3)
@@ -341,7 +341,7 @@ def test_blobs_are_closed_shapes_and_reproducible():
         assert 0.03 < blob.mean() < 0.9
 
 
-# ---- what makes each weather itself ---------------------------------------------------------
+# ---- properties of each weather -------------------------------------------------------------
 
 
 def test_rain_only_brightens_a_dark_scene_and_is_grey():
