@@ -8,7 +8,7 @@ import yaml
 from benchmark.cli import workflow
 from benchmark.core.image_io import write_png
 from benchmark.data import cards as datasets
-from benchmark.jobs import restore
+from benchmark.jobs import restore, score
 from benchmark.results.schema import NO_TARGET, OK, SKIPPED
 
 METHODS = ("identity", "oracle", "dark_channel", "directional_opening")
@@ -58,6 +58,7 @@ def run(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr(restore, "ROOT", root)
+        patch.setattr(score, "ROOT", root)
         patch.setattr(datasets, "CARDS", cards)
         go_through(root / "small.yaml", request.param)
     return root / "results" / "small"
