@@ -1,4 +1,4 @@
-"""What one does beside runs: score folders, measure the machine."""
+"""Verbs that need no run: score folders, measure the machine, list the protocols."""
 
 import sys
 from pathlib import Path
@@ -14,13 +14,13 @@ def score(
     restored: Annotated[Path, typer.Option(help="Folder of restored images.")],
     out: Annotated[Path, typer.Option(help="CSV file to write.")],
     target: Annotated[
-        Path | None, typer.Option(help="Folder of ground truth, paired by file stem; if any.")
+        Path | None, typer.Option(help="Folder of ground truth, if any; same file stems.")
     ] = None,
     protocol: Annotated[
-        list[str] | None, typer.Option(help="See 'protocols'; our own if none.")
+        list[str] | None, typer.Option(help="See 'protocols'; may be repeated; default: our own.")
     ] = None,
 ) -> None:
-    """Score any folder of images in the benchmark's protocols."""
+    """Score any folder of images by the protocols of the benchmark."""
     from benchmark.results.layout import write_csv
     from benchmark.scoring.score import problems, score_folder
 
@@ -36,14 +36,14 @@ def score(
 @app.command()
 def profile(
     out: Annotated[
-        Path | None, typer.Option(help="JSON file; the run's profile.json if none.")
+        Path | None, typer.Option(help="JSON file to write; default: profile.json of the run.")
     ] = None,
     images: Annotated[
-        int, typer.Option(min=1, help="Images that the published default restores, minutes each.")
+        int, typer.Option(min=1, help="Images to restore with the published default, minutes each.")
     ] = 5,
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Measure how well the suite uses this machine, and our sampling against the published."""
+    """Measure how well the suite uses this machine, and our sampling beside the published one."""
     from benchmark import profiling
 
     settings, folder = open_run(config)
@@ -56,14 +56,14 @@ def profile(
 def loaders(
     denoiser: Annotated[
         Literal["unet", "nafnet", "transformer", "restormer"],
-        typer.Option(help="The network, at its full size."),
+        typer.Option(help="The network, in its full size."),
     ] = "unet",
     device_gflops: Annotated[
         float | None,
-        typer.Option(min=1e-3, help="Training steps sustain so many 10⁹ FLOP/s; timed if none."),
+        typer.Option(min=1e-3, help="Rate of training steps, in GFLOP/s; default: measured here."),
     ] = None,
 ) -> None:
-    """Measure how fast a loader process makes training pairs, and how fast training takes them."""
+    """Measure how fast a loader process makes training pairs and how fast training uses them."""
     from benchmark.data import training_files
     from benchmark.profiling import loading
 
@@ -73,7 +73,7 @@ def loaders(
 
 @app.command("protocols")
 def list_protocols() -> None:
-    """Print what each protocol compares, and how, as a Markdown table."""
+    """Print the protocols as a Markdown table: what each compares, and how."""
     from benchmark.scoring.metrics import protocol_table
 
     print(protocol_table())

@@ -1,9 +1,10 @@
-"""Reading JSON files, with errors that say which file is at fault and what to do."""
+"""Reads and writes JSON files, with errors that say which file is at fault and what to do."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 
 AGAIN = "collect the run again"
@@ -21,6 +22,11 @@ def read_json(path: Path, remedy: str = AGAIN) -> Any:
     # of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); {remedy}.") from error
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as JSON, atomically: UTF-8, one space of indent, a newline at the end."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def loads(text: str) -> Any:

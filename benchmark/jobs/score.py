@@ -9,9 +9,9 @@ from benchmark.spec.run_config import Config
 
 
 def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
-    """Score what `restore` wrote of all of an entry's variants.
+    """Score the restored images of all variants of an entry.
 
-    They are one job, as starting it takes as long as scoring some fifty images.
+    All variants are one job, because the start of a job takes as long as scoring fifty images.
     """
     from benchmark.scoring.score import as_restored, score_restored
 

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from benchmark.board.aggregate import COLUMNS
-from benchmark.cli.choice import choose_for
+from benchmark.cli.method_choice import choose_method
 from benchmark.core import weights
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import read_image
@@ -230,7 +230,7 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own
     names = photos.find_photos([here / "a.png", here / "broken.png"])
 
     def choose(names, budget=None):
-        return choose_for(config, WHERE, folder, names, budget)
+        return choose_method(config, WHERE, folder, names, budget)
 
     assert choose(names).variant == "three"
     assert choose(names, 10).variant == "three"  # 0.1 megapixels
@@ -242,12 +242,12 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own
 def test_without_a_board_a_method_has_to_be_named(run, here):
     config, folder = run
     with pytest.raises(UserError, match=f"'make benchmark CONFIG={WHERE}', or name a method"):
-        choose_for(config, WHERE, folder, [], None)
+        choose_method(config, WHERE, folder, [], None)
 
 
 def test_methods_without_weights_are_passed_over(run, here):
     config, folder = run
     write_board(folder.path, identity=20.0, filter=22.0, diffusion=25.0)
-    choice = choose_for(config, WHERE, folder, [], None)
+    choice = choose_method(config, WHERE, folder, [], None)
     assert choice.method == "filter"
     assert "without weights: diffusion" in choice.why

@@ -2,9 +2,9 @@ rule collect:
     input:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
         [FOLDER.restored(*unit) for unit in units(RUN)],
-        sorted(FOLDER.path.glob("submissions/*/*")),
-        sources.sources("benchmark.results.layout"),
-        sources.sources("benchmark.exchange.submissions"),
+        sorted(FOLDER.path.glob("submissions/[!.]*/*.*")),
+        sources("benchmark.jobs.collect"),
+        sources("benchmark.exchange.submissions"),
     output:
         FOLDER.path / "scores.csv",
         FOLDER.path / "cost.csv",
@@ -37,8 +37,8 @@ rule leaderboard:
         TABLES,
         FOLDER.path / "manifest.json",
         "config/published.yaml",
-        sources.sources("benchmark.board.write"),
-        sources.sources("benchmark.board.pairs"),
+        sources("benchmark.board.write"),
+        sources("benchmark.board.pairs"),
     output:
         report(
             FOLDER.path / "leaderboard.csv",
@@ -64,7 +64,7 @@ rule leaderboard:
 rule figures:
     input:
         TABLES,
-        sources.sources("benchmark.report.figures.draw"),
+        sources("benchmark.report.figures.draw"),
     output:
         report(
             directory(FOLDER.path / "figures"),
@@ -89,7 +89,7 @@ rule report:
         FOLDER.path / "manifest.json",
         FOLDER.path / "figures",
         rules.leaderboard.output,
-        sources.sources("benchmark.report.build"),
+        sources("benchmark.report.build"),
         REPORT_PARTS,
     output:
         directory(FOLDER.path / "report"),
