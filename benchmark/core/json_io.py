@@ -1,4 +1,4 @@
-"""Reads and writes JSON files, with errors that say which file is at fault and what to do."""
+"""Reading JSON files, with errors that say which file is at fault and what to do."""
 
 import json
 from pathlib import Path
