@@ -36,14 +36,14 @@ def score(
 @app.command()
 def profile(
     out: Annotated[
-        Path | None, typer.Option(help="JSON file to write; default: profile.json of the run.")
+        Path | None, typer.Option(help="JSON file; the run's profile.json if none.")
     ] = None,
     images: Annotated[
-        int, typer.Option(min=1, help="Images to restore with the published default, minutes each.")
+        int, typer.Option(min=1, help="Images that the published default restores, minutes each.")
     ] = 5,
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Measure how well the suite uses this machine, and our sampling beside the published one."""
+    """Measure how well the suite uses this machine, and our sampling against the published."""
     from benchmark import profiling
 
     settings, folder = open_run(config)
@@ -56,14 +56,14 @@ def profile(
 def loaders(
     denoiser: Annotated[
         Literal["unet", "nafnet", "transformer", "restormer"],
-        typer.Option(help="The network, in its full size."),
+        typer.Option(help="The network, at its full size."),
     ] = "unet",
     device_gflops: Annotated[
         float | None,
-        typer.Option(min=1e-3, help="Rate of training steps, in GFLOP/s; default: measured here."),
+        typer.Option(min=1e-3, help="Training steps sustain so many 10⁹ FLOP/s; timed if none."),
     ] = None,
 ) -> None:
-    """Measure how fast a loader process makes training pairs and how fast training uses them."""
+    """Measure how fast a loader process makes training pairs, and how fast training takes them."""
     from benchmark.data import training_files
     from benchmark.profiling import loading
 
