@@ -169,11 +169,16 @@ def collect(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
-def leaderboard(path: RunPath = Path("results/default")) -> None:
+def leaderboard(
+    path: RunPath = Path("results/default"),
+    comparisons: Annotated[
+        bool, typer.Option("--comparisons", help="Also write comparisons.csv and .md.")
+    ] = False,
+) -> None:
     """Make leaderboard.csv and leaderboard.md from a run's scores and cost."""
     from benchmark.board.write import write_leaderboard
 
-    write_leaderboard(path)
+    write_leaderboard(path, comparisons)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import IMAGE
+from benchmark.board.score_table import IMAGE
 from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.exchange.run_diff import CONTENT, Run, differing, read_run

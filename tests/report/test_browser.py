@@ -6,9 +6,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from benchmark.board.aggregate import ALL
 from benchmark.board.curves import pareto_front, with_cards
-from benchmark.board.pairs import write_comparisons
+from benchmark.board.score_table import ALL
 from benchmark.board.write import write_leaderboard
 from benchmark.report import build_report
 from tests.synthetic_run import NASTY, NASTY_SET, make_nasty_run
@@ -26,8 +25,7 @@ PHONE = {"width": 360, "height": 740}
 def report(tmp_path_factory):
     run = tmp_path_factory.mktemp("browser") / "results" / "demo"
     make_nasty_run(run)
-    write_leaderboard(run)
-    write_comparisons(run)
+    write_leaderboard(run, comparisons=True)
     return build_report(run).parent
 
 
@@ -195,6 +193,25 @@ def test_the_filters_hold_for_the_charts_too(report, opened):
     assert page.locator("#cost-chart a").count() == 3
     page.get_by_role("searchbox", name="words").fill("median")
     assert "No method shown" in page.locator("#steps-chart").inner_text()
+
+
+CURVE = "Training loss, from 1 at step 1 to 0.1 at step 300."
+
+
+def test_the_training_curve_is_drawn_with_its_name(report, opened):
+    page = opened(report / "methods" / "diffusion.html")
+    curve = page.get_by_role("img", name=CURVE)
+    assert curve.count() == 1
+    line = curve.locator("[aria-label=line] path").get_attribute("d")
+    assert line.count("L") == 299 and "NaN" not in line
+    box = curve.bounding_box()
+    assert box["width"] > 300 and box["height"] > 200
+
+
+def test_without_scripts_the_training_curve_is_told(report, opened):
+    page = opened(report / "methods" / "diffusion.html", java_script_enabled=False)
+    assert page.get_by_text(CURVE).is_visible()
+    assert page.locator("svg").count() == 0
 
 
 def test_the_slider_moves_by_keyboard_and_shows_what_is_chosen(report, opened):

@@ -1,4 +1,4 @@
-"""The report of a made-up run: it is whole, escaped and offline."""
+"""The report of a made-up run: it is complete, escaped, and needs no network."""
 
 import json
 import re
@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
+from benchmark.board.legend import BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.pairs import write_comparisons
 from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
@@ -15,6 +17,7 @@ from benchmark.exchange.merge import merge_runs
 from benchmark.report import build_report
 from benchmark.report.build import ENVIRONMENT
 from benchmark.report.comparisons import SHOWN, comparison_tables
+from benchmark.report.figures.draw import draw_figures
 from benchmark.report.parts import duration, slug
 from benchmark.report.run_data import RunData
 from tests.synthetic_run import NASTY, NASTY_SET, card, make_nasty_run, make_run
@@ -106,7 +109,8 @@ def test_names_and_reasons_are_text_not_html(pages):
     for path, page in pages.items():
         text = path.read_text(encoding="utf-8")
         assert "<script>alert" not in text and "<b>" not in text
-        assert page.tags.count("script") == (7 if path.name == "index.html" else 3)
+        drawn = path.name in ("index.html", "diffusion.html")  # with charts, or a training curve
+        assert page.tags.count("script") == (8 if drawn else 3)
     index = next(path for path in pages if path.name == "index.html")
     assert "&lt;script&gt;alert" in index.read_text(encoding="utf-8")
 
@@ -129,8 +133,14 @@ def test_index_has_values_intervals_status_and_manifest(run):
 
 def test_method_page_has_card_and_curve(run):
     text = (run / "report" / "methods" / "diffusion.html").read_text(encoding="utf-8")
-    for part in ("A. Author, A Paper, 2020", "MIT", "15 min 0 s", "sampler = ddim", "<svg"):
+    for part in ("A. Author, A Paper, 2020", "MIT", "15 min 0 s", "sampler = ddim"):
         assert part in text
+    told = "Training loss, from 1 at step 1 to 0.1 at step 300."
+    assert f"<figcaption>{told}</figcaption>" in text
+    curve = json.loads(re.search(r'id="curve-data">(.*?)</script>', text, re.DOTALL)[1])
+    expected = pd.read_csv(run / "training" / "diffusion.csv")[["step", "loss"]].to_numpy()
+    assert curve["text"] == told
+    assert curve["points"] == [pytest.approx(point, rel=1e-5) for point in expected.tolist()]
     plain = (run / "report" / "methods" / "median.html").read_text(encoding="utf-8")
     assert "Training curve" not in plain
     assert "javascript:alert" not in plain
@@ -182,6 +192,7 @@ def test_building_again_replaces_the_old_report(tmp_path):
     (run / "report" / "stale.html").write_text("old")
     (run / "manifest.json").unlink()
     (run / "images.csv").unlink()
+    write_leaderboard(run)
     page = build_report(run)
     assert not (run / "report" / "stale.html").exists()
     assert "no manifest.json" in page.read_text()
@@ -203,6 +214,7 @@ def test_an_error_keeps_the_old_report(tmp_path):
 def test_a_damaged_list_of_figures_is_named(tmp_path, figures):
     run = tmp_path / "results" / "demo"
     make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    write_leaderboard(run)
     (run / "figures").mkdir()
     (run / "figures" / "figures.json").write_text(json.dumps(figures))
     with pytest.raises(UserError, match=r"figures\.json is damaged"):
@@ -242,6 +254,28 @@ def test_ranks_stand_on_the_board_and_controls_have_none(run):
     assert dict(shown)["identity"] == dict(shown)["oracle"] == "–"
 
 
+def test_the_legend_is_that_of_the_files(run):
+    text = (run / "report" / "index.html").read_text(encoding="utf-8")
+    for term, words in (*board_legend([]), DIFFERENCE, P_HOLM, BETTER):
+        assert f"<li><strong>{term}</strong>: {escape(words)}</li>" in text
+
+
+def test_a_report_of_an_older_leaderboard_is_refused(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    with pytest.raises(UserError, match=r"leaderboard\.csv is missing; run `benchmark leaderboard"):
+        build_report(run)
+    write_leaderboard(run)
+    edit_csv(run / "cost.csv", seconds="2.0")
+    for make in (build_report, draw_figures):
+        with pytest.raises(
+            UserError, match=r"cost\.csv changed after the leaderboard was made; run"
+        ):
+            make(run)
+    write_leaderboard(run)
+    assert build_report(run).is_file()
+
+
 def test_comparisons_are_the_rows_method_minus_the_columns(run):
     """Differences and shares are those of the scores themselves."""
     scores = pd.read_csv(run / "scores.csv", dtype={"value": float}, keep_default_na=False,
@@ -272,6 +306,7 @@ def test_only_the_best_are_compared(tmp_path):
     run = tmp_path / "results" / "demo"
     cards = [card(f"m{n:02d}", gain=2.0 * n) for n in range(SHOWN + 3)]
     make_run(run, photos=3, weathers=("rain",), cards=cards, side=8)
+    write_leaderboard(run)
     write_comparisons(run, ["rgb/psnr"])
     [psnr, lpips] = comparison_tables(RunData(run))
     names = [psnr["heads"][0]["label"], *(row["label"] for row in psnr["rows"])]
@@ -298,13 +333,13 @@ def test_comparisons_of_other_scores_are_not_shown(tmp_path):
     text = small_run(run, cards, score_again)
     psnr = comparison_tables(RunData(run))[0]
     assert [[bool(cell) for cell in row["cells"]] for row in psnr["rows"]] == [[1], [0, 0]]
-    assert "made before their scores changed" in text
+    assert "was made before their scores changed" in text
 
 
 def test_a_broken_comparisons_file_is_named_and_none_is_told(tmp_path):
     run = tmp_path / "results" / "demo"
     text = small_run(run, [card("a", gain=1.0), card("b")])
-    assert "no two methods compared" in text
+    assert "no comparisons.csv with two methods" in text
     write_comparisons(run)
     edit_csv(run / "comparisons.csv", p_holm="often")
     with pytest.raises(UserError, match=r"comparisons\.csv: p_holm has a value that is no number"):

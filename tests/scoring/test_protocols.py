@@ -12,11 +12,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmark.board import aggregate, format
+from benchmark.board.format import value_text
+from benchmark.board.score_table import METRICS as BOARD_METRICS
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import image_files, read_image
 from benchmark.scoring.metrics import (
-    METRICS,
+    METRIC,
     NIQE_WEIGHTS,
     PROTOCOLS,
     UndefinedMetric,
@@ -29,7 +30,6 @@ from benchmark.scoring.score import score_pair
 from tests.shared import shared
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocols.md"
-METRIC = {m.key: m for m in METRICS}
 
 
 def pair(height=64, width=80, seed=0):
@@ -48,13 +48,15 @@ def test_the_documented_table_is_that_of_the_code():
 
 
 def test_the_board_shows_what_the_metrics_say():
-    assert tuple(METRIC) == aggregate.METRICS
+    assert tuple(METRIC) == BOARD_METRICS
     for key, metric in METRIC.items():
-        arrow = "↓" if key in format.LOWER_IS_BETTER else "↑"
-        assert format.HEADINGS[key].endswith(arrow)
-        assert metric.reference in format.DEFINITIONS[key]
+        arrow = "↓" if metric.direction == "lower" else "↑"
+        assert metric.lower_is_better == (arrow == "↓")
+        assert metric.heading.endswith(arrow)
+        assert metric.reference in metric.definition
         row = {key: 0.12345, f"{key}_low": math.nan, f"{key}_high": math.nan}
-        assert format.value_text(row, key) == f"{0.12345:.{metric.decimals}f}"
+        assert value_text(row, key) == f"{0.12345:.{metric.decimals}f}"
+        assert metric.text(0.12345) == f"{0.12345:.{metric.decimals}f} {metric.unit}".strip()
 
 
 def test_restormer_rounds_y():

@@ -1,12 +1,13 @@
-"""The named ways of scoring, as data: each says what is compared and how.
+"""All protocols and metrics, as data. Every score carries the name of its protocol.
 
-Every score carries its protocol's name. `OWN` protocols score the saved 8-bit image at its own
-size. The others follow published evaluation code and are there to compare with printed numbers.
+`OWN` protocols score the saved 8-bit image at its own size. The others follow published evaluation
+code, for comparison with printed numbers.
 """
 
 from collections.abc import Iterable
 
 from benchmark.core.errors import UserError, nearest
+from benchmark.core.markdown import markdown_table
 from benchmark.scoring.metrics.by_pyiqa import by_pyiqa
 from benchmark.scoring.metrics.definitions import WEIGHTS, Metric, Protocol
 from benchmark.scoring.metrics.no_reference import niqe, piqe
@@ -207,8 +208,11 @@ METRICS = (
 )  # fmt: skip
 
 
+METRIC = {metric.key: metric for metric in METRICS}
+
+
 def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """The metrics of the named protocols (our `OWN` if None or empty), in the order of METRICS.
+    """The metrics of the named protocols (`OWN` if None or empty), in the order of METRICS.
 
     Raises UserError for an unknown name.
     """
@@ -219,13 +223,19 @@ def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
 
 
 def protocol_table() -> str:
-    """All protocols as a Markdown table, the one of docs/protocols.md."""
+    """All protocols as a Markdown table, as in docs/protocols.md."""
     heads = ("protocol", "colour", "size", "SSIM window", "metrics", "follows", "confirmed by")
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for protocol in PROTOCOLS.values():
-        titles = [m.name.upper().replace("_", "-") for m in METRICS if m.protocol is protocol]
-        cells = (f"`{protocol.name}`", protocol.colour, protocol.size, protocol.ssim or "–",
-                 ", ".join(titles), protocol.source, protocol.agrees_with)  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
+    rows = [
+        (
+            f"`{protocol.name}`",
+            protocol.colour,
+            protocol.size,
+            protocol.ssim or "–",
+            ", ".join(metric.acronym for metric in METRICS if metric.protocol is protocol),
+            protocol.source,
+            protocol.agrees_with,
+        )
+        for protocol in PROTOCOLS.values()
+    ]
     notes = [f"- `{protocol.name}`: {protocol.description}" for protocol in PROTOCOLS.values()]
-    return "\n".join([*lines, "", *notes])
+    return "\n".join([markdown_table(heads, rows), "", *notes])

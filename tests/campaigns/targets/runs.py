@@ -66,6 +66,7 @@ def report(folder: Path, random: Random):
     run = run_of(folder, drawn=True)
     name = spoil(run, TABLES * 2 + PARTS, random)
     yield name, "scores.csv", "methods.json", "images.csv"
+    write_leaderboard(run)  # which figures and report read
     with kept_if_refused(run):
         if random.random() < 0.2:
             draw_figures(run)
