@@ -18,6 +18,7 @@ from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
+from benchmark.core.reading import reading
 from benchmark.core.validation import parse
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
 from benchmark.spec.method import Settings
@@ -125,15 +126,10 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     # Only an empty number is missing: a variant may have the name "NA" or "none".
     missing = {name: [""] for name in COLUMNS if name not in names}
     again = "make the leaderboard again"
-    try:
+    with reading(path, "a readable CSV", again):
         table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(names, str),
-            keep_default_na=False,
-            na_values=missing,
+            path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
         )
-    except ValueError as error:  # errors of pandas and of UTF-8 are among them
-        raise UserError(f"{path} is not a readable CSV ({error}); {again}.") from error
     if tuple(table.columns) != COLUMNS:
         raise UserError(f"{path} has other columns than expected; {again}.")
     for name in missing:

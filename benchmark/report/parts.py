@@ -17,7 +17,7 @@ from benchmark.board.format import (
     value_text,
 )
 from benchmark.board.score_table import ALL, METRICS
-from benchmark.core.errors import UserError
+from benchmark.core.reading import reading
 from benchmark.report.run_data import RunData
 from benchmark.scoring.metrics import METRIC
 
@@ -165,12 +165,8 @@ def training_curve(data: RunData, path: str | None) -> dict[str, Any] | None:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         return None
-    try:
+    with reading(file, "a CSV with numbers in the columns step,loss", "train the method again"):
         table = pd.read_csv(file)[["step", "loss"]].astype(float)
-    except (ValueError, KeyError) as error:  # errors of pandas and of UTF-8 are among them
-        raise UserError(
-            f"{file} must have numbers in the columns step,loss; train the method again."
-        ) from error
     table = table[(table["loss"] > 0) & table["loss"].lt(math.inf)]
     if len(table) < 2:
         return None

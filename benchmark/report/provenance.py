@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.core.errors import UserError
+from benchmark.core.reading import reading
 
 CREDITS = "manifest.csv"
 WANTED = ("author", "licence", "source")
@@ -40,10 +40,8 @@ class Credits:
 def _read(file: Path) -> dict[str, dict[str, str]]:
     if not file.is_file():
         return {}
-    try:
+    with reading(file, "a readable CSV", "pull the data again"):
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not a readable CSV ({error}); pull the data again.") from error
     if "file" not in table:
         return {}
     return table.drop_duplicates("file").set_index("file").to_dict("index")

@@ -210,7 +210,7 @@ def test_leaders_are_the_best_and_its_ties():
 
 
 def unpaired_scores(niqe):
-    """What scoring gives where there is no ground truth: NIQE of each image, PSNR skipped."""
+    """Scores of images without ground truth: NIQE of each image, PSNR skipped."""
     key = ("set", "rain")
     rows = []
     for name, values in niqe.items():

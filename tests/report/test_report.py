@@ -24,7 +24,7 @@ from tests.synthetic_run import NASTY, NASTY_SET, card, make_nasty_run, make_run
 
 
 class Page(HTMLParser):
-    """What a page refers to, by tag and attribute, and the tags it has."""
+    """The links, files, images, tags and ids of a page."""
 
     def __init__(self, path):
         super().__init__()
@@ -43,7 +43,9 @@ class Page(HTMLParser):
             self.fetched.append(attributes["value"])
         if tag in ("img", "script", "link", "source", "iframe"):
             found = attributes.get("src") or attributes.get("href")
-            self.fetched += [found] if found else []  # the charts' values lie in the page itself
+            self.fetched += (
+                [found] if found else []
+            )  # the data of the charts are in the page itself
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def run(tmp_path_factory):
 
 
 def small_run(folder, cards, change=None):
-    """A run of one weather with its report; `change` edits it before. Returns the first page."""
+    """A run of one weather with its report; `change` edits it first. Returns the index page."""
     make_run(folder, photos=2, weathers=("rain",), cards=cards, side=8)
     if change:
         change(folder)
@@ -88,7 +90,7 @@ def test_there_is_a_page_an_image_and_a_page_a_method(run):
 
 
 def test_all_references_are_relative_and_exist(pages, run):
-    """Nothing is fetched from a network, and the folder of the run can be moved."""
+    """Nothing is loaded from a network, and the folder of the run can be moved."""
     for path, page in pages.items():
         local = [link for link in page.links if not link.startswith("https://")]
         for reference in page.fetched + local:
@@ -135,11 +137,11 @@ def test_method_page_has_card_and_curve(run):
     text = (run / "report" / "methods" / "diffusion.html").read_text(encoding="utf-8")
     for part in ("A. Author, A Paper, 2020", "MIT", "15 min 0 s", "sampler = ddim"):
         assert part in text
-    told = "Training loss, from 1 at step 1 to 0.1 at step 300."
-    assert f"<figcaption>{told}</figcaption>" in text
+    description = "Training loss, from 1 at step 1 to 0.1 at step 300."
+    assert f"<figcaption>{description}</figcaption>" in text
     curve = json.loads(re.search(r'id="curve-data">(.*?)</script>', text, re.DOTALL)[1])
     expected = pd.read_csv(run / "training" / "diffusion.csv")[["step", "loss"]].to_numpy()
-    assert curve["text"] == told
+    assert curve["text"] == description
     assert curve["points"] == [pytest.approx(point, rel=1e-5) for point in expected.tolist()]
     plain = (run / "report" / "methods" / "median.html").read_text(encoding="utf-8")
     assert "Training curve" not in plain
@@ -175,7 +177,7 @@ def test_charts_have_the_boards_values(run):
     swept = {row["series"] for row in charts["rows"]}
     assert swept == {None, "diffusion ddim", "diffusion dpm-solver"}
     oracle = next(row for row in charts["rows"] if row["label"] == "oracle")
-    assert "rgb/psnr" not in oracle["values"]  # infinite: it has no place on an axis
+    assert "rgb/psnr" not in oracle["values"]  # infinite: an axis cannot show it
 
 
 def test_bundled_components_come_with_their_licences(run):
@@ -311,11 +313,11 @@ def test_only_the_best_are_compared(tmp_path):
     [psnr, lpips] = comparison_tables(RunData(run))
     names = [psnr["heads"][0]["label"], *(row["label"] for row in psnr["rows"])]
     assert names == [f"m{n:02d}" for n in range(SHOWN + 2, 2, -1)]
-    told = pd.read_csv(run / "comparisons.csv").query("weather == 'all'")
-    told = told[told["method_a"].isin(names) & told["method_b"].isin(names)]
+    pairs = pd.read_csv(run / "comparisons.csv").query("weather == 'all'")
+    pairs = pairs[pairs["method_a"].isin(names) & pairs["method_b"].isin(names)]
     apart = [cell["apart"] for row in psnr["rows"] for cell in row["cells"]]
-    assert len(apart) > sum(apart) == (told["p_holm"] < 0.05).sum() > 0
-    # What comparisons.csv does not have is missing, not left out.
+    assert len(apart) > sum(apart) == (pairs["p_holm"] < 0.05).sum() > 0
+    # A pair that is not in comparisons.csv is shown as missing.
     assert lpips["stale"] and lpips["rows"][0]["cells"] == [None]
 
 
@@ -336,7 +338,7 @@ def test_comparisons_of_other_scores_are_not_shown(tmp_path):
     assert "was made before their scores changed" in text
 
 
-def test_a_broken_comparisons_file_is_named_and_none_is_told(tmp_path):
+def test_a_broken_comparisons_file_is_named_and_a_missing_one_is_noted(tmp_path):
     run = tmp_path / "results" / "demo"
     text = small_run(run, [card("a", gain=1.0), card("b")])
     assert "no comparisons.csv with two methods" in text

@@ -77,7 +77,7 @@ def test_restormer_rounds_y():
 
 
 def test_restormer_on_the_rain100l_input():
-    """Rounding Y leaves the PSNR of the literature and takes 0.0001 from SSIM."""
+    """With rounded Y, PSNR is that of the literature and SSIM is 0.0001 lower."""
     folder = shared("real/Rain100L")
     targets = image_files(folder / "target")
     pairs = [(p, targets[stem]) for stem, p in image_files(folder / "input").items()]
@@ -121,7 +121,7 @@ def test_weatherdiffusion_scores_resized_images_on_y():
 
 
 def test_transweather_reorders_values():
-    """The authors' calls on float images, whose planes are viewed as pixels."""
+    """The authors' calls on float images, whose planes are read as pixels."""
     import torch
 
     restored, target = pair(60, 75)
@@ -225,9 +225,9 @@ def test_damaged_weights_are_named(tmp_path, monkeypatch):
         METRIC["dists/dists"](*pair())
 
 
-# Of pyiqa's table ResultsCalibra/results_official.csv, by the authors' implementations; absolute
-# tolerances. pyiqa halves images otherwise than MS-SSIM's MATLAB code; NIQE differs most where
-# it is worst.
+# Absolute tolerances for pyiqa's table ResultsCalibra/results_official.csv, which has values of the
+# authors' implementations. pyiqa halves images in another way than MS-SSIM's MATLAB code; NIQE
+# differs most for the worst images.
 TOLERANCES = {
     "pyiqa/ms_ssim": 5e-3,
     "pyiqa/fsim": 2e-4,
@@ -251,7 +251,7 @@ def test_official_values_of_pyiqas_calibration_images(key):
 
 @pytest.mark.skipif(not NIQE_WEIGHTS.is_file(), reason="no NIQE prior: run 'dvc pull'")
 def test_niqe_of_the_baboon_is_its_authors():
-    """5.7296 by their MATLAB code for MATLAB's Y, which is not the grey that pyiqa takes."""
+    """Their MATLAB code gives 5.7296 for MATLAB's Y, which differs from the grey image of pyiqa."""
     baboon = read_image(shared("golden/baboon.png"))
     grey = np.repeat(luma_8bit(baboon).astype(np.uint8), 3, axis=2)
     assert METRIC["no-reference/niqe"](grey) == pytest.approx(5.7296, abs=5e-4)
