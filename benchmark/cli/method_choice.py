@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.board.aggregate import ALL
 from benchmark.board.recommend import Choice, choose, ranked
+from benchmark.board.score_table import ALL
 from benchmark.board.write import read_leaderboard
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.restoring.photo_io import megapixels

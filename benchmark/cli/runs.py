@@ -45,7 +45,6 @@ def merge(
     out: Annotated[Path, typer.Option(help="Folder of the merged run, results/NAME.")],
 ) -> None:
     """Join runs of several machines into one, with one leaderboard."""
-    from benchmark.board.pairs import write_comparisons
     from benchmark.board.write import print_leaderboard, write_leaderboard
     from benchmark.core.errors import UserError
     from benchmark.exchange.merge import merge_runs
@@ -53,8 +52,7 @@ def merge(
     if len(runs) < 2:
         raise UserError("A merge needs two or more runs.")
     merge_runs(runs, out)
-    write_leaderboard(out)
-    write_comparisons(out)
+    write_leaderboard(out, comparisons=True)
     print_leaderboard(out)
 
 
@@ -78,7 +76,6 @@ def submit(
     """Score a folder of restored test images as a method on a run's leaderboard."""
     import sys
 
-    from benchmark.board.pairs import write_comparisons
     from benchmark.board.write import print_leaderboard, write_leaderboard
     from benchmark.exchange.submit import Submission
     from benchmark.exchange.submit import submit as submit_images
@@ -86,8 +83,7 @@ def submit(
     stated = float("nan") if seconds is None else seconds
     submission = Submission(method, title, citation, supervision, stated)
     faults = submit_images(folder, submission, run)
-    write_leaderboard(run)
-    write_comparisons(run)
+    write_leaderboard(run, comparisons=True)
     print_leaderboard(run)
     for fault in faults:
         print(f"not scored: {fault}", file=sys.stderr)

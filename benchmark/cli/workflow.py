@@ -168,11 +168,16 @@ def collect(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
-def leaderboard(path: RunPath = Path("results/default")) -> None:
+def leaderboard(
+    path: RunPath = Path("results/default"),
+    comparisons: Annotated[
+        bool, typer.Option("--comparisons", help="Also write comparisons.csv and .md.")
+    ] = False,
+) -> None:
     """Make leaderboard.csv and leaderboard.md from the scores and costs of a run."""
     from benchmark.board.write import write_leaderboard
 
-    write_leaderboard(path)
+    write_leaderboard(path, comparisons)
 
 
 @app.command()

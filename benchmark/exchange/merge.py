@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import IMAGE
+from benchmark.board.score_table import IMAGE
 from benchmark.core.atomic import atomic_folder
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import write_json

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.board.aggregate import GROUP, IMAGE, METRICS, ScoreGroup, score_groups
+from benchmark.board.score_table import IMAGE, METRICS, ScoreGroup, ScoreTable
+from benchmark.board.statuses import GROUP
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.seeds import numpy_generator
@@ -147,11 +148,11 @@ def _common_groups(
     a: Run, b: Run, common: pd.MultiIndex
 ) -> Iterator[tuple[ScoreGroup, ScoreGroup]]:
     """The score groups of both runs on the common images, in pairs."""
-    of_a, of_b = (
-        score_groups(run.scores[pd.MultiIndex.from_frame(run.scores[IMAGE]).isin(common)], a.images)
-        for run in (a, b)
-    )
-    yield from zip(of_a, of_b, strict=True)
+    tables = []
+    for run in (a, b):
+        scores = run.scores[pd.MultiIndex.from_frame(run.scores[IMAGE]).isin(common)]
+        tables.append(ScoreTable(scores, [*run.cards.values()], a.images))
+    yield from zip(*(table.groups() for table in tables), strict=True)
 
 
 def _compare_group(

@@ -4,23 +4,22 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import ALL, METRICS
 from benchmark.board.format import (
-    DECIMALS,
-    HEADINGS,
-    LOWER_IS_BETTER,
     MISSING,
     cell,
     interval_text,
+    markdown_table,
     number_text,
     p_text,
 )
+from benchmark.board.score_table import ALL, METRICS
 from benchmark.exchange.run_diff import RunComparison
 from benchmark.results.tables import label
+from benchmark.scoring.metrics import METRIC
 from benchmark.significance.paired_tests import ALPHA
 
 HEADS = ("method", "A", "B", "B - A", "d_z", "p (Holm)", "B is")
-LINE = "|---|---:|---:|---:|---:|---:|---|"
+ALIGN = ("left", *["right"] * 5, "left")
 LONG = 120  # characters of a value
 
 
@@ -64,9 +63,8 @@ def _differences(title: str, rows: list[tuple[str, Any, Any]], note: str) -> lis
         parts += [cell(note), ""]
     if not rows:
         return [*parts, "No difference.", ""]
-    parts += ["| | A | B |", "|---|---|---|"]
-    parts += [f"| {cell(key)} | {_value(a)} | {_value(b)} |" for key, a, b in rows]
-    return [*parts, ""]
+    lines = [(cell(key), _value(a), _value(b)) for key, a, b in rows]
+    return [*parts, markdown_table(("", "A", "B"), lines), ""]
 
 
 def _value(value: Any) -> str:
@@ -93,17 +91,16 @@ def _tables(found: RunComparison) -> list[str]:
             shown = rows[(rows["weather"] == ALL) | (rows["p_holm"] < ALPHA)]
             if rows["weather"].nunique() == 2:  # `all` of a single weather says the same twice
                 shown = rows[rows["weather"] == ALL]
-            parts += [f"### {cell(dataset)}: {HEADINGS[metric]}", ""]
-            parts += ["| " + " | ".join(HEADS) + " |", LINE]
-            parts += [_row(found, row) for row in shown.to_dict("records")]
-            parts.append("")
+            parts += [f"### {cell(dataset)}: {METRIC[metric].heading}", ""]
+            lines = [_row(found, row) for row in shown.to_dict("records")]
+            parts += [markdown_table(HEADS, lines, ALIGN), ""]
     return parts
 
 
-def _row(found: RunComparison, row: dict[str, Any]) -> str:
-    decimals = DECIMALS[row["metric"]]
+def _row(found: RunComparison, row: dict[str, Any]) -> list[str]:
+    decimals = METRIC[row["metric"]].decimals
     name = label(found.b.cards[row["method"], row["variant"]])
-    texts = [
+    return [
         cell(name if row["weather"] == ALL else f"{name}, {row['weather']}"),
         number_text(row["a"], f".{decimals}f"),
         number_text(row["b"], f".{decimals}f"),
@@ -112,7 +109,6 @@ def _row(found: RunComparison, row: dict[str, Any]) -> str:
         p_text(row["p_holm"]),
         _verdict(row),
     ]
-    return "| " + " | ".join(texts) + " |"
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -120,4 +116,5 @@ def _verdict(row: dict[str, Any]) -> str:
         return "equal on every image"
     if pd.isna(row["p_holm"]) or row["p_holm"] >= ALPHA:
         return "not told apart"
-    return "better" if (row["difference"] > 0) != (row["metric"] in LOWER_IS_BETTER) else "worse"
+    higher = row["difference"] > 0
+    return "better" if higher != METRIC[row["metric"]].lower_is_better else "worse"

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.board.aggregate import ALL
 from benchmark.board.pairs import write_comparisons
+from benchmark.board.score_table import ALL
 from benchmark.board.write import read_leaderboard, write_leaderboard
 from benchmark.cli.app import app
 from benchmark.core.errors import UserError

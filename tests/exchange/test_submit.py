@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from benchmark.board.aggregate import IMAGE
+from benchmark.board.score_table import IMAGE
 from benchmark.board.write import read_leaderboard
 from benchmark.cli.app import app
 from benchmark.core.checksum import checksum

@@ -38,7 +38,6 @@ rule leaderboard:
         FOLDER.path / "manifest.json",
         "config/published.yaml",
         sources("benchmark.board.write"),
-        sources("benchmark.board.pairs"),
     output:
         report(
             FOLDER.path / "leaderboard.csv",
@@ -50,6 +49,7 @@ rule leaderboard:
         FOLDER.path / "comparisons.csv",
         FOLDER.path / "comparisons.md",
         FOLDER.path / "leaderboard.tex",
+        FOLDER.path / "leaderboard.notes.json",
     log:
         FOLDER.path / "logs/leaderboard.log",
     conda:
@@ -57,13 +57,13 @@ rule leaderboard:
     params:
         folder=FOLDER.path,
     shell:
-        "(python -m benchmark leaderboard {params.folder:q}"
-        " && python -m benchmark comparisons {params.folder:q}) 2>&1 | tee {log}"
+        "python -m benchmark leaderboard {params.folder:q} --comparisons 2>&1 | tee {log}"
 
 
 rule figures:
     input:
         TABLES,
+        rules.leaderboard.output,
         sources("benchmark.report.figures.draw"),
     output:
         report(

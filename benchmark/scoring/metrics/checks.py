@@ -1,4 +1,4 @@
-"""What every metric asks of its images."""
+"""Checks of the images that a metric is given."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def check_pair(restored: np.ndarray, target: np.ndarray) -> None:
 
 
 def different_sizes(restored: np.ndarray, target: np.ndarray) -> str:
-    """The reason of a pair that is not scored because its images are of different sizes."""
+    """The reason why a pair of images of different sizes is not scored."""
     return (
         f"restored is {restored.shape[1]}x{restored.shape[0]}, "
         f"target is {target.shape[1]}x{target.shape[0]} pixels (width x height); never resized"
