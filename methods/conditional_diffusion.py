@@ -24,9 +24,8 @@ class Parameters(DenoiserSettings):
     """target: the network's prediction. schedule, T: the noise schedule and its number of times.
     zero_terminal_snr: rescale the schedule so that x_T is noise alone. start_share: the share of
     training pairs at t = T, where sampling starts; the others are at uniformly random times
-    (0: equation 12). loss: the loss for x0, see `methods.networks.losses`. weighting: of the squared
-    error, for ε and v, and for x0 unless it is `plain`. conditioning: see
-    `methods.networks.unet.UNet`."""
+    (0: equation 12). loss: for x0, see `methods.networks.losses`. weighting: of the squared error,
+    for ε and v, and for x0 unless it is `plain`. conditioning: see `methods.networks.unet.UNet`."""
 
     target: Target = "x0"
     schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "edm"] = "linear"
@@ -52,8 +51,8 @@ class Parameters(DenoiserSettings):
 
 class Variant(TileSettings):
     """steps: the number of times at which the denoiser is evaluated. spacing: how the times are
-    chosen. start: the share of T at which sampling starts, from the degraded image with the noise of
-    that time (1: from noise alone). eta: DDIM's share of fresh noise.
+    chosen. start: the share of T at which sampling starts, from the degraded image with the noise
+    of that time (1: from noise alone). eta: DDIM's share of fresh noise.
 
     patch, stride: sample as published (Özdenizci and Legenstein, 2023, algorithm 2): in each step
     the mean over overlapping patches of `patch` pixels, `stride` pixels apart, `tile_batch` of them
@@ -114,9 +113,9 @@ class ConditionalDiffusion(LearnedMethod):
         condition comes first among the network's input channels.
 
         If the target is x0, the network predicts the difference from the degraded image, as in the
-        regression: without weather it is zero. The network gets √ᾱ_t x_t instead of x_t. This is the
-        best linear estimate of x0 from x_t; it vanishes where x_t is noise alone, so the network
-        need not learn to ignore that noise.
+        regression: without weather it is zero. The network gets √ᾱ_t x_t instead of x_t. This is
+        the best linear estimate of x0 from x_t; it vanishes where x_t is noise alone, so the
+        network need not learn to ignore that noise.
         """
         if self.parameters.target != "x0":
             return self.network(torch.cat([condition, x_t], dim=1), t / self.schedule.T)
@@ -162,9 +161,10 @@ class ConditionalDiffusion(LearnedMethod):
             x0 = to_x0(self.parameters.target, predict(x_t, t), x_t, signal, sigma)
             return x0.clamp(-1, 1)
 
-        t0 = max(variant.steps, round(variant.start * self.schedule.T))
+        T = self.schedule.T
+        t0 = max(variant.steps, round(variant.start * T))
         times = self._times(variant, t0)
-        x = noise() if t0 == self.schedule.T else noised_start(condition, self.schedule, t0, noise())
+        x = noise() if t0 == T else noised_start(condition, self.schedule, t0, noise())
         options = {"eta": variant.eta} if variant.sampler == "ddim" else {}
         sampler = SAMPLERS[variant.sampler].function
         restored = (sampler(denoise, x, self.schedule, times, noise, **options) + 1) / 2

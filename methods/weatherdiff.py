@@ -38,8 +38,8 @@ class Parameters(Settings):
 
 
 class Variant(Settings):
-    """stride: pixels between patches. batch: patches evaluated at once. times: `published` starts at
-    T - T / steps + 1, as for the published numbers; `uniform` starts at T, as other methods do."""
+    """stride: pixels between patches. batch: patches evaluated at once. times: `published` starts
+    at T - T / steps + 1, as for the published numbers; `uniform` at T, as other methods do."""
 
     sampler: Literal["ddim"] = "ddim"
     steps: int = Field(default=25, ge=1, le=T)
@@ -95,8 +95,8 @@ class WeatherDiff(Method):
         """DDIM with η = 0, from the noise x_T to the clean image.
 
         degraded: (B, 3, H, W) in [0, 1], with H and W not smaller than a patch. x_T: standard
-        normal, of the same shape. Returns the same shape. As published, estimates of the clean image
-        are not clamped to [-1, 1].
+        normal, of the same shape. Returns the same shape. As published, estimates of the clean
+        image are not clamped to [-1, 1].
         """
         condition, schedule = 2 * degraded - 1, linear(T)
         patch = MODELS[self.parameters.model]["image_size"]
@@ -195,8 +195,8 @@ def _fitting(state: dict[str, Tensor], model: str, path: Path) -> dict[str, Tens
             )
     odd = sorted({name for name, _ in found.items() ^ wanted[model].items()})
     raise UserError(
-        f"{path} does not fit {model}: {len(odd)} tensors are missing, unknown or of another shape, "
-        f"for example {', '.join(odd[:3])}. Download the file from {URL} again."
+        f"{path} does not fit {model}: {len(odd)} tensors are missing, unknown or of another "
+        f"shape, for example {', '.join(odd[:3])}. Download the file from {URL} again."
     )
 
 

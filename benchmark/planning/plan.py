@@ -21,7 +21,7 @@ from benchmark.core.image_io import image_size
 from benchmark.data import cards, training_files
 from benchmark.planning import microbenchmarks
 from benchmark.profiling import loading
-from benchmark.profiling.loading import SIZE, made_a_second
+from benchmark.profiling.loading import SIZE, made_per_second
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RunFolder
 from benchmark.results.tables import read_table
@@ -192,7 +192,7 @@ class _Planner:
         )
 
     def _pair_seconds(self, crop: int) -> float:
-        return self._once(["pair", crop], lambda: 1 / made_a_second(self.source, crop, PAIRS))
+        return self._once(["pair", crop], lambda: 1 / made_per_second(self.source, crop, PAIRS))
 
     def _restoring_part(
         self, label, variant, method, values, seeds: int, jobs: int

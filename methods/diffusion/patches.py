@@ -1,7 +1,7 @@
 """Sampling as published by Özdenizci and Legenstein (2023, algorithm 2): patches and times.
 
-At every step of the sampler, the network sees a grid of overlapping square patches of the image. Its
-prediction for a pixel is the mean over all patches that cover the pixel.
+At every step of the sampler, the network sees a grid of overlapping square patches of the image.
+The prediction for a pixel is the mean over all patches that cover the pixel.
 """
 
 import itertools
@@ -58,8 +58,8 @@ def pad_to_patch(x: Tensor, patch: int) -> Tensor:
 def patch_starts(length: int, patch: int, stride: int) -> list[int]:
     """The first pixel of each patch along one side: 0, stride, 2 stride ... and length - patch.
 
-    The last patch always ends at `length`, so every pixel is covered. The published grid is the same
-    if length - patch is a multiple of stride; otherwise it does not reach the edge. Raises
+    The last patch always ends at `length`, so every pixel is covered. The published grid is the
+    same if length - patch is a multiple of stride; otherwise it does not reach the edge. Raises
     ValueError unless 1 <= stride <= patch <= length.
     """
     if not 1 <= stride <= patch <= length:
