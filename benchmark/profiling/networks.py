@@ -19,7 +19,7 @@ from benchmark.spec.training_settings import Training
 from benchmark.training import crops, step
 from benchmark.training.crops import Source
 from benchmark.training.optimisation import build_optimizer, warming_average
-from benchmark.training.step import learn
+from benchmark.training.step import micro_step
 
 
 def denoiser_shares(network: Network, machine: torch.device, sizes: Sizes) -> tuple[float, float]:
@@ -104,7 +104,7 @@ def training_step(
     noise = torch_generator("profile")
 
     def step() -> None:
-        learn(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
+        micro_step(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
         average.update_parameters(method.network)
 
     return step
