@@ -33,7 +33,7 @@ EXAMPLES = {
         "plan --against results/default",
     ),
     "profile": ("profile --out profile.json", "profile --config config/reference.yaml"),
-    "loaders": ("loaders", "loaders --denoiser nafnet --device-gflops 60000"),
+    "loaders": ("loaders", "loaders --method nafnet --config config/gpu.yaml"),
     "check": ("check --config config/reference.yaml",),
     "images": ("images --config config/default.yaml",),
     "train": ("train --method unet", "train --method unet --seed 1 --config config/reference.yaml"),

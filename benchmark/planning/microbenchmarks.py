@@ -16,7 +16,7 @@ from benchmark.core.flops import flop_counter
 from benchmark.core.image_io import image_size
 from benchmark.core.seeds import torch_generator
 from benchmark.profiling.networks import random_pairs, training_step
-from benchmark.profiling.timing import stopped
+from benchmark.profiling.timing import seconds_of
 from benchmark.scoring.metrics import metrics_of
 from benchmark.scoring.score import score_pair
 from benchmark.spec.hollow import hollow
@@ -54,7 +54,7 @@ def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> 
     restore = _restoring(method, variant, size, machine)
     with flop_counter() as counter:
         restore()
-    return stopped(restore, machine), counter.get_total_flops()
+    return seconds_of(restore, machine), counter.get_total_flops()
 
 
 def restoring_flops(method: Method, variant: Settings, size: tuple[int, int]) -> float:
@@ -97,7 +97,7 @@ def png_bytes_per_pixel(image: Path) -> float:
 
 def _median(run: Callable[[], object], machine: torch.device) -> float:
     run()
-    return statistics.median(stopped(run, machine) for _ in range(3))
+    return statistics.median(seconds_of(run, machine) for _ in range(3))
 
 
 def _restoring(

@@ -17,7 +17,7 @@ from benchmark.data import cards, training_files
 from benchmark.planning import microbenchmarks
 from benchmark.planning.earlier_run import EarlierCosts
 from benchmark.profiling import loading
-from benchmark.profiling.loading import SIZE, made_a_second
+from benchmark.profiling.loading import SIZE, made_per_second
 from benchmark.spec.method import LearnedMethod, Method, Settings
 from benchmark.spec.run_config import Config
 from benchmark.spec.training_settings import Training
@@ -100,7 +100,7 @@ class UnitCosts:
         )
 
     def _pair_seconds(self, crop: int) -> float:
-        return self._once(["pair", crop], lambda: 1 / made_a_second(self.source, crop, PAIRS))
+        return self._once(["pair", crop], lambda: 1 / made_per_second(self.source, crop, PAIRS))
 
     def restoring(
         self, label: str, variant: str, method: Method, settings: Settings, size: tuple[int, int]

@@ -42,7 +42,7 @@ def run(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(microbenchmarks, "restoring_cost", lambda m, v, size: (0.5, 7))
     monkeypatch.setattr(microbenchmarks, "scoring_seconds", lambda p, size: 0.25)
-    monkeypatch.setattr(unit_costs, "made_a_second", lambda *_: 8.0)
+    monkeypatch.setattr(unit_costs, "made_per_second", lambda *_: 8.0)
 
     def run(methods, name="here"):
         values = {
@@ -152,7 +152,7 @@ def test_missing_pairs_are_replaced_and_the_plan_says_so(run, monkeypatch, tmp_p
     pairs = {"input": "no/{photo}.png", "target": "none/{photo}.png"}
     (tmp_path / "away.yaml").write_text(yaml.safe_dump({**card, "train": pairs}))
     seen = []
-    monkeypatch.setattr(unit_costs, "made_a_second", lambda source, *_: seen.append(source) or 8.0)
+    monkeypatch.setattr(unit_costs, "made_per_second", lambda source, *_: seen.append(source) or 8.0)
     plan = planning.plan(configuration.model_copy(update={"train_on": "away"}))
     assert parts(plan)[TRAIN, "unet"].loaders == 1
     assert "away: not here; its pairs are PNG files of 720×480" in plan.assumptions
