@@ -1,4 +1,4 @@
-"""The comparison of two runs as Markdown."""
+"""Writes the comparison of two runs as Markdown."""
 
 from typing import Any
 
@@ -20,18 +20,18 @@ from benchmark.significance.paired_tests import ALPHA
 
 HEADS = ("method", "A", "B", "B - A", "d_z", "p (Holm)", "B is")
 ALIGN = ("left", *["right"] * 5, "left")
-LONG = 120  # characters of a value
+MOST_CHARACTERS = 120  # of a value
 
 
 def to_markdown(found: RunComparison) -> str:
-    """What differs between the runs, then a table of score differences a data set and metric.
+    """The differences of the runs, then a table of score differences for each data set and metric.
 
-    Weathers are there where B differs surely; the table in CSV has all of them.
+    A weather has a row if the difference is significant; `found.table` has all weathers.
     """
     name_a, name_b = (cell(str(run.path)) for run in (found.a, found.b))
     parts = [f"# Run A {name_a}, run B {name_b}", "", *_images(found), ""]
-    parts += _differences("What the runs were made of", found.manifest, _no_manifest(found))
-    parts += _differences("Methods set otherwise", found.methods, "No common method.")
+    parts += _differences("Manifests", found.manifest, _no_manifest(found))
+    parts += _differences("Settings of methods", found.methods)
     for side, keys, run in (("A", found.only_a, found.a), ("B", found.only_b, found.b)):
         if keys:
             names = ", ".join(cell(label(run.cards[key])) for key in keys)
@@ -47,7 +47,7 @@ def _images(found: RunComparison) -> list[str]:
     lines[0] += "."
     if found.changed:
         lines.append(
-            f"{found.changed} images of the same name show something else and are left out."
+            f"{found.changed} images of the same name have different content and are left out."
         )
     return lines
 
@@ -57,9 +57,9 @@ def _no_manifest(found: RunComparison) -> str:
     return f"No manifest.json in {' and '.join(missing)}." if missing else ""
 
 
-def _differences(title: str, rows: list[tuple[str, Any, Any]], note: str) -> list[str]:
+def _differences(title: str, rows: list[tuple[str, Any, Any]], note: str = "") -> list[str]:
     parts = [f"## {title}", ""]
-    if note and title.startswith("What"):
+    if note:
         parts += [cell(note), ""]
     if not rows:
         return [*parts, "No difference.", ""]
@@ -71,17 +71,17 @@ def _value(value: Any) -> str:
     if value is None:
         return MISSING
     text = str(value)
-    return cell(text if len(text) <= LONG else text[: LONG - 1] + "…")
+    return cell(text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…")
 
 
 def _tables(found: RunComparison) -> list[str]:
     parts = [
         "## Scores",
         "",
-        "Means over the common images; B - A with its 95 % interval over photos and, where there "
-        "are several, seeds; p corrected with Holm's method over all rows of a metric, every "
-        "weather's too. d_z: the difference in standard deviations of the photos' differences.",
-        "A method with a missing score in either run is left out.",
+        "Means over the common images. B - A has a 95 % confidence interval over photos and, if "
+        "there are several, seeds. p is corrected with Holm's method over all rows of a metric, "
+        "with those of every weather. d_z is the mean difference divided by the standard deviation "
+        "of the photos' differences. A method with a missing score in either run is left out.",
         "",
     ]
     if found.table.empty:
@@ -89,7 +89,7 @@ def _tables(found: RunComparison) -> list[str]:
     for metric in METRICS:
         for dataset, rows in found.table[found.table["metric"] == metric].groupby("dataset"):
             shown = rows[(rows["weather"] == ALL) | (rows["p_holm"] < ALPHA)]
-            if rows["weather"].nunique() == 2:  # `all` of a single weather says the same twice
+            if rows["weather"].nunique() == 2:  # with a single weather, `all` has the same row
                 shown = rows[rows["weather"] == ALL]
             parts += [f"### {cell(dataset)}: {METRIC[metric].heading}", ""]
             lines = [_row(found, row) for row in shown.to_dict("records")]

@@ -72,9 +72,7 @@ class Takes(Method):
 """
 
 
-def test_too_much_memory_is_a_status_after_three_attempts(
-    repository, slurm, tmp_path
-):
+def test_too_much_memory_is_a_status_after_three_attempts(repository, slurm, tmp_path):
     shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
     if "task/cgroup" not in shown:
         pytest.skip("this SLURM does not limit memory: it needs control groups of version 1")

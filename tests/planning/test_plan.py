@@ -152,7 +152,9 @@ def test_missing_pairs_are_replaced_and_the_plan_says_so(run, monkeypatch, tmp_p
     pairs = {"input": "no/{photo}.png", "target": "none/{photo}.png"}
     (tmp_path / "away.yaml").write_text(yaml.safe_dump({**card, "train": pairs}))
     seen = []
-    monkeypatch.setattr(unit_costs, "made_per_second", lambda source, *_: seen.append(source) or 8.0)
+    monkeypatch.setattr(
+        unit_costs, "made_per_second", lambda source, *_: seen.append(source) or 8.0
+    )
     plan = planning.plan(configuration.model_copy(update={"train_on": "away"}))
     assert parts(plan)[TRAIN, "unet"].loaders == 1
     assert "away: not here; its pairs are PNG files of 720×480" in plan.assumptions
