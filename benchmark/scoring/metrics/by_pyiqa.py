@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import shown
-from benchmark.scoring.metrics.checks import UndefinedMetric
+from benchmark.scoring.metrics.checks import UndefinedMetric, pyiqa_needed
 
 # As pyiqa names them, with the smallest side that each is defined for. MS-SSIM: the 11x11 window
 # must fit after halving four times. VIF and FSIM: their filter banks. DISTS: VGG16's four poolings.
@@ -74,7 +74,8 @@ def _check_dists() -> None:
 
 @functools.cache
 def _network(name: str) -> Any:
-    import pyiqa
+    with pyiqa_needed():
+        import pyiqa
     import torch
 
     try:
