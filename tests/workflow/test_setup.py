@@ -18,7 +18,8 @@ from tools.licences import NOT_INSTALLED, remark, table
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
 LOCKS = ROOT / "requirements"
 OWN = {"benchmark", "methods", "tests", "tools"}
-OPTIONAL = {"pillow_heif"}  # HEIC photographs, which only some users have (docs/own-photos.md)
+# Installed by hand: for HEIC photographs (docs/own-photos.md); for tests/golden/freeze_scores.py.
+OPTIONAL = {"pillow_heif", "torchmetrics"}
 PLATFORMS = [
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "aarch64"},
@@ -56,7 +57,7 @@ def versions(group, environment):
 
 
 def imported(*tops):
-    """{name of a top-level module: one file that imports it}, standard library and own left out."""
+    """{module: a file that imports it}, without own, optional and standard library's modules."""
     found = {}
     for path in (path for top in tops for path in (ROOT / top).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -67,7 +68,7 @@ def imported(*tops):
             else:
                 continue
             found |= {name.split(".")[0]: path.relative_to(ROOT) for name in names}
-    return {k: v for k, v in found.items() if k not in OWN | sys.stdlib_module_names}
+    return {k: v for k, v in found.items() if k not in OWN | OPTIONAL | sys.stdlib_module_names}
 
 
 def undeclared(imports, *groups):
@@ -83,7 +84,7 @@ def undeclared(imports, *groups):
 def test_every_import_of_a_run_is_declared():
     imports = imported("benchmark", "methods", "tools")
     assert {"torch", "yaml", "cv2"} < imports.keys()
-    assert not undeclared({k: v for k, v in imports.items() if k not in OPTIONAL}, "run")
+    assert not undeclared(imports, "run")
 
 
 def test_every_import_of_the_tests_is_declared():
