@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import shown
-from benchmark.scoring.metrics.checks import UndefinedMetric
+from benchmark.scoring.metrics.checks import UndefinedMetric, pyiqa_needed
 
 # pyiqa's names, with the smallest side for which each metric is defined. MS-SSIM: the 11x11 window
 # must fit after the image is halved four times. VIF and FSIM: the filter banks must fit. DISTS:
@@ -75,7 +75,8 @@ def _check_dists() -> None:
 
 @functools.cache
 def _network(name: str) -> Any:
-    import pyiqa
+    with pyiqa_needed():
+        import pyiqa
     import torch
 
     try:

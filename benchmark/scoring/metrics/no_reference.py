@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import shown
-from benchmark.scoring.metrics.checks import UndefinedMetric
+from benchmark.scoring.metrics.checks import UndefinedMetric, pyiqa_needed
 
 BLOCK = 96  # NIQE's blocks; their covariance needs two of them
 SMALLEST = 16  # PIQE's blocks
@@ -77,7 +77,8 @@ def _score(name: str, network: Any, image: np.ndarray) -> float:
 
 @functools.lru_cache(maxsize=1)
 def _piqe() -> Any:
-    from pyiqa.archs.piqe_arch import PIQE
+    with pyiqa_needed():
+        from pyiqa.archs.piqe_arch import PIQE
 
     return PIQE()
 
@@ -85,8 +86,9 @@ def _piqe() -> Any:
 @functools.lru_cache(maxsize=1)
 def _niqe(weights: Path) -> Any:
     """pyiqa's NIQE with the prior of the file, converted to the .mat file that pyiqa reads."""
+    with pyiqa_needed():
+        from pyiqa.archs.niqe_arch import NIQE
     import scipy.io
-    from pyiqa.archs.niqe_arch import NIQE
 
     prior = _prior(weights)
     with tempfile.TemporaryDirectory() as folder:
