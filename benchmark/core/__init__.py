@@ -1,4 +1,4 @@
-"""What every room needs: errors, atomic writes, paths, images, seeds, the device, weight files.
+"""Tools for every room: errors, atomic writes, paths, images, seeds, the device, weight files.
 
-It knows nothing of methods or runs, and imports no other room.
+It knows no methods or runs, and imports no other room.
 """

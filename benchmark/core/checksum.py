@@ -1,4 +1,4 @@
-"""The checksum by which a file's content is known."""
+"""The checksum that identifies a file's content."""
 
 import hashlib
 from pathlib import Path

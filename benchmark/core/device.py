@@ -1,4 +1,4 @@
-"""The machine: which device, made deterministic, and how long and how much memory work takes."""
+"""The device: choosing it, making it deterministic, and measuring time and memory."""
 
 import os
 import platform
@@ -10,10 +10,11 @@ import torch
 
 
 def choose() -> torch.device:
-    """A GPU where there is one, else the CPU; every operation made deterministic."""
+    """A GPU if there is one, else the CPU. Makes every operation deterministic."""
     # cuBLAS is deterministic only with a fixed workspace, which must be set before its first use.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # As torch.use_deterministic_algorithms(True), which besides imports torch's compiler: a second.
+    # The same as torch.use_deterministic_algorithms(True), which also imports torch's compiler and
+    # so takes a second longer.
     torch.set_deterministic_debug_mode("error")
     # Filling new tensors with NaN finds bugs, but costs time on every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False
@@ -22,7 +23,7 @@ def choose() -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """Device and model, e.g. 'cuda: NVIDIA H100' or 'cpu: AMD EPYC, 2 threads'."""
+    """Kind and model of a device, e.g. 'cuda: NVIDIA H100' or 'cpu: AMD EPYC, 2 threads'."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     return f"cpu: {processor()}, {torch.get_num_threads()} threads"
@@ -40,7 +41,7 @@ def processor() -> str:
 
 
 class Stopwatch:
-    """Seconds between entering and leaving, the device's queued work included."""
+    """Measures the seconds spent in a `with` block, including the work queued on the device."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -61,7 +62,7 @@ class Stopwatch:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most that torch held on a GPU, or this process's largest resident set on a CPU."""
+    """Peak memory in bytes: of torch's allocator on a GPU, of this process (resident) on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,39 +1,41 @@
-"""The one error that is meant for the user's eyes."""
+"""The errors whose message is for the user."""
 
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-# What the disk says for itself, whichever method was at work.
+# Errors of the disk itself: no method is at fault.
 DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 class UserError(Exception):
-    """Something the user can mend. The message names the file or key at fault and says what to do.
+    """An error that the user can correct.
+
+    The message names the file or key at fault and says what to do.
 
     The command line prints it without a traceback and exits with status 1.
     """
 
 
 class WeightsMissing(UserError):
-    """A method or metric needs a weight file that is not there."""
+    """A method or metric needs a weight file that does not exist."""
 
 
 class NotWritten(UserError):
-    """The disk is full, or a place cannot be written to: the run stops, no method is at fault."""
+    """The disk is full, or a place cannot be written to. The run stops; no method is at fault."""
 
     @classmethod
     def because(cls, path: str | Path, error: OSError) -> "NotWritten":
-        """The error that an operating system's stands for while `path` was written."""
+        """From the operating system's error that a write to `path` raised."""
         return cls(
             f"{path} cannot be written ({error.strerror or error}). Make room or choose a place "
-            "that you may write to, and run again: what was finished before is kept."
+            "that you may write to, and run again: finished results are kept."
         )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt name: ' Did you mean ...?' and the known names."""
+    """A hint for a misspelt name: ' Did you mean ...?' and the list of known names."""
     known = sorted(known)
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f" Did you mean '{close[0]}'?" if close else ""

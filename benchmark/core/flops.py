@@ -1,8 +1,8 @@
-"""torch's FlopCounterMode, mended where it miscounts what the denoisers do, and without arithmetic.
+"""Counts floating-point operations with torch's FlopCounterMode, corrected in two places.
 
-It knows attention only by the names of its GPU kernels, so that on a CPU attention counts nothing;
-and it takes the weight gradient of a grouped convolution for that of a full one, which for a
-depth-wise convolution is as many times too much as there are channels.
+torch's counter has no formula for attention on a CPU, so it counts 0 there. For the weight gradient
+of a grouped convolution it counts a full convolution: for a depth-wise convolution that is too much
+by a factor of the number of channels.
 """
 
 import math
@@ -20,22 +20,22 @@ Shape = Sequence[int]
 
 
 def flop_counter() -> FlopCounterMode:
-    """A context that counts floating-point operations; see `get_total_flops()`."""
+    """A context that counts floating-point operations; `get_total_flops()` returns their number."""
     formulas = {
         aten.convolution_backward: _convolution_backward,
         aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
     }
-    _keep_the_compiler_away()
+    _avoid_importing_the_compiler()
     return FlopCounterMode(display=False, custom_mapping=formulas)
 
 
-def _keep_the_compiler_away() -> None:
-    """Spare a process the import of torch's compiler, which takes a second.
+def _avoid_importing_the_compiler() -> None:
+    """Mark torch's counter as "not to be compiled", so that torch does not import its compiler.
 
-    torch imports it only to tell it not to compile the counter, and notes by this mark on a private
-    class (torch/_compile.py) that it has. Without such a class nothing is spared. What is counted
-    here is never compiled.
+    That import takes a second and serves only to set this mark (torch/_compile.py). The mark is on
+    a private class: if torch renames the class, the import happens again. Nothing that is counted
+    is ever compiled.
     """
     mode = getattr(torch.utils.flop_counter, "_FlopCounterMode", None)
     inner = getattr(getattr(mode, "__torch_dispatch__", None), "__wrapped__", None)
@@ -47,7 +47,7 @@ def _convolution_backward(
     out: Shape, x: Shape, weight: Shape, _bias, _stride, _padding, _dilation, transposed: bool,
     _output_padding, _groups, wanted: Sequence[bool], **_,
 ) -> int:  # fmt: skip
-    """Either gradient, of x and of the weight, takes as many products as the convolution did."""
+    """Each gradient, of x and of the weight, takes as many products as the convolution itself."""
     positions = math.prod((x if transposed else out)[2:])
     return 2 * x[0] * positions * math.prod(weight) * sum(wanted[:2])
 

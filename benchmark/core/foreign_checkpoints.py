@@ -1,4 +1,4 @@
-"""Checkpoints from elsewhere: data are read, code in them is not run."""
+"""Checkpoints from other projects: their data are read, code in them is never run."""
 
 import argparse
 import re
@@ -9,50 +9,45 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmark.core.errors import UserError
+from benchmark.core.reading import reading
 
 # How files of torch 1.5 and older start: a pickle of torch.serialization.MAGIC_NUMBER.
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 def read_safetensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors in a safetensors file, on the CPU; UserError if it is not a whole one."""
-    try:
+    """The tensors in a safetensors file, on the CPU; UserError if it is missing or damaged."""
+    with reading(path, "a whole safetensors file", "remove it and download or convert the weights again"):
         return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{path} is not a whole safetensors file ({error}). Remove it and download or convert "
-            "the weights again."
-        ) from error
 
 
 def read(path: str | Path) -> dict[Any, Any]:
     """The dict in a file of `torch.save`, its tensors on the CPU.
 
     Only tensors, plain containers and `argparse.Namespace` (in which training scripts keep their
-    settings) are built. Tensors are mapped from the file (of torch 1.6 or newer): what is not used
-    is not read, and the file must stay while they are in use.
+    settings) are built. Tensors of a file of torch 1.6 or newer are mapped into memory: unused ones
+    are not read, and the file must stay while the tensors are in use.
 
-    Raises UserError if there is no such file, if it is not whole or not a checkpoint, if unpacking
-    would need more space than the file takes, or if it asks for any other class or function.
+    Raises UserError if the file is missing, damaged or not a checkpoint, if it would unpack to more
+    bytes than it has, or if it asks for any other class or function.
     """
     path = Path(path)
     legacy = _is_legacy(path)
     if not legacy:
         _check_container(path)
     try:
-        with _namespaces_alone():
+        with _only_namespaces_trusted():
             content = torch.load(path, map_location="cpu", mmap=not legacy, weights_only=True)
-    except Exception as error:  # a pickle that was tampered with can raise anything
+    except Exception as error:  # a manipulated pickle can raise anything
         wanted = re.search(r"\bGLOBAL ([\w.]+)", str(error))
         if wanted:
             raise UserError(
                 f"{path} asks for {wanted[1]}, which may run any code, and was not loaded. Get the "
-                "file from its authors; if you trust it, save its tensors alone as .safetensors."
+                "file from its authors; if you trust it, save only its tensors, as .safetensors."
             ) from error
         raise UserError(
             f"{path} is damaged or not a torch checkpoint ({type(error).__name__}). "
@@ -64,11 +59,11 @@ def read(path: str | Path) -> dict[Any, Any]:
 
 
 @contextmanager
-def _namespaces_alone() -> Iterator[None]:
-    """Inside, torch's unpickler builds one class besides its own tensors and containers.
+def _only_namespaces_trusted() -> Iterator[None]:
+    """Inside, torch's unpickler trusts `argparse.Namespace` and no other class.
 
-    The list of trusted classes is the whole process's, and parts of torch and other libraries
-    lengthen it when they are imported; it is set aside here.
+    torch keeps one list of trusted classes for the process, and libraries add to it when they are
+    imported. Inside, that list is replaced; at the end it is restored.
     """
     others = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
@@ -81,25 +76,26 @@ def _namespaces_alone() -> Iterator[None]:
 
 
 def _is_legacy(path: Path) -> bool:
-    try:
+    with reading(path, "a torch checkpoint", "check the path, or download the file again"):
         with path.open("rb") as file:
             return file.read(len(LEGACY)) == LEGACY
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _check_container(path: Path) -> None:
-    """A whole zip file, the parts of which are no larger than itself: torch compresses nothing."""
+    """Raise UserError unless this is a whole zip file that unpacks to no more than its own size.
+
+    torch does not compress: a file that unpacks to more is not torch's.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
         packed = path.stat().st_size
-    except Exception as error:  # BadZipFile, and what damaged tables of contents raise besides
+    except Exception as error:  # BadZipFile; a damaged table of contents raises other kinds
         raise UserError(
             f"{path} is cut off or not a torch checkpoint ({error}). Download it again."
         ) from error
     if unpacked > packed:
         raise UserError(
-            f"{path} takes {packed:,} bytes and would unpack to {unpacked:,}; torch writes no such "
+            f"{path} has {packed:,} bytes and would unpack to {unpacked:,}; torch writes no such "
             "files. Get it from its authors."
         )

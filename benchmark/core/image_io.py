@@ -18,7 +18,7 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 WHITE = (255, 255, 255, 255)
 
-# What Pillow's decoders raise on broken files.
+# Errors that Pillow's decoders raise for broken files.
 DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
     RuntimeError, struct.error, zlib.error,
@@ -38,18 +38,18 @@ TURNS = {
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image as uint8 (H, W, 3), RGB in sRGB, the way up a viewer shows it.
+    """Read an image as uint8 (H, W, 3), RGB in sRGB, upright as a viewer shows it.
 
     - The EXIF orientation is applied.
-    - Grey is repeated over the three channels; palettes are looked up.
+    - Grey is repeated over the three channels; palette indices become colours.
     - Transparency is composited over white in the file's own colour values, as viewers do.
-    - 16-bit values v become round(v / 257), so that 65535 is 255 (dropping the low byte, as Pillow
-      does for colour, is up to one level off).
+    - A 16-bit value v becomes round(v / 257), so that 65535 becomes 255. (Pillow drops the low byte
+      of colour, which is wrong by up to one level.)
     - CMYK, and anything with an embedded ICC profile other than sRGB, is converted to sRGB
       (relative colorimetric, black point compensation). CMYK without a profile is converted by
       Pillow's plain formula. PNG's gAMA and cHRM chunks are ignored.
-    - Of a camera's multi-picture JPEG (MPO), the first picture is taken. Animations and files of
-      several pages are refused, because which of the frames is meant is not ours to guess.
+    - Of a camera's multi-picture JPEG (MPO), the first picture is read. Animations and files of
+      several pages are refused, because the frame to use is not known.
 
     Raises UserError, naming the file and what to do: missing, unreadable, not an image, truncated,
     more than 179 megapixels, several frames, float or 32-bit values, unusable colour profile.
@@ -58,7 +58,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def open_image(path: str | Path) -> Image.Image:
-    """What `read_image` reads, as Pillow's: to make an array of a part costs less than of all."""
+    """As `read_image`, but a Pillow image: converting only a crop to an array is cheaper."""
     path = Path(path)
     image, orientation, profile = _decode(path, _read_bytes(path))
     image = _to_srgb(_without_alpha(image), profile, path)
@@ -66,7 +66,7 @@ def open_image(path: str | Path) -> Image.Image:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height as `read_image` gives them, from the file's header alone.
+    """Width and height, in pixels, of the image that `read_image` returns, from the header alone.
 
     Raises UserError, naming the file, if it is missing or not an image.
     """
@@ -80,29 +80,29 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write uint8 (H, W, 3) RGB as PNG: whole or not at all, the same bytes for the same pixels.
+    """Write uint8 (H, W, 3) RGB as PNG, atomically. The same pixels give the same bytes.
 
-    Raises ValueError if the array is of another kind.
+    Raises ValueError for an array of another type or shape.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype} {image.shape}")
     with atomic_path(path) as temporary:
-        # zlib's level 2: 3 % larger than its default, 6, in a third of the time.
+        # zlib's level 2: files are 3 % larger than with its default, 6, and take a third of the time.
         Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=2)
 
 
 def to_float(image: np.ndarray) -> np.ndarray:
-    """uint8 [0, 255] as float32 [0, 1], of any shape."""
+    """uint8 in [0, 255], of any shape, as float32 in [0, 1]."""
     if image.dtype != np.uint8:
         raise ValueError(f"an 8-bit image is uint8, not {image.dtype}")
     return image.astype(np.float32) / np.float32(255)
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Float [0, 1] as uint8 [0, 255], of any shape: clipped, rounded half to even.
+    """Float in [0, 1], of any shape, as uint8 in [0, 255]: clipped, then rounded half to even.
 
     `to_uint8(to_float(x))` is x. Raises ValueError for values that are not finite: a method that
-    gives them has failed, and no grey level stands for that.
+    returns them has failed.
     """
     if not np.isfinite(image).all():
         raise ValueError("the image holds values that are not finite (NaN or infinity)")
@@ -112,9 +112,9 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 def image_files(folder: str | Path) -> dict[str, Path]:
     """The images of a folder by file stem, sorted; sub-folders and hidden files are left out.
 
-    An image is what has one of `SUFFIXES`, in any case. A broken link counts, so that reading it
-    says what is wrong. Raises UserError if the folder is missing, two images share a stem, or a
-    name is not valid UTF-8 and so cannot be written to a table.
+    An image is a file with one of `SUFFIXES`, in upper or lower case. A broken link is one too, so
+    that reading it reports the fault. Raises UserError if the folder is missing, if two images
+    share a stem, or if a name is not valid UTF-8 and so cannot be written to a table.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -127,8 +127,8 @@ def image_files(folder: str | Path) -> dict[str, Path]:
             raise UserError(f"The name of {shown(path)} is not valid UTF-8. Rename the file.")
         if path.stem in files:
             raise UserError(
-                f"{shown(files[path.stem])} and {shown(path)} have the same stem, by which "
-                "images pair. Keep one of them."
+                f"{shown(files[path.stem])} and {shown(path)} have the same stem, which "
+                "pairs an image with its target. Keep one of them."
             )
         files[path.stem] = path
     return dict(sorted(files.items()))
@@ -141,38 +141,39 @@ def _read_bytes(path: Path) -> bytes:
         raise UserError(
             f"There is no file {shown(path)}. Check the path, or fetch the data ('dvc pull')."
         ) from error
-    except (OSError, ValueError) as error:  # a value error: a path with a zero byte
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         raise UserError(
             f"{shown(path)} cannot be read ({getattr(error, 'strerror', None) or error}). Check "
-            "what it is and who may read it."
+            "that it is a file and that you may read it."
         ) from error
 
 
 def _decode(path: Path, data: bytes) -> tuple[Image.Image, int, bytes | None]:
-    """The 8-bit image as stored, how it is still to be turned (EXIF), and its ICC profile."""
+    """The 8-bit image as stored, its EXIF orientation, and its ICC profile."""
     try:
-        # From bytes, not by name: Pillow maps plain TIFF files and then garbles turned ones.
+        # From bytes, not by name: Pillow maps plain TIFF files into memory, and then decodes turned
+        # ones wrongly.
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             _refuse_unsupported(opened, path)
             bits = _bits(opened, data)
             opened.load()
-            # Asked for after loading: Pillow and OpenCV turn a TIFF themselves, and Pillow drops
-            # the tag then.
+            # Only after loading: Pillow and OpenCV turn a TIFF themselves, and Pillow then removes
+            # the tag.
             orientation = opened.getexif().get(EXIF_ORIENTATION, 1)
             profile = opened.info.get("icc_profile")
             return _decode_16_bit(data) if bits == 16 else opened, orientation, profile
     except Image.DecompressionBombError as error:
         raise UserError(
-            f"{shown(path)} has more pixels than are read ({error}). Make a smaller image of it."
+            f"{shown(path)} has too many pixels ({error}). Scale it down."
         ) from error
     except Image.UnidentifiedImageError as error:
         raise UserError(
             f"{shown(path)} is not an image of a known kind ({', '.join(FORMATS)}). "
-            "Replace it by one or remove it."
+            "Convert it or remove it."
         ) from error
     except (*DECODE_ERRORS, cv2.error) as error:
         raise UserError(
-            f"{shown(path)} is damaged or truncated ({error}). Fetch or save it anew."
+            f"{shown(path)} is damaged or truncated ({error}). Fetch or save it again."
         ) from error
 
 
@@ -180,19 +181,19 @@ def _refuse_unsupported(image: Image.Image, path: Path) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise UserError(
-            f"{shown(path)} holds {frames} frames or pages. Save the one you mean as an image of "
-            "its own."
+            f"{shown(path)} holds {frames} frames or pages. Save the one to use as a single "
+            "image."
         )
-    # "I" and "F" hold values without a defined range; LAB and the like have no plain conversion.
+    # Values of "I" and "F" have no defined range; LAB and HSV have no standard conversion.
     if image.mode in ("I", "F", "LAB", "HSV") or _is_odd_tiff(image):
         raise UserError(
-            f"{shown(path)} has pixels of a kind that is not read (mode {image.mode}). "
+            f"{shown(path)} has pixels of a kind that is not supported (mode {image.mode}). "
             "Save it as 8-bit or 16-bit RGB or grey."
         )
 
 
 def _is_odd_tiff(image: Image.Image) -> bool:
-    """Signed or float samples, or 16-bit in separate planes, which the decoders get wrong."""
+    """Whether a TIFF has signed or float samples, or 16-bit planes: decoders read them wrongly."""
     if image.format != "TIFF":
         return False
     tags = image.tag_v2
@@ -202,16 +203,16 @@ def _is_odd_tiff(image: Image.Image) -> bool:
 
 
 def _bits(image: Image.Image, data: bytes) -> int:
-    """Bits a channel, from the header: Pillow says RGB for 8-bit and 16-bit colour alike."""
+    """Bits per channel, from the header: Pillow's mode is RGB for both 8-bit and 16-bit colour."""
     if image.format == "PNG":
-        return data[24]  # IHDR is the first chunk of every PNG and has its depth there
+        return data[24]  # in IHDR, the first chunk of every PNG
     if image.format == "TIFF":
         return max(image.tag_v2.get(TIFF_BITS, (1,)))
     return 8
 
 
 def _decode_16_bit(data: bytes) -> Image.Image:
-    """16-bit pixels as an 8-bit image: Pillow drops the low byte of colour, OpenCV keeps it."""
+    """16-bit pixels as an 8-bit image, by OpenCV: Pillow drops the low byte of colour."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("its 16-bit pixels cannot be decoded")
@@ -224,7 +225,7 @@ def _decode_16_bit(data: bytes) -> Image.Image:
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
-    """Grey (L), RGB or CMYK without transparency, composited over white where there was any."""
+    """The image as grey (L), RGB or CMYK; transparent parts are composited over white."""
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")
@@ -234,7 +235,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Image:
-    """RGB in sRGB. An image already in sRGB keeps its values to the bit."""
+    """RGB in sRGB. An image that is in sRGB already keeps its values exactly."""
     if not profile:
         return _as_rgb(image)
     try:
@@ -259,4 +260,4 @@ def _to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Ima
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    return image if image.mode == "RGB" else image.convert("RGB")  # which would copy RGB
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert() would copy an RGB image

@@ -1,39 +1,42 @@
-"""Reading JSON files, with errors that say which file is at fault and what to do."""
+"""Reading JSON, with errors that say which file is at fault and what to do."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.errors import UserError
+from benchmark.core.atomic import write_text
+from benchmark.core.reading import reading
 
 AGAIN = "collect the run again"
 
 
 def read_json(path: Path, remedy: str = AGAIN) -> Any:
-    """A JSON file's content. Raises UserError naming the file when it is missing or malformed."""
-    try:
+    """The content of a JSON file.
+
+    Raises UserError with the file's name and the remedy if it is missing, unreadable or not JSON.
+    """
+    with reading(path, "valid JSON", remedy):
         return loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; {remedy}.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}.") from error
-    # Recursion: thousands of brackets in each other. Value: JSON's and UTF-8's own errors, a number
-    # of thousands of digits.
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}); {remedy}.") from error
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as JSON, atomically: UTF-8, one space of indent, a newline at the end."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def loads(text: str) -> Any:
-    """What a JSON text holds; ValueError or RecursionError if it is none."""
+    """The value of a JSON text; ValueError or RecursionError if it is not JSON."""
     value = json.loads(text)
-    refuse_half_characters(value)
+    refuse_lone_surrogates(value)
     return value
 
 
-def refuse_half_characters(value: Any) -> None:
-    """UnicodeEncodeError if a text in `value` has half of a Unicode character, which an escape may
-    stand for and no file or terminal takes."""
-    waiting, seen = [value], set()  # YAML's aliases may name one part a million times
+def refuse_lone_surrogates(value: Any) -> None:
+    """Raise UnicodeEncodeError if a text in `value` has half of a Unicode character.
+
+    An escape in JSON or YAML can stand for one, but no file or terminal takes it.
+    """
+    waiting, seen = [value], set()  # with aliases, YAML may name one part a million times
     while waiting:
         part = waiting.pop()
         if isinstance(part, str):

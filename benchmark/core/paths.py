@@ -3,24 +3,30 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LONGEST = 255, 4000  # bytes of a name and of a path, which file systems take
+LONGEST = 255, 4000  # bytes: the longest name and the longest path that file systems allow
 
 
 def shown(path: Path) -> str:
-    """A path as messages print it: quoted, odd characters escaped, below the working directory
-    relative, so that tables that quote a message hold no machine's paths."""
+    """A path for a message: quoted, with unusual characters escaped.
+
+    A path below the working directory is shown relative to it: tables may quote a message, and they
+    must not contain paths of one machine. A table's own paths are made by `from_root`.
+    """
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     return repr(str(path))
 
 
 def from_root(path: Path) -> str:
-    """A path as tables and messages have it: relative to the repository if it lies there."""
+    """A path for a table: not quoted; relative to the repository if it is below it.
+
+    Messages use `shown`.
+    """
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a file's name can be written to a table."""
+    """Whether a file's name is valid UTF-8, so that a table can hold it."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -29,6 +35,6 @@ def is_utf8(name: str) -> bool:
 
 
 def fits_files(name: str) -> bool:
-    """Whether a file system takes a name, or a path."""
+    """Whether file systems allow a name, or a path: no zero byte, not too long."""
     sizes = [len(part.encode("utf-8", "replace")) for part in name.split("/")]
     return "\0" not in name and max(sizes) <= LONGEST[0] and sum(sizes) <= LONGEST[1]

@@ -1,4 +1,4 @@
-"""Random numbers seeded by named parts: adding one thing does not change another's numbers."""
+"""Random generators seeded by names: a new method or image does not change the others' numbers."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def named_seed(*parts: str | int) -> int:
-    """A 63-bit seed from named parts, e.g. `named_seed("restore", method, image, 0)`.
+    """A 63-bit seed from names and numbers, e.g. `named_seed("restore", method, image, 0)`.
 
     The same parts give the same seed on every machine and in every order of use.
     """
@@ -19,14 +19,14 @@ def named_seed(*parts: str | int) -> int:
 
 
 def numpy_generator(*parts: str | int) -> np.random.Generator:
-    """A NumPy generator seeded by named parts."""
+    """A NumPy generator with the seed `named_seed(*parts)`."""
     return np.random.default_rng(named_seed(*parts))
 
 
 def torch_generator(*parts: str | int) -> "torch.Generator":
-    """A torch CPU generator seeded by named parts.
+    """A torch generator with the seed `named_seed(*parts)`.
 
-    It lives on the CPU whatever the device, so that CPU and GPU runs start from the same noise.
+    It is always on the CPU, so that runs on a CPU and on a GPU start from the same noise.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Checks of what a user may hand in: YAML files, and values against a pydantic model."""
+"""Checks of what users write: YAML files, and values against a pydantic model."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,29 +7,29 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from benchmark.core.errors import UserError
-from benchmark.core.json_io import refuse_half_characters
+from benchmark.core.json_io import refuse_lone_surrogates
+from benchmark.core.reading import reading
 
 S = TypeVar("S", bound=BaseModel)
 
 
-def read_yaml(path: Path) -> Any:
-    """What a YAML file holds; UserError naming it if there is no such file or it is not YAML."""
-    try:
+def read_yaml(path: Path, remedy: str = "check its name and content; config/ has examples") -> Any:
+    """The content of a YAML file.
+
+    Raises UserError with the file's name and the remedy if it is missing, unreadable or not YAML.
+    """
+    with reading(path, "valid YAML", remedy):
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        refuse_half_characters(values)
+        refuse_lone_surrogates(values)
         return values
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such configuration file. See config/.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    # Recursion: thousands of brackets in each other. Value: a zero byte in the path or a number of
-    # thousands of digits.
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
 
 
-def parse(model: type[S], values: Any, where: str) -> S:
-    """`values` as a `model`; UserError naming `where` and each key at fault."""
+def parse(model: type[S], values: Any, where: str, remedy: str = "") -> S:
+    """`values` as a `model`.
+
+    Raises UserError with a line for each key at fault: `where`, the key, and what is wrong with it;
+    and at the end the remedy, if one is given.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -39,4 +39,4 @@ def parse(model: type[S], values: Any, where: str) -> S:
             faults.append(
                 f"{where}: {key + ': ' if key else ''}{fault['msg'].removeprefix('Value error, ')}"
             )
-        raise UserError("\n".join(faults)) from None
+        raise UserError("\n".join(faults) + (f"; {remedy}." if remedy else "")) from None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import nn
@@ -13,6 +13,9 @@ from torch import nn
 from benchmark.core.atomic import atomic_path
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.json_io import loads
+from benchmark.core.reading import reading
+
+EXPORT_AGAIN = "train the method again, or make the file again with 'export-weights'"
 
 
 def save(network: nn.Module, path: Path) -> None:
@@ -23,7 +26,7 @@ def save(network: nn.Module, path: Path) -> None:
 
 
 def export(path: Path, out: Path, facts: dict[str, Any]) -> None:
-    """Write a copy of a weight file in half precision, with JSON-able facts of its training.
+    """Write a copy of a weight file in half precision, with facts of its training as JSON.
 
     Raises WeightsMissing or UserError as `load`.
     """
@@ -34,28 +37,26 @@ def export(path: Path, out: Path, facts: dict[str, Any]) -> None:
 
 
 def exported_facts(path: Path) -> Any:
-    """What `export` wrote of the training, unchecked: see `training_facts.check`.
+    """The facts of the training that `export` wrote, unchecked: see `training_record.check`.
 
-    Raises as `load`, and UserError if nothing is there.
+    Raises as `load`, and UserError if the file has none.
     """
     _read(path)
     with safe_open(path, "pt") as file:
         facts = (file.metadata() or {}).get("training")
     if facts is None:
-        raise UserError(f"{path} does not say how it was trained: make it by 'export-weights'.")
-    try:
-        return loads(facts)
-    except (ValueError, RecursionError) as error:
         raise UserError(
-            f"{path}: what it says of its training is damaged ({error}). Make it anew."
-        ) from error
+            f"{path} does not say how it was trained: make the file with 'export-weights'."
+        )
+    with reading(f"{path}: the record of its training", "valid JSON", EXPORT_AGAIN):
+        return loads(facts)
 
 
 def load(network: nn.Module, path: Path) -> None:
-    """Load a file into a network, every name and shape of which must fit.
+    """Load a file into a network. Every name and shape must be the network's.
 
-    Half-precision files are widened. Raises WeightsMissing if there is no file, UserError if it is
-    not safetensors or is of another model.
+    Half precision becomes float32. Raises WeightsMissing if there is no file, UserError if it is
+    not a safetensors file or is of another model.
     """
     state = _read(path)
     wanted = network.state_dict()
@@ -67,10 +68,10 @@ def load(network: nn.Module, path: Path) -> None:
         if wanted[k].shape != state[k].shape
     ]
     if faults:
-        shown = "; ".join(sorted(faults)[:3])
+        first = "; ".join(sorted(faults)[:3])
         raise UserError(
             f"{path} is of another model than {type(network).__name__} with these parameters: "
-            f"it {shown}{' …' if len(faults) > 3 else ''} ({len(faults)} in all)."
+            f"it {first}{' …' if len(faults) > 3 else ''} ({len(faults)} in all)."
         )
     network.load_state_dict(
         {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
@@ -80,9 +81,5 @@ def load(network: nn.Module, path: Path) -> None:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     if not path.exists():
         raise WeightsMissing(f"{path} is missing: train the method, or 'dvc pull' its weights.")
-    try:
+    with reading(path, "a whole safetensors file", EXPORT_AGAIN):
         return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{path} is not a whole safetensors file ({error}). Make it anew."
-        ) from error

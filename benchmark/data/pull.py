@@ -115,8 +115,11 @@ def _advice(name: str, settings: dict, said: str) -> str:
             "Is the folder whole? 'git status data-store' tells, 'git checkout data-store' "
             "restores it."
         )
-    if "is supported, but requires these missing dependencies" in said:
-        return "Install the extra that DVC names above."
+    if re.search("is supported,? but requires", said):
+        return (
+            "Install the package that DVC names above. Those for S3, SSH and WebDAV come with "
+            "'make setup GROUPS=remotes'."
+        )
     if any(words in said for words in INTERRUPTED):
         return "The transfer broke off. Try again: files that have arrived whole are kept."
     if scheme.startswith(("http", "webdav")):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import image_size
-from benchmark.core.paths import shown
+from benchmark.core.paths import from_root
 from benchmark.data.card_checks import refuse
 from benchmark.data.cards import TrainSplit, find_pairs, load_card
 from benchmark.spec.method import ALL_WEATHERS
@@ -34,7 +34,7 @@ def training_source(
             f"{card.path}. Set 'path' to where the set lies."
         )
     missing = sorted({target for _, target in found if not os.path.isfile(target)})
-    refuse(name, {"missing": [f"{shown(target)} is missing" for target in missing]})
+    refuse(name, {"missing": [f"{from_root(target)} is missing" for target in missing]})
     return found
 
 
@@ -50,7 +50,7 @@ def check_training(name: str, weathers: Sequence[str]) -> None:
     for pair in source:
         sizes = [image_size(path) for path in pair]
         if sizes[0] != sizes[1]:
-            named = [f"{shown(p)} ({w}×{h})" for p, (w, h) in zip(pair, sizes, strict=True)]
+            named = [f"{from_root(p)} ({w}×{h})" for p, (w, h) in zip(pair, sizes, strict=True)]
             faults.append(f"sizes differ: {' and '.join(named)}")
     refuse(name, {"of different sizes": faults})
 

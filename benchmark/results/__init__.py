@@ -1,4 +1,4 @@
-"""What a run has written: the folder's layout, the tables' columns, and how they are read.
+"""The files of a run: the layout of its folder, the columns of its tables, and how to read them.
 
 It imports `core` and `spec`.
 """

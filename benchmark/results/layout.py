@@ -1,4 +1,4 @@
-"""A run's folder, `results/NAME/`: where each part lies, and the tables gathered from the parts."""
+"""A run's folder, `results/NAME/`: the path of each part, and the list of its units."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from benchmark.core.atomic import atomic_path
 from benchmark.results import schema
 from benchmark.spec.run_config import Config
 
-# The table of restored images: their cost, and where each lies.
+# Columns of the table of restored images: the cost of each, its file and the file's SHA-256.
 RESTORED = (*schema.COST, "file", "sha256")
 AGAIN = "delete it and run 'snakemake --cores all' again"
 RECORD = ".attempts.json"
@@ -30,7 +30,7 @@ class RunFolder:
         return self.path / "train" / label / f"seed{seed}"
 
     def restored(self, label: str, variant: str, seed: int, dataset: str) -> Path:
-        """The table of restored images; the images lie beside it in a folder of its name."""
+        """The table of restored images; the images are beside it in a folder of the same name."""
         return self.path / "restored" / label / variant / f"seed{seed}" / f"{dataset}.csv"
 
     def log(self, work: str, *names: str | int) -> Path:
@@ -38,22 +38,22 @@ class RunFolder:
         return self.path / "logs" / work / f"{'-'.join(map(str, names))}.log"
 
     def attempts(self, work: str, *names: str | int) -> Path:
-        """What is written down of a job's last attempts, see `benchmark.jobs.last_attempt`."""
+        """The record of a job's last attempt, see `benchmark.jobs.last_attempt`."""
         return self.log(work, *names).with_suffix(RECORD)
 
     def scores(self, label: str, seed: int, dataset: str) -> Path:
-        """The table of scores of all of an entry's variants."""
+        """The table of scores of all variants of an entry."""
         return self.path / "scores" / label / f"seed{seed}" / f"{dataset}.csv"
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table atomically, floats in full."""
+    """Write a table atomically, numbers in full precision."""
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def units(config: Config) -> list[tuple[str, str, int, str]]:
-    """Every (entry, variant, seed, data set) that a run restores, in the order of its tables."""
+    """Every (entry, variant, seed, data set) that a run restores, in the order of the tables."""
     return [
         (label, variant, seed, dataset)
         for label in config.methods
@@ -64,6 +64,6 @@ def units(config: Config) -> list[tuple[str, str, int, str]]:
 
 
 def score_units(config: Config) -> list[tuple[str, int, str]]:
-    """Every (entry, seed, data set) that a run scores, over all variants of the entry."""
+    """Every (entry, seed, data set) that a run scores; a unit has all variants of the entry."""
     found = ((label, seed, dataset) for label, _, seed, dataset in units(config))
     return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""What is known of a training: `training.json`, and the same inside of exported weights."""
+"""The record of a training: `training.json`, and its copy inside of exported weights."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,11 @@ from benchmark.core.json_io import read_json
 from benchmark.core.validation import parse
 from benchmark.results.schema import OK, STATUSES
 
-Count = Field(default=None, ge=0, le=10**300, strict=True)  # a number that floats can hold
+Count = Field(default=None, ge=0, le=10**300, strict=True)  # products of larger numbers overflow
 
 
 class _Facts(BaseModel):
-    """The keys that something depends on, and their kinds; further keys are kept as they are."""
+    """The keys that other parts of the suite read; further keys are kept as they are."""
 
     status: Literal[STATUSES]
     reason: str = ""
@@ -25,18 +25,20 @@ class _Facts(BaseModel):
 
 
 def read(folder: Path, remedy: str) -> dict[str, Any]:
-    """A training's `training.json`.
+    """The content of `training.json` in `folder`.
 
-    Raises UserError naming the file and key at fault, and as what to do the `remedy`.
+    Raises UserError with the file, the key at fault and the remedy.
     """
     file = folder / "training.json"
-    facts = check(read_json(file, remedy), str(file))
+    facts = check(read_json(file, remedy), str(file), remedy)
     if facts["status"] == OK or facts.get("reason"):
         return facts
-    raise UserError(f"{file}: reason: not there, and the status is not {OK}; {remedy}.")
+    raise UserError(
+        f"{file}: reason: not there, although the status is not '{OK}'; {remedy}."
+    )
 
 
-def check(facts: Any, where: str) -> dict[str, Any]:
-    """The facts themselves; UserError naming `where` and the key at fault."""
-    parse(_Facts, facts, where)
+def check(facts: Any, where: str, remedy: str = "") -> dict[str, Any]:
+    """The facts, unchanged, if they are valid; else UserError with `where` and the key at fault."""
+    parse(_Facts, facts, where, remedy)
     return facts

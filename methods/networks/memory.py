@@ -1,14 +1,13 @@
 """Memory of an evaluation, and the largest tile that fits into a given amount."""
 
 import bisect
-import weakref
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
+
+from benchmark.core.memory import PeakMemory
 
 
 def tile_for(
@@ -61,34 +60,3 @@ def peak_bytes(
     with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), PeakMemory() as memory:
         evaluate(*(torch.empty(batch, c, side, side, device=device) for c in channels))
     return memory.peak
-
-
-class PeakMemory(TorchDispatchMode):
-    """Counts the bytes of living tensors that were made inside the `with`; `peak` is the maximum.
-
-    The working memory of kernels is not counted.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.live = self.peak = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        known = set(_storages((args, kwargs)))
-        for storage in set(_storages(result)) - known:
-            self._add(storage)
-        return result
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        size = storage.nbytes()
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._remove, size)
-
-    def _remove(self, size: int) -> None:
-        self.live -= size
-
-
-def _storages(tree):
-    return (t.untyped_storage() for t in tree_iter(tree) if isinstance(t, Tensor))

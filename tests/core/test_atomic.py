@@ -1,0 +1,279 @@
+"""Ctrl-C and a kill at every line of the writers: the target is whole, and nothing is left over."""
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from benchmark.core import atomic, swap
+from benchmark.core.atomic import PARTIAL, atomic_folder, atomic_path, write_text
+from benchmark.core.errors import NotWritten
+
+SOURCES = (atomic.__file__, swap.__file__)
+
+
+def write_file(target, fails):
+    with atomic_path(target) as temporary:
+        temporary.write_text("new")
+        if fails:
+            raise ValueError("the writer fails")
+
+
+def write_folder(target, fails):
+    with atomic_folder(target) as temporary:
+        (temporary / "1").write_text("new")
+        (temporary / "2").write_text("new")
+        if fails:
+            raise ValueError("the writer fails")
+
+
+def write_a_text(target, fails):
+    write_text(target, object() if fails else "new")
+
+
+WRITERS = {"file": write_file, "folder": write_folder, "text": write_a_text}
+
+
+def make_old(target, kind):
+    if kind == "folder":
+        target.mkdir()
+        (target / "1").write_text("old")
+        (target / "2").write_text("old")
+    else:
+        target.write_text("old")
+
+
+def content(target):
+    """'old', 'new' or None if `target` is absent; fails if it is not whole."""
+    if not target.exists():
+        return None
+    files = [target] if target.is_file() else [target / "1", target / "2"]
+    found = {file.read_text() for file in files}
+    assert len(found) == 1 and (target.is_file() or set(target.iterdir()) == set(files))
+    return found.pop()
+
+
+def run_to_line(number, act, work):
+    """Run `work` and call `act` at its `number`-th line in atomic.py or swap.py.
+
+    Returns how many lines there were until `work` ended.
+    """
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        if frame.f_code.co_filename not in SOURCES:
+            return None
+        if event == "line":
+            count += 1
+            if count == number:
+                act()
+        return trace
+
+    atomic._sweep.cache_clear()
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def count_lines(folder, kind, exists, fails):
+    """Lines of an undisturbed write."""
+    folder.mkdir()
+    if exists:
+        make_old(folder / "target.csv", kind)
+
+    def work():
+        try:
+            WRITERS[kind](folder / "target.csv", fails)
+        except (ValueError, TypeError):
+            assert fails
+
+    counted = run_to_line(None, None, work)
+    assert content(folder / "target.csv") == ("new" if not fails else "old" if exists else None)
+    return counted
+
+
+@pytest.fixture(params=["one step", "three steps"])
+def exchange(request, monkeypatch):
+    """How folders are exchanged: by the system's call, or without it."""
+    if request.param == "three steps":
+        monkeypatch.setattr(swap, "_system_call", lambda: None)
+    elif swap._system_call() is None:
+        pytest.skip("this system cannot exchange two folders in one step")
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+@pytest.mark.parametrize("exists", [False, True], ids=["new", "old"])
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.usefixtures("exchange")
+def test_ctrl_c_at_any_line_leaves_a_whole_target_and_nothing_else(tmp_path, kind, exists, fails):
+    lines = count_lines(tmp_path / "undisturbed", kind, exists, fails)
+    assert lines > 20
+    for number in range(1, lines + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        target = folder / "target.csv"
+        if exists:
+            make_old(target, kind)
+        with pytest.raises(KeyboardInterrupt):
+            run_to_line(number, interrupt, lambda: WRITERS[kind](target, fails))  # noqa: B023
+        whole = {"old" if exists else None} | ({"new"} if not fails else set())
+        assert content(target) in whole, number
+        assert not list(folder.glob(f"{PARTIAL}*")), number
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["new", "old"])
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.usefixtures("exchange")
+def test_a_kill_at_any_line_leaves_a_whole_target_once_the_next_has_written(tmp_path, kind, exists):
+    lines = count_lines(tmp_path / "undisturbed", kind, exists, False)
+    seen = set()
+    for number in range(1, lines + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        target = folder / "target.csv"
+        if exists:
+            make_old(target, kind)
+        child = os.fork()
+        if child == 0:
+            run_to_line(number, kill, lambda: WRITERS[kind](target, False))  # noqa: B023
+            os._exit(0)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        atomic._sweep.cache_clear()
+        write_text(folder / "other.csv", "")
+        seen.add(content(target))
+        assert content(target) in {"old" if exists else None, "new"}, number
+        names = {path.name for path in folder.iterdir()}
+        assert names <= {"target.csv", "other.csv"}, number
+    assert seen == {"old" if exists else None, "new"}
+
+
+def test_a_kill_never_takes_a_folder_away_where_the_system_can_exchange_two(tmp_path):
+    """Without waiting for the next writer: the folder is there at once."""
+    if swap._system_call() is None:
+        pytest.skip("this system cannot exchange two folders in one step")
+    for number in range(1, count_lines(tmp_path / "undisturbed", "folder", True, False) + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        make_old(folder / "target", "folder")
+        child = os.fork()
+        if child == 0:
+            run_to_line(number, kill, lambda: write_folder(folder / "target", False))  # noqa: B023
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert content(folder / "target") in ("old", "new"), number
+
+
+def test_a_folder_that_is_being_exchanged_is_not_put_back_by_another(tmp_path, monkeypatch):
+    """Another process sweeps between the steps: the old folder is locked and stays aside."""
+    monkeypatch.setattr(swap, "_system_call", lambda: None)
+    make_old(tmp_path / "target", "folder")
+    old = tmp_path / f"{atomic.SET_ASIDE}target"
+    seen = []
+
+    def sweep_as_another_process():
+        child = os.fork()
+        if child == 0:
+            atomic._sweep.cache_clear()
+            write_text(tmp_path / "other", "")
+            os._exit(0)
+        os.waitpid(child, 0)
+        seen.append((old.exists(), (tmp_path / "target").exists()))
+
+    rename = type(tmp_path).rename
+
+    def renamed(self, target):
+        found = rename(self, target)
+        if found == old:
+            sweep_as_another_process()
+        return found
+
+    monkeypatch.setattr(type(tmp_path), "rename", renamed)
+    write_folder(tmp_path / "target", False)
+    assert seen == [(True, False)]
+    assert content(tmp_path / "target") == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "target"]
+
+
+def test_a_new_temporary_that_another_process_swept_is_made_again(tmp_path, monkeypatch):
+    """Between the creation and the lock, another process may take the file for a leftover."""
+    create, made = atomic._create_file, []
+
+    def created(temporary):
+        lock = create(temporary)
+        made.append(temporary)
+        if len(made) == 1:
+            temporary.unlink()
+        return lock
+
+    monkeypatch.setattr(atomic, "_create_file", created)
+    write_text(tmp_path / "a", "new")
+    assert len(set(made)) == 2
+    assert (tmp_path / "a").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_threads_may_write_into_one_folder(tmp_path):
+    names = [str(number) for number in range(20)]
+    threads = [threading.Thread(target=write_text, args=(tmp_path / n, n)) for n in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names}
+
+
+def test_files_and_folders_get_the_usual_permissions(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "")
+        write_folder(tmp_path / "b", False)
+        with atomic_path(tmp_path / "c") as temporary:  # as safetensors writes
+            (tmp_path / "private").touch(0o600)
+            (tmp_path / "private").rename(temporary)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "c").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o750
+
+
+def test_swap_exchanges_two_paths_or_says_that_it_cannot(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").write_text("b")
+    if swap.swap(tmp_path / "a", tmp_path / "b"):
+        assert (tmp_path / "a").read_text() == "b" and (tmp_path / "b").is_dir()
+        with pytest.raises(FileNotFoundError, match="none"):
+            swap.swap(tmp_path / "a", tmp_path / "none")
+    monkeypatch.setattr(swap, "_system_call", lambda: None)
+    assert not swap.swap(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.usefixtures("exchange")
+def test_a_link_to_a_folder_is_replaced_and_what_it_names_is_kept(tmp_path):
+    make_old(tmp_path / "elsewhere", "folder")
+    (tmp_path / "target").symlink_to(tmp_path / "elsewhere")
+    write_folder(tmp_path / "target", False)
+    assert not (tmp_path / "target").is_symlink()
+    assert (content(tmp_path / "target"), content(tmp_path / "elsewhere")) == ("new", "old")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "target"]
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotWritten, match=r"file/a cannot be written"):
+        write_folder(tmp_path / "file" / "a", False)
