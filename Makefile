@@ -4,16 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CONFIG ?= config/default.yaml
+# Groups of packages in pyproject.toml. GROUPS: those to install with 'run', as in
+# make setup GROUPS="remotes cluster"
+GROUPS :=
+ALL_GROUPS := run cluster docs lint remotes test
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# The lock is for Linux on x86_64; elsewhere pip resolves the direct dependencies anew.
-ifeq ($(shell uname -sm),Linux x86_64)
-INSTALL := --no-deps -r requirements.lock
-else
-INSTALL := -r requirements.in
-endif
-
-.PHONY: benchmark test setup lint docs audit campaign-kill campaign-fuzz help
+.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz help
+.NOTPARALLEL: # one pip at a time
 .DEFAULT_GOAL := help
 
 benchmark: setup ## set up, pull the data, run everything, print the leaderboard
@@ -21,42 +19,55 @@ benchmark: setup ## set up, pull the data, run everything, print the leaderboard
 	@snakemake --cores all --config run=$(CONFIG)
 	@python -m benchmark show --config $(CONFIG)
 
-test: setup ## set up, pull the data, run the tests
+test: setup $(VENV)/installed-test ## set up, pull the data, run the tests
 	@python -m benchmark pull
 	@python -m pytest -q
 
-setup: $(VENV)/installed ## make .venv and install the locked dependencies
+setup: $(VENV)/installed-run $(GROUPS:%=$(VENV)/installed-%) ## make .venv, install the packages of a run and of GROUPS
 
-$(VENV)/installed: requirements.in requirements.lock
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...'; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo 'Installing dependencies into $(VENV) (about 7 GB, minutes)'
-	@python -m pip install --disable-pip-version-check --progress-bar on $(INSTALL)
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-%: requirements/%.lock | $(BIN)/python
+	@echo 'Installing the packages of $< into $(VENV)'
+	@python -m pip install --disable-pip-version-check --progress-bar on \
+		--no-deps --require-hashes -r $<
 	@touch $@
 
-lint: setup ## check style and workflow
+lint: setup $(VENV)/installed-lint ## check style and workflow
 	ruff check .
 	ruff format --check .
 	lint-imports
 	snakefmt --check workflow
 	snakemake --lint
 
-docs: setup ## write the documentation as a site, site/index.html
+docs: $(VENV)/installed-docs ## write the documentation as a site, site/index.html
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo 'site/index.html'
 
-audit: setup ## look the locked packages up among the known vulnerabilities (needs a network)
+lock: $(BIN)/python ## pin the packages of pyproject.toml in requirements/ (needs a network)
+	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && \
+		$(VENV)/uv/bin/pip install --quiet --disable-pip-version-check uv; }
+	@cat requirements/*.lock > $(VENV)/all.lock # uv keeps these versions; OPTIONS=--upgrade takes new ones
+	@$(VENV)/uv/bin/uv pip compile --quiet $(OPTIONS) $(ALL_GROUPS:%=--group %) \
+		--output-file $(VENV)/all.lock
+	@$(foreach group,$(ALL_GROUPS),$(VENV)/uv/bin/uv pip compile --quiet --group $(group) \
+		--constraints $(VENV)/all.lock --output-file requirements/$(group).lock &&) true
+
+audit: $(BIN)/python ## look the locked packages up among the known vulnerabilities (needs a network)
 	@test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && \
 		$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
-	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
+	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip \
+		$(ALL_GROUPS:%=--requirement requirements/%.lock)
 
-campaign-kill: setup ## kill a run's verbs, whole workflows and pulls at random moments (docs/robustness.md)
+campaign-kill: setup $(VENV)/installed-test ## kill a run's verbs, whole workflows and pulls at random moments (docs/robustness.md)
 	@python -m tests.campaigns.killed
 	@python -m tests.campaigns.killed_workflow
 	@python -m tests.campaigns.killed_pull
 
-campaign-fuzz: setup ## feed wrong files to everything that reads one (docs/robustness.md)
+campaign-fuzz: setup $(VENV)/installed-test ## feed wrong files to everything that reads one (docs/robustness.md)
 	@python -m tests.campaigns.fuzz
 
 help: ## this list

@@ -1,1 +1,1 @@
-"""One file a method: `methods/NAME.py` is the method NAME. Folders hold the parts methods share."""
+"""One file for each method: `methods/NAME.py` is the method NAME. Folders have shared parts."""

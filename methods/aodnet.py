@@ -1,11 +1,10 @@
-"""AOD-Net: dehazing by one learnt map K that joins transmission and atmospheric light."""
+"""AOD-Net: dehazing by one learnt map K that unites transmission and atmospheric light."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark import Card, LearnedMethod
-from methods.networks.any_size import tiled
 from methods.networks.tile_settings import TileSettings
 
 OFFSET = 1.0  # b
@@ -18,9 +17,9 @@ class AODNet(LearnedMethod):
         url="https://doi.org/10.1109/ICCV.2017.511",
         licence="own implementation",
         supervision="paired",
-        description="Solves the haze model for the clear image with one map from a network of 1761 "
-        "parameters; trained for the squared error, as published. Made for haze; here trained and "
-        "scored on all weathers, like every learned method.",
+        description="A network with 1761 parameters predicts one map; the haze model then gives "
+        "the clear image. Trained on the squared error, as published. Made for haze; here trained "
+        "and scored on all weathers, like every learned method.",
     )
     Variant = TileSettings
 
@@ -28,25 +27,24 @@ class AODNet(LearnedMethod):
         return AllInOneNetwork()
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """The published mean squared error: published baselines keep their own loss."""
+        """The mean squared error, as published: published baselines keep their own loss."""
         return F.mse_loss(self.network(degraded), clean)
 
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
-        tile, overlap, batch = variant.tiles(self.network, 3, degraded)
-        return tiled(self.network, degraded, tile, overlap, batch=batch)
+        return variant.evaluate(self.network, degraded)
 
 
 class AllInOneNetwork(nn.Module):
-    """Maps degraded I (B, 3, H, W) in [0, 1] to J = K I − K + b, for any H, W >= 1.
+    """Maps degraded I (B, 3, H, W) in [0, 1] to J = K I − K + b (equation 4), for any H, W >= 1.
 
-    K (B, 3, H, W) >= 0 comes from I by five convolutions, each with a ReLU, the later ones on
-    features of several before them. It joins both unknowns of the haze model I = J t + A (1 − t):
-    K = ((I − A)/t + A − b)/(I − 1), so J <= b where I <= 1.
+    Five convolutions, each with a ReLU, give K (B, 3, H, W) >= 0 from I; the later ones also take
+    features of earlier ones. K unites both unknowns of the haze model I = J t + A (1 − t):
+    K = ((I − A)/t + A − b)/(I − 1), so that J <= b for I <= 1.
 
-    K starts at 1 everywhere, that is J = I. A random K is often negative, and a ReLU that is never
-    positive has no gradient to learn from.
+    K starts at 1 everywhere, which gives J = I. With random weights the last ReLU is often 0
+    everywhere and has no gradient.
     """
 
     def __init__(self):
@@ -64,7 +62,7 @@ class AllInOneNetwork(nn.Module):
         return k * degraded - k + OFFSET
 
     def estimate(self, degraded: Tensor) -> Tensor:
-        """K."""
+        """K (B, 3, H, W) >= 0."""
         x1 = F.relu(self.conv1(degraded))
         x2 = F.relu(self.conv2(x1))
         x3 = F.relu(self.conv3(torch.cat([x1, x2], dim=1)))

@@ -1,4 +1,4 @@
-"""A published checkpoint by its file: any restoration network that spandrel recognises."""
+"""A published checkpoint, given by its file: any restoration network that spandrel recognises."""
 
 from functools import cached_property
 from pathlib import Path
@@ -11,23 +11,22 @@ from torch import Tensor, nn
 from benchmark import Card, Method, Settings, UserError, WeightsMissing
 from benchmark.core import foreign_checkpoints
 from benchmark.core.checksum import checksum
-from methods.networks.any_size import tiled
 from methods.networks.tile_settings import TileSettings
 
-# Architectures that take images in [-1, 1], whose output spandrel 0.4.2 scales, but not the input.
+# Architectures that take images in [-1, 1]: spandrel 0.4.2 scales the output but not the input.
 # MixDehazeNet's authors scale both (datasets/loader.py of github.com/AmeryXiong/MixDehazeNet).
 SIGNED_INPUT = {"MixDehazeNet"}
 
 
 class Parameters(Settings):
-    """weights: the file, `.safetensors` or a torch checkpoint (`.pth`, `.pt`), relative to the
-    current folder."""
+    """weights: path of the file, `.safetensors` or a torch checkpoint (`.pth`, `.pt`), relative to
+    the current folder."""
 
     weights: str | None = None
 
 
 class Variant(TileSettings):
-    """Tiles as elsewhere, but one at a time: spandrel's models take a single image."""
+    """As `TileSettings`, but one tile at a time: spandrel's models take a single image."""
 
     tile_batch: Literal[1] = 1
 
@@ -39,17 +38,17 @@ class Checkpoint(Method):
         url="https://github.com/chaiNNer-org/spandrel",
         licence="The checkpoint's own.",
         supervision="paired",
-        description="A published restoration network with its authors' weights, which this suite "
-        "does not train. spandrel finds the architecture from the names and shapes in the file.",
+        description="A published restoration network with its authors' weights; this suite does "
+        "not train it. spandrel recognises the architecture by the names and shapes in the file.",
     )
     Parameters = Parameters
     Variant = Variant
 
     @cached_property
     def model(self) -> ImageModelDescriptor:
-        """The network and how it is called, on the method's device, loaded when first used.
+        """The network as spandrel loads and calls it, on the method's device; loaded at first use.
 
-        Raises WeightsMissing if there is no file, UserError if it holds no restoration network for
+        Raises WeightsMissing if there is no file, UserError if it has no restoration network for
         RGB images.
         """
         return _load(_file(self.parameters)).eval().to(self.device)
@@ -61,22 +60,21 @@ class Checkpoint(Method):
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        model = self.model  # loaded before `tiles` evaluates it on tensors without content
+        model = self.model  # loaded first, because tiles may be measured on tensors without content
 
         def evaluate(x: Tensor) -> Tensor:
             # The model pads to the sizes that its architecture takes, crops, and clamps to [0, 1].
             return torch.cat([model(image) for image in x.split(1)])
 
         x = 2 * degraded - 1 if model.architecture.id in SIGNED_INPUT else degraded
-        tile, overlap, batch = variant.tiles(evaluate, 3, x)
-        return tiled(evaluate, x, tile, overlap, batch=batch)
+        return variant.evaluate(evaluate, x)
 
     def evaluations(self, variant: Variant) -> int:
         return 1
 
     def facts(self) -> dict[str, float | str]:
-        """The architecture and the file's checksum; nothing where there is no network to run,
-        because the images' status gives the reason."""
+        """The architecture and the file's checksum. Empty if there is no network; the status of the
+        images then gives the reason."""
         try:
             return {
                 "architecture": self.model.architecture.name,
@@ -97,15 +95,15 @@ def _file(parameters: Parameters) -> Path:
 
 
 def _load(path: Path) -> ImageModelDescriptor:
-    """The model of a file; UserError unless it restores RGB images at their own size."""
+    """The model of a file. Raises UserError unless it restores RGB images at their own size."""
     safe = path.suffix == ".safetensors"
     content = foreign_checkpoints.read_safetensors(path) if safe else foreign_checkpoints.read(path)
     try:
         model = ModelLoader().load_from_state_dict(content)
-    except Exception as error:  # where names are known, but shapes are not, it can raise anything
+    except Exception as error:  # of any type, if names are known but shapes are not
         keys = ", ".join(map(str, list(content)[:4])) or "none"
         raise UserError(
-            f"{path} holds no network that spandrel recognises ({type(error).__name__}). "
+            f"{path} has no network that spandrel recognises ({type(error).__name__}). "
             f"Its first keys: {keys}."
         ) from error
     channels = (model.input_channels, model.output_channels)

@@ -6,8 +6,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from benchmark import Card, LearnedMethod
+from benchmark import Card, LearnedMethod, UserError
 from methods.diffusion.conditional import TiledPrediction, per_image_noise, random_times
+from methods.diffusion.patches import PatchPrediction, pad_to_patch, published_timesteps
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, zero_terminal_snr
 from methods.diffusion.targets import Target, from_x0, to_x0
@@ -20,12 +21,11 @@ from methods.networks.unet import Conditioning
 
 
 class Parameters(DenoiserSettings):
-    """target: what the network predicts; schedule, T: the noise schedule and the number of its
-    times; zero_terminal_snr: rescale it to end in noise alone; start_share: share of the training
-    at t = T, where sampling starts (the rest is at uniformly random times; 0 is equation 12);
-    loss: of x0, see `methods.networks.losses`; weighting: of the squared error of ε and v, and of
-    x0 if not `plain`; conditioning: see
-    `methods.networks.unet.UNet`."""
+    """target: the network's prediction. schedule, T: the noise schedule and its number of times.
+    zero_terminal_snr: rescale the schedule so that x_T is noise alone. start_share: the share of
+    training pairs at t = T, where sampling starts; the others are at uniformly random times
+    (0: equation 12). loss: for x0, see `methods.networks.losses`. weighting: of the squared error,
+    for ε and v, and for x0 unless it is `plain`. conditioning: see `methods.networks.unet.UNet`."""
 
     target: Target = "x0"
     schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "edm"] = "linear"
@@ -40,28 +40,42 @@ class Parameters(DenoiserSettings):
     def _possible(self) -> "Parameters":
         if self.zero_terminal_snr and self.target == "epsilon":
             raise ValueError(
-                "zero_terminal_snr: noise alone says nothing of x0: target must be x0 or v"
+                "zero_terminal_snr: at t = T, ε does not determine x0. Set target to x0 or v"
             )
         if self.zero_terminal_snr and self.T < 2:
             raise ValueError("zero_terminal_snr: T must be at least 2")
         if self.conditioning == "modulation" and self.denoiser != "unet":
-            raise ValueError("conditioning: 'modulation' is made for the denoiser 'unet' alone")
+            raise ValueError("conditioning: 'modulation' works with the denoiser 'unet' only")
         return self
 
 
 class Variant(TileSettings):
-    """sampler; steps: times at which the denoiser is evaluated; spacing: how they are chosen;
-    start: the share of T at which sampling starts, from the degraded image with that time's noise
-    (1: from noise alone); eta: DDIM's share of fresh noise; the rest says how large images are cut,
-    see `methods.networks.tile_settings.TileSettings`."""
+    """steps: the number of times at which the denoiser is evaluated. spacing: how the times are
+    chosen. start: the share of T at which sampling starts, from the degraded image with the noise
+    of that time (1: from noise alone). eta: DDIM's share of fresh noise.
+
+    patch, stride: sample as published (Özdenizci and Legenstein, 2023, algorithm 2): in each step
+    the mean over overlapping patches of `patch` pixels, `stride` pixels apart, `tile_batch` of them
+    at once; there `spacing` is `published` too. Without `patch`, an image is evaluated whole, and a
+    large one on tiles: see `methods.networks.tile_settings.TileSettings`."""
 
     sampler: Literal[
         "ddpm", "ddim", "dpm-solver-2s", "dpm-solver-2m", "dpm-solver-3m", "unipc", "heun", "plms"
     ] = "ddim"
     steps: int = Field(default=1, ge=1)
-    spacing: Literal["uniform", "quadratic", "log-snr"] = "uniform"
+    spacing: Literal["uniform", "quadratic", "log-snr", "published"] = "uniform"
     start: float = Field(default=1.0, gt=0, le=1)
     eta: float = Field(default=0.0, ge=0, le=1)
+    patch: int | None = Field(default=None, ge=1)
+    stride: int = Field(default=16, ge=1)
+
+    @model_validator(mode="after")
+    def _as_published(self) -> "Variant":
+        if self.patch is not None and self.stride > self.patch:
+            raise ValueError(f"stride: must be at most patch = {self.patch}, not {self.stride}")
+        if self.spacing == "published" and self.start != 1:
+            raise ValueError("spacing: 'published' starts from noise alone: start must be 1")
+        return self
 
 
 class ConditionalDiffusion(LearnedMethod):
@@ -93,13 +107,15 @@ class ConditionalDiffusion(LearnedMethod):
         )
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """The network's prediction of its target: (B, 3, H, W) condition and x_t in the [-1, 1]
-        scale, (B,) times. The condition comes first among the network's input channels.
+        """The prediction of the target, (B, 3, H, W).
 
-        For x0 the network gives the correction of the degraded image, as in the regression: where
-        there is no weather the answer is then zero. And x_t enters as √ᾱ_t x_t, the best linear
-        guess of x0 from it: it vanishes where x_t is noise alone, which the network would else have
-        to learn to ignore.
+        condition and x_t: (B, 3, H, W); images in them have the range [-1, 1]. t: (B,) times. The
+        condition comes first among the network's input channels.
+
+        If the target is x0, the network predicts the difference from the degraded image, as in the
+        regression: without weather it is zero. The network gets √ᾱ_t x_t instead of x_t. This is
+        the best linear estimate of x0 from x_t; it vanishes where x_t is noise alone, so the
+        network need not learn to ignore that noise.
         """
         if self.parameters.target != "x0":
             return self.network(torch.cat([condition, x_t], dim=1), t / self.schedule.T)
@@ -108,9 +124,10 @@ class ConditionalDiffusion(LearnedMethod):
         return condition + self.network(inputs, t / self.schedule.T)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Equation (12) with the condition: the weighted error of the target at random times.
+        """The scalar of equation (12) with a condition: the target's error at random times.
 
-        Squared for ε and v, as published; for x0 the regression's loss, unless it is weighted.
+        For ε and v it is the weighted squared error, as published. For x0 it is the regression's
+        loss, or the weighted squared error if `weighting` is not `plain`.
         """
         p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
         t = random_times(len(x0), p.T, p.start_share, generator)
@@ -126,28 +143,47 @@ class ConditionalDiffusion(LearnedMethod):
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        condition, T = 2 * degraded - 1, self.schedule.T
-        predict = TiledPrediction(self.predict, condition, variant)
+        height, width = degraded.shape[-2:]
+        if variant.patch is None:
+            condition = 2 * degraded - 1
+            predict = TiledPrediction(self.predict, condition, variant)
+        else:
+            condition = 2 * pad_to_patch(degraded, variant.patch) - 1
+            patches = (variant.patch, variant.stride, variant.tile_batch)
+            predict = PatchPrediction(self.predict, condition, *patches)
 
         def noise() -> Tensor:
-            return per_image_noise(degraded.shape[1:], generators).to(degraded)
+            return per_image_noise(condition.shape[1:], generators).to(condition)
 
         def denoise(x_t: Tensor, t: int) -> Tensor:
-            """x̂0, kept to the range of an image, without which ε at t near T leads far astray."""
+            """x̂0, clamped to [-1, 1]. At t near T, x̂0 from ε̂ would otherwise be far outside."""
             signal, sigma = self.schedule.signal(t), self.schedule.noise(t)
             x0 = to_x0(self.parameters.target, predict(x_t, t), x_t, signal, sigma)
             return x0.clamp(-1, 1)
 
+        T = self.schedule.T
         t0 = max(variant.steps, round(variant.start * T))
-        times = SPACINGS[variant.spacing](self.schedule, variant.steps, t0)
+        times = self._times(variant, t0)
         x = noise() if t0 == T else noised_start(condition, self.schedule, t0, noise())
         options = {"eta": variant.eta} if variant.sampler == "ddim" else {}
         sampler = SAMPLERS[variant.sampler].function
-        return (sampler(denoise, x, self.schedule, times, noise, **options) + 1) / 2
+        restored = (sampler(denoise, x, self.schedule, times, noise, **options) + 1) / 2
+        return restored[..., :height, :width]
+
+    def _times(self, variant: Variant, t0: int) -> list[int]:
+        """The falling times of a variant that starts at t0."""
+        if variant.spacing != "published":
+            return SPACINGS[variant.spacing](self.schedule, variant.steps, t0)
+        if self.schedule.T % variant.steps:
+            raise UserError(
+                f"spacing 'published': T = {self.schedule.T} is not a multiple of {variant.steps} "
+                "steps. Choose another number of steps, or spacing: uniform."
+            )
+        return published_timesteps(self.schedule.T, variant.steps)
 
     def evaluations(self, variant: Variant) -> int:
         return SAMPLERS[variant.sampler].evaluations(variant.steps)
 
     def facts(self) -> dict[str, float | str]:
-        """ᾱ_T: what is left of the image where sampling starts, and should be about 0."""
+        """ᾱ_T: the share of the image in x_T, where sampling starts; it should be about 0."""
         return {"alpha_bar_T": self.schedule.alpha_bar[-1].item()}

@@ -1,4 +1,4 @@
-"""Consistency distillation: a trained diffusion model's answer in one or two evaluations."""
+"""Consistency distillation: the result of a trained diffusion model in one or two evaluations."""
 
 import torch
 from pydantic import Field
@@ -7,7 +7,7 @@ from torch import Tensor
 from benchmark import Card, UserError
 from methods import conditional_diffusion
 from methods.conditional_diffusion import ConditionalDiffusion
-from methods.diffusion.conditional import TiledPrediction, per_image_noise
+from methods.diffusion.conditional import TiledPrediction, noise_source
 from methods.diffusion.targets import to_x0
 from methods.diffusion.timesteps import uniform
 from methods.networks.losses import restoration_error
@@ -15,14 +15,15 @@ from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(conditional_diffusion.Parameters):
-    """times: of the teacher's sampler, whose path the student learns to end at once; the rest must
-    be the teacher's own parameters."""
+    """times: of the teacher's sampler; the student learns to jump to the end of its path. The rest
+    must be the teacher's parameters."""
 
     times: int = Field(default=4, ge=1)
 
 
 class Variant(TileSettings):
-    """steps (= NFE); the rest says how large images are cut."""
+    """steps (= NFE); the rest: tiles of large images, see
+    `methods.networks.tile_settings.TileSettings`."""
 
     steps: int = Field(default=1, ge=1)
 
@@ -34,8 +35,8 @@ class ConsistencyDistillation(ConditionalDiffusion):
         url="https://arxiv.org/abs/2303.01469",
         licence="MIT",
         supervision="paired",
-        description="Learns to jump from any point of a trained diffusion model's sampling path to "
-        "the path's end.",
+        description="Learns to jump from any point of the sampling path of a trained diffusion "
+        "model to the end of that path.",
     )
     Parameters = Parameters
     Variant = Variant
@@ -45,7 +46,8 @@ class ConsistencyDistillation(ConditionalDiffusion):
     def learn_from(self, teacher: ConditionalDiffusion) -> None:
         """Start from the teacher's weights, and keep the teacher to follow its path.
 
-        Raises UserError if it is not a conditional diffusion model with the same parameters.
+        Raises UserError if the teacher is not a conditional diffusion model with the same
+        parameters.
         """
         own = self.parameters.model_dump(exclude={"times"})
         if type(teacher) is not ConditionalDiffusion or teacher.parameters.model_dump() != own:
@@ -57,15 +59,17 @@ class ConsistencyDistillation(ConditionalDiffusion):
         teacher.network.eval().requires_grad_(False)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Consistency distillation (there, algorithm 2), with the regression's distance.
+        """Consistency distillation (Song et al., 2023, algorithm 2); d is the regression's error.
 
-        From x_t the teacher takes one DDIM step to x_s; the student's answers at both must agree,
-        and at s = 0 the answer is the teacher's own. No gradient flows through the answer at s,
-        which is the student's itself and no moving average's (Song and Dhariwal, 2024, section 3).
-        Raises UserError without a teacher.
+        d(f(x_t, y, t), stop-gradient f(x_s, y, s)): from x_t the teacher takes one DDIM step to
+        x_s, and the student's estimates f of x0 at both points must agree. At s = 0 the teacher's
+        estimate is used. The estimate at s comes from the student and not from a moving average of
+        its weights (Song and Dhariwal, 2024, section 3). Raises UserError without a teacher.
         """
         if self.teacher is None:
-            raise UserError("It learns from another entry: set 'teacher' to that entry's name.")
+            raise UserError(
+                "consistency_distillation learns from another entry: set 'teacher' to its name."
+            )
         self.teacher.network.to(clean.device)
         x0, condition = 2 * clean - 1, 2 * degraded - 1
         times = torch.tensor([0, *reversed(uniform(self.schedule, self.parameters.times))])
@@ -74,23 +78,23 @@ class ConsistencyDistillation(ConditionalDiffusion):
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
         x_t = self.schedule.diffuse(x0, t, epsilon)
         with torch.no_grad():
-            end = self.answer(self.teacher, condition, x_t, t)
-            x_s = self._ddim_step(end, x_t, t, s)
-            ahead = self.answer(self, condition, x_s, s.clamp(min=1))
-            arrived = (s == 0).view(-1, 1, 1, 1).to(x0.device)
-            target = torch.where(arrived, end, ahead)
-        return restoration_error(self.answer(self, condition, x_t, t), target)
+            teacher_x0 = self.estimate(self.teacher, condition, x_t, t)
+            x_s = self._ddim_step(teacher_x0, x_t, t, s)
+            student_x0 = self.estimate(self, condition, x_s, s.clamp(min=1))
+            at_end = (s == 0).view(-1, 1, 1, 1).to(x0.device)
+            target = torch.where(at_end, teacher_x0, student_x0)
+        return restoration_error(self.estimate(self, condition, x_t, t), target)
 
-    def answer(
+    def estimate(
         self, model: ConditionalDiffusion, condition: Tensor, x_t: Tensor, t: Tensor
     ) -> Tensor:
-        """A model's x̂0, (B, 3, H, W) in [-1, 1], at times t (B,)."""
+        """x̂0 of a model, (B, 3, H, W) in [-1, 1], at times t (B,)."""
         signal, noise = self.schedule.coefficients(t, x_t)
         prediction = model.predict(condition, x_t, t.to(x_t.device))
         return to_x0(self.parameters.target, prediction, x_t, signal, noise).clamp(-1, 1)
 
     def _ddim_step(self, x0: Tensor, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """Equation (13) from t to s, both (B,), of images at different times."""
+        """DDIM's step (Song, Meng and Ermon, 2021, equation 13) from times t to s, both (B,)."""
         signal, noise = self.schedule.coefficients(t, x_t)
         epsilon = (x_t - signal * x0) / noise
         return self.schedule.diffuse(x0, s, epsilon)
@@ -98,15 +102,15 @@ class ConsistencyDistillation(ConditionalDiffusion):
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        """Multistep consistency sampling (there, algorithm 1): answer, add fresh noise, answer."""
+        """Multistep consistency sampling (Song et al., 2023, algorithm 1).
+
+        x̂0 from noise at t = T; then, for each further time, new noise is added to x̂0 and removed.
+        """
         condition = 2 * degraded - 1
         predict = TiledPrediction(
-            lambda c, x, t: self.answer(self, c, x, t.cpu()), condition, variant
+            lambda c, x, t: self.estimate(self, c, x, t.cpu()), condition, variant
         )
-
-        def noise() -> Tensor:
-            return per_image_noise(degraded.shape[1:], generators).to(degraded)
-
+        noise = noise_source(condition, generators)
         first, *others = uniform(self.schedule, variant.steps)
         x0 = predict(noise(), first)
         for t in others:

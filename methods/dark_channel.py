@@ -1,6 +1,6 @@
-"""Dehazing with the dark channel prior and guided-filter refinement.
+"""Dehazing with the dark channel prior, refined by a guided filter.
 
-`methods.classical.haze` has the prior itself. Images here are arrays (H, W, 3) in [0, 1].
+The prior is in `methods.classical.haze`. Images here are arrays (H, W, 3) in [0, 1].
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ class Parameters(Settings):
     """The published settings. Radii are in pixels."""
 
     patch_radius: int = Field(7, ge=0)  # 15×15 patches
-    omega: float = Field(0.95, gt=0, le=1)  # some haze is kept: without any, depth looks unnatural
+    omega: float = Field(0.95, gt=0, le=1)  # below 1, distant haze stays and depth looks natural
     minimum_transmission: float = Field(0.1, gt=0, le=1)  # t0
     brightest: float = Field(0.001, gt=0, le=1)  # share of the dark channel that gives A
     guide_radius: int = Field(60, ge=0)
@@ -23,7 +23,7 @@ class Parameters(Settings):
 
 
 class DarkChannel(Method):
-    """Inverts the haze model I = J t + A (1 − t), with t from the darkest value of each patch."""
+    """Solves the haze model I = J t + A (1 − t) for J, with t from each patch's darkest value."""
 
     card = Card(
         title="Dark channel prior",
@@ -35,11 +35,11 @@ class DarkChannel(Method):
         licence="own implementation",
         supervision="none",
         description=(
-            "Nearly every patch of a clear photo has a pixel that is dark in some colour: light "
-            "found there is haze. Bright or white things (sky, snow, walls, lamps) break this; "
-            "they are taken for haze and darkened. Runs on the CPU."
+            "In a clear photo, nearly every patch has a pixel that is dark in one colour; light in "
+            "that pixel is haze. For bright or white objects (sky, snow, walls, lamps) this is "
+            "wrong: they are darkened. Runs on the CPU."
         ),
-        # Not "mix": it inverts haze alone, and drops, streaks and flakes corrupt what it measures.
+        # Not "mix": drops, streaks and flakes disturb the estimate of the haze.
         weathers=("haze",),
     )
     Parameters = Parameters

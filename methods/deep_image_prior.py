@@ -1,8 +1,8 @@
 """Deep image prior: an untrained network fitted to one image, stopped before it fits the weather.
 
-Ulyanov, Vedaldi, Lempitsky (CVPR 2018): a convolutional network f_θ maps fixed noise z to the image
-by minimising |f_θ(z) - y|² over θ from a random start. It fits natural structure sooner than noise,
-so that stopping early gives a cleaner image than y.
+Ulyanov, Vedaldi, Lempitsky (CVPR 2018, equation 2): a convolutional network f_θ maps fixed noise z
+to the degraded image y by minimising ‖f_θ(z) - y‖² over θ from random weights. It fits natural
+structure before noise. So an early stop gives a cleaner image than y.
 """
 
 import itertools
@@ -15,19 +15,20 @@ from torch.nn import functional as F
 from benchmark import Card, Method, Settings, UserError
 from methods.networks.any_size import pad_to_multiple
 
-CHANNELS = (8, 16, 32, 64, 64)  # at each level, the finest first
-SKIP = 8  # channels that go round the coarser levels
+CHANNELS = (8, 16, 32, 64, 64)  # of each level, the finest first
+SKIP = 8  # channels of each skip connection
 NOISE_CHANNELS = 8
-NOISE = 0.1  # z is uniform between 0 and this, as in the paper
+NOISE = 0.1  # z is uniform in [0, NOISE], as in the paper
 LEARNING_RATE = 0.01  # of Adam, as in the paper
-FORGET = 0.1  # weight of an output in the moving average of all
+NEW_OUTPUT_WEIGHT = 0.1  # in the moving average of outputs
 
 
 class Variant(Settings):
-    """iterations: of the fit, each a network evaluation with its gradient; more fit the weather.
+    """iterations: of the fit, each a network evaluation with gradient; too many fit the weather.
 
-    max_pixels: larger images are refused, because the fit takes the whole image at once: about a
-    kilobyte of memory a pixel and, on two CPU cores, a microsecond a pixel and iteration.
+    max_pixels: larger images are refused, because the fit takes the whole image at once: about one
+    kilobyte of memory for each pixel and, on two CPU cores, one microsecond for each pixel and
+    iteration.
     """
 
     iterations: int = Field(default=200, ge=1)
@@ -42,9 +43,10 @@ class DeepImagePrior(Method):
         licence="own implementation",
         supervision="none",
         description="An untrained network is fitted to the degraded image alone and stopped after "
-        "a set number of iterations. What it fits late is lost: fine streaks and flakes, but fine "
-        "detail with them. Below the input in PSNR and SSIM, but for the PSNR of heavy rain.",
-        weathers=("rain", "snow"),  # haze and drops are smooth, so fitted first
+        "a fixed number of iterations. It fits fine structure last: fine streaks and flakes are "
+        "removed, and fine detail too. PSNR and SSIM are below those of the input, except the PSNR "
+        "of heavy rain.",
+        weathers=("rain", "snow"),  # haze and drops are smooth, and so are fitted first
     )
     Variant = Variant
 
@@ -58,9 +60,9 @@ class DeepImagePrior(Method):
                 f"The image has {pixels} pixels, but max_pixels is {variant.max_pixels}. Raise it "
                 "in the variant if time and memory allow, or make the image smaller."
             )
-        # The suite's inference mode would forbid the gradients that fitting takes.
+        # The suite's inference mode has no gradients, which the fit needs.
         with torch.inference_mode(False), torch.enable_grad():
-            images = degraded.clone().split(1)  # one by one: a network belongs to its image
+            images = degraded.clone().split(1)  # each image has its own network
             fitted = [
                 fit(image, variant.iterations, generator)
                 for image, generator in zip(images, generators, strict=True)
@@ -68,18 +70,19 @@ class DeepImagePrior(Method):
         return torch.cat(fitted)
 
     def evaluations(self, variant: Variant) -> int:
-        """A gradient through the network is no evaluation, but takes about two more's time."""
+        """Forward passes. A gradient through the network does not count; it takes the time of about
+        two more."""
         return variant.iterations
 
 
 def fit(image: Tensor, iterations: int, generator: torch.Generator) -> Tensor:
     """The moving average of f_θ(z) over a fit to an image (1, 3, H, W) in [0, 1]; same shape.
 
-    The average evens out single bad steps of the optimiser.
+    The average reduces the effect of single bad steps of the optimiser.
     """
     height, width = image.shape[-2:]
     network = untrained(generator).to(image.device)
-    # To two positions a side at the coarsest level: one alone has no variance to normalise by.
+    # At least 2×2 positions at the coarsest level: a single one has no variance to normalise by.
     like = pad_to_multiple(image, 2 ** len(CHANNELS))
     z = torch.rand(1, NOISE_CHANNELS, *like.shape[-2:], generator=generator).to(image) * NOISE
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
@@ -90,15 +93,15 @@ def fit(image: Tensor, iterations: int, generator: torch.Generator) -> Tensor:
         F.mse_loss(output, image).backward()
         optimizer.step()
         output = output.detach()
-        average = output if average is None else average.lerp(output, FORGET)
+        average = output if average is None else average.lerp(output, NEW_OUTPUT_WEIGHT)
     return average
 
 
 def untrained(generator: torch.Generator) -> "Hourglass":
-    """A network whose random start comes from the generator; torch's own state stays as it was."""
+    """A network with random weights from the generator; torch's global generator is unchanged."""
     seed = int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which would seed the GPUs as well.
+        # torch.manual_seed would seed the GPUs too.
         torch.default_generator.manual_seed(seed)
         return Hourglass()
 
@@ -107,8 +110,8 @@ class Hourglass(nn.Module):
     """Maps noise (1, NOISE_CHANNELS, H, W) to an image (1, 3, H, W) in [0, 1].
 
     Encoder and decoder with skip connections, as in the paper (supplementary material), but
-    smaller. H and W are multiples of 2^(levels - 1), and larger. Batch normalisation takes the
-    image's own statistics: the network stays in training mode.
+    smaller. H and W must be multiples of 2^(levels - 1), at least twice that. Batch normalisation
+    uses the statistics of the image itself: the network stays in training mode.
     """
 
     def __init__(self):
@@ -136,7 +139,7 @@ class Hourglass(nn.Module):
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
-    """A 3×3 convolution, normalised and rectified."""
+    """A 3×3 convolution, batch normalisation and leaky ReLU."""
     return [
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(outputs),

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.diffusion.conditional import TiledPrediction, per_image_noise
+from methods.diffusion.conditional import TiledPrediction, noise_source
 from methods.diffusion.guidance import Haze, Layer, Weather, guided
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, Schedule
@@ -30,15 +30,16 @@ class Parameters(DenoiserSettings):
 
 
 class Variant(TileSettings):
-    """sampler; steps: times at which the denoiser is evaluated; spacing: how they are chosen;
-    start: the share of T at which sampling starts, from the image with that time's noise.
+    """sampler; steps: times at which the denoiser is evaluated; spacing: of these times; start:
+    share of T at which sampling starts, from the image with the noise of that time.
 
     guidance: the model of the weather, or none (SDEdit); scale: of the guidance, 1 is Bayes' rule;
-    through_network: the gradient is that of x_t, through the network (DPS), not of x̂0 (GDP);
-    misfit: standard deviation of what the weather leaves unexplained, for images in [0, 1];
-    updates: gradient steps on the haze's parameters an evaluation; threshold: the least light, in
-    [0, 1], that is taken for rain or snow. The rest says how large images are cut; gradients
-    through the network hold all tiles, so that neither `tile` nor `memory` bounds what they take.
+    through_network: the gradient is with respect to x_t, through the network (DPS), not with
+    respect to x̂0 (GDP); misfit: standard deviation of the noise in the model of the weather, for
+    images in [0, 1]; updates: gradient steps on the haze's parameters at each evaluation;
+    threshold: the least light, in [0, 1], that counts as rain or snow. The rest: tiles of large
+    images. Gradients through the network keep all tiles in memory, so that neither `tile` nor
+    `memory` limits it.
     """
 
     sampler: Literal[
@@ -65,9 +66,9 @@ class DiffusionPrior(LearnedMethod):
         url="https://arxiv.org/abs/2304.01247",
         licence="MIT",
         supervision="clean-only",
-        description="Knows clean photographs only. Adds noise to the degraded image and removes it "
-        "again, with or without guidance by a model of haze, or of a bright layer, whose "
-        "parameters are estimated from the image on the way.",
+        description="Trained on clean photographs only. It adds noise to the degraded image and "
+        "removes it again, with or without guidance by a model of haze or of a bright layer. The "
+        "model's parameters are estimated from the image during sampling.",
     )
     Parameters = Parameters
     Variant = Variant
@@ -80,13 +81,16 @@ class DiffusionPrior(LearnedMethod):
         return self.parameters.build(in_channels=3, time=True)
 
     def estimate(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """x̂0 of x_t (B, 3, H, W) at times (B,), by a preconditioned network."""
+        """x̂0 of x_t (B, 3, H, W) at times (B,): c_skip x_t + c_out F(c_in x_t, t).
+
+        Karras et al. (2022, equation 7), with the network F.
+        """
         c_skip, c_out, c_in = preconditioning(*self.schedule.coefficients(t, x_t))
         return c_skip * x_t + c_out * self.network(c_in * x_t, t / self.schedule.T)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Squared error of x̂0 over c_out², so that all noise levels weigh alike at first (Karras
-        et al., 2022, section 5). The degraded images are not looked at."""
+        """Squared error of x̂0 over c_out², so that all noise levels have the same weight at first
+        (Karras et al., 2022, section 5). The degraded images are not used."""
         x0 = 2 * clean - 1
         t = training_times(len(x0), self.schedule, generator)
         epsilon = torch.randn(x0.shape, generator=generator).to(x0)
@@ -104,11 +108,8 @@ class DiffusionPrior(LearnedMethod):
     def _sample(self, y: Tensor, variant: Variant, generators: list[torch.Generator]) -> Tensor:
         """The restored images in [-1, 1]."""
         schedule = self.schedule
-
-        def noise() -> Tensor:
-            return per_image_noise(y.shape[1:], generators).to(y)
-
-        # A prior has no condition; y only says how large the images are.
+        noise = noise_source(y, generators)
+        # A prior has no condition; y gives the size of the images only.
         estimate = TiledPrediction(lambda _, x_t, t: self.estimate(x_t, t), y, variant)
         weather = _weather(y, variant)
         start = y
@@ -128,28 +129,33 @@ class DiffusionPrior(LearnedMethod):
         return SAMPLERS[variant.sampler].function(denoise, x, schedule, times, noise)
 
     def evaluations(self, variant: Variant) -> int:
-        """A gradient through the network is no evaluation, but takes about two more's time."""
+        """Forward passes. A gradient through the network does not count; it takes the time of about
+        two more."""
         return SAMPLERS[variant.sampler].evaluations(variant.steps)
 
 
 def preconditioning(signal, noise):
-    """c_skip, c_out and c_in of x_t, where signal = √ᾱ_t and noise = √(1 - ᾱ_t).
+    """c_skip, c_out and c_in of x_t, for signal a = √ᾱ_t and noise b = √(1 - ᾱ_t).
 
-    Those of Karras et al. (2022, table 1) for x_t / √ᾱ_t, whose noise is σ = √(1-ᾱ_t) / √ᾱ_t,
-    multiplied out so that they are finite for ᾱ_t = 0. For Gaussian data of mean 0 and deviation
-    DATA_DEVIATION the network has nothing to add: E[x0 given x_t] = c_skip x_t.
+        c_skip = a σ_data² / (a² σ_data² + b²)
+        c_out  = b σ_data / √(a² σ_data² + b²)
+        c_in   = 1 / √(a² σ_data² + b²)
+
+    Those of Karras et al. (2022, table 1) for x_t / a, which has the noise σ = b / a, multiplied
+    out so that they are finite for a = 0. For Gaussian data of mean 0 and standard deviation σ_data
+    the network's best output is 0: E[x0 given x_t] = c_skip x_t. Numbers, or tensors of one shape.
     """
     root = (signal**2 * DATA_DEVIATION**2 + noise**2) ** 0.5
     return signal * DATA_DEVIATION**2 / root**2, noise * DATA_DEVIATION / root, 1 / root
 
 
 def posterior_variance(signal: float, noise: float) -> float:
-    """Variance of x0 given x_t for Gaussian data: c_out²."""
+    """Variance of x0 given x_t for Gaussian data: c_out². Arguments as for `preconditioning`."""
     return preconditioning(signal, noise)[1] ** 2
 
 
 def training_times(count: int, schedule: Schedule, generator: torch.Generator) -> Tensor:
-    """Times (count,) whose noise σ is log-normal (Karras et al., 2022, table 1): low and middle."""
+    """Times (count,) with log-normal noise σ (Karras et al., 2022, table 1): low and middle."""
     normal = torch.randn(count, generator=generator, dtype=torch.float64)
     log_sigma = LOG_SIGMA_MEAN + LOG_SIGMA_DEVIATION * normal
     rising = -0.5 * torch.logit(schedule.alpha_bar[1:])

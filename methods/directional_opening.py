@@ -1,17 +1,16 @@
 """Rain and snow removal by directional morphology, refined with the guided filter.
 
-Not one paper's method but one put together from published parts, to handle both kinds of weather
-in milliseconds:
+The method is composed of published parts, so that it removes both kinds of weather in milliseconds:
 
-- Weather is the bright, thin part of a layer decomposition image = background + weather (Kang,
-  Lin, Fu, TIP 21(4), 2012; Zheng et al., ICONIP 2013, where the result must not exceed the input).
-- Thin bright structures are what an opening by a line takes away; openings by lines of many
-  directions tell streaks from blobs (Soille, Talbot: Directional Morphological Filtering, TPAMI
-  23(11), 2001).
-- Streaks share one direction, long along it and thin across (Deng et al., AMM 59, 2018).
-- Guided filtering cleans what was uncovered (Xu et al., CSAE 2012; Zheng et al.).
+- image = background + weather, and weather is bright and thin (Kang, Lin, Fu, TIP 21(4), 2012;
+  Zheng et al., ICONIP 2013, where the result must not exceed the input).
+- An opening by a line removes thin bright structures; openings by lines of many directions
+  distinguish streaks from blobs (Soille, Talbot: Directional Morphological Filtering, TPAMI 23(11),
+  2001).
+- All streaks have one direction; they are long in it and thin across (Deng et al., AMM 59, 2018).
+- Guided filtering smooths the pixels under removed weather (Xu et al., CSAE 2012; Zheng et al.).
 
-Own additions: both layers are weighted by how much they look like weather rather than texture.
+Own addition: both layers have a weight, which is small if they look like texture.
 Images here are float32 arrays (H, W, 3) in [0, 1]; planes are (H, W).
 """
 
@@ -22,28 +21,28 @@ import numpy as np
 from pydantic import Field
 
 from benchmark import Card, Method, Settings
+from benchmark.core.guided_filter import guided_filter
 from methods.classical import for_each_image
-from methods.classical.guided_filter import guided_filter
 
-TINY = 1e-12  # energy below which a layer counts as empty
+TINY = 1e-12  # keeps ratios of energies finite
 BLOB_DIRECTIONS = (0.0, 45.0, 90.0, 135.0)
 
-Weights = tuple[float, float]  # a measure's values at which a layer's weight is 0 and 1
+Ramp = tuple[float, float]  # the values of a measure at which the weight of a layer is 0 and 1
 
 
 class Parameters(Settings):
     """Lengths in pixels, angles in degrees; tuned on 28 photographs with simulated weather."""
 
     streak_width: int = Field(7, ge=1)  # wider structures are background
-    streak_length: int = Field(9, ge=1)  # shorter ones are no streaks
+    streak_length: int = Field(9, ge=1)  # shorter structures are no streaks
     directions: int = Field(18, ge=1)  # tried over 180°
     largest_slant: float = Field(60, ge=0, le=90)  # of falling rain, from the vertical
-    dominance: Weights = (3.0, 8.0)  # energy in the streaks' direction over the median one's
+    dominance: Ramp = (3.0, 8.0)  # energy of the strongest direction over the median of all
     flake_width: int = Field(9, ge=1)
-    darkness: Weights = (0.7, 0.2)  # energy of dark blobs over that of bright ones
+    darkness: Ramp = (0.7, 0.2)  # energy of dark blobs over that of bright ones
     guide_radius: int = Field(2, ge=0)
     guide_eps: float = Field(1e-3, gt=0)
-    uncovered: float = Field(0.05, gt=0)  # weather taken away at which a pixel is fully smoothed
+    uncovered: float = Field(0.05, gt=0)  # light removed from a pixel at which it is fully smoothed
 
 
 class DirectionalOpening(Method):
@@ -60,10 +59,10 @@ class DirectionalOpening(Method):
         licence="own implementation",
         supervision="none",
         description=(
-            "Takes bright, thin structures that share a direction for rain, and bright blobs for "
-            "snow, and leaves the image alone where neither stands out from its texture. Mistakes "
-            "grass and railings for rain; removes no veil and no flake wider than 8 pixels. Runs "
-            "on the CPU."
+            "Removes bright, thin structures of one direction as rain, and bright blobs as snow, "
+            "and leaves the image unchanged if neither is stronger than the texture. Grass and "
+            "railings are removed as rain; a veil and flakes wider than 8 pixels stay. Runs on the "
+            "CPU."
         ),
         weathers=("rain", "snow"),
     )
@@ -89,7 +88,7 @@ class DirectionalOpening(Method):
         return image - weight * layer
 
     def _without_flakes(self, image: np.ndarray) -> np.ndarray:
-        """Flakes are bright only, while texture has dark blobs about as strong as bright ones."""
+        """Flakes are bright; texture has dark blobs of about the same energy as bright ones."""
         p = self.parameters
         grey = image.mean(axis=2)
         bright, dark = energy(blobs(grey, p.flake_width)), energy(blobs(1 - grey, p.flake_width))
@@ -99,7 +98,7 @@ class DirectionalOpening(Method):
         return image - weight * each_channel(lambda x: blobs(x, p.flake_width), image)
 
     def _smooth_uncovered(self, background: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Guided filtering, only where weather was taken away: openings leave steps there."""
+        """Guided filtering of the pixels under removed weather, because openings leave steps."""
         p = self.parameters
         removed = (image - background).max(axis=2, keepdims=True)
         if removed.max() <= 0:
@@ -109,15 +108,15 @@ class DirectionalOpening(Method):
             lambda x: guided_filter(guide, x, p.guide_radius, p.guide_eps), background
         )
         mask = np.minimum(removed / p.uncovered, 1)
-        # Weather only adds light, so nothing may come out brighter than it went in.
+        # Weather adds light, so the result must not be brighter than the input.
         return np.minimum(background + mask * (smooth - background), image)
 
 
 def line(length: int, angle: float) -> np.ndarray:
     """A digital line through the centre, at `angle` degrees anticlockwise from horizontal.
 
-    A structuring element (uint8, odd square), symmetric about its centre: OpenCV's erosion
-    followed by its dilation is an opening only then. An even length counts as the next odd one.
+    A structuring element (uint8, odd square), symmetric about its centre, as OpenCV's opening
+    requires. An even length counts as the next odd one.
     """
     half = length // 2
     steps = np.arange(-half, half + 1)
@@ -129,20 +128,21 @@ def line(length: int, angle: float) -> np.ndarray:
 
 
 def opening(plane: np.ndarray, length: int, angle: float) -> np.ndarray:
-    """The plane without bright structures shorter than `length` in a direction."""
+    """The plane (H, W) without bright structures shorter than `length` in a direction."""
     return cv2.morphologyEx(plane, cv2.MORPH_OPEN, line(length, angle))
 
 
 def streaks(plane: np.ndarray, angle: float, width: int, length: int) -> np.ndarray:
-    """The bright layer (>= 0) that is thinner than `width` across a direction, long along it."""
+    """The bright layer (H, W) >= 0 that is thin (`width`) across a direction and long along it."""
     thin = plane - opening(plane, width, angle + 90)
     return opening(thin, length, angle)
 
 
 def blobs(plane: np.ndarray, width: int) -> np.ndarray:
-    """The bright layer (>= 0) that is thinner than `width` in every direction: no lines, no edges.
+    """The bright layer (H, W) >= 0 that is thinner than `width` in every direction.
 
-    An algebraic opening's residue: the maximum of openings by lines keeps what any of them keeps.
+    The residue of an algebraic opening, the maximum of the openings by lines: neither lines nor
+    edges are in it.
     """
     return plane - np.maximum.reduce([opening(plane, width, angle) for angle in BLOB_DIRECTIONS])
 
@@ -150,9 +150,10 @@ def blobs(plane: np.ndarray, width: int) -> np.ndarray:
 def dominant_direction(
     grey: np.ndarray, width: int, length: int, directions: int, largest_slant: float
 ) -> tuple[float, float]:
-    """The falling direction (degrees) with most streaks, and their energy over the median's.
+    """The falling direction (degrees) with the highest energy of streaks, and its dominance.
 
-    The median is over all directions, so that texture without direction scores about 1.
+    The dominance is that energy over the median of all directions: about 1 for texture without a
+    direction.
     """
     angles = np.arange(directions) * 180 / directions
     energies = np.array([energy(streaks(grey, angle, width, length)) for angle in angles])
@@ -164,16 +165,16 @@ def dominant_direction(
 
 
 def energy(layer: np.ndarray) -> float:
-    """Mean square."""
+    """Mean square of a layer."""
     return float(np.mean(np.square(layer, dtype=np.float64)))
 
 
 def ramp(value: float, zero: float, one: float) -> np.float32:
-    """0 at `zero`, 1 at `one` and beyond, linear in between; `zero` may exceed `one`."""
+    """0 up to `zero`, 1 from `one` on, linear between them; `zero` may be larger than `one`."""
     return np.float32(np.clip((value - zero) / (one - zero), 0, 1))
 
 
 def each_channel(function: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> np.ndarray:
-    """Apply a function of a plane to each channel."""
+    """Apply a function of a plane (H, W) to each channel of an image (H, W, 3)."""
     planes = [function(np.ascontiguousarray(image[..., c])) for c in range(image.shape[2])]
     return np.stack(planes, axis=2).astype(np.float32)

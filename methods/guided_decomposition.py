@@ -1,28 +1,28 @@
 """Rain and snow removal by splitting an image into low and high frequencies with guided filters.
 
-Weather is thin and bright, so it lies in the high frequencies. These are filtered under the
-guidance of the low ones, where weather no longer shows: what has no counterpart there is lost. The
-result never exceeds the input, and a last guided filter cleans it. The steps are those of Zheng
-et al. (ICONIP 2013), who extend Xu et al. (CSAE 2012).
+Weather is thin and bright, so it is in the high frequencies. A guided filter smooths these with the
+low frequencies as guide, in which weather is not visible; detail without an edge in the guide is
+removed. The result never exceeds the input, and a last guided filter cleans it. The steps are those
+of Zheng et al. (ICONIP 2013), who extend Xu et al. (CSAE 2012).
 
-Differences: weather is nearly grey, so that one layer, found on the mean of the channels, is taken
-from all of them, at a third of the cost; and the low frequencies guide as they are, because
-enhancing their edges first gained nothing.
+Differences: weather is nearly grey, so one layer, found on the mean of the channels, is subtracted
+from all of them, at a third of the cost. The edges of the low frequencies are not enhanced first,
+because that did not improve the result.
 """
 
 import numpy as np
 from pydantic import Field
 
 from benchmark import Card, Method, Settings
+from benchmark.core.guided_filter import guided_filter
 from methods.classical import for_each_image
-from methods.classical.guided_filter import guided_filter
 
 
 class Parameters(Settings):
     """Radii in pixels; eps as in the guided filter, for images in [0, 1].
 
-    `low` splits the image, `high` filters its high frequencies, `final` cleans the result. `trust`
-    is the share of the result, against the input, in the last filter's guide.
+    `low` splits the image, `high` filters its high frequencies, `final` cleans the result. The
+    guide of the last filter is `trust` times the result plus (1 - `trust`) times the input.
     """
 
     low_radius: int = Field(16, ge=0)
@@ -35,7 +35,7 @@ class Parameters(Settings):
 
 
 class GuidedDecomposition(Method):
-    """Subtracts the bright part of the high frequencies that the low ones do not explain."""
+    """Subtracts bright high frequencies that have no edge in the low frequencies."""
 
     card = Card(
         title="Guided decomposition",
@@ -47,10 +47,10 @@ class GuidedDecomposition(Method):
         licence="own implementation",
         supervision="none",
         description=(
-            "Takes bright detail that leaves no trace in the image's low frequencies for rain or "
-            "snow. Weather of high contrast counts as an edge and stays in part; the scene's own "
-            "faint bright detail is dimmed, in clear images too. Removes no veil and no wide "
-            "flake. Runs on the CPU."
+            "Removes bright detail that is not visible in the image's low frequencies as rain or "
+            "snow. Weather of high contrast counts as an edge and stays in part. Faint bright "
+            "detail of the scene is dimmed, in clear images too. A veil and wide flakes stay. Runs "
+            "on the CPU."
         ),
         weathers=("rain", "snow"),
     )
@@ -70,5 +70,5 @@ def weather_layer(grey: np.ndarray, p: Parameters) -> np.ndarray:
     clear = np.minimum(low + high, grey)
     guide = p.trust * clear + (1 - p.trust) * grey
     clear = guided_filter(guide, clear, p.final_radius, p.final_eps)
-    # float32 rounding must not turn "nothing found" into a darker image.
+    # Where nothing is found, rounding must not make the image darker.
     return np.maximum(grey - clear, 0)

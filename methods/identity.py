@@ -1,4 +1,4 @@
-"""Control: the input, unchanged. A method below this row does harm."""
+"""Control: the unchanged input. A method with lower scores makes images worse."""
 
 from benchmark import Card, Method, Settings
 
@@ -11,7 +11,7 @@ class Identity(Method):
         citation="none: a control",
         licence="none needed",
         supervision="none",
-        description="Returns the degraded image unchanged: the score of doing nothing.",
+        description="Returns the degraded image unchanged: the scores without any restoration.",
         control=True,
     )
 

@@ -1,6 +1,6 @@
-"""Mean-reverting SDE: the clean image drifts to the degraded one under noise, run backward.
+"""Mean-reverting SDE: the clean image drifts to the degraded one under noise, and its reversal.
 
-docs/formulations.md has the equations.
+docs/formulations.md derives the equations. Equation numbers are those of Luo et al. (2023).
 """
 
 import math
@@ -12,23 +12,16 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.diffusion.conditional import (
-    TiledPrediction,
-    per_image_noise,
-    random_times,
-    sample_posterior,
-)
-from methods.diffusion.schedule import uniform_timesteps
+from methods.diffusion import bridge
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
-from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(DenoiserSettings):
-    """target: what the network predicts (epsilon as published); T: number of times; noise_level: λ,
+    """target: the network's prediction (epsilon as published); T: number of times; noise_level: λ,
     the stationary standard deviation, for images in [0, 1]; left: share of the residual left at
-    t = T; start_share: share of the training at t = T, where sampling starts (the rest is uniform,
-    as published)."""
+    t = T; start_share: share of the training at t = T, where sampling starts (the rest at uniformly
+    random times, as published)."""
 
     target: Literal["x0", "epsilon"] = "x0"
     T: int = Field(default=100, ge=1)
@@ -37,18 +30,13 @@ class Parameters(DenoiserSettings):
     start_share: float = Field(default=0.5, ge=0, le=1)
 
 
-class Variant(TileSettings):
-    """steps (= NFE), 1 to T; the rest says how large images are cut."""
-
-    steps: int = Field(default=4, ge=1)
-
-
 @dataclass(frozen=True)
 class MeanRevertingSDE:
-    """dx = θ_t (μ - x) dt + σ_t dw with σ_t² = 2 λ² θ_t (Luo et al., 2023, equation 3).
+    """dx = θ_t (μ - x) dt + σ_t dw with σ_t² = 2 λ² θ_t (equation 3); see `bridge.Process`.
 
-    theta_bar: θ̄_t, the integral of θ from 0 to t, at t = 0, 1, ..., T; float64, rising from 0.
-    level: λ. Raises ValueError if theta_bar does not rise from 0 or if level is not above 0.
+    μ is the degraded image. theta_bar: θ̄_t, the integral of θ from 0 to t, at t = 0, 1, ..., T;
+    float64, rising from 0. level: λ. Raises ValueError if theta_bar does not rise from 0 or if
+    level is not above 0.
     """
 
     theta_bar: Tensor
@@ -80,6 +68,11 @@ class MeanRevertingSDE:
         """The last time, where x is about μ + λ ε."""
         return len(self.theta_bar) - 1
 
+    @property
+    def end_deviation(self) -> float:
+        """λ: the stationary standard deviation, that of x_T but for a share e^{-2θ̄_T}."""
+        return self.level
+
     def coefficients(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """e^{-θ̄_t} and √v_t = λ √(1 - e^{-2θ̄_t}) for (B,) times, as (B, 1, 1, 1) of the type and
         device of `like`."""
@@ -93,7 +86,7 @@ class MeanRevertingSDE:
         return mu + (x0 - mu) * kept + deviation * epsilon
 
     def to_x0(self, epsilon: Tensor, x_t: Tensor, mu: Tensor, t: Tensor) -> Tensor:
-        """The clean image that a prediction of the noise stands for: equation 6 solved for x0."""
+        """Equation 6 solved for x0: the clean image for a prediction of the noise."""
         kept, deviation = self.coefficients(t, x_t)
         return mu + (x_t - mu - deviation * epsilon) / kept
 
@@ -102,10 +95,13 @@ class MeanRevertingSDE:
     ) -> tuple[Tensor, float]:
         """Mean and standard deviation of p(x_s given x_t, x0), for any 0 <= s < t.
 
-        With s = t - 1 the mean is proposition 3.2, the most likely earlier state.
+        With A = e^{-(θ̄_t - θ̄_s)}, B = e^{-θ̄_t} and C = e^{-θ̄_s}, Bayes' rule gives the mean
+        μ + A (1-C²)/(1-B²) (x_t - μ) + C (1-A²)/(1-B²) (x0 - μ) and the variance
+        λ² (1-A²) (1-C²)/(1-B²). With s = t - 1 the mean is proposition 3.2, the most likely earlier
+        state.
         """
         bar_t, bar_s = self.theta_bar[t].item(), self.theta_bar[s].item()
-        # Each 1 - e^{-2 θ̄} through expm1: times near 0 would lose digits.
+        # 1 - B², 1 - C² and 1 - A² by expm1, which keeps all digits near t = 0.
         all_t, all_s, step = (-math.expm1(-2 * b) for b in (bar_t, bar_s, bar_t - bar_s))
         of_x_t = math.exp(-(bar_t - bar_s)) * all_s / all_t
         of_x0 = math.exp(-bar_s) * step / all_t
@@ -121,17 +117,17 @@ class MeanReverting(LearnedMethod):
         url="https://arxiv.org/abs/2301.11699",
         licence="MIT",
         supervision="paired",
-        description="A stochastic differential equation whose mean drifts from the clean to the "
-        "degraded image, with noise of a fixed small level; reversed step by step from the "
-        "degraded image plus noise.",
+        description="A stochastic differential equation takes the clean image to the degraded "
+        "one plus a little noise. It is reversed step by step, from the degraded image plus "
+        "noise.",
     )
     Parameters = Parameters
-    Variant = Variant
+    Variant = bridge.Variant
 
     def __init__(self, parameters: Parameters | None = None):
         super().__init__(parameters)
         p = self.parameters
-        # λ is given for images in [0, 1]; the model's are in [-1, 1].
+        # noise_level is for images in [0, 1]; images here are in [-1, 1].
         self.sde = MeanRevertingSDE.cosine(p.T, 2 * p.noise_level, p.left)
 
     def build(self) -> nn.Module:
@@ -145,47 +141,30 @@ class MeanReverting(LearnedMethod):
         prediction = self.network(torch.cat([condition, x_t], dim=1), t / self.sde.T)
         return condition + prediction if self.parameters.target == "x0" else prediction
 
+    def estimate(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """x̂0 for either target; arguments as for `predict`."""
+        prediction = self.predict(condition, x_t, t)
+        if self.parameters.target == "x0":
+            return prediction
+        return self.sde.to_x0(prediction, x_t, condition, t)
+
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Error at random times: the regression's for x0, the mean absolute one for ε."""
-        x0, condition = 2 * clean - 1, 2 * degraded - 1
-        t = random_times(len(x0), self.sde.T, self.parameters.start_share, generator)
-        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
-        x_t = self.sde.diffuse(x0, condition, t, epsilon)
-        prediction = self.predict(condition, x_t, t.to(x0.device))
+        """Error at random times: that of the regression for x0, the mean absolute one for ε."""
+        share = self.parameters.start_share
+        x0, y, x_t, t, epsilon = bridge.training_sample(self.sde, clean, degraded, share, generator)
+        prediction = self.predict(y, x_t, t)
         if self.parameters.target == "x0":
             return restoration_error(prediction, x0)
         return (prediction - epsilon).abs().mean()
 
     def restore(
-        self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
+        self, degraded: Tensor, variant: bridge.Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        condition = 2 * degraded - 1
+        return bridge.restore(self.sde, self.estimate, degraded, variant, generators)
 
-        def noise() -> Tensor:
-            return per_image_noise(degraded.shape[1:], generators).to(degraded)
-
-        def predict_x0(mu: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-            prediction = self.predict(mu, x_t, t)
-            if self.parameters.target == "x0":
-                return prediction
-            return self.sde.to_x0(prediction, x_t, mu, t)
-
-        predict = TiledPrediction(predict_x0, condition, variant)
-
-        def denoise(x_t: Tensor, t: int) -> Tensor:
-            """x̂0, kept to the range of an image: near t = T, ε leads far astray."""
-            return predict(x_t, t).clamp(-1, 1)
-
-        def posterior(x_t: Tensor, x0: Tensor, t: int, s: int) -> tuple[Tensor, float]:
-            return self.sde.posterior(x_t, x0, condition, t, s)
-
-        times = uniform_timesteps(self.sde.T, variant.steps)
-        start = condition + self.sde.level * noise()
-        return (sample_posterior(denoise, start, posterior, times, noise) + 1) / 2
-
-    def evaluations(self, variant: Variant) -> int:
+    def evaluations(self, variant: bridge.Variant) -> int:
         return variant.steps
 
     def facts(self) -> dict[str, float | str]:
-        """e^{-θ̄_T}: the residual's share that is left where sampling starts; about 0."""
+        """e^{-θ̄_T}: share of the residual that is left where sampling starts; about 0."""
         return {"residual_left_at_T": math.exp(-self.sde.theta_bar[-1].item())}

@@ -1,17 +1,17 @@
-"""Control: the ground truth. What the metrics give a perfect result, 8-bit rounding included."""
+"""Control: the ground truth. Shows the scores of a perfect result, with 8-bit rounding."""
 
 from benchmark import Card, Method, Settings
 
 
 class Oracle(Method):
-    """Returns the target, which the suite hands to methods that declare `sees_target`."""
+    """Returns the target, which the suite passes to methods with `sees_target`."""
 
     card = Card(
         title="Oracle (the ground truth)",
         citation="none: a control",
         licence="none needed",
         supervision="none",
-        description="Returns the ground truth: the upper end of every scale, and a check of it.",
+        description="Returns the ground truth: the best value of every metric and a check of it.",
         control=True,
     )
     sees_target = True

@@ -1,4 +1,4 @@
-"""Predict and refine: a regression's answer, and diffusion for what it misses.
+"""Predict and refine: a regression, and a diffusion model of the residual that it leaves.
 
 docs/formulations.md has the equations.
 """
@@ -10,10 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.diffusion.conditional import TiledPrediction, per_image_noise, random_times
-from methods.diffusion.samplers import ddim, ddpm
+from methods.diffusion.conditional import TiledPrediction, noise_source, training_noise
+from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import linear, uniform_timesteps
-from methods.networks.any_size import tiled
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
 from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
@@ -21,30 +20,30 @@ from methods.networks.tile_settings import TileSettings
 
 class Parameters(DenoiserSettings):
     """T: times of the linear noise schedule; start_share: share of the training at t = T, where
-    sampling starts (the rest is uniform, as published). The denoiser's settings are the
-    predictor's; the refiner has half its width."""
+    sampling starts (the rest at uniformly random times, as published). The denoiser's settings are
+    those of the predictor; the refiner has half its width."""
 
     T: int = Field(default=1000, ge=1)
     start_share: float = Field(default=0.5, ge=0, le=1)
 
 
 class Variant(TileSettings):
-    """sampler and steps of the refiner (NFE = steps + 1); the rest says how large images are
-    cut."""
+    """sampler and steps of the refiner (NFE = steps + 1); the rest: tiles of large images, see
+    `methods.networks.tile_settings.TileSettings`."""
 
     sampler: Literal["ddim", "ddpm"] = "ddpm"
     steps: int = Field(default=4, ge=1)
 
 
 class PredictorAndRefiner(nn.Module):
-    """Two denoisers as one network: without a time it predicts, with one it refines.
+    """Two denoisers as one network: without a time it predicts, with a time it refines.
 
     The predictor maps (B, 3, H, W) to the correction of the degraded image; the refiner maps
     (B, 6, H, W), condition and noisy residual, and times (B,) in [0, 1] to the residual.
 
-    The refiner has half the predictor's width, as published (32 and 64 channels), which at the
-    default size is 0.28 of its FLOPs: it is evaluated at every step, the predictor once, and what
-    is left to it, the residual, is the simpler part.
+    The refiner has half the predictor's width, as published (32 and 64 channels); at the default
+    size it takes 0.28 of the predictor's FLOPs. It is evaluated at every step, the predictor once,
+    and the residual is the simpler signal.
     """
 
     def __init__(self, settings: DenoiserSettings):
@@ -67,9 +66,9 @@ class PredictAndRefine(LearnedMethod):
         url="https://arxiv.org/abs/2112.02475",
         licence="MIT",
         supervision="paired",
-        description="A regression predicts the clean image; a smaller conditional diffusion model, "
-        "trained with it, draws the residual that is left. The refiner predicts the residual "
-        "itself, not the noise.",
+        description="A regression predicts the clean image. A smaller conditional diffusion model, "
+        "trained together with it, samples the residual. It predicts the residual itself, not the "
+        "noise.",
     )
     Parameters = Parameters
     Variant = Variant
@@ -82,24 +81,27 @@ class PredictAndRefine(LearnedMethod):
         return PredictorAndRefiner(self.parameters)
 
     def predict(self, condition: Tensor) -> Tensor:
-        """The first answer: (B, 3, H, W) in the [-1, 1] scale, as the condition."""
+        """The regression's image: (B, 3, H, W) in the [-1, 1] scale, as the condition."""
         return condition + self.network(condition)
 
     def refine(self, condition: Tensor, r_t: Tensor, t: Tensor) -> Tensor:
-        """The residual, clean - prediction, from the noisy one at times t (B,)."""
+        """The residual, clean - prediction, from the noisy residual at times t (B,).
+
+        condition, r_t: (B, 3, H, W) in the [-1, 1] scale.
+        """
         return self.network(torch.cat([condition, r_t], dim=1), t / self.schedule.T)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """The regression's error of the prediction, plus that of the refined image at random times.
+        """Error of the prediction, plus that of the refined image at random times.
 
-        As published, gradients of the second reach the predictor too. The first is ours: the
-        published loss is that of the noise, which a good predictor makes easier to tell; with the
-        residual predicted, only the sum of both networks' outputs would be asked for.
+        As published, gradients of the second term reach the predictor too. The first term is an
+        addition. The published loss is the error of the noise, which a good predictor makes easier
+        to predict. Here the refiner predicts the residual, and the second term alone would train
+        only the sum of both networks' outputs.
         """
         x0, condition = 2 * clean - 1, 2 * degraded - 1
         residual = x0 - self.predict(condition)
-        t = random_times(len(x0), self.schedule.T, self.parameters.start_share, generator)
-        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
+        t, epsilon = training_noise(x0, self.schedule.T, self.parameters.start_share, generator)
         signal, noise = self.schedule.coefficients(t, x0)
         refined = self.refine(condition, signal * residual + noise * epsilon, t.to(x0.device))
         prediction = x0 - residual
@@ -109,18 +111,15 @@ class PredictAndRefine(LearnedMethod):
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
         condition = 2 * degraded - 1
-        tile, overlap, batch = variant.tiles(self.predict, 3, condition)
-        prediction = tiled(self.predict, condition, tile, overlap, batch=batch)
+        prediction = variant.evaluate(self.predict, condition)
         refine = TiledPrediction(self.refine, condition, variant)
-
-        def noise() -> Tensor:
-            return per_image_noise(degraded.shape[1:], generators).to(degraded)
+        noise = noise_source(condition, generators)
 
         def denoise(r_t: Tensor, t: int) -> Tensor:
-            """The residual, kept to what leads to an image in range."""
+            """The residual, limited so that prediction + residual lies in [-1, 1]."""
             return (prediction + refine(r_t, t)).clamp(-1, 1) - prediction
 
-        sampler = {"ddim": ddim, "ddpm": ddpm}[variant.sampler]
+        sampler = SAMPLERS[variant.sampler].function
         times = uniform_timesteps(self.schedule.T, variant.steps)
         residual = sampler(denoise, noise(), self.schedule, times, noise)
         return (prediction + residual + 1) / 2
@@ -129,5 +128,5 @@ class PredictAndRefine(LearnedMethod):
         return 1 + variant.steps
 
     def facts(self) -> dict[str, float | str]:
-        """ᾱ_T: what is left of the residual where sampling starts, and should be about 0."""
+        """ᾱ_T: share of the residual's variance left where sampling starts; should be about 0."""
         return {"alpha_bar_T": self.schedule.alpha_bar[-1].item()}

@@ -1,4 +1,4 @@
-"""PReNet: a small residual network with a convolutional LSTM, run again and again on its answer."""
+"""PReNet: a small residual network with a convolutional LSTM, applied repeatedly to its output."""
 
 import torch
 from pydantic import Field
@@ -6,14 +6,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark import Card, LearnedMethod, Settings
-from methods.networks.any_size import tiled
 from methods.networks.losses import ssim
 from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(Settings):
-    """The published settings. stages: times the network is run; width: channels of its features;
-    blocks: its residual blocks."""
+    """The published settings. stages: number of times the network is applied; width: channels of
+    its features; blocks: number of its residual blocks."""
 
     stages: int = Field(default=6, ge=1)
     width: int = Field(default=32, ge=1)
@@ -28,9 +27,9 @@ class PReNet(LearnedMethod):
         url="https://doi.org/10.1109/CVPR.2019.00406",
         licence="own implementation",
         supervision="paired",
-        description="Takes the weather off in six stages that share their weights and remember "
-        "features of the stage before; trained for SSIM, as published. Made for rain; here trained "
-        "and scored on all weathers.",
+        description="Removes the weather in six stages that share their weights; each keeps "
+        "features of the stage before it. Trained on SSIM, as published. Made for rain; here "
+        "trained and scored on all weathers.",
     )
     Parameters = Parameters
     Variant = TileSettings
@@ -39,22 +38,21 @@ class PReNet(LearnedMethod):
         return ProgressiveNetwork(**self.parameters.model_dump())
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """The published negative SSIM of the last stage's answer, and 1, so that 0 is perfect."""
+        """1 - SSIM of the last stage's output: the published negative SSIM, with 0 for perfect."""
         return 1 - ssim(self.network(degraded), clean)
 
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
-        tile, overlap, batch = variant.tiles(self.network, 3, degraded)
-        return tiled(self.network, degraded, tile, overlap, batch=batch)
+        return variant.evaluate(self.network, degraded)
 
 
 class ProgressiveNetwork(nn.Module):
     """Maps degraded (B, 3, H, W) in [0, 1] to restored, for any H, W >= 1; see `Parameters`.
 
-    Each stage takes the degraded image and the answer of the stage before (at first the degraded
-    image), and adds its output to the degraded image. The stages are one evaluation: none is of
-    use alone.
+    Each stage takes the degraded image and the result of the stage before (at first the degraded
+    image), and adds its output to the degraded image. All stages together count as one evaluation,
+    because no stage is used alone.
     """
 
     def __init__(self, stages: int = 6, width: int = 32, blocks: int = 5):
@@ -77,9 +75,11 @@ class ProgressiveNetwork(nn.Module):
 
 
 class ConvLSTM(nn.Module):
-    """A long short-term memory (without peepholes) whose products are 3×3 convolutions.
+    """A long short-term memory (without peepholes) with 3×3 convolutions as matrix products.
 
-    Shi et al., Convolutional LSTM Network, NeurIPS 2015. The four gates are one convolution.
+        i, f, g, o = conv([x, h]);  c' = σ(f) c + σ(i) tanh(g);  h' = σ(o) tanh(c')
+
+    Shi et al., Convolutional LSTM Network, NeurIPS 2015, equation 3. The four are one convolution.
     """
 
     def __init__(self, width: int):
@@ -89,14 +89,14 @@ class ConvLSTM(nn.Module):
     def forward(
         self, x: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """x (B, width, H, W); state: hidden and cell, both of x's shape, or None for zeros.
+        """x (B, width, H, W); state: hidden h and cell c, both of x's shape, or None for zeros.
 
-        Returns the hidden state and the new state.
+        Returns h' and the new state (h', c').
         """
         hidden, cell = (torch.zeros_like(x), torch.zeros_like(x)) if state is None else state
-        write, forget, new, read = self.gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
-        cell = forget.sigmoid() * cell + write.sigmoid() * new.tanh()
-        hidden = read.sigmoid() * cell.tanh()
+        i, f, g, o = self.gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
+        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * cell.tanh()
         return hidden, (hidden, cell)
 
 

@@ -4,15 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.networks.any_size import tiled
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
 from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(DenoiserSettings):
-    """loss: each image's root mean square error alone or with structural similarity (and LPIPS),
-    or the mean absolute error; see `methods.networks.losses`."""
+    """loss: root mean square error of each image, alone or with SSIM (and LPIPS), or the mean
+    absolute error; see `methods.networks.losses`."""
 
     loss: Loss = "rmse+ssim"
 
@@ -25,8 +24,8 @@ class Regression(LearnedMethod):
         url="https://doi.org/10.1007/978-3-319-24574-4_28",
         licence="MIT",
         supervision="paired",
-        description="The diffusion model's own backbone, trained to give the clean image directly; "
-        "its output is a correction added to the input.",
+        description="The same network as in the diffusion model, trained to predict the clean "
+        "image directly. Its output is a correction that is added to the input.",
     )
     Parameters = Parameters
     Variant = TileSettings
@@ -35,6 +34,7 @@ class Regression(LearnedMethod):
         return self.parameters.build(in_channels=3, time=False)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
+        """The error of the degraded image plus the network's output, in the [-1, 1] scale."""
         x = 2 * degraded - 1
         return LOSSES[self.parameters.loss](x + self.network(x), 2 * clean - 1)
 
@@ -42,5 +42,4 @@ class Regression(LearnedMethod):
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
         x = 2 * degraded - 1
-        tile, overlap, batch = variant.tiles(self.network, 3, x)
-        return (x + tiled(self.network, x, tile, overlap, batch=batch) + 1) / 2
+        return (x + variant.evaluate(self.network, x) + 1) / 2

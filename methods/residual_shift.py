@@ -1,6 +1,6 @@
-"""Residual shifting: a short chain from the clean to the degraded image, run backward.
+"""Residual shifting: a short Markov chain from the clean to the degraded image, and its reversal.
 
-docs/formulations.md has the equations.
+docs/formulations.md derives the equations. Equation numbers are those of Yue, Wang and Loy (2023).
 """
 
 import math
@@ -11,22 +11,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.diffusion.conditional import (
-    TiledPrediction,
-    per_image_noise,
-    random_times,
-    sample_posterior,
-)
-from methods.diffusion.schedule import uniform_timesteps
+from methods.diffusion import bridge
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
-from methods.networks.tile_settings import TileSettings
 
 
 class Parameters(DenoiserSettings):
-    """T: length of the chain; kappa: noise at its end, on the [-1, 1] scale of images; power: p of
-    the schedule (below 1, η rises early); start_share: share of the training at t = T, where
-    sampling starts (the rest is uniform, as published)."""
+    """T: length of the chain; kappa: standard deviation of the noise at its end, for images in
+    [-1, 1]; power: p of the schedule (below 1, η rises early); start_share: share of the training
+    at t = T, where sampling starts (the rest at uniformly random times, as published)."""
 
     T: int = Field(default=15, ge=2)
     kappa: float = Field(default=2.0, gt=0)
@@ -34,15 +27,9 @@ class Parameters(DenoiserSettings):
     start_share: float = Field(default=0.5, ge=0, le=1)
 
 
-class Variant(TileSettings):
-    """steps (= NFE), 1 to T; the rest says how large images are cut."""
-
-    steps: int = Field(default=4, ge=1)
-
-
 @dataclass(frozen=True)
 class ShiftingChain:
-    """The chain x_t = x0 + η_t (y - x0) + κ √η_t ε (Yue et al., 2023, section 2.1).
+    """The chain x_t = x0 + η_t (y - x0) + κ √η_t ε (equation 2); see `bridge.Process`.
 
     eta: η_0 = 0, η_1, ..., η_T, float64, rising. Raises ValueError if it does not rise from 0 to at
     most 1 or if kappa is not above 0.
@@ -62,10 +49,10 @@ class ShiftingChain:
     def geometric(
         cls, T: int = 15, kappa: float = 2.0, power: float = 0.3, last: float = 0.999
     ) -> "ShiftingChain":
-        """√η_t = √η_1 b^β_t: geometric in β_t = ((t-1)/(T-1))^p (T-1) (there, section 2.2).
+        """√η_t = √η_1 b^β_t: geometric in β_t = ((t-1)/(T-1))^p (T-1) (section 2.2).
 
-        b makes η_T = `last`. η_1 = min((0.04/κ)², 0.001), so that x_1 is nearly x0. Raises
-        ValueError if T < 2: one time cannot have two ends.
+        b is such that η_T = `last`. η_1 = min((0.04/κ)², 0.001), so that x_1 is nearly x0. Raises
+        ValueError if T < 2, because η_1 and η_T differ.
         """
         if T < 2:
             raise ValueError(f"T must be at least 2, not {T}")
@@ -77,19 +64,24 @@ class ShiftingChain:
 
     @property
     def T(self) -> int:
-        """The last time, where the chain has arrived at the degraded image."""
+        """The last time, where x is about y + κ ε."""
         return len(self.eta) - 1
 
+    @property
+    def end_deviation(self) -> float:
+        """κ √η_T: standard deviation of x_T."""
+        return self.kappa * math.sqrt(self.eta[-1].item())
+
     def diffuse(self, x0: Tensor, y: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
-        """x_t for (B, C, H, W) clean x0, degraded y and noise, and (B,) times."""
+        """Equation 2: x_t for (B, C, H, W) clean x0, degraded y and noise, and (B,) times."""
         eta = self.eta_at(t, x0)
         return x0 + eta * (y - x0) + self.kappa * eta.sqrt() * epsilon
 
-    def posterior(self, x_t: Tensor, x0: Tensor, t: int, s: int) -> tuple[Tensor, float]:
-        """Mean and standard deviation of q(x_s given x_t, x0), for any 0 <= s < t.
+    def posterior(self, x_t: Tensor, x0: Tensor, y: Tensor, t: int, s: int) -> tuple[Tensor, float]:
+        """Mean and standard deviation of q(x_s given x_t, x0, y), for any 0 <= s < t.
 
-        y cancels out: the mean is (η_s/η_t) x_t + (1 - η_s/η_t) x0, the variance
-        κ² (η_s/η_t) (η_t - η_s). s = t - 1 is the published step.
+        The mean is (η_s/η_t) x_t + (1 - η_s/η_t) x0, the variance κ² (η_s/η_t) (η_t - η_s); y
+        cancels out. s = t - 1 is the published step (equation 7).
         """
         eta_t, eta_s = self.eta[t].item(), self.eta[s].item()
         kept = eta_s / eta_t
@@ -108,12 +100,12 @@ class ResidualShift(LearnedMethod):
         url="https://arxiv.org/abs/2307.12348",
         licence="MIT",
         supervision="paired",
-        description="Diffusion from the clean to the degraded image, not to noise: the chain "
-        "shifts their residual, so sampling starts at the degraded image plus noise and needs few "
-        "steps. Here on pixels instead of latents.",
+        description="Diffusion from the clean to the degraded image, not to noise: a Markov chain "
+        "adds their difference step by step. Sampling starts at the degraded image plus noise and "
+        "needs few steps. Published for latents; here on pixels.",
     )
     Parameters = Parameters
-    Variant = Variant
+    Variant = bridge.Variant
 
     def __init__(self, parameters: Parameters | None = None):
         super().__init__(parameters)
@@ -126,40 +118,28 @@ class ResidualShift(LearnedMethod):
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """x̂0: the network's correction added to the condition.
 
-        condition, x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,). The noise of x_t reaches κ, so
-        x_t is divided by √(1 + κ² η_t) to enter the network at about the same size at all times.
+        condition, x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,). The noise of x_t reaches κ. So
+        x_t is divided by √(1 + κ² η_t): the network's input then has about the same variance at all
+        times.
         """
         scale = (1 + self.chain.kappa**2 * self.chain.eta_at(t, x_t)).rsqrt()
         inputs = torch.cat([condition, scale * x_t], dim=1)
         return condition + self.network(inputs, t / self.chain.T)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
-        """Error of x̂0 at random times: the regression's (published: squared)."""
-        x0, condition = 2 * clean - 1, 2 * degraded - 1
-        t = random_times(len(x0), self.chain.T, self.parameters.start_share, generator)
-        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
-        x_t = self.chain.diffuse(x0, condition, t, epsilon)
-        return restoration_error(self.predict(condition, x_t, t.to(x0.device)), x0)
+        """Error of x̂0 at random times: that of the regression (published: squared)."""
+        share = self.parameters.start_share
+        x0, y, x_t, t, _ = bridge.training_sample(self.chain, clean, degraded, share, generator)
+        return restoration_error(self.predict(y, x_t, t), x0)
 
     def restore(
-        self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
+        self, degraded: Tensor, variant: bridge.Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        condition = 2 * degraded - 1
-        predict = TiledPrediction(self.predict, condition, variant)
+        return bridge.restore(self.chain, self.predict, degraded, variant, generators)
 
-        def noise() -> Tensor:
-            return per_image_noise(degraded.shape[1:], generators).to(degraded)
-
-        def denoise(x_t: Tensor, t: int) -> Tensor:
-            return predict(x_t, t).clamp(-1, 1)
-
-        times = uniform_timesteps(self.chain.T, variant.steps)
-        start = condition + self.chain.kappa * math.sqrt(self.chain.eta[-1].item()) * noise()
-        return (sample_posterior(denoise, start, self.chain.posterior, times, noise) + 1) / 2
-
-    def evaluations(self, variant: Variant) -> int:
+    def evaluations(self, variant: bridge.Variant) -> int:
         return variant.steps
 
     def facts(self) -> dict[str, float | str]:
-        """η_T: how far the chain has come to the degraded image where sampling starts; about 1."""
+        """η_T: share of the residual that is added where sampling starts; about 1."""
         return {"eta_T": self.chain.eta[-1].item()}

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmark import Card, Method, Settings, UserError, WeightsMissing
 from benchmark.core import foreign_checkpoints
 from benchmark.core.atomic import atomic_path
-from methods.diffusion.patches import pad_to_patch, patch_mean
+from methods.diffusion.patches import PatchPrediction, pad_to_patch, published_timesteps
 from methods.diffusion.samplers import ddim
 from methods.diffusion.schedule import linear, uniform_timesteps
 from methods.diffusion.targets import to_x0
@@ -22,7 +22,7 @@ from methods.networks.ddpm_unet import DDPMUNet
 URL = "https://github.com/IGITUGraz/WeatherDiffusion"
 T = 1000
 
-# What the authors' configurations say of each network; image_size is also the side of a patch.
+# From the authors' configurations. image_size is also the side of a patch in pixels.
 MODELS = {
     "WeatherDiff64": {"multipliers": (1, 2, 3, 4), "image_size": 64},
     "WeatherDiff128": {"multipliers": (1, 1, 2, 3, 4), "image_size": 128},
@@ -30,16 +30,16 @@ MODELS = {
 
 
 class Parameters(Settings):
-    """model: which of the two published networks; weights: its file, the authors' `.pth.tar` or a
-    `.safetensors`, relative to the current folder."""
+    """model: one of the two published networks. weights: its file, the authors' `.pth.tar` or a
+    `.safetensors`; the path is relative to the current folder."""
 
     model: Literal["WeatherDiff64", "WeatherDiff128"] = "WeatherDiff64"
     weights: str | None = None
 
 
 class Variant(Settings):
-    """stride: pixels between patches; batch: patches evaluated at once; times: `published` starts
-    at T - T / steps + 1, as the published numbers were made, `uniform` at T as other methods do."""
+    """stride: pixels between patches. batch: patches evaluated at once. times: `published` starts
+    at T - T / steps + 1, as for the published numbers; `uniform` at T, as other methods do."""
 
     sampler: Literal["ddim"] = "ddim"
     steps: int = Field(default=25, ge=1, le=T)
@@ -52,7 +52,7 @@ class Variant(Settings):
         if self.times == "published" and T % self.steps:
             raise ValueError(
                 f"{self.steps} steps do not divide {T}: with the published times they would be "
-                f"{len(range(0, T, T // self.steps))}. Choose a divisor, or times: uniform."
+                f"{len(range(0, T, T // self.steps))} steps. Choose a divisor, or times: uniform."
             )
         return self
 
@@ -66,7 +66,7 @@ class WeatherDiff(Method):
         licence="MIT",
         supervision="paired",
         description="The published patch-based conditional diffusion model with its authors' "
-        "weights, which they trained on Snow100K, Outdoor-Rain (rain with haze) and RainDrop; this "
+        "weights. They trained it on Snow100K, Outdoor-Rain (rain with haze) and RainDrop; this "
         "suite does not train it. Every step averages the noise predicted on overlapping patches.",
         weathers=("rain", "raindrop", "snow", "mix"),
     )
@@ -75,9 +75,9 @@ class WeatherDiff(Method):
 
     @cached_property
     def network(self) -> DDPMUNet:
-        """The network with its weights, on the method's device, loaded when first used.
+        """The network with its weights, on the method's device; loaded at its first use.
 
-        Raises WeightsMissing if there is no file, UserError if it is not of this model.
+        Raises WeightsMissing if there is no file, and UserError if the file is not of this model.
         """
         network = _empty(self.parameters.model)
         network.load_state_dict(_weights(self.parameters), assign=True)
@@ -92,22 +92,18 @@ class WeatherDiff(Method):
         return self.sample(padded, x_T.to(degraded), variant)[..., :height, :width]
 
     def sample(self, degraded: Tensor, x_T: Tensor, variant: Variant) -> Tensor:
-        """From the noise x_T to the clean image, in which nothing more is random.
+        """DDIM with η = 0, from the noise x_T to the clean image.
 
-        degraded: (B, 3, H, W) in [0, 1] and no smaller than a patch; x_T: its shape. As published,
-        estimates on the way are not clamped to the range of an image.
+        degraded: (B, 3, H, W) in [0, 1], with H and W not smaller than a patch. x_T: standard
+        normal, of the same shape. Returns the same shape. As published, estimates of the clean
+        image are not clamped to [-1, 1].
         """
         condition, schedule = 2 * degraded - 1, linear(T)
         patch = MODELS[self.parameters.model]["image_size"]
+        predict = PatchPrediction(self._predict, condition, patch, variant.stride, variant.batch)
 
         def denoise(x_t: Tensor, t: int) -> Tensor:
-            def predict(patches: Tensor) -> Tensor:
-                # The published network counts times from 0.
-                times = torch.full((len(patches),), t - 1, device=patches.device)
-                return self.network(patches, times)
-
-            inputs = torch.cat([condition, x_t], dim=1)
-            epsilon = patch_mean(predict, inputs, patch, variant.stride, variant.batch)
+            epsilon = predict(x_t, t)
             return to_x0("epsilon", epsilon, x_t, schedule.signal(t), schedule.noise(t))
 
         def no_noise() -> Tensor:
@@ -117,9 +113,13 @@ class WeatherDiff(Method):
         times = (published_timesteps if published else uniform_timesteps)(T, variant.steps)
         return (ddim(denoise, x_T, schedule, times, no_noise) + 1) / 2
 
+    def _predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """ε̂ of (N, 3, patch, patch) patches at times (N,); the published network counts from 0."""
+        return self.network(torch.cat([condition, x_t], dim=1), t - 1)
+
     def evaluations(self, variant: Variant) -> int:
-        """The steps. At each the network sees every patch of the image, a number that follows from
-        the image's size (169 at 256×256, stride 16): seconds and FLOPs hold them all."""
+        """The steps. In each step the network evaluates every patch of the image, for example 169
+        patches at 256×256 and stride 16. Seconds and FLOPs count them all."""
         return variant.steps
 
     def facts(self) -> dict[str, float | str]:
@@ -131,25 +131,14 @@ class WeatherDiff(Method):
         }
 
 
-def published_timesteps(T: int, steps: int) -> list[int]:
-    """T - T / steps + 1, ..., 1 + T / steps, 1: as published, where indices from 0 count the times.
-
-    Sampling starts from noise alone all the same, although a little of the image is left below T.
-    Raises ValueError unless `steps` divides T.
-    """
-    if not 1 <= steps <= T or T % steps:
-        raise ValueError(f"steps must divide T = {T}, not be {steps}")
-    return [index + 1 for index in reversed(range(0, T, T // steps))]
-
-
 def _empty(model: str) -> DDPMUNet:
-    """A published network without memory for its weights."""
+    """A published network on torch's device `meta`: it has shapes and no weights."""
     with torch.device("meta"):
         return DDPMUNet(**MODELS[model]).requires_grad_(False)
 
 
 def _weights(parameters: Parameters) -> dict[str, Tensor]:
-    """The float32 weights that `parameters` name; every name and shape fits the model."""
+    """The float32 weights in the file of `parameters`; all names and shapes fit the model."""
     model = parameters.model
     if parameters.weights is None or not Path(parameters.weights).exists():
         problem = "no file is set" if parameters.weights is None else f"no {parameters.weights}"
@@ -173,26 +162,27 @@ def _weights(parameters: Parameters) -> dict[str, Tensor]:
 
 
 def _averaged(path: Path) -> dict[str, Tensor]:
-    """The exponential moving average of the weights in a published checkpoint: what is tested with.
+    """The exponential moving average of the weights in a published checkpoint; the authors test
+    with it.
 
-    Names lose the `module.` with which training on several GPUs prefixed them.
+    Training on several GPUs put `module.` before all names; it is removed.
     """
     content = foreign_checkpoints.read(path)
     state = content.get("ema_helper")
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         keys = ", ".join(map(str, list(content)[:8])) or "none"
         raise UserError(
-            f"{path} holds no averaged weights (key ema_helper: names and tensors) as the files "
-            f"do that {URL} links to. Its first keys: {keys}."
+            f"{path} holds no averaged weights (key ema_helper: names and tensors). The files that "
+            f"{URL} links to hold them. First keys of this file: {keys}."
         )
-    return {  # copies, because a checkpoint's tensors are windows into its file
+    return {  # copies, because a checkpoint's tensors share the memory of its file
         str(name).removeprefix("module."): value.to(torch.float32, copy=True).contiguous()
         for name, value in state.items()
     }
 
 
 def _fitting(state: dict[str, Tensor], model: str, path: Path) -> dict[str, Tensor]:
-    """`state` as float32; UserError unless names and shapes are the model's."""
+    """`state` as float32. Raises UserError unless its names and shapes are those of the model."""
     found = _shapes(state)
     wanted = {name: _shapes(_empty(name).state_dict()) for name in MODELS}
     if found == wanted[model]:
@@ -201,12 +191,12 @@ def _fitting(state: dict[str, Tensor], model: str, path: Path) -> dict[str, Tens
         if found == shapes:
             raise UserError(
                 f"{path} holds the weights of {other}, not of {model}. Set parameters: "
-                f"{{model: {other}}}, or the file of {model}."
+                f"{{model: {other}}}, or name the file of {model}."
             )
     odd = sorted({name for name, _ in found.items() ^ wanted[model].items()})
     raise UserError(
-        f"{path} does not fit {model}: {len(odd)} tensors are missing, superfluous or of another "
-        f"shape, among them {', '.join(odd[:3])}."
+        f"{path} does not fit {model}: {len(odd)} tensors are missing, unknown or of another "
+        f"shape, for example {', '.join(odd[:3])}. Download the file from {URL} again."
     )
 
 

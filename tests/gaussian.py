@@ -1,4 +1,4 @@
-"""Gaussian data, of which the best denoiser and the exact probability flow are known."""
+"""Gaussian data, with a known best denoiser and exact probability flow."""
 
 import math
 
@@ -16,19 +16,19 @@ def no_noise():
 
 
 class Gaussian:
-    """Data N(mean, deviation²): its best denoiser E[x0 given x_t] is known in closed form.
+    """The best denoiser E[x0 given x_t] for data N(mean, deviation²).
 
-    Keeps the points (x, t) at which it was asked.
+    `calls` has the points (x, t) of all calls.
     """
 
     mean, deviation = 0.3, 0.5
 
     def __init__(self, schedule):
         self.schedule = schedule
-        self.asked = []
+        self.calls = []
 
     def __call__(self, x, t):
-        self.asked.append((x, t))
+        self.calls.append((x, t))
         a, b, s2 = self.schedule.signal(t), self.schedule.noise(t), self.deviation**2
         return self.mean + a * s2 / (a**2 * s2 + b**2) * (x - a * self.mean)
 
@@ -37,7 +37,7 @@ class Gaussian:
         return math.hypot(self.schedule.signal(t) * self.deviation, self.schedule.noise(t))
 
     def flow(self, x_T, t=0):
-        """Where the exact probability flow takes x_T by time t: quantiles are kept."""
+        """x_t of the exact probability flow from x_T: it keeps quantiles."""
         quantile = (x_T - self.schedule.signal(self.schedule.T) * self.mean) / self.spread(
             self.schedule.T
         )

@@ -1,17 +1,17 @@
-"""Which rows of a leaderboard belong together: sweeps over step counts, and Pareto fronts."""
+"""Groups of a leaderboard's rows: sweeps over step counts, and Pareto fronts."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmark.board.format import LOWER_IS_BETTER
 from benchmark.results.tables import Cards, label, shows_input
+from benchmark.scoring.metrics import METRIC
 
 
 def pareto_front(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows that no other row beats in both time and `metric`, fastest first."""
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    """The rows for which no other row is both faster and better in `metric`, fastest first."""
+    sign = -1 if METRIC[metric].lower_is_better else 1
     ordered = rows.assign(gain=sign * rows[metric])
     ordered = ordered.sort_values(["seconds_per_megapixel", "gain"], ascending=[True, False])
     before = ordered["gain"].cummax().shift(fill_value=-np.inf)
@@ -19,8 +19,8 @@ def pareto_front(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def with_cards(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:
-    """The board with its cards' `label`, `settings`, `control` and `input` (the control that
-    shows it)."""
+    """The board with columns from its cards: `label`, `settings`, `control`, and `input`, true for
+    the control that returns the input."""
     cards = {(card["method"], card["variant"]): card for card in methods}
     own: list[dict[str, Any]] = [
         cards[key] for key in zip(board["method"], board["variant"], strict=True)
@@ -34,7 +34,7 @@ def with_cards(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:
 
 
 def sampler_series(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Rows that differ in their step count alone, by name; each has at least two."""
+    """Series of rows that differ only in their step count, by name; each has at least two rows."""
     groups: dict[tuple, list[int]] = {}
     for index, row in rows.iterrows():
         rest = {key: value for key, value in row["settings"].items() if key != "steps"}
@@ -49,13 +49,13 @@ def sampler_series(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         if len({dict(rest).get(name) for m, rest in groups if m == method}) > 1
     }
     return {
-        " ".join([method, *_told(rest, differing)]): rows.loc[indices].sort_values("nfe")
+        " ".join([method, *_settings_text(rest, differing)]): rows.loc[indices].sort_values("nfe")
         for (method, rest), indices in sorted(groups.items())
     }
 
 
-def _told(rest: tuple, differing: set[str]) -> list[str]:
-    """The settings worth naming: the sampler, and what tells one line from another."""
+def _settings_text(rest: tuple, differing: set[str]) -> list[str]:
+    """The settings in a series' name: the sampler, and those that differ between series."""
     return [
         value if name == "sampler" else f"{name} {value}"
         for name, value in sorted(rest, key=lambda setting: setting[0] != "sampler")

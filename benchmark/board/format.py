@@ -5,21 +5,28 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.scoring.metrics import METRICS as DEFINED
+from benchmark.board.legend import MISSING
+from benchmark.core.markdown import cell, markdown_table
+from benchmark.scoring.metrics import METRIC
 
-MISSING = "–"
-HARMFUL = "▼"
-SUBMITTED = "‡"
+__all__ = [
+    "MISSING",
+    "cell",
+    "count_text",
+    "device_numbers",
+    "interval_text",
+    "markdown_table",
+    "number_text",
+    "p_text",
+    "seconds_text",
+    "value_text",
+]
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-LOWER_IS_BETTER = {metric.key for metric in DEFINED if metric.direction == "lower"}
-DECIMALS = {metric.key: metric.decimals for metric in DEFINED}
-HEADINGS = {metric.key: metric.heading for metric in DEFINED}
-DEFINITIONS = {metric.key: metric.definition for metric in DEFINED}
 
 
 def value_text(row: "pd.Series", metric: str) -> str:
-    """A value with its interval, such as `25.47 [24.90, 26.10]`; `–` where it is missing."""
-    digits = DECIMALS[metric]
+    """A value with its interval, such as `25.47 [24.90, 26.10]`; `–` if it is missing."""
+    digits = METRIC[metric].decimals
     value, low, high = (float(row[metric + end]) for end in ("", "_low", "_high"))
     if math.isnan(value):
         return MISSING
@@ -37,7 +44,7 @@ def seconds_text(value: float) -> str:
 
 
 def count_text(value: float, unit: str = "") -> str:
-    """A count with a metric prefix, such as `3.9 M`, `1.1 GFLOP` or `25`; `–` where missing."""
+    """A count with a metric prefix, such as `3.9 M`, `1.1 GFLOP` or `25`; `–` if missing."""
     if math.isnan(value):
         return MISSING
     for size, prefix in PREFIXES:
@@ -52,16 +59,8 @@ def device_numbers(names: str, devices: Sequence[str]) -> str:
     return ", ".join(found) or MISSING
 
 
-def cell(text: str) -> str:
-    """Text that cannot break a Markdown table or smuggle in HTML."""
-    text = " ".join(str(text).split())
-    for sign in "\\|<>`*[]":
-        text = text.replace(sign, "\\" + sign)
-    return text
-
-
 def number_text(value: float, form: str) -> str:
-    """A number, or `–` where it is missing."""
+    """A number in a format such as `.2f`; `–` if it is missing."""
     return MISSING if math.isnan(value) else f"{value:{form}}".replace("inf", "∞")
 
 

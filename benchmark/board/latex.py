@@ -1,27 +1,22 @@
-"""The leaderboard as LaTeX, for a paper: a booktabs table a data set."""
+"""The leaderboard as LaTeX, for a paper: one booktabs table for each data set."""
 
 import pandas as pd
 
-from benchmark.board.aggregate import ALL, METRICS
-from benchmark.board.format import (
-    HARMFUL,
-    HEADINGS,
-    MISSING,
-    SUBMITTED,
-    count_text,
-    seconds_text,
-    value_text,
-)
-from benchmark.board.verdicts import HARM, harmful, marks
+from benchmark.board.aggregate import Board
+from benchmark.board.format import count_text, seconds_text, value_text
+from benchmark.board.legend import CONTROL, HARMFUL, MISSING, SUBMITTED, board_legend
+from benchmark.board.score_table import ALL, METRICS
+from benchmark.board.verdicts import harmful, marks
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards, label
+from benchmark.scoring.metrics import METRIC
 
 COSTS = {
     "s/MP": ("seconds_per_megapixel", seconds_text),
     "NFE": ("nfe", count_text),
     "params": ("parameters", count_text),
 }
-# LaTeX's own signs as text, and those that plain pdfLaTeX has no letter for.
+# Signs with a meaning in LaTeX, and signs that plain pdfLaTeX has no letter for.
 SIGNS = str.maketrans(
     {
         **{sign: "\\" + sign for sign in "&%$#_{}"},
@@ -33,21 +28,14 @@ SIGNS = str.maketrans(
         "\n": " ",
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
-        "†": r"$\dagger$",
+        CONTROL: r"$\dagger$",
         SUBMITTED: r"$\ddagger$",
         HARMFUL: r"$\bigtriangledown$",
         "∞": r"$\infty$",
         MISSING: "--",
     }
 )
-PREFACE = f"""% Needs \\usepackage{{booktabs,graphicx}}.
-% Means over images with 95 % intervals from a bootstrap over photos, wider where seeds differ.
-% Rank: by PSNR RGB (NIQE without ground truth), the range that paired tests leave open,
-% Holm-corrected for all pairs (5 %); ranges that overlap may be ties.
-% Bold: the best in a metric, and all that no other method is surely better than (5 %).
-% dagger: a control; ddagger: restored elsewhere and submitted; triangle: PSNR more than {HARM} dB
-% below the input's.
-"""
+PREFACE = "% Needs \\usepackage{booktabs,graphicx}.\n"
 TABLE = r"""
 \begin{{table*}}[t]
 \centering
@@ -58,23 +46,20 @@ TABLE = r"""
 """
 
 
-def to_latex(board: pd.DataFrame, methods: Cards, best: pd.DataFrame) -> str:
-    """The `all` rows of every data set as `table` environments; names are escaped.
-
-    board: from `leaderboard`. best: from `board_text.leaders`, to be set in bold.
-    """
-    bold = set(best.itertuples(index=False, name=None))
+def to_latex(board: Board, methods: Cards) -> str:
+    """The `all` rows of every data set as `table` environments; names are escaped."""
     cards = {(card["method"], card["variant"]): card for card in methods}
-    worse = harmful(board, methods)
-    rows = board[board["weather"] == ALL]
+    worse = harmful(board.table, methods)
+    rows = board.table[board.table["weather"] == ALL]
+    legend = [f"% {entry.term}: {entry.text}\n" for entry in board_legend(methods)]
     tables = [
-        _table(dataset, part, cards, bold, worse)
+        _table(dataset, part, cards, board.best, worse)
         for dataset, part in rows.groupby("dataset", sort=False)
     ]
-    return PREFACE + "".join(tables)
+    return PREFACE + "".join([*legend, *tables])
 
 
-def _table(dataset: str, rows: pd.DataFrame, cards: dict, bold: set, worse: set) -> str:
+def _table(dataset: str, rows: pd.DataFrame, cards: dict, best: frozenset, worse: set) -> str:
     metrics = [metric for metric in METRICS if rows[metric].notna().any()]
     texts, styles = [], []
     for _, row in rows.iterrows():
@@ -83,9 +68,9 @@ def _table(dataset: str, rows: pd.DataFrame, cards: dict, bold: set, worse: set)
         name = label(card) + marks(card, (dataset, ALL, *key) in worse)
         name += "" if status == OK else f" ({status})"
         line = {"rank": row["rank"] or MISSING, "method": name, "supervision": row["supervision"]}
-        line |= {HEADINGS[metric]: value_text(row, metric) for metric in metrics}
+        line |= {METRIC[metric].heading: value_text(row, metric) for metric in metrics}
         line |= {head: write(row[column]) for head, (column, write) in COSTS.items()}
-        leads = {HEADINGS[m] for m in metrics if (dataset, ALL, *key, m) in bold}
+        leads = {METRIC[m].heading for m in metrics if (dataset, ALL, *key, m) in best}
         texts.append(line)
         styles.append({head: "textbf: --rwrap;" if head in leads else "" for head in line})
     table, bolds = pd.DataFrame(texts), pd.DataFrame(styles)
@@ -98,5 +83,5 @@ def _table(dataset: str, rows: pd.DataFrame, cards: dict, bold: set, worse: set)
 
 def _escaped(text: str) -> str:
     escaped = text.translate(SIGNS)
-    # After a row's end, LaTeX would take it for a length.
+    # LaTeX would read a bracket after the end of a row as a length.
     return "{}" + escaped if escaped.startswith("[") else escaped

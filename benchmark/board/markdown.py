@@ -1,134 +1,112 @@
-"""The leaderboard as text: Markdown for a file, a short table for the terminal."""
+"""The leaderboard as Markdown."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.board.aggregate import (
-    ALL,
-    GROUP,
-    METRICS,
-)
+from benchmark.board.aggregate import Board
 from benchmark.board.format import (
-    DEFINITIONS,
-    HARMFUL,
-    HEADINGS,
     MISSING,
-    SUBMITTED,
     cell,
     count_text,
     device_numbers,
+    markdown_table,
     seconds_text,
     value_text,
 )
-from benchmark.board.verdicts import HARM, harmful, marks
+from benchmark.board.legend import board_legend
+from benchmark.board.score_table import ALL, METRICS
+from benchmark.board.verdicts import harmful, marks
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards, label
+from benchmark.scoring.metrics import METRIC
+
+COSTS = {
+    "s": ("seconds", seconds_text),
+    "s/MP": ("seconds_per_megapixel", seconds_text),
+    "NFE": ("nfe", count_text),
+    "params": ("parameters", count_text),
+    "training steps": ("training_steps", count_text),
+    "training FLOP": ("training_flops", count_text),
+    "training s": ("training_seconds", seconds_text),
+}
 
 
-def to_markdown(
-    board: pd.DataFrame,
-    methods: Cards,
-    *,
-    reasons: pd.DataFrame | None = None,
-    best: pd.DataFrame | None = None,
-    devices: Sequence[str] = (),
-) -> str:
-    """The leaderboard as Markdown: a table for `all`, then one a weather.
+def to_markdown(board: Board, methods: Cards, devices: Sequence[str] = ()) -> str:
+    """The leaderboard as Markdown: for each data set a table for `all`, then one for each weather.
 
-    board: from `leaderboard`. reasons: from `statuses`, for the footnotes of missing values. best:
-    from `leaders`, to be set in bold. devices: where the costs were measured.
+    methods: the cards. devices: those on which the costs were measured.
     """
-    parts = ["# Leaderboard", "", _preface(best is not None, devices, methods), ""]
-    cards = {(card["method"], card["variant"]): card for card in methods}
-    worse = harmful(board, methods)
-    bold = set() if best is None else set(best.itertuples(index=False, name=None))
-    why = (
-        {}
-        if reasons is None
-        else {
-            tuple(row[:4]): row[5]
-            for row in reasons[[*GROUP, "status", "reason"]].to_numpy().tolist()
-        }
-    )
+    table = board.table
+    parts = ["# Leaderboard", "", *_legend(methods), *_measured_on(devices), ""]
     parts += [
-        f"- {HEADINGS[metric]}: {DEFINITIONS[metric]}"
-        for metric in METRICS
-        if board[metric].notna().any()
+        f"- {metric.heading}: {metric.definition}"
+        for key, metric in METRIC.items()
+        if table[key].notna().any()
     ]
     parts += [""]
-    for dataset, rows in board.groupby("dataset", sort=False):
+    writer = _Tables(board, methods, devices)
+    for dataset, rows in table.groupby("dataset", sort=False):
         weathers = list(dict.fromkeys(rows["weather"]))
-        if len(weathers) == 2:  # `all` of a single weather says the same twice
+        if len(weathers) == 2:  # of a single weather, whose table would be that of `all`
             weathers.remove(ALL)
         for weather in weathers:
-            part = rows[rows["weather"] == weather]
             heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
             parts += [f"## {cell(dataset)}: {cell(heading)}", ""]
-            parts += _table(part, cards, bold, worse, why, devices)
+            parts += writer.table(rows[rows["weather"] == weather])
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _preface(has_best: bool, devices: Sequence[str], methods: Cards) -> str:
-    lines = [
-        "Means over images (over seeds first) with 95 % intervals from a bootstrap over photos, "
-        "wider where several seeds differ; one seed says nothing of other trainings. `all` gives "
-        "every weather equal weight.",
-        "Rank: by PSNR RGB (NIQE without ground truth), the range that paired tests over photos "
-        "and seeds leave open, Holm-corrected for all pairs (5 %). Overlapping ranges may be ties.",
-        "A value is missing (–) unless every image of the group was scored; the note says why.",
-        "Controls are marked † and take no place. Seconds are medians for one image.",
-        f"{HARMFUL}: PSNR more than {HARM} dB below the input's: its images are worse.",
-    ]
-    if has_best:
-        lines.insert(
-            3,
-            "Bold: the best in a metric, and all that no other method is surely better than (5 %).",
-        )
-    if any(card.get("submitted") for card in methods):
-        lines.append(
-            f"{SUBMITTED}: images restored elsewhere and submitted; their costs are as stated, or "
-            "missing (–) because they were not measured here."
-        )
+def _legend(methods: Cards) -> list[str]:
+    return [f"- **{entry.term}**: {entry.text}" for entry in board_legend(methods)]
+
+
+def _measured_on(devices: Sequence[str]) -> list[str]:
+    if not devices:
+        return []
     if len(devices) == 1:
-        lines.append(f"Measured on {cell(devices[0])}.")
-    elif devices:
-        named = "; ".join(f"{number}: {name}" for number, name in enumerate(devices, 1))
-        lines.append(f"Measured on several devices, whose numbers column 'on' has. {cell(named)}.")
-    return "\n".join(lines)
+        return ["", f"Measured on {cell(devices[0])}."]
+    named = "; ".join(f"{number}: {name}" for number, name in enumerate(devices, 1))
+    return ["", f"Measured on several devices; column 'on' has their numbers. {cell(named)}."]
 
 
-def _table(
-    part: pd.DataFrame, cards, bold: set, worse: set, why: dict, devices: Sequence[str]
-) -> list[str]:
-    metrics = [metric for metric in METRICS if part[metric].notna().any()]
-    costs = ["s", "s/MP", "NFE", "params", "training steps", "training FLOP", "training s"]
-    heads = ["method", "supervision", "rank", "seeds", *(HEADINGS[m] for m in metrics), *costs]
-    heads += ["on"] if len(devices) > 1 else []
-    lines = ["| " + " | ".join(heads) + " |"]
-    lines.append("|" + "|".join(["---"] * 2 + ["---:"] * (len(heads) - 2)) + "|")
-    notes: list[str] = []
-    for _, row in part.iterrows():
-        key = (row["dataset"], row["weather"], row["method"], row["variant"])
-        card = cards[key[2:]]
-        name = cell(label(card)) + marks(card, key in worse)
+class _Tables:
+    """Writes the tables of one board."""
+
+    def __init__(self, board: Board, methods: Cards, devices: Sequence[str]):
+        self.board, self.devices = board, devices
+        self.cards = {(card["method"], card["variant"]): card for card in methods}
+        self.worse = harmful(board.table, methods)
+
+    def table(self, rows: pd.DataFrame) -> list[str]:
+        """The lines of one table with the footnotes of its missing values."""
+        metrics = [metric for metric in METRICS if rows[metric].notna().any()]
+        headings = [METRIC[metric].heading for metric in metrics]
+        heads = ["method", "supervision", "rank", "seeds", *headings, *COSTS]
+        heads += ["on"] if len(self.devices) > 1 else []
+        notes: list[str] = []
+        lines = [self._row(row, metrics, notes) for _, row in rows.iterrows()]
+        align = ["left"] * 2 + ["right"] * (len(heads) - 2)
+        footnotes = [f"[{number}] {cell(note)}  " for number, note in enumerate(notes, 1)]
+        return [markdown_table(heads, lines, align), "", *footnotes, *([""] if footnotes else [])]
+
+    def _row(self, row: pd.Series, metrics: Sequence[str], notes: list[str]) -> list[str]:
+        """The cells of one row; appends its footnote to `notes`."""
+        group = (row["dataset"], row["weather"], row["method"], row["variant"])
+        card = self.cards[group[2:]]
+        name = cell(label(card)) + marks(card, group in self.worse)
         if row["status"] != OK:
-            reason = why.get(key, "")
+            reason = self.board.reasons.get(group, "")
             note = f"{row['status']}: {reason}" if reason else row["status"]
             if note not in notes:
                 notes.append(note)
             name += f" [{notes.index(note) + 1}]"
-        values = [value_text(row, metric) for metric in metrics]
         values = [
-            f"**{v}**" if (*key, m) in bold else v for v, m in zip(values, metrics, strict=True)
+            f"**{text}**" if (*group, metric) in self.board.best else text
+            for metric in metrics
+            for text in [value_text(row, metric)]
         ]
-        costs = [seconds_text(row["seconds"]), seconds_text(row["seconds_per_megapixel"])]
-        counts = [count_text(row["nfe"]), count_text(row["parameters"])]
-        counts += [count_text(row["training_steps"]), count_text(row["training_flops"])]
-        counts.append(seconds_text(row["training_seconds"]))
-        if len(devices) > 1:
-            counts.append(device_numbers(row["device"], devices))
-        place = [row["supervision"], row["rank"] or MISSING, str(row["n_seeds"])]
-        lines.append("| " + " | ".join([name, *place, *values, *costs, *counts]) + " |")
-    footnotes = [f"[{number}] {cell(note)}  " for number, note in enumerate(notes, 1)]
-    return [*lines, "", *footnotes, *([""] if footnotes else [])]
+        costs = [write(row[column]) for column, write in COSTS.values()]
+        on = [device_numbers(row["device"], self.devices)] if len(self.devices) > 1 else []
+        place = [cell(row["supervision"]), row["rank"] or MISSING, str(row["n_seeds"])]
+        return [name, *place, *values, *costs, *on]

@@ -1,22 +1,23 @@
 """Every pair of methods of a run, compared on the same images: `comparisons.csv` and `.md`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmark.board.aggregate import METRICS, ScoreGroup, score_groups
-from benchmark.board.format import LOWER_IS_BETTER
 from benchmark.board.pairs_markdown import to_markdown
+from benchmark.board.score_table import METRICS, ScoreGroup, ScoreTable
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.seeds import numpy_generator
 from benchmark.results.tables import Cards, read_images, read_methods, read_scores
-from benchmark.significance.friedman import rank_tests
+from benchmark.scoring.metrics import METRIC
+from benchmark.significance.friedman import RankTests, rank_tests
 from benchmark.significance.intervals import mean_interval, stratified_mean
-from benchmark.significance.paired_tests import holm, share_interval
-from benchmark.significance.pairwise import Contest, Key, ranks
+from benchmark.significance.paired_tests import share_interval
+from benchmark.significance.pairwise import Key, PairedScores
 
 COLUMNS = (
     "dataset",
@@ -43,70 +44,92 @@ COLUMNS = (
 )
 
 
+@dataclass
+class Comparisons:
+    """All pairs and places that were computed so far; two are joined with `+=`.
+
+    pairs: tables with the columns `COLUMNS`. places: tables of each method's place: dataset,
+    weather, metric, method, variant, n_seeds, value, rank_first, rank_last, average_rank, n_photos,
+    and the group's friedman, p_friedman and critical_difference.
+    """
+
+    pairs: list[pd.DataFrame] = field(default_factory=list)
+    places: list[pd.DataFrame] = field(default_factory=list)
+
+    def __iadd__(self, other: "Comparisons") -> "Comparisons":
+        self.pairs += other.pairs
+        self.places += other.places
+        return self
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """All pairs and all places as two tables."""
+        empty = [pd.DataFrame(columns=list(COLUMNS))]
+        return pd.concat(self.pairs or empty, ignore_index=True), pd.concat(self.places or empty)
+
+
 def write_comparisons(run_dir: str | Path, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Write `comparisons.csv` and `comparisons.md` of a run and return the table.
 
     metrics: such as `rgb/psnr`; all that the run has if None. Raises UserError for an unknown
-    metric and where a table of the run is missing.
+    metric and if a table of the run is missing.
     """
     for metric in metrics or ():
         if metric not in METRICS:
             raise UserError(f"There is no metric '{metric}'.{nearest(metric, METRICS)}")
     run_dir = Path(run_dir)
-    scores, methods, photos = read_scores(run_dir), read_methods(run_dir), read_images(run_dir)
+    table = ScoreTable(read_scores(run_dir), read_methods(run_dir), read_images(run_dir))
     chosen = [metric for metric in METRICS if metric in (metrics or METRICS)]
-    table, places = compare_all(scores, methods, photos, chosen)
+    return save_comparisons(run_dir, compare_all(table, chosen), table.methods)
+
+
+def save_comparisons(run_dir: Path, compared: Comparisons, methods: Cards) -> pd.DataFrame:
+    """Write `comparisons.csv` and `comparisons.md`; return the table of pairs."""
+    pairs, places = compared.tables()
     with atomic_path(run_dir / "comparisons.csv") as path:
-        table.to_csv(path, index=False)
-    write_text(run_dir / "comparisons.md", to_markdown(table, places, methods))
-    return table
+        pairs.to_csv(path, index=False)
+    write_text(run_dir / "comparisons.md", to_markdown(pairs, places, methods))
+    return pairs
 
 
-def compare_all(
-    scores: pd.DataFrame,
-    methods: Cards,
-    photos: pd.DataFrame | None = None,
-    metrics: Sequence[str] = METRICS,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare all methods that are not controls, for every data set, weather and metric.
+def compare_all(table: ScoreTable, metrics: Sequence[str] = METRICS) -> Comparisons:
+    """Compare all methods that are not controls, for every data set, weather and metric."""
+    found = Comparisons()
+    for group in table.groups():
+        found += compare_group(group, metrics)
+    return found
 
-    Returns the pairs (columns `COLUMNS`) and each method's place: dataset, weather, metric, method,
-    variant, n_seeds, value, rank_first, rank_last, average_rank, n_photos, and the group's
-    friedman, p_friedman and critical_difference. Differences are a - b in the metric's unit;
-    `p_better` is the probability that a is better than b on an image, ties counting half. A method
-    with a missing value in a group is in none of its comparisons.
+
+def compare_group(group: ScoreGroup, metrics: Sequence[str]) -> Comparisons:
+    """Compare all methods that are not controls on one group, for each metric.
+
+    Differences are a - b in the metric's unit. `p_better` is the probability that a is better than
+    b on an image; ties count half. A method with a missing value is left out.
     """
-    ranked = [(card["method"], card["variant"]) for card in methods if not card.get("control")]
-    pairs, places = [], []
-    for group in score_groups(scores, photos):
-        for metric in metrics:
-            contest = group.contest(ranked, metric)
-            if contest is None:
-                continue
-            tests = rank_tests(contest, metric in LOWER_IS_BETTER)
-            pairs.append(_pairs(group, contest, metric, tests.p_pairs))
-            places.append(_places(group, contest, metric, tests))
-    empty = [pd.DataFrame(columns=list(COLUMNS))]
-    return pd.concat(pairs or empty, ignore_index=True), pd.concat(places or empty)
+    found = Comparisons()
+    for metric in metrics:
+        paired = group.paired_scores(metric)
+        if paired is not None:
+            tests = rank_tests(paired, METRIC[metric].lower_is_better)
+            found.pairs.append(_pairs(group, paired, metric, tests))
+            found.places.append(_places(group, paired, metric, tests))
+    return found
 
 
-def _pairs(group: ScoreGroup, contest: Contest, metric: str, p_nemenyi) -> pd.DataFrame:
-    test = contest.test()
+def _pairs(group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTests) -> pd.DataFrame:
+    test = paired.test
     generator = numpy_generator("comparisons", group.dataset, group.weather, metric)
-    ends = mean_interval(
-        contest.differences, contest.photos, generator, contest.strata, contest.seeds
-    )
-    better = _probability_better(group, contest, metric)
-    n_photos = len(np.unique(contest.photos))
+    ends = mean_interval(paired.differences, paired.photos, generator, paired.strata, paired.seeds)
+    better = _probability_better(group, paired, metric)
+    n_photos = len(np.unique(paired.photos))
     better_ends = share_interval(better, n_photos)
-    seeds = _seed_values(group, contest.keys, metric)
-    first, second = ([contest.keys[i] for i in side] for side in contest.pairs.T)
+    seeds = _seed_values(group, paired.keys, metric)
+    first, second = ([paired.keys[i] for i in side] for side in paired.pairs.T)
     table = {
         "method_a": [key[0] for key in first],
         "variant_a": [key[1] for key in first],
         "method_b": [key[0] for key in second],
         "variant_b": [key[1] for key in second],
-        "n_images": len(contest.values),
+        "n_images": len(paired.values),
         "n_photos": n_photos,
         "n_seeds_a": [len(seeds[key]) for key in first],
         "n_seeds_b": [len(seeds[key]) for key in second],
@@ -115,11 +138,11 @@ def _pairs(group: ScoreGroup, contest: Contest, metric: str, p_nemenyi) -> pd.Da
         "difference_high": ends.high,
         "effect": test.effect,
         "p": test.p,
-        "p_holm": holm(test.p),
+        "p_holm": paired.p_holm,
         "p_better": better,
         "p_better_low": better_ends.low,
         "p_better_high": better_ends.high,
-        "p_nemenyi": p_nemenyi,
+        "p_nemenyi": tests.p_pairs,
     }
     names = {"dataset": group.dataset, "weather": group.weather, "metric": metric}
     return pd.DataFrame(table).assign(**names)[list(COLUMNS)]
@@ -137,39 +160,40 @@ def _seed_values(group: ScoreGroup, keys: list[Key], metric: str) -> dict[Key, d
     }
 
 
-def _probability_better(group: ScoreGroup, contest: Contest, metric: str) -> np.ndarray:
-    """The share of images on which the first of each pair is better, over their seeds: (P,)."""
-    seeds = _seed_values(group, contest.keys, metric)
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    wins = np.empty((len(contest.values), len(contest.pairs)))
-    for column, (i, j) in enumerate(contest.pairs):
-        of_a, of_b = seeds[contest.keys[i]], seeds[contest.keys[j]]
-        if contest.keys[i][0] == contest.keys[j][0] and of_a.keys() == of_b.keys():
-            met = [(of_a[seed], of_b[seed]) for seed in of_a]  # one training, two settings
+def _probability_better(group: ScoreGroup, paired: PairedScores, metric: str) -> np.ndarray:
+    """The share of images on which the first method of each pair is better, over seeds: (P,)."""
+    seeds = _seed_values(group, paired.keys, metric)
+    sign = -1 if METRIC[metric].lower_is_better else 1
+    wins = np.empty((len(paired.values), len(paired.pairs)))
+    for column, (i, j) in enumerate(paired.pairs):
+        of_a, of_b = seeds[paired.keys[i]], seeds[paired.keys[j]]
+        if paired.keys[i][0] == paired.keys[j][0] and of_a.keys() == of_b.keys():
+            matches = [(of_a[seed], of_b[seed]) for seed in of_a]  # the same trainings
         else:
-            met = [(a, b) for a in of_a.values() for b in of_b.values()]
-        # Not their difference: two infinite values are equal.
-        won = [((sign * a > sign * b) + 0.5 * (a == b)) for a, b in met]
+            matches = [(a, b) for a in of_a.values() for b in of_b.values()]
+        # Not by their difference, which is NaN for two infinite values.
+        won = [((sign * a > sign * b) + 0.5 * (a == b)) for a, b in matches]
         wins[:, column] = np.mean(won, axis=0)
-    return stratified_mean(wins, contest.strata) if len(contest.pairs) else np.zeros(0)
+    return stratified_mean(wins, paired.strata) if len(paired.pairs) else np.zeros(0)
 
 
-def _places(group: ScoreGroup, contest: Contest, metric: str, tests) -> pd.DataFrame:
-    places = ranks(contest, metric in LOWER_IS_BETTER)
-    seeds = _seed_values(group, contest.keys, metric)
-    table = pd.DataFrame(contest.keys, columns=["method", "variant"]).assign(
+def _places(group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTests) -> pd.DataFrame:
+    lower_is_better = METRIC[metric].lower_is_better
+    places = paired.ranks(lower_is_better)
+    seeds = _seed_values(group, paired.keys, metric)
+    table = pd.DataFrame(paired.keys, columns=["method", "variant"]).assign(
         dataset=group.dataset,
         weather=group.weather,
         metric=metric,
-        n_seeds=[len(seeds[key]) for key in contest.keys],
-        value=stratified_mean(contest.values, contest.strata),
-        rank_first=[places[key][0] for key in contest.keys],
-        rank_last=[places[key][1] for key in contest.keys],
+        n_seeds=[len(seeds[key]) for key in paired.keys],
+        value=stratified_mean(paired.values, paired.strata),
+        rank_first=[places[key][0] for key in paired.keys],
+        rank_last=[places[key][1] for key in paired.keys],
         average_rank=tests.average,
         n_photos=tests.photos,
         friedman=tests.statistic,
         p_friedman=tests.p,
         critical_difference=tests.critical_difference,
     )
-    better_first = table.sort_values("value", ascending=metric in LOWER_IS_BETTER, kind="stable")
+    better_first = table.sort_values("value", ascending=lower_is_better, kind="stable")
     return better_first.reset_index(drop=True)

@@ -4,39 +4,36 @@ import math
 
 import pandas as pd
 
-from benchmark.board.aggregate import ALL
-from benchmark.board.format import (
-    DECIMALS,
-    HEADINGS,
-    cell,
-    interval_text,
-    number_text,
-    p_text,
-)
+from benchmark.board.format import cell, interval_text, markdown_table, number_text, p_text
+from benchmark.board.legend import BETTER, DIFFERENCE, OPEN_RANKS, P_HOLM, RANK
+from benchmark.board.score_table import ALL
 from benchmark.results.tables import Cards, label
+from benchmark.scoring.metrics import METRIC, Metric
 from benchmark.significance.pairwise import rank_text
 
-PREFACE = """\
+PREFACE = f"""\
 # Comparisons
 
-Methods on the same images, each against the one with the best mean (first row), over all weathers
-with equal weight; every pair and weather is in `comparisons.csv`.
-Rank: the range that paired tests leave open, Holm-corrected for all pairs of the table (5 %).
-Difference: method minus the best, with its 95 % interval over photos and, where there are several,
-seeds. d_z: that difference in standard deviations of the photos' differences.
-Better: the probability that the method is better than the best on an image, ties counting half,
-with Wilson's 95 % interval over photos.
-Average rank over photos (1 is best): two that are further apart than the critical difference
-differ (Nemenyi, 5 %). It asks how often a method is better, where the difference asks by how much.
+Each method is compared with the one that has the best mean (first row), on the same images, over
+all weathers with equal weight. `comparisons.csv` has every pair and every weather.
+
+- **{RANK.term}**: {OPEN_RANKS}
+- **{DIFFERENCE.term}**: {DIFFERENCE.text} It is the method's mean minus the best mean.
+- **d_z**: the difference in standard deviations of the photos' differences.
+- **{P_HOLM.term}**: {P_HOLM.text}
+- **{BETTER.term}**: {BETTER.text} In brackets: Wilson's 95 % interval over photos.
+- **Average rank**: over photos; 1 is best. Two methods differ significantly if their average ranks
+  are further apart than the critical difference (Nemenyi, 5 %). It shows how often a method is
+  better, the difference by how much.
 """
 HEADS = (
     "rank", "method", "seeds", "mean", "difference", "d_z", "p (Holm)", "better", "average rank"
 )  # fmt: skip
-LINE = "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+ALIGN = ("left", "left", *["right"] * 7)
 
 
 def to_markdown(pairs: pd.DataFrame, places: pd.DataFrame, methods: Cards) -> str:
-    """pairs, places: from `comparisons.compare_all`."""
+    """pairs, places: from `pairs.Comparisons.tables`."""
     labels = {(card["method"], card["variant"]): label(card) for card in methods}
     parts = [PREFACE]
     if places.empty:
@@ -54,18 +51,18 @@ def _section(places: pd.DataFrame, pairs: pd.DataFrame, labels: dict) -> str:
         axis=1
     )
     against = _against(pairs[same], (first["method"], first["variant"]))
+    metric = METRIC[first["metric"]]
+    rows = [
+        _row(place, against.get((place["method"], place["variant"]), {}), labels, metric)
+        for place in places.to_dict("records")
+    ]
     lines = [
-        f"## {cell(first['dataset'])}: {HEADINGS[first['metric']]}",
+        f"## {cell(first['dataset'])}: {metric.heading}",
         "",
         _friedman(first, len(places)),
         "",
-        "| " + " | ".join(HEADS) + " |",
-        LINE,
+        markdown_table(HEADS, rows, ALIGN),
     ]
-    decimals = DECIMALS[first["metric"]]
-    for place in places.to_dict("records"):
-        row = against.get((place["method"], place["variant"]), {})
-        lines.append(_row(place, row, labels, decimals))
     return "\n".join(lines) + "\n"
 
 
@@ -73,26 +70,26 @@ def _friedman(first: pd.Series, count: int) -> str:
     if math.isnan(first["p_friedman"]):
         return f"{count} methods, {first['n_photos']} photos: too few for Friedman's test."
     return (
-        f"{count} methods, {first['n_photos']} photos. Friedman's test that all rank alike: "
-        f"χ² = {first['friedman']:.1f}, {p_text(first['p_friedman'], named=True)}; critical "
+        f"{count} methods, {first['n_photos']} photos. Friedman's test that all average ranks are "
+        f"equal: χ² = {first['friedman']:.1f}, {p_text(first['p_friedman'], named=True)}; critical "
         f"difference of average ranks {first['critical_difference']:.2f}."
     )
 
 
 def _against(pairs: pd.DataFrame, best: tuple[str, str]) -> dict[tuple[str, str], dict]:
-    """Each method's comparison with the best, turned so that the best is the second of the two."""
+    """Each method's comparison with the best; the best is the second of the two."""
     found = {}
     for row in pairs.to_dict("records"):
         a, b = (row["method_a"], row["variant_a"]), (row["method_b"], row["variant_b"])
         if b == best:
             found[a] = row
         elif a == best:
-            found[b] = turned(row)
+            found[b] = swapped(row)
     return found
 
 
-def turned(row: dict) -> dict:
-    """A row of `comparisons.csv` as if its two methods had been the other way round."""
+def swapped(row: dict) -> dict:
+    """A row of `comparisons.csv` with its two methods swapped."""
     return {
         "difference": -row["difference"],
         "difference_low": -row["difference_high"],
@@ -105,8 +102,9 @@ def turned(row: dict) -> dict:
     }
 
 
-def _row(place: dict, row: dict, labels: dict, decimals: int) -> str:
-    texts = [
+def _row(place: dict, row: dict, labels: dict, metric: Metric) -> list[str]:
+    decimals = metric.decimals
+    return [
         rank_text(place["rank_first"], place["rank_last"]),
         cell(labels[place["method"], place["variant"]]),
         str(place["n_seeds"]),
@@ -117,4 +115,3 @@ def _row(place: dict, row: dict, labels: dict, decimals: int) -> str:
         interval_text(row, "p_better", ".2f"),
         f"{place['average_rank']:.2f}",
     ]
-    return "| " + " | ".join(texts) + " |"

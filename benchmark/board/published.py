@@ -1,4 +1,4 @@
-"""Published numbers beside what a run measured on the same images under the same protocol."""
+"""Published numbers beside those of a run, on the same images and under the same protocol."""
 
 import math
 from dataclasses import dataclass
@@ -7,17 +7,25 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import ALL
+from benchmark.board.format import MISSING, cell, markdown_table
+from benchmark.board.score_table import ALL
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json
 from benchmark.core.paths import ROOT
 from benchmark.core.validation import parse, read_yaml
 from benchmark.results.tables import Cards, label
-from benchmark.scoring.metrics import METRICS, PROTOCOLS
+from benchmark.scoring.metrics import METRIC, PROTOCOLS
 from benchmark.spec.method import Settings
 
 FILE = ROOT / "config" / "published.yaml"
-DECIMALS = {"psnr": 2, "ssim": 4, "lpips": 4}
+DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4}  # decimals that papers print
+PREFACE = (
+    "Published numbers beside those of this run, on the same images. The protocol is the one of "
+    "this suite that is closest to how the number was computed (docs/protocols.md). If sources "
+    "disagree, all of their numbers are listed."
+)
+HEADS = ("method", "metric", "published", "measured", "difference", "sources")
+ALIGN = ("left", "left", "right", "right", "right", "left")
 COLUMNS = (
     "dataset",
     "split",
@@ -34,7 +42,7 @@ COLUMNS = (
 
 
 class Row(Settings):
-    """A method's numbers as printed by `sources`; `entry`: the method of ours that is the same."""
+    """A method's numbers as printed by `sources`; `entry`: the same method in this suite."""
 
     method: str
     entry: str | None = None
@@ -55,7 +63,7 @@ class Table(Settings):
 
 @dataclass(frozen=True)
 class Part:
-    """What a run's data set is: a card's split, or only some of its images."""
+    """The images of a run's data set: a card's split, or only a part of it."""
 
     card: str
     split: str
@@ -63,16 +71,15 @@ class Part:
 
 
 class Published(Settings):
-    """The file: what its sources are called, and its tables."""
+    """The file: the names of its sources, and its tables."""
 
     sources: dict[str, str]
     tables: tuple[Table, ...]
 
 
 def load(path: Path = FILE) -> Published:
-    """The published numbers; UserError naming the key at fault."""
+    """The published numbers. Raises UserError naming the key at fault."""
     published = parse(Published, read_yaml(path), str(path))
-    known = {metric.key for metric in METRICS}
     for table in published.tables:
         where = f"{path}: {table.dataset} {table.split}"
         if table.protocol not in PROTOCOLS:
@@ -90,7 +97,7 @@ def load(path: Path = FILE) -> Published:
             if not printed:
                 raise UserError(f"{where}: {row.method} has no number.")
             for name in printed:
-                if f"{table.protocol}/{name}" not in known:
+                if f"{table.protocol}/{name}" not in METRIC:
                     raise UserError(f"{where}: protocol '{table.protocol}' has no metric '{name}'.")
     return published
 
@@ -98,12 +105,12 @@ def load(path: Path = FILE) -> Published:
 def beside(
     published: Published, board: pd.DataFrame, sets: dict[str, Part], methods: Cards
 ) -> pd.DataFrame:
-    """Published and measured numbers, a row each published one; columns `COLUMNS`.
+    """Published and measured numbers; columns `COLUMNS`, one row a published number.
 
-    board: a run's leaderboard. sets: what each of its data sets is; only published numbers on one
-    of these are returned. methods: its cards. `measured` is NaN, with the reason, where the run
-    has no such method, not this metric of all images, or only a part of the set. A method of
-    several variants or entries has a row for each.
+    board: a run's leaderboard. sets: the images of each of its data sets; published numbers on
+    other images are left out. methods: the run's cards. `measured` is NaN, with a reason, if the
+    run does not have the method, or not this metric of all images, or only a part of the data set.
+    A method with several variants or entries has a row for each.
     """
     rows = []
     for table in published.tables:
@@ -116,14 +123,14 @@ def beside(
 
 
 def _numbers(row: Row) -> dict[str, float]:
-    values = {name: getattr(row, name) for name in DECIMALS}
+    values = {name: getattr(row, name) for name in DIGITS}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _rows(
     table: Table, row: Row, part: Part, board: pd.DataFrame, methods: Cards
 ) -> list[dict[str, Any]]:
-    """The rows of one published line beside one data set's part of a leaderboard."""
+    """The rows of one published line; board: the rows of one data set."""
     cards = [c for c in methods if row.entry and c.get("file") == f"methods/{row.entry}.py"]
     found = []
     for name, printed in _numbers(row).items():
@@ -149,7 +156,7 @@ def _rows(
 
 
 def _measured(line: pd.DataFrame, metric: str, part: Part) -> tuple[float, str]:
-    """A value of the leaderboard, or NaN and why there is none."""
+    """A value of the leaderboard, or NaN with the reason why it is missing."""
     if not part.whole:
         return math.nan, "the run has only a part of the images"
     value = float(line[metric].iloc[0]) if len(line) else math.nan
@@ -160,40 +167,38 @@ def to_markdown(table: pd.DataFrame, published: Published) -> str:
     """The table of `beside` as Markdown, with its sources; empty if it has no row."""
     if table.empty:
         return ""
-    parts = [
-        "## Published and measured",
-        "",
-        "Printed numbers beside this run's, on the same images; `protocol` is ours that comes "
-        "nearest to how the number was taken (docs/protocols.md). Sources that disagree are listed "
-        "apart.",
-        "",
-    ]
+    parts = ["## Published and measured", "", PREFACE, ""]
     for (dataset, split, protocol), rows in table.groupby(
         ["dataset", "split", "protocol"], sort=False
     ):
-        parts += [f"### {dataset} {split}: {protocol}", ""]
-        parts += ["| method | metric | published | measured | difference | sources |"]
-        parts += ["|---|---|---:|---:|---:|---|"]
-        for row in rows.itertuples():
-            digits = DECIMALS[row.metric]
-            measured, difference = f"– ({row.reason})", "–"
-            if not row.reason:
-                measured = f"{row.measured:.{digits}f} ({row.entry})"
-                difference = f"{row.difference:+.{digits}f}"
-            cells = (row.method, row.metric.upper(), f"{row.published:.{digits}f}", measured,
-                     difference, row.sources)  # fmt: skip
-            parts.append("| " + " | ".join(cells) + " |")
-        parts.append("")
+        lines = [_line(row) for row in rows.itertuples()]
+        parts += [f"### {dataset} {split}: {protocol}", "", markdown_table(HEADS, lines, ALIGN), ""]
     used = {source for sources in table["sources"] for source in sources.split()}
     parts += [f"- {key}: {text}" for key, text in published.sources.items() if key in used]
     return "\n".join(parts) + "\n"
 
 
+def _line(row: Any) -> tuple[str, ...]:
+    digits = DIGITS[row.metric]
+    measured, difference = f"{MISSING} ({row.reason})", MISSING
+    if not row.reason:
+        measured = f"{row.measured:.{digits}f} ({row.entry})"
+        difference = f"{row.difference:+.{digits}f}"
+    return (
+        cell(row.method),
+        row.metric.upper(),
+        f"{row.published:.{digits}f}",
+        cell(measured),
+        difference,
+        cell(row.sources),
+    )
+
+
 def of_run(run_dir: Path, board: pd.DataFrame, methods: Cards) -> tuple[pd.DataFrame, str]:
     """The table of a run, and as Markdown; both empty if nothing is published on its data sets.
 
-    Its `manifest.json` says what its data sets are; a run without one has no table. Raises
-    UserError if that is malformed.
+    `manifest.json` says which images the run's data sets have; a run without it has no table.
+    Raises UserError if the manifest is malformed.
     """
     file = run_dir / "manifest.json"
     published = load()
@@ -208,9 +213,9 @@ def of_run(run_dir: Path, board: pd.DataFrame, methods: Cards) -> tuple[pd.DataF
 
 
 def parts_of(manifest: dict[str, Any]) -> dict[str, Part]:
-    """What each data set of a run is, from what its manifest says of the settings.
+    """The images of each data set of a run, from the settings in its manifest.
 
-    A merged run has those of the runs that it was merged from.
+    A merged run has the data sets of the runs from which it was merged.
     """
     merged = [parts_of(part) for part in manifest.get("merged", ())]
     return {

@@ -1,83 +1,141 @@
-"""The leaderboard of a run: from its tables to `leaderboard.csv`, `.md` and `.tex`."""
+"""Writes the leaderboard of a run, and reads it again."""
 
 from pathlib import Path
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from benchmark.board.aggregate import COLUMNS, GROUP, leaderboard, statuses
+from benchmark.board.aggregate import COLUMNS, Board, group_values, join_groups
 from benchmark.board.latex import to_latex
 from benchmark.board.markdown import to_markdown
+from benchmark.board.pairs import Comparisons, compare_group, save_comparisons
 from benchmark.board.published import of_run
+from benchmark.board.score_table import METRICS, ScoreTable
+from benchmark.board.statuses import GROUP
 from benchmark.board.terminal import print_board
-from benchmark.board.verdicts import devices, leaders
+from benchmark.board.verdicts import devices
 from benchmark.core.atomic import atomic_path, write_text
+from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
+from benchmark.core.json_io import read_json
+from benchmark.core.reading import reading
+from benchmark.core.validation import parse
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
+from benchmark.spec.method import Settings
 
-__all__ = [
-    "leaderboard",
-    "print_leaderboard",
-    "read_leaderboard",
-    "statuses",
-    "to_markdown",
-    "write_leaderboard",
-]
+TABLE, NOTES = "leaderboard.csv", "leaderboard.notes.json"
+INPUTS = ("scores.csv", "cost.csv", "methods.json", "images.csv")
 
 
-def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
-    """Write `leaderboard.csv`, `leaderboard.md` and `leaderboard.tex` of a run; return the board.
+class RowNotes(Settings):
+    """What `leaderboard.csv` does not say of a row.
 
-    Reads `scores.csv`, `cost.csv`, `methods.json` and, for which image comes from which photo,
-    `images.csv` (without it every image is its own photo). Published numbers on the run's data sets
-    follow the board (`published.of_run`). Each file is written whole or not at
-    all. Raises UserError naming the file at fault.
+    bold: the metrics in which no other method is significantly better. reason: why the status is
+    not ok.
+    """
+
+    dataset: str
+    weather: str
+    method: str
+    variant: str
+    bold: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Notes(Settings):
+    """The content of `leaderboard.notes.json`.
+
+    made_from: the SHA-256 of each file of `INPUTS`; None if the run does not have it.
+    """
+
+    made_from: dict[str, str | None]
+    rows: tuple[RowNotes, ...]
+
+
+def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.DataFrame:
+    """Write `leaderboard.csv`, `.md`, `.tex` and `.notes.json` of a run; return the table.
+
+    Reads `scores.csv`, `cost.csv`, `methods.json` and `images.csv`, which says which image was made
+    from which photo; without it every image is its own photo. Published numbers on the run's data
+    sets follow the tables in Markdown (`published.of_run`).
+
+    comparisons: also write `comparisons.csv` and `.md` (`pairs.write_comparisons`), from the same
+    paired tests. Each file is written atomically. Raises UserError naming the file at fault.
     """
     run_dir = Path(run_dir)
+    made_from = _checksums(run_dir)  # before reading: a change in between is found later
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
-    photos = read_images(run_dir)
-    board = leaderboard(scores, cost, methods, photos)
-    best = leaders(scores, methods, photos)
-    text = to_markdown(
-        board,
-        methods,
-        reasons=statuses(scores, methods),
-        best=best,
-        devices=devices(cost),
-    )
-    _, beside = of_run(run_dir, board, methods)
-    text += f"\n{beside}" if beside else ""
-    with atomic_path(run_dir / "leaderboard.csv") as path:
-        board.to_csv(path, index=False)
+    table = ScoreTable(scores, methods, read_images(run_dir))
+    parts, compared = [], Comparisons()
+    for group in table.groups():
+        parts.append(group_values(group))
+        if comparisons:
+            compared += compare_group(group, METRICS)
+    board = join_groups(table, cost, parts)
+    text = to_markdown(board, methods, devices(cost))
+    _, published = of_run(run_dir, board.table, methods)
+    text += f"\n{published}" if published else ""
+    with atomic_path(run_dir / TABLE) as path:
+        board.table.to_csv(path, index=False)
     write_text(run_dir / "leaderboard.md", text)
-    write_text(run_dir / "leaderboard.tex", to_latex(board, methods, best))
+    write_text(run_dir / "leaderboard.tex", to_latex(board, methods))
+    # Last: if the program is killed before, the notes do not fit their inputs and are refused.
+    notes = _notes(board, made_from).model_dump_json(indent=1, exclude_defaults=True)
+    write_text(run_dir / NOTES, notes + "\n")
+    if comparisons:
+        save_comparisons(run_dir, compared, methods)
+    return board.table
+
+
+def read_board(run_dir: str | Path) -> Board:
+    """The leaderboard of a run as it was written.
+
+    Raises UserError if a file is missing or malformed, or if the board was made from other scores,
+    costs or cards than those that the run has now.
+    """
+    run_dir = Path(run_dir)
+    table = read_leaderboard(run_dir)
+    again = f"run `benchmark leaderboard {run_dir}` again"
+    path = run_dir / NOTES
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {again}.")
+    notes = parse(Notes, read_json(path, again), str(path))
+    now = _checksums(run_dir)
+    for name in INPUTS:
+        if notes.made_from.get(name) != now[name]:
+            raise UserError(f"{run_dir / name} changed after the leaderboard was made; {again}.")
+    rows = [((row.dataset, row.weather, row.method, row.variant), row) for row in notes.rows]
+    board = Board(
+        table,
+        frozenset((*key, metric) for key, row in rows for metric in row.bold),
+        {key: row.reason for key, row in rows if row.reason},
+    )
+    _refuse_other_rows(run_dir / TABLE, board, read_methods(run_dir), again)
     return board
 
 
 def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
-    """`leaderboard.csv` of a run, as `leaderboard` returned it.
+    """`leaderboard.csv` of a run, bit for bit as `write_leaderboard` returned it.
 
     Raises UserError if it is missing or has other columns.
     """
-    path = Path(run_dir) / "leaderboard.csv"
+    path = Path(run_dir) / TABLE
     if not path.is_file():
-        raise UserError(f"{path} is missing; run `benchmark leaderboard` first.")
+        raise UserError(f"{path} is missing; run `benchmark leaderboard {run_dir}` first.")
     names = [*GROUP, "rank", "supervision", "status", "device"]
-    # Nothing but an empty number is missing: a variant may be called "NA" or "none".
+    # Only an empty number is missing: a variant may have the name "NA" or "none".
     missing = {name: [""] for name in COLUMNS if name not in names}
     again = "make the leaderboard again"
-    try:
-        board = pd.read_csv(
+    with reading(path, "a readable CSV", again):
+        table = pd.read_csv(
             path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
         )
-    except ValueError as error:  # among them pandas' own and those of UTF-8
-        raise UserError(f"{path} is not a readable CSV ({error}); {again}.") from error
-    if tuple(board.columns) != COLUMNS:
+    if tuple(table.columns) != COLUMNS:
         raise UserError(f"{path} has other columns than expected; {again}.")
     for name in missing:
-        if not is_numeric_dtype(board[name]):
+        if not is_numeric_dtype(table[name]):
             raise UserError(f"{path}: {name} has a value that is no number; {again}.")
-    return board
+    return table
 
 
 def print_leaderboard(run_dir: str | Path) -> None:
@@ -86,3 +144,26 @@ def print_leaderboard(run_dir: str | Path) -> None:
     Raises UserError if `leaderboard.csv` or `methods.json` is missing.
     """
     print_board(read_leaderboard(run_dir), read_methods(run_dir))
+
+
+def _checksums(run_dir: Path) -> dict[str, str | None]:
+    paths = {name: run_dir / name for name in INPUTS}
+    return {name: checksum(path) if path.is_file() else None for name, path in paths.items()}
+
+
+def _notes(board: Board, made_from: dict[str, str | None]) -> Notes:
+    rows = []
+    for key in board.table[GROUP].itertuples(index=False, name=None):
+        bold = tuple(metric for metric in METRICS if (*key, metric) in board.best)
+        reason = board.reasons.get(key, "")
+        if bold or reason:
+            rows.append(RowNotes(**dict(zip(GROUP, key, strict=True)), bold=bold, reason=reason))
+    return Notes(made_from=made_from, rows=tuple(rows))
+
+
+def _refuse_other_rows(path: Path, board: Board, methods: list[dict], again: str) -> None:
+    """UserError if the table has a method without a card: somebody edited it."""
+    known = {(card["method"], card["variant"]) for card in methods}
+    for key in board.table[GROUP[2:]].itertuples(index=False, name=None):
+        if key not in known:
+            raise UserError(f"{path}: methods.json has no card for '{' '.join(key)}'; {again}.")

@@ -1,4 +1,4 @@
-"""What the verbs share: the application, options that several take, and opening a run."""
+"""The application, options of several verbs, and a function that opens a run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +13,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="A run's configuration.")]
-RunPath = Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN")]
-Label = Annotated[str, typer.Option("--method", help="A method entry of the configuration.")]
+ConfigFile = Annotated[Path, typer.Option("--config", help="Configuration file of the run.")]
+RunPath = Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")]
+Label = Annotated[str, typer.Option("--method", help="Method entry of the configuration.")]
 DEFAULT = Path("config/default.yaml")
 
 
 def open_run(config: Path):
-    """The configuration in a file, and its run's folder."""
+    """The configuration in a file, and the folder of its run, `results/NAME`."""
     from benchmark.results.layout import RunFolder
     from benchmark.spec import run_config
 

@@ -1,4 +1,4 @@
-"""Data: pulling the bundled ones and making them anew, fetching and checking other sets."""
+"""Verbs for data: make and pull the bundled data, fetch and check other data sets."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +12,10 @@ from benchmark.core.errors import UserError
 @app.command("make-data")
 def make_data(
     photos: Annotated[Path, typer.Option(help="Folder of photographs with manifest.csv.")],
-    weights: Annotated[Path, typer.Option(help="Folder of the metrics' weights.")],
+    weights: Annotated[Path, typer.Option(help="Folder of the weights of the metrics.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("data"),
     seed: Annotated[int, typer.Option(help="Seed of the simulated weather.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace what is in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace the content of the folder.")] = False,
 ) -> None:
     """Make the bundled data from the photographs, bit for bit."""
     from benchmark.data.make_bundle import make_data as make
@@ -29,7 +29,7 @@ def remake_pairs(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     data: Annotated[Path, typer.Option(help="The bundled data.")] = Path("data"),
 ) -> None:
-    """Make the bundled pairs anew from their targets; fails if a byte differs."""
+    """Make the bundled pairs again from their targets; fails if a byte differs."""
     from benchmark.data.make_pairs import remake_pairs as remake
 
     differing = remake(data, out)
@@ -40,7 +40,7 @@ def remake_pairs(
 
 @app.command()
 def pull() -> None:
-    """Pull the data from the DVC remote; says what to do if that fails."""
+    """Pull the data from the DVC remote; if that fails, say what to do."""
     from benchmark.data.pull import pull as pull_data
 
     pull_data()
@@ -48,14 +48,16 @@ def pull() -> None:
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="A card of config/datasets/.")],
+    name: Annotated[str, typer.Argument(help="Name of a card in config/datasets/.")],
     sources: Annotated[
         list[str] | None,
-        typer.Option("--from", help="Archive, a file or an address; again for each of several."),
+        typer.Option("--from", help="Archive: a file or an address; may be repeated."),
     ] = None,
-    accept_licence: Annotated[bool, typer.Option(help="Agree to the licence shown.")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option(help="Agree to the licence that is shown.")
+    ] = False,
 ) -> None:
-    """Prepare a public data set from its archives; nothing is left of one that does not fit."""
+    """Prepare a public data set from its archives; if they do not fit its card, keep nothing."""
     from benchmark.data import cards
     from benchmark.data import fetch as fetching
 
@@ -71,7 +73,7 @@ def fetch(
 
 @app.command()
 def verify(
-    names: Annotated[list[str], typer.Argument(help="Cards of config/datasets/.")],
+    names: Annotated[list[str], typer.Argument(help="Names of cards in config/datasets/.")],
 ) -> None:
     """Check data sets against their cards: number, pairing, sizes, readable images, checksums."""
     from benchmark.data import cards

@@ -1,4 +1,4 @@
-"""What is shown below each verb's help: commands to copy."""
+"""Examples below the help of each verb: commands to copy."""
 
 import typer
 
@@ -33,7 +33,7 @@ EXAMPLES = {
         "plan --against results/default",
     ),
     "profile": ("profile --out profile.json", "profile --config config/reference.yaml"),
-    "loaders": ("loaders", "loaders --denoiser nafnet --device-gflops 60000"),
+    "loaders": ("loaders", "loaders --method nafnet --config config/gpu.yaml"),
     "check": ("check --config config/reference.yaml",),
     "images": ("images --config config/default.yaml",),
     "train": ("train --method unet", "train --method unet --seed 1 --config config/reference.yaml"),
@@ -48,12 +48,12 @@ EXAMPLES = {
     "make-data": ("make-data --photos DIR --weights DIR --out data",),
     "remake-pairs": ("remake-pairs --out pairs",),
 }
-OF_ALL = ("list", "restore photo.jpg --out restored", "VERB --help")
+GENERAL = ("list", "restore photo.jpg --out restored", "VERB --help")
 
 
 def add_examples(app: typer.Typer) -> None:
-    """Give the application and each of its verbs its examples."""
-    app.info.epilog = _text(OF_ALL)
+    """Add the examples to the help of the application and of each verb."""
+    app.info.epilog = _text(GENERAL)
     for command in app.registered_commands:
         name = command.name or command.callback.__name__.replace("_", "-")
         if name in EXAMPLES:
@@ -61,5 +61,5 @@ def add_examples(app: typer.Typer) -> None:
 
 
 def _text(commands: tuple[str, ...]) -> str:
-    # \b keeps the lines apart.
+    # \b: click does not join the lines.
     return "\n".join(["\b", "Examples:", *(f"  python -m benchmark {c}" for c in commands)])

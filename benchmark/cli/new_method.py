@@ -1,4 +1,4 @@
-"""Starting a new method."""
+"""The verb that starts a new method."""
 
 from typing import Annotated
 
@@ -9,15 +9,17 @@ from benchmark.cli.app import app
 
 @app.command("new-method")
 def new_method(
-    name: Annotated[str, typer.Argument(help="Its name: small letters, digits, underscores.")],
+    name: Annotated[
+        str, typer.Argument(help="Its name: lower-case letters, digits and underscores.")
+    ],
     learned: Annotated[
-        bool, typer.Option("--learned", help="One with a network that the suite trains.")
+        bool, typer.Option("--learned", help="A method with a network that the suite trains.")
     ] = False,
 ) -> None:
-    """Write methods/NAME.py, a method that runs and is tested as it is, for you to change."""
-    from benchmark.cli.new_method_file import write_method
+    """Write methods/NAME.py: a method that runs and passes its tests, for you to change."""
+    from benchmark.cli.method_template import write_method
 
     write_method(name, learned)
-    print(f"methods/{name}.py is written: edit its card and what it does. Then")
+    print(f"methods/{name}.py is written: edit its card and its code. Then")
     print(f"  python -m pytest tests/methods/test_contract.py -k {name}    tests it,")
-    print("  make benchmark    runs it beside the others, which are not run again.")
+    print("  make benchmark    runs it; methods that are done are not run again.")

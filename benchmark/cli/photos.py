@@ -1,4 +1,4 @@
-"""Restoring one's own photos."""
+"""The verb that restores a user's own photos."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from benchmark.cli.app import ConfigFile, app, open_run
 from benchmark.core.errors import UserError
 
-# Its weights come with the data: a fresh clone restores photos after 'dvc pull'.
+# Its weights are part of the data, so a new clone can restore photos after 'dvc pull'.
 PRETRAINED = Path("config/pretrained.yaml")
 
 
@@ -21,28 +21,29 @@ def restore(
     out: Annotated[Path, typer.Option(help="Folder of the restored photos.")],
     method: Annotated[
         str | None,
-        typer.Option(help="A method entry of the configuration; the leaderboard's best if none."),
+        typer.Option(help="Method entry of the configuration; default: the leaderboard's best."),
     ] = None,
     variant: Annotated[
-        str | None, typer.Option(help="One of the entry's variants; its first if none.")
+        str | None, typer.Option(help="Variant of the entry; default: its first.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Sampling steps, in place of a variant's.")
+        int | None, typer.Option(min=1, help="Sampling steps, in place of a variant.")
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds a photo: choose among methods that keep to them."),
+        typer.Option(min=0, help="Seconds for a photo: choose a method that takes no longer."),
     ] = None,
     weather: Annotated[
         Literal["all", "rain", "haze", "raindrop", "snow", "mix"],
-        typer.Option(help="What the photos show: choose the method by it."),
+        typer.Option(help="Weather in the photos: choose the best method for it."),
     ] = "all",
     kind: Annotated[
         Literal["png", "jpg", "webp", "tif", "same"],
-        typer.Option("--format", help="Format of the restored photos; same: each photo's own."),
+        typer.Option("--format", help="Format of the restored photos; same: that of each photo."),
     ] = "png",
     compare: Annotated[
-        bool, typer.Option("--compare", help="Also write STEM-compare.jpg, before beside after.")
+        bool,
+        typer.Option("--compare", help="Also write STEM-compare.jpg: the photo before and after."),
     ] = False,
     config: ConfigFile = PRETRAINED,
 ) -> None:
@@ -50,7 +51,7 @@ def restore(
 
     A photo keeps its name, orientation, EXIF (without thumbnail) and transparency; the result is
     8-bit sRGB. Without --method, the method with the best mean rank in PSNR and LPIPS on the
-    leaderboard is taken.
+    leaderboard is used.
     """
     if method is None and (variant or steps):
         raise typer.BadParameter("--variant and --steps need --method.")
@@ -61,18 +62,18 @@ def restore(
     from benchmark.restoring import photos as restoring
 
     found = restoring.find_photos(photos)
-    results = restoring.outputs(found, out, kind, compare)
+    outputs = restoring.outputs(found, out, kind, compare)
     settings, folder = open_run(config)
     if method is None:
-        from benchmark.cli.choice import choose_for
+        from benchmark.cli.method_choice import choose_method
 
-        choice = choose_for(settings, config, folder, found, budget, weather)
+        choice = choose_method(settings, config, folder, found, budget, weather)
         print(choice.why)
         method, variant = choice.method, choice.variant
-    ready = restoring.restorer(settings, config, folder, method, variant, steps)
-    problems = restoring.restore_photos(ready, results)
-    print(f"{out}: {len(results) - len(problems)} of {len(results)} photos restored")
+    restorer = restoring.restorer(settings, config, folder, method, variant, steps)
+    problems = restoring.restore_photos(restorer, outputs)
+    print(f"{out}: {len(outputs) - len(problems)} of {len(outputs)} photos restored")
     for _, problem in problems:
         print(f"not restored: {problem}", file=sys.stderr)
     if problems:
-        raise UserError(f"{len(problems)} of {len(results)} photos were not restored.")
+        raise UserError(f"{len(problems)} of {len(outputs)} photos were not restored.")

@@ -1,4 +1,4 @@
-"""What a run will take, before it is started."""
+"""The verb that plans a run: its time and disk space, before it is started."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,16 +11,21 @@ from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
 @app.command()
 def plan(
     config: ConfigFile = DEFAULT,
-    costs: Annotated[Path | None, typer.Option(help="A run whose times are taken.")] = None,
+    costs: Annotated[
+        Path | None, typer.Option(help="Folder of an earlier run: use its times.")
+    ] = None,
     device_gflops: Annotated[
         float | None,
-        typer.Option(min=1e-3, help="Plan for a device that sustains so many 10⁹ FLOP/s."),
+        typer.Option(min=1e-3, help="Plan for a device that sustains this rate, in GFLOP/s."),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="A finished run of this configuration, to compare with.")
+        Path | None,
+        typer.Option(
+            help="Folder of a finished run of this configuration: compare the plan with it."
+        ),
     ] = None,
 ) -> None:
-    """Print the jobs, FLOPs, hours and disk that a configuration takes; nothing is run."""
+    """Print the jobs, FLOPs, time and disk space of a configuration; runs nothing."""
     from benchmark.planning import plan as planning
     from benchmark.planning import text
     from benchmark.results.layout import RunFolder

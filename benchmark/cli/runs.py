@@ -1,4 +1,4 @@
-"""What one does with finished runs: compare their methods, compare runs, merge, submit."""
+"""Verbs for finished runs: compare methods, compare runs, merge, submit, retry."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from benchmark.cli.app import DEFAULT, ConfigFile, RunPath, app, open_run
 def comparisons(
     path: RunPath = Path("results/default"),
     metric: Annotated[
-        list[str] | None, typer.Option(help="Such as rgb/psnr, several times; all if none.")
+        list[str] | None, typer.Option(help="For example rgb/psnr; may be repeated; default: all.")
     ] = None,
 ) -> None:
     """Compare every pair of a run's methods: comparisons.csv and comparisons.md."""
@@ -24,11 +24,11 @@ def comparisons(
 
 @app.command()
 def compare(
-    run_a: Annotated[Path, typer.Argument(help="A run's folder.", metavar="RUN_A")],
-    run_b: Annotated[Path, typer.Argument(help="Another's.", metavar="RUN_B")],
+    run_a: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN_A")],
+    run_b: Annotated[Path, typer.Argument(help="Folder of another run.", metavar="RUN_B")],
     out: Annotated[Path | None, typer.Option(help="CSV file of all differences.")] = None,
 ) -> None:
-    """Print what changed from run A to run B: environment, settings, scores on common images."""
+    """Print the differences of two runs: environment, settings, scores on common images."""
     from benchmark.exchange.run_diff import compare as compare_runs
     from benchmark.exchange.run_diff_markdown import to_markdown
     from benchmark.results.layout import write_csv
@@ -41,20 +41,18 @@ def compare(
 
 @app.command()
 def merge(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of two runs or more.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of two or more runs.")],
     out: Annotated[Path, typer.Option(help="Folder of the merged run, results/NAME.")],
 ) -> None:
     """Join runs of several machines into one, with one leaderboard."""
-    from benchmark.board.pairs import write_comparisons
     from benchmark.board.write import print_leaderboard, write_leaderboard
     from benchmark.core.errors import UserError
     from benchmark.exchange.merge import merge_runs
 
     if len(runs) < 2:
-        raise UserError("A merge takes two runs or more.")
+        raise UserError("A merge needs two or more runs.")
     merge_runs(runs, out)
-    write_leaderboard(out)
-    write_comparisons(out)
+    write_leaderboard(out, comparisons=True)
     print_leaderboard(out)
 
 
@@ -64,21 +62,20 @@ def submit(
         Path,
         typer.Argument(help="Restored test images, DATASET/WEATHER/IMAGE.png.", metavar="DIR"),
     ],
-    method: Annotated[str, typer.Option(help="What the board calls it.")],
-    run: Annotated[Path, typer.Option(help="The run's folder.")] = Path("results/default"),
-    title: Annotated[str, typer.Option(help="The method's full name.")] = "",
+    method: Annotated[str, typer.Option(help="Name of the method on the leaderboard.")],
+    run: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("results/default"),
+    title: Annotated[str, typer.Option(help="Full name of the method.")] = "",
     citation: Annotated[str, typer.Option(help="Who published it.")] = "",
     supervision: Annotated[
-        str, typer.Option(help="What it was trained on: none, clean-only, paired.")
+        str, typer.Option(help="Its training data: none, clean-only or paired.")
     ] = "not stated",
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="For one image, if you state it.")
+        float | None, typer.Option(min=0, help="Seconds for one image, if you know them.")
     ] = None,
 ) -> None:
     """Score a folder of restored test images as a method on a run's leaderboard."""
     import sys
 
-    from benchmark.board.pairs import write_comparisons
     from benchmark.board.write import print_leaderboard, write_leaderboard
     from benchmark.exchange.submit import Submission
     from benchmark.exchange.submit import submit as submit_images
@@ -86,8 +83,7 @@ def submit(
     stated = float("nan") if seconds is None else seconds
     submission = Submission(method, title, citation, supervision, stated)
     faults = submit_images(folder, submission, run)
-    write_leaderboard(run)
-    write_comparisons(run)
+    write_leaderboard(run, comparisons=True)
     print_leaderboard(run)
     for fault in faults:
         print(f"not scored: {fault}", file=sys.stderr)
@@ -96,24 +92,25 @@ def submit(
 @app.command()
 def retry(
     status: Annotated[
-        list[str] | None, typer.Option(help="Such as timed-out, several times; all if none.")
+        list[str] | None,
+        typer.Option(help="For example timed-out; may be repeated; default: all failures."),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="A method entry, several times; all if none.")
+        list[str] | None, typer.Option(help="Method entry; may be repeated; default: all.")
     ] = None,
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Take away what failed in a run, and its leaderboard, so that the workflow makes them anew."""
+    """Delete the failed parts of a run and its leaderboard; the workflow then makes them again."""
     from benchmark.core.errors import UserError
     from benchmark.jobs import workflow_lock
-    from benchmark.jobs.retry import retry as take_away
+    from benchmark.jobs.retry import retry as delete_failed
 
     settings, folder = open_run(config)
-    if told := workflow_lock.others():
-        raise UserError(told)
-    files = take_away(settings, folder, status or (), method or ())
+    if message := workflow_lock.who_is_at_work():
+        raise UserError(message)
+    files = delete_failed(settings, folder, status or (), method or ())
     for file in files:
-        print(f"to be made anew: {file}")
+        print(f"to be made again: {file}")
     if files:
         print(f"To try again: snakemake --cores all --config run={config}")
     else:

@@ -1,12 +1,14 @@
-"""What one does beside runs: score folders, measure the machine."""
+"""Verbs that need no run: score folders, measure the machine, list the protocols."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
+
+PROFILE = Path("config/profile.yaml")
 
 
 @app.command()
@@ -14,13 +16,13 @@ def score(
     restored: Annotated[Path, typer.Option(help="Folder of restored images.")],
     out: Annotated[Path, typer.Option(help="CSV file to write.")],
     target: Annotated[
-        Path | None, typer.Option(help="Folder of ground truth, paired by file stem; if any.")
+        Path | None, typer.Option(help="Folder of ground truth, if any; same file stems.")
     ] = None,
     protocol: Annotated[
-        list[str] | None, typer.Option(help="See 'protocols'; our own if none.")
+        list[str] | None, typer.Option(help="See 'protocols'; may be repeated; default: our own.")
     ] = None,
 ) -> None:
-    """Score any folder of images in the benchmark's protocols."""
+    """Score any folder of images by the protocols of the benchmark."""
     from benchmark.results.layout import write_csv
     from benchmark.scoring.score import problems, score_folder
 
@@ -39,41 +41,49 @@ def profile(
         Path | None, typer.Option(help="JSON file; the run's profile.json if none.")
     ] = None,
     images: Annotated[
-        int, typer.Option(min=1, help="Images that the published default restores, minutes each.")
-    ] = 5,
+        int | None,
+        typer.Option(min=1, help="At most so many images for each comparison, to save time."),
+    ] = None,
+    measure: Annotated[Path, typer.Option(help="The file that says what to measure.")] = PROFILE,
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Measure how well the suite uses this machine, and our sampling against the published."""
     from benchmark import profiling
+    from benchmark.profiling import settings
 
-    settings, folder = open_run(config)
-    report = profiling.profile(settings, folder, images)
+    run, folder = open_run(config)
+    report = profiling.profile(settings.load(measure), run, folder, images)
     profiling.write(report, out or folder.path / "profile.json")
     print(profiling.as_table(report))
 
 
 @app.command()
 def loaders(
-    denoiser: Annotated[
-        Literal["unet", "nafnet", "transformer", "restormer"],
-        typer.Option(help="The network, at its full size."),
-    ] = "unet",
+    method: Annotated[
+        str | None,
+        typer.Option(help="A method entry of --config; that in config/profile.yaml if none."),
+    ] = None,
+    config: ConfigFile = DEFAULT,
     device_gflops: Annotated[
         float | None,
-        typer.Option(min=1e-3, help="Training steps sustain so many 10⁹ FLOP/s; timed if none."),
+        typer.Option(min=1e-3, help="Rate of training steps in 10⁹ FLOP/s; timed if none."),
     ] = None,
 ) -> None:
-    """Measure how fast a loader process makes training pairs, and how fast training takes them."""
+    """Measure how fast a loader process makes training pairs, and how fast training uses them."""
     from benchmark.data import training_files
-    from benchmark.profiling import loading
+    from benchmark.profiling import loading, settings
 
+    if method is None:
+        network = settings.load(PROFILE).loaders
+    else:
+        network = settings.network_of(open_run(config)[0], method, config)
     photos = training_files.training_photos("photos")
-    print(loading.as_table(loading.supplies(photos, denoiser, gflops=device_gflops)))
+    print(loading.as_table(loading.supplies(photos, network, device_gflops)))
 
 
 @app.command("protocols")
 def list_protocols() -> None:
-    """Print what each protocol compares, and how, as a Markdown table."""
+    """Print the protocols as a Markdown table: what each compares, and how."""
     from benchmark.scoring.metrics import protocol_table
 
     print(protocol_table())

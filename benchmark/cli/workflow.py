@@ -1,4 +1,4 @@
-"""The parts of a run, in the order in which the workflow calls them."""
+"""Verbs that the workflow calls, in its order."""
 
 import os
 import sys
@@ -9,10 +9,10 @@ import typer
 
 from benchmark.cli.app import DEFAULT, ConfigFile, Label, RunPath, app, open_run
 
-VariantName = Annotated[str, typer.Option("--variant", help="One of the entry's variants.")]
+VariantName = Annotated[str, typer.Option("--variant", help="Variant of the entry.")]
 Seed = Annotated[int, typer.Option(help="Training and sampling seed.")]
-Attempt = Annotated[int, typer.Option(min=1, help="How often Snakemake has tried, with this.")]
-Dataset = Annotated[str, typer.Option(help="A data set of the configuration.")]
+Attempt = Annotated[int, typer.Option(min=1, help="Number of this attempt by Snakemake.")]
+Dataset = Annotated[str, typer.Option(help="Data set of the configuration.")]
 
 
 @app.command()
@@ -29,9 +29,9 @@ def check(config: ConfigFile = DEFAULT) -> None:
 
 @app.command()
 def images(config: ConfigFile = DEFAULT) -> None:
-    """Check a run's data sets and write images.csv, the images to restore, with checksums.
+    """Check the data sets of a run and write images.csv, the test images with checksums.
 
-    No photo that is tested may be trained on.
+    A test photo that is also in the training data is an error.
     """
     from benchmark.data import cards, leakage, training_files
     from benchmark.results import layout
@@ -39,7 +39,7 @@ def images(config: ConfigFile = DEFAULT) -> None:
     settings, folder = open_run(config)
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
         cards.verify(name)
-    # Once for each choice of weathers: a full-size set has many thousands of headers to read.
+    # Once for each choice of weathers, because a full-size set has many thousands of files to read.
     for weathers in {settings.weathers_of(m): None for m in settings.methods if settings.trains(m)}:
         training_files.check_training(settings.train_on, weathers)
     found = cards.find_images(settings)
@@ -52,37 +52,39 @@ def images(config: ConfigFile = DEFAULT) -> None:
 def train(
     method: Label,
     seed: Seed = 0,
-    processes: Annotated[int, typer.Option(min=1, help="Processes, one a GPU.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Processes, one for each GPU.")] = 1,
     config: ConfigFile = DEFAULT,
     attempt: Attempt = 1,
 ) -> None:
-    """Train one method; resumes where an interrupted training stopped."""
+    """Train one method; an interrupted training goes on where it stopped."""
     from benchmark.jobs import last_attempt
 
     settings, folder = open_run(config)
     record = folder.attempts("train", method, f"seed{seed}")
     limit = settings.time_limit_of(method)
+    is_launched = "WORLD_SIZE" in os.environ  # this is one of the processes that _launch starts
 
+    # jobs.train imports torch: only the forked process may do so (see jobs.isolation).
     def work() -> int | None:
         import json
 
-        from benchmark.jobs import train as training
+        from benchmark.jobs import train
 
-        if processes > 1 and "WORLD_SIZE" not in os.environ:
+        if processes > 1 and not is_launched:
             return _launch(processes)
-        print(json.dumps(training.train(settings, folder, method, seed)))
+        print(json.dumps(train.train(settings, folder, method, seed)))
         return None
 
-    if "WORLD_SIZE" in os.environ:  # one of several processes, whose launcher is guarded
+    if is_launched:
         work()
     elif failure := last_attempt.run(work, limit, attempt, record):
-        from benchmark.jobs import train as training
+        from benchmark.jobs import train
 
-        training.ended(folder, method, seed, failure)
+        train.write_failure(folder, method, seed, failure)
 
 
 def _launch(processes: int) -> int:
-    """Start this command as so many processes; the exit status of the first that failed."""
+    """Start this command as several processes; returns the exit status of the first failed one."""
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -98,14 +100,14 @@ def _launch(processes: int) -> int:
 
 @app.command("export-weights")
 def export_weights(
-    out: Annotated[Path, typer.Option(help="Folder of the weight files.")],
+    out: Annotated[Path, typer.Option(help="Folder for the weight files.")],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Copy a run's trained weights in half precision, for the `weights` of other runs' entries."""
-    from benchmark.jobs import train as training
+    """Copy a run's trained weights in half precision, for `weights` in other configurations."""
+    from benchmark.jobs import train
 
     settings, folder = open_run(config)
-    for file in training.export_weights(settings, folder, out):
+    for file in train.export_weights(settings, folder, out):
         print(file)
 
 
@@ -118,7 +120,7 @@ def restore_dataset(
     config: ConfigFile = DEFAULT,
     attempt: Attempt = 1,
 ) -> None:
-    """Restore a data set with one method and variant; measure what it costs."""
+    """Restore a data set with one method and variant; measure its cost."""
     from benchmark.jobs import last_attempt
 
     settings, folder = open_run(config)
@@ -132,7 +134,7 @@ def restore_dataset(
     if failure := last_attempt.run(work, settings.time_limit_of(method), attempt, record):
         from benchmark.jobs import restore
 
-        restore.restoring_ended(folder, method, variant, seed, dataset, failure)
+        restore.write_failure(folder, method, variant, seed, dataset, failure)
 
 
 @app.command("score-dataset")
@@ -142,7 +144,7 @@ def score_dataset(
     seed: Seed = 0,
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Score what restore-dataset wrote of all variants of a method."""
+    """Score the restored images of all variants of a method."""
     from benchmark.jobs import score
 
     settings, folder = open_run(config)
@@ -153,32 +155,34 @@ def score_dataset(
 def collect(config: ConfigFile = DEFAULT) -> None:
     """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json.
 
-    What was submitted to the run stays in it.
+    Submissions to the run stay in it.
     """
-    import json
-
-    from benchmark.core.atomic import write_text
+    from benchmark.core.json_io import write_json
     from benchmark.exchange import submissions
-    from benchmark.jobs import collect as parts
-    from benchmark.jobs.manifest import capture
+    from benchmark.jobs import collect
+    from benchmark.jobs.manifest import make_manifest
 
     settings, folder = open_run(config)
-    parts.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
-    manifest = capture(settings, config, folder)
-    write_text(folder.path / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    collect.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
+    write_json(folder.path / "manifest.json", make_manifest(settings, config, folder))
 
 
 @app.command()
-def leaderboard(path: RunPath = Path("results/default")) -> None:
-    """Make leaderboard.csv and leaderboard.md from a run's scores and cost."""
+def leaderboard(
+    path: RunPath = Path("results/default"),
+    comparisons: Annotated[
+        bool, typer.Option("--comparisons", help="Also write comparisons.csv and .md.")
+    ] = False,
+) -> None:
+    """Make leaderboard.csv and leaderboard.md from the scores and costs of a run."""
     from benchmark.board.write import write_leaderboard
 
-    write_leaderboard(path)
+    write_leaderboard(path, comparisons)
 
 
 @app.command()
 def show(config: ConfigFile = DEFAULT) -> None:
-    """Print a run's leaderboard and where its report lies."""
+    """Print the leaderboard of a run and the path of its report."""
     from benchmark.board.write import print_leaderboard
 
     _, folder = open_run(config)
@@ -188,7 +192,7 @@ def show(config: ConfigFile = DEFAULT) -> None:
 
 @app.command()
 def figures(path: RunPath = Path("results/default")) -> None:
-    """Draw a run's figures."""
+    """Draw the figures of a run."""
     from benchmark.report.figures.draw import draw_figures
 
     draw_figures(path)
@@ -196,7 +200,7 @@ def figures(path: RunPath = Path("results/default")) -> None:
 
 @app.command()
 def report(path: RunPath = Path("results/default")) -> None:
-    """Build a run's HTML report, report/index.html."""
+    """Build the HTML report of a run, report/index.html."""
     from benchmark.report import build_report
 
     build_report(path)
@@ -204,7 +208,7 @@ def report(path: RunPath = Path("results/default")) -> None:
 
 @app.command()
 def published(path: RunPath = Path("results/default")) -> None:
-    """Write published numbers beside the run's own, published.csv and published.md."""
+    """Compare with published numbers: write published.csv and published.md."""
     from benchmark.board.published import of_run
     from benchmark.board.write import read_leaderboard
     from benchmark.core.atomic import write_text

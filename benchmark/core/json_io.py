@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.atomic import write_text
 from benchmark.core.reading import reading
 
 AGAIN = "collect the run again"
@@ -16,6 +17,11 @@ def read_json(path: Path, remedy: str = AGAIN) -> Any:
     """
     with reading(path, "valid JSON", remedy):
         return loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as JSON, atomically: UTF-8, one space of indent, a newline at the end."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def loads(text: str) -> Any:

@@ -117,8 +117,11 @@ def _advice(name: str, settings: dict, output: str) -> str:
             "The folder may be damaged: check it with 'git status data-store' and restore it with "
             "'git checkout data-store'."
         )
-    if "is supported, but requires these missing dependencies" in output:
-        return "Install the extra that DVC names above."
+    if re.search("is supported,? but requires", output):
+        return (
+            "Install the package that DVC names above. Those for S3, SSH and WebDAV come with "
+            "'make setup GROUPS=remotes'."
+        )
     if any(words in output for words in INTERRUPTED):
         return "The transfer broke off. Try again: files that arrived whole are kept."
     if scheme.startswith(("http", "webdav")):

@@ -1,4 +1,4 @@
-"""Runs beside runs: merged, compared, and images that somebody else restored.
+"""Merges runs, compares runs, and adds images that others restored to a run.
 
-It imports `board` and the rooms that `board` imports.
+This room imports `board` and the rooms that `board` imports.
 """

@@ -1,9 +1,6 @@
-"""Runs of several machines joined into one run's folder, with one board."""
+"""Joins runs of several machines into one run with one leaderboard."""
 
-import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import combinations
@@ -12,27 +9,29 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import IMAGE
-from benchmark.core.atomic import write_text
+from benchmark.board.score_table import IMAGE
+from benchmark.core.atomic import atomic_folder
 from benchmark.core.errors import UserError
+from benchmark.core.json_io import write_json
 from benchmark.exchange.run_diff import CONTENT, Run, differing, read_run
 from benchmark.results.layout import write_csv
 from benchmark.results.tables import read_cost
 
 UNIT = ["method", "variant", "seed", "dataset"]
 SCORE = [*IMAGE, "method", "variant", "seed", "protocol", "metric"]
-SHOWN = 5  # conflicts named in a message
+MOST_NAMES = 5  # in a message
 
 
 def merge_runs(paths: Sequence[Path], out: Path) -> None:
-    """Write the run's folder `out` from others; an earlier merge there is replaced as a whole.
+    """Merge runs into the folder `out`, which replaces an earlier merge as a whole.
 
-    A method with other seeds in another run has all of them. What two runs both have, such as the
-    controls, is kept once, with the first run's cost. Restored images are linked, not copied, so
-    the runs must stay where they are.
+    If a method has seeds in several runs, the merge has all of them. Rows that two runs have, such
+    as those of the controls, are kept once, with the cost of the first run. Restored images are
+    linked, not copied, so the merged runs must stay in their places. A kill leaves the earlier
+    merge or the new one.
 
-    Raises UserError, and writes nothing, if the runs cannot be one: other test images, data or
-    protocols, the same method, seed and image with other scores, or a method set otherwise.
+    Raises UserError, and writes nothing, if the runs have different test images, data or protocols,
+    different scores of the same method, seed and image, or different settings of one method.
     """
     out = Path(os.path.abspath(out))
     runs = [read_run(path) for path in paths]
@@ -42,24 +41,14 @@ def merge_runs(paths: Sequence[Path], out: Path) -> None:
         _check_methods(a, b)
     scores = _join_scores(runs)
     costs = pd.concat([read_cost(run.path) for run in runs], ignore_index=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside `out`, so that relative links fit both.
-    new = Path(tempfile.mkdtemp(dir=out.parent, prefix=".merge-"))
-    try:
+    with atomic_folder(out) as new:
         write_csv(scores, new / "scores.csv")
         write_csv(costs.drop_duplicates([*IMAGE, "method", "variant", "seed"]), new / "cost.csv")
         write_csv(_located_images(runs, out), new / "images.csv")
-        _write_json(_cards(runs, out), new / "methods.json")
-        _write_json(_manifest(runs, out), new / "manifest.json")
+        write_json(new / "methods.json", _cards(runs, out))
+        write_json(new / "manifest.json", _manifest(runs, out))
         for run in runs:
             _link_images(run, new)
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o777 & ~umask)  # mkdtemp makes folders private
-        shutil.rmtree(out, ignore_errors=True)
-        new.rename(out)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def _check_out(out: Path, runs: Sequence[Run]) -> None:
@@ -67,9 +56,9 @@ def _check_out(out: Path, runs: Sequence[Run]) -> None:
         if run.path.resolve() == out.resolve():
             raise UserError(f"--out {out} is one of the runs to merge; name another folder.")
         if run.images is None:
-            raise UserError(f"{run.path}/images.csv is missing; a merge needs to know the images.")
+            raise UserError(f"{run.path}/images.csv is missing; a merge needs it.")
     if out.exists() and "merged" not in (read_run(out).manifest if _is_run(out) else {}):
-        raise UserError(f"{out} is there already and is no earlier merge; name another folder.")
+        raise UserError(f"{out} exists and is not an earlier merge; name another folder.")
 
 
 def _is_run(folder: Path) -> bool:
@@ -77,48 +66,51 @@ def _is_run(folder: Path) -> bool:
 
 
 def _check_data(a: Run, b: Run) -> None:
-    """Both runs tested on the same images, by the same protocols, with the same data."""
+    """Raise UserError unless both runs have the same test images, protocols and data."""
     of_a, of_b = (run.images.set_index(IMAGE)[CONTENT] for run in (a, b))
     only = of_a.index.symmetric_difference(of_b.index)
     if len(only):
-        names = _named(["/".join(name) for name in only])
-        raise UserError(f"{a.path} and {b.path} have other test images: only one has {names}.")
-    other = (of_a != of_b.loc[of_a.index]).any(axis=1)
-    if other.any():
-        names = _named(["/".join(name) for name in of_a.index[other]])
-        raise UserError(f"{a.path} and {b.path} have test images of other content: {names}.")
+        names = _listed(["/".join(name) for name in only])
+        raise UserError(f"{a.path} and {b.path} have different test images: only one has {names}.")
+    differs = (of_a != of_b.loc[of_a.index]).any(axis=1)
+    if differs.any():
+        names = _listed(["/".join(name) for name in of_a.index[differs]])
+        raise UserError(
+            f"{a.path} and {b.path} have test images of one name with different content: {names}."
+        )
     protocols = [
         {f"{p}/{m}" for p, m in zip(run.scores["protocol"], run.scores["metric"], strict=True) if p}
         for run in (a, b)
     ]
     if protocols[0] != protocols[1]:
-        names = _named(sorted(protocols[0] ^ protocols[1]))
-        raise UserError(f"{a.path} and {b.path} have other protocols: only one has {names}.")
+        names = _listed(sorted(protocols[0] ^ protocols[1]))
+        raise UserError(f"{a.path} and {b.path} have different protocols: only one has {names}.")
     pointers = [run.manifest.get("data", {}).get("data.dvc sha256") for run in (a, b)]
     if None not in pointers and pointers[0] != pointers[1]:
         raise UserError(
-            f"{a.path} and {b.path} were made with other data: their manifests have different "
-            "checksums of data.dvc. Make one of them again with the other's data."
+            f"{a.path} and {b.path} were made with different data: their manifests have different "
+            "checksums of data.dvc. Run one of them again with the data of the other."
         )
 
 
 def _check_methods(a: Run, b: Run) -> None:
-    """What both call by one name is the same method in the same setting."""
-    faults = []
+    """Raise UserError if methods of one name have different parameters, settings or training."""
+    differences = []
     for key in a.cards.keys() & b.cards.keys():
         parts = [
             {name: run.cards[key].get(name) for name in ("parameters", "settings", "training")}
             for run in (a, b)
         ]
-        faults += [f"{' '.join(key)}: {name} {x} or {y}" for name, x, y in differing(*parts)]
-    if faults:
+        differences += [f"{' '.join(key)}: {name} {x} or {y}" for name, x, y in differing(*parts)]
+    if differences:
         raise UserError(
-            f"{a.path} and {b.path} have methods of one name that are set otherwise: "
-            f"{_named(sorted(faults))}. Name one of them otherwise in its configuration."
+            f"{a.path} and {b.path} have methods of one name with different settings: "
+            f"{_listed(sorted(differences))}. Rename one of them in its configuration."
         )
 
 
 def _join_scores(runs: Sequence[Run]) -> pd.DataFrame:
+    """The scores of all runs, equal rows once. Raises UserError if scores of one image differ."""
     scores = pd.concat([run.scores.assign(run=str(run.path)) for run in runs], ignore_index=True)
     once = scores.drop_duplicates([*SCORE, "value", "status", "reason"])
     twice = once[once.duplicated(SCORE, keep=False)]
@@ -129,14 +121,14 @@ def _join_scores(runs: Sequence[Run]) -> pd.DataFrame:
             for row in first.itertuples()
         ]
         raise UserError(
-            f"{' and '.join(dict.fromkeys(twice['run']))} have other scores of the same: "
-            f"{_named(names)}. Leave the method out of one run, or name or seed it otherwise."
+            f"{' and '.join(dict.fromkeys(twice['run']))} have different scores of the same: "
+            f"{_listed(names)}. Leave the method out of one run, or change its name or seed there."
         )
     return once.drop(columns="run")
 
 
 def _located_images(runs: Sequence[Run], out: Path) -> pd.DataFrame:
-    """images.csv with paths that hold from `out`'s repository, wherever the runs lie."""
+    """images.csv with paths that are valid from the repository of `out`."""
     images, root = runs[0].images.copy(), out.parents[1]
     roots = [run.path.resolve().parents[1] for run in runs]
     for role in ("input", "target"):
@@ -145,6 +137,7 @@ def _located_images(runs: Sequence[Run], out: Path) -> pd.DataFrame:
 
 
 def _located(path: str, root: Path, roots: Sequence[Path]) -> str:
+    """`path` if `root` has it, else the full path below the first of `roots` that has it."""
     found = next((other / path for other in roots if (other / path).is_file()), None)
     if (root / path).is_file() or found is None:
         return path
@@ -171,7 +164,10 @@ def _manifest(runs: Sequence[Run], out: Path) -> dict[str, Any]:
 
 
 def _link_images(run: Run, out: Path) -> None:
-    """Relative links to the folders of a run's restored images, where `out` has none yet."""
+    """Link the folders of a run's restored images into `out`, except those that `out` has already.
+
+    The links are relative. They are right in the final folder too: it lies beside `out`.
+    """
     for unit in run.scores[UNIT].drop_duplicates().itertuples(index=False):
         part = Path("restored", unit.method, unit.variant, f"seed{unit.seed}", unit.dataset)
         source, link = run.path.resolve() / part, out / part
@@ -180,10 +176,6 @@ def _link_images(run: Run, out: Path) -> None:
             link.symlink_to(os.path.relpath(source, link.parent.resolve()))
 
 
-def _write_json(value: Any, path: Path) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

@@ -1,4 +1,4 @@
-"""Two runs side by side: what they were made of, and how each common method's scores changed."""
+"""Compares two runs: their manifests, and the scores of each method that both have."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.board.aggregate import GROUP, IMAGE, METRICS, ScoreGroup, score_groups
+from benchmark.board.score_table import IMAGE, METRICS, ScoreGroup, ScoreTable
+from benchmark.board.statuses import GROUP
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.seeds import numpy_generator
@@ -34,14 +35,14 @@ COLUMNS = (
     "p_holm",
     "equal_images",
 )
-# They differ between any two runs and say nothing of what is compared.
-PASSING = {"run", "finished", "config.name", "config_file"}
+# Keys of a manifest that differ between any two runs.
+IGNORED = {"run", "finished", "config.name", "config_file"}
 CONTENT = ["input_sha256", "target_sha256"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """The tables of a run; images and manifest are None and {} where it has none."""
+    """The tables of a run. images is None, and manifest {}, if the run has no such file."""
 
     path: Path
     scores: pd.DataFrame
@@ -52,12 +53,13 @@ class Run:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """What `compare` found.
+    """The result of `compare`.
 
-    table: columns `COLUMNS`, one row a common method, data set, weather and metric; differences
-    are b - a. manifest: (key, value in a, value in b) that differ. methods: the same for cards.
-    only_a, only_b: methods. common, images_a, images_b, changed: numbers of images, `changed` those
-    that have the same name but another content, which are left out.
+    table: columns `COLUMNS`, one row for each common method, data set, weather and metric;
+    differences are b - a. manifest: keys that differ, as (key, value in a, value in b). methods:
+    the same for the cards. only_a, only_b: methods that only one run has. common, images_a,
+    images_b, changed: numbers of images; `changed` have the same name but different content and
+    are left out.
     """
 
     a: Run
@@ -90,8 +92,8 @@ def read_run(path: str | Path) -> Run:
 def compare(path_a: str | Path, path_b: str | Path) -> RunComparison:
     """Compare run b with run a on the images that both have.
 
-    p-values are corrected with Holm's method over all rows of one metric. Raises UserError if no
-    image or no method is in both.
+    p-values are corrected with Holm's method over all rows of one metric. Raises UserError if the
+    runs have no image or no method in common.
     """
     a, b = read_run(path_a), read_run(path_b)
     in_a, in_b = (_image_index(run.scores) for run in (a, b))
@@ -132,7 +134,7 @@ def _image_index(scores: pd.DataFrame) -> pd.MultiIndex:
 def _changed(
     a: pd.DataFrame | None, b: pd.DataFrame | None, common: pd.MultiIndex
 ) -> pd.MultiIndex:
-    """The common images that show something else in b than in a, as far as both runs tell."""
+    """The common images whose content differs; none if a run has no images.csv."""
     if a is None or b is None:
         return common[:0]
     of_a, of_b = (
@@ -145,26 +147,26 @@ def _changed(
 def _common_groups(
     a: Run, b: Run, common: pd.MultiIndex
 ) -> Iterator[tuple[ScoreGroup, ScoreGroup]]:
-    """The same groups of the same images of both runs."""
-    of_a, of_b = (
-        score_groups(run.scores[pd.MultiIndex.from_frame(run.scores[IMAGE]).isin(common)], a.images)
-        for run in (a, b)
-    )
-    yield from zip(of_a, of_b, strict=True)
+    """The score groups of both runs on the common images, in pairs."""
+    tables = []
+    for run in (a, b):
+        scores = run.scores[pd.MultiIndex.from_frame(run.scores[IMAGE]).isin(common)]
+        tables.append(ScoreTable(scores, [*run.cards.values()], a.images))
+    yield from zip(*(table.groups() for table in tables), strict=True)
 
 
 def _compare_group(
     a: ScoreGroup, b: ScoreGroup, keys: Sequence[Key], metric: str
 ) -> list[dict[str, Any]]:
-    """Rows of `COLUMNS` for the methods with the metric on every image in both runs."""
-    whole = [
+    """Rows of `COLUMNS` for the methods that have the metric on every image in both runs."""
+    complete = [
         key
         for key in keys
         if all((*key, metric) in g.wide and g.wide[(*key, metric)].notna().all() for g in (a, b))
     ]
-    if not whole:
+    if not complete:
         return []
-    columns = [(*key, metric) for key in whole]
+    columns = [(*key, metric) for key in complete]
     of_a, of_b = a.wide[columns].to_numpy(), b.wide[columns].to_numpy()
     with np.errstate(invalid="ignore"):
         differences = np.where(of_a == of_b, 0.0, of_b - of_a)  # two infinite values are equal
@@ -189,19 +191,19 @@ def _compare_group(
             "p": test.p[i],
             "equal_images": int((differences[:, i] == 0).sum()),
         }
-        for i, key in enumerate(whole)
+        for i, key in enumerate(complete)
     ]
 
 
 def _seeds(group: ScoreGroup, columns: list[tuple[str, str, str]]) -> Variance:
-    """The variance from seeds of each column's mean."""
+    """The variance over seeds of each column's mean."""
     parts = [seed_variance(group.seed_means[column].to_numpy()[:, None]) for column in columns]
     value, freedom = zip(*((part.value[0], part.freedom[0]) for part in parts), strict=True)
     return Variance(np.array(value), np.array(freedom))
 
 
 def _differing_cards(a: Run, b: Run, keys: Sequence[Key]) -> list[tuple[str, Any, Any]]:
-    """What the common methods' cards say otherwise of parameters, settings and training."""
+    """The parameters, settings and training in which the cards of common methods differ."""
     found = []
     for key in keys:
         parts = [
@@ -213,20 +215,20 @@ def _differing_cards(a: Run, b: Run, keys: Sequence[Key]) -> list[tuple[str, Any
 
 
 def differing(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """The dotted keys of nested dictionaries whose values differ; one that is not there is None."""
+    """The dotted keys of nested dictionaries whose values differ; a missing value is None."""
     flat_a, flat_b = _flat(a), _flat(b)
     return [
         (key, flat_a.get(key), flat_b.get(key))
         for key in dict.fromkeys([*flat_a, *flat_b])
-        if flat_a.get(key) != flat_b.get(key) and key not in PASSING
+        if flat_a.get(key) != flat_b.get(key) and key not in IGNORED
     ]
 
 
-def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{above}{key}.")
+            flat |= _flat(value, f"{prefix}{key}.")
         else:
-            flat[above + key] = value
+            flat[prefix + key] = value
     return flat

@@ -1,38 +1,37 @@
-"""The comparison of two runs as Markdown."""
+"""Writes the comparison of two runs as Markdown."""
 
 from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import ALL, METRICS
 from benchmark.board.format import (
-    DECIMALS,
-    HEADINGS,
-    LOWER_IS_BETTER,
     MISSING,
     cell,
     interval_text,
+    markdown_table,
     number_text,
     p_text,
 )
+from benchmark.board.score_table import ALL, METRICS
 from benchmark.exchange.run_diff import RunComparison
 from benchmark.results.tables import label
+from benchmark.scoring.metrics import METRIC
 from benchmark.significance.paired_tests import ALPHA
 
 HEADS = ("method", "A", "B", "B - A", "d_z", "p (Holm)", "B is")
-LINE = "|---|---:|---:|---:|---:|---:|---|"
-LONG = 120  # characters of a value
+ALIGN = ("left", *["right"] * 5, "left")
+MOST_CHARACTERS = 120  # of a value
 
 
 def to_markdown(found: RunComparison) -> str:
-    """What differs between the runs, then a table of score differences a data set and metric.
+    """The differences of the runs, then a table of score differences for each data set and metric.
 
-    Weathers are there where B differs surely; the table in CSV has all of them.
+    A weather has a row if the difference is significant; `found.table` has all weathers.
     """
     name_a, name_b = (cell(str(run.path)) for run in (found.a, found.b))
     parts = [f"# Run A {name_a}, run B {name_b}", "", *_images(found), ""]
-    parts += _differences("What the runs were made of", found.manifest, _no_manifest(found))
-    parts += _differences("Methods set otherwise", found.methods, "No common method.")
+    parts += _differences("Manifests", found.manifest, _no_manifest(found))
+    parts += _differences("Settings of methods", found.methods)
     for side, keys, run in (("A", found.only_a, found.a), ("B", found.only_b, found.b)):
         if keys:
             names = ", ".join(cell(label(run.cards[key])) for key in keys)
@@ -48,7 +47,7 @@ def _images(found: RunComparison) -> list[str]:
     lines[0] += "."
     if found.changed:
         lines.append(
-            f"{found.changed} images of the same name show something else and are left out."
+            f"{found.changed} images of the same name have different content and are left out."
         )
     return lines
 
@@ -58,32 +57,31 @@ def _no_manifest(found: RunComparison) -> str:
     return f"No manifest.json in {' and '.join(missing)}." if missing else ""
 
 
-def _differences(title: str, rows: list[tuple[str, Any, Any]], note: str) -> list[str]:
+def _differences(title: str, rows: list[tuple[str, Any, Any]], note: str = "") -> list[str]:
     parts = [f"## {title}", ""]
-    if note and title.startswith("What"):
+    if note:
         parts += [cell(note), ""]
     if not rows:
         return [*parts, "No difference.", ""]
-    parts += ["| | A | B |", "|---|---|---|"]
-    parts += [f"| {cell(key)} | {_value(a)} | {_value(b)} |" for key, a, b in rows]
-    return [*parts, ""]
+    lines = [(cell(key), _value(a), _value(b)) for key, a, b in rows]
+    return [*parts, markdown_table(("", "A", "B"), lines), ""]
 
 
 def _value(value: Any) -> str:
     if value is None:
         return MISSING
     text = str(value)
-    return cell(text if len(text) <= LONG else text[: LONG - 1] + "…")
+    return cell(text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…")
 
 
 def _tables(found: RunComparison) -> list[str]:
     parts = [
         "## Scores",
         "",
-        "Means over the common images; B - A with its 95 % interval over photos and, where there "
-        "are several, seeds; p corrected with Holm's method over all rows of a metric, every "
-        "weather's too. d_z: the difference in standard deviations of the photos' differences.",
-        "A method with a missing score in either run is left out.",
+        "Means over the common images. B - A has a 95 % confidence interval over photos and, if "
+        "there are several, seeds. p is corrected with Holm's method over all rows of a metric, "
+        "with those of every weather. d_z is the mean difference divided by the standard deviation "
+        "of the photos' differences. A method with a missing score in either run is left out.",
         "",
     ]
     if found.table.empty:
@@ -91,19 +89,18 @@ def _tables(found: RunComparison) -> list[str]:
     for metric in METRICS:
         for dataset, rows in found.table[found.table["metric"] == metric].groupby("dataset"):
             shown = rows[(rows["weather"] == ALL) | (rows["p_holm"] < ALPHA)]
-            if rows["weather"].nunique() == 2:  # `all` of a single weather says the same twice
+            if rows["weather"].nunique() == 2:  # with a single weather, `all` has the same row
                 shown = rows[rows["weather"] == ALL]
-            parts += [f"### {cell(dataset)}: {HEADINGS[metric]}", ""]
-            parts += ["| " + " | ".join(HEADS) + " |", LINE]
-            parts += [_row(found, row) for row in shown.to_dict("records")]
-            parts.append("")
+            parts += [f"### {cell(dataset)}: {METRIC[metric].heading}", ""]
+            lines = [_row(found, row) for row in shown.to_dict("records")]
+            parts += [markdown_table(HEADS, lines, ALIGN), ""]
     return parts
 
 
-def _row(found: RunComparison, row: dict[str, Any]) -> str:
-    decimals = DECIMALS[row["metric"]]
+def _row(found: RunComparison, row: dict[str, Any]) -> list[str]:
+    decimals = METRIC[row["metric"]].decimals
     name = label(found.b.cards[row["method"], row["variant"]])
-    texts = [
+    return [
         cell(name if row["weather"] == ALL else f"{name}, {row['weather']}"),
         number_text(row["a"], f".{decimals}f"),
         number_text(row["b"], f".{decimals}f"),
@@ -112,7 +109,6 @@ def _row(found: RunComparison, row: dict[str, Any]) -> str:
         p_text(row["p_holm"]),
         _verdict(row),
     ]
-    return "| " + " | ".join(texts) + " |"
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -120,4 +116,5 @@ def _verdict(row: dict[str, Any]) -> str:
         return "equal on every image"
     if pd.isna(row["p_holm"]) or row["p_holm"] >= ALPHA:
         return "not told apart"
-    return "better" if (row["difference"] > 0) != (row["metric"] in LOWER_IS_BETTER) else "worse"
+    higher = row["difference"] > 0
+    return "better" if higher != METRIC[row["metric"]].lower_is_better else "worse"

@@ -1,7 +1,8 @@
-"""Images that others restored, in a run: kept in `submissions/NAME/`, which `collect` reads.
+"""Reads the submissions of a run: images that others restored, scored as a method of the run.
 
-A submission has `method.json` (its card), `scores.csv`, `restored.csv` and `images.csv`, the test
-images it was scored on; the images lie among the run's own in `restored/NAME/default/seed0/`.
+All of a submission is in `submissions/NAME/`: `method.json` (its card), `scores.csv`,
+`restored.csv`, `images.csv` (the test images of its scores), and the folder `restored` with its
+images. `restored/NAME/default/seed0` of the run is a link to that folder.
 """
 
 from pathlib import Path
@@ -22,37 +23,42 @@ STALE = "submitted for another image of this name; submit again"
 
 
 def folder_of(run_dir: Path, name: str) -> Path:
-    """Where a submission's tables lie."""
+    """The folder of a submission."""
     return run_dir / "submissions" / name
+
+
+def images_link(run_dir: Path, name: str) -> Path:
+    """The link to the images of a submission, where a run has the images of its own methods."""
+    return run_dir / "restored" / name / VARIANT / f"seed{SEED}"
 
 
 def names(run_dir: Path) -> list[str]:
     """The submissions of a run, sorted."""
-    found = (run_dir / "submissions").glob("*/method.json")
+    found = (run_dir / "submissions").glob("[!.]*/method.json")  # temporary folders have a dot
     return sorted(file.parent.name for file in found)
 
 
 def read(
-    run_dir: Path, taken: set[str]
+    run_dir: Path, own_methods: set[str]
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame], list[dict[str, Any]]]:
-    """The scores, costs and cards of a run's submissions, for its present test images.
+    """The scores, costs and cards of a run's submissions, for its current test images.
 
-    taken: the run's own methods. Scores of images that show something else by now are `failed`, and
-    those of images that the run no longer has are left out. Raises UserError if a submission has
-    the name of a method.
+    own_methods: names of the run's own methods. If the content of an image has changed since, its
+    scores are `failed`; scores of images that the run no longer has are left out. Raises UserError
+    if a submission has the name of a method, or a file of it is missing or damaged.
     """
     scores, costs, cards = [], [], []
     for name in names(run_dir):
         folder = folder_of(run_dir, name)
-        if name in taken:
+        if name in own_methods:
             raise UserError(
                 f"{folder} has the name of a method of the run. Rename or delete the folder."
             )
         again = f"submit '{name}' again, or delete {folder}"
-        present = _present(run_dir, read_table(folder / "images.csv", IMAGES, again))
-        scores.append(_valid(read_table(folder / "scores.csv", schema.SCORES, again), present))
+        unchanged = _unchanged(run_dir, read_table(folder / "images.csv", IMAGES, again))
+        scores.append(_valid(read_table(folder / "scores.csv", schema.SCORES, again), unchanged))
         restored = read_table(folder / "restored.csv", RESTORED, again)
-        costs.append(_valid(restored, present)[list(schema.COST)])
+        costs.append(_valid(restored, unchanged)[list(schema.COST)])
         file = folder / "method.json"
         card = check_card(read_json(file, again), str(file), again)
         if (card["method"], card["variant"]) != (name, VARIANT):
@@ -61,8 +67,8 @@ def read(
     return scores, costs, cards
 
 
-def _present(run_dir: Path, submitted: pd.DataFrame) -> pd.Series:
-    """Of the submitted images that the run has: whether they show the same."""
+def _unchanged(run_dir: Path, submitted: pd.DataFrame) -> pd.Series:
+    """Whether each submitted image that the run still has is unchanged; indexed by `IMAGE`."""
     images = read_images(run_dir)
     if images is None:
         return submitted.set_index(IMAGE)["photo"].notna()
@@ -71,9 +77,10 @@ def _present(run_dir: Path, submitted: pd.DataFrame) -> pd.Series:
     return (now.loc[common] == then.loc[common]).all(axis=1)
 
 
-def _valid(rows: pd.DataFrame, present: pd.Series) -> pd.DataFrame:
-    rows = rows[pd.MultiIndex.from_frame(rows[IMAGE]).isin(present.index)].copy()
-    stale = ~present.loc[pd.MultiIndex.from_frame(rows[IMAGE])].to_numpy(dtype=bool)
+def _valid(rows: pd.DataFrame, unchanged: pd.Series) -> pd.DataFrame:
+    """The rows of images that the run still has; those of changed images are `failed`."""
+    rows = rows[pd.MultiIndex.from_frame(rows[IMAGE]).isin(unchanged.index)].copy()
+    stale = ~unchanged.loc[pd.MultiIndex.from_frame(rows[IMAGE])].to_numpy(dtype=bool)
     rows.loc[stale, ["status", "reason"]] = [schema.FAILED, STALE]
     for number in ("value", "seconds"):
         if number in rows:

@@ -1,7 +1,8 @@
-"""Scores a folder of somebody's restored test images into the board of a run."""
+"""Adds restored test images of others to a run, as a method on its leaderboard."""
 
-import json
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -11,10 +12,11 @@ import pandas as pd
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from benchmark.core.atomic import write_text
+from benchmark.core.atomic import atomic_folder
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.image_io import SUFFIXES, read_image, write_png
+from benchmark.core.json_io import write_json
 from benchmark.exchange import submissions
 from benchmark.exchange.submissions import IMAGE
 from benchmark.results import schema
@@ -33,7 +35,7 @@ MISSING = "the submission has no such image"
 
 @dataclass(frozen=True)
 class Submission:
-    """What is said of a method; seconds: for one image, NaN if not stated."""
+    """The description of a submitted method. seconds: for one image, NaN if not stated."""
 
     name: str
     title: str = ""
@@ -43,41 +45,42 @@ class Submission:
 
 
 def submit(folder: Path, submission: Submission, run_dir: Path) -> list[str]:
-    """Score the images of `folder` as a method of a run, whose tables then have it.
+    """Score the images of `folder` as a method of a run, and add it to the run's tables.
 
-    folder: DATASET/WEATHER/IMAGE.png, or IMAGE.png for a run of one data set with no name twice;
-    any suffix that `read_image` reads. A submission of the same name is replaced. Returns what is
-    wrong with single images: each becomes the status of its rows.
+    folder: DATASET/WEATHER/IMAGE.png, or IMAGE.png for a run of one data set in which no name comes
+    twice; any suffix that `read_image` reads. A submission of the same name is replaced. Returns
+    the faults of single images; each is also the status of its rows.
 
-    Raises UserError, and changes nothing, if the run lacks a table, the name is taken by a method,
+    All of a submission is one folder, `submissions/NAME/`, and is replaced as a whole: a kill
+    leaves the old submission or the new one, and `collect` makes the run's tables from it. After a
+    kill, run `submit` or the workflow again: the run's tables may still be those before it.
+
+    Raises UserError, and changes nothing, if the run lacks a table, the name is that of a method,
     or the folder has no image of the run at all.
     """
     images = read_images(run_dir)
     if images is None:
-        raise UserError(f"{run_dir}/images.csv is missing; a submission needs to know the images.")
+        raise UserError(f"{run_dir}/images.csv is missing; a submission needs it.")
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
     _check(submission, methods, run_dir)
-    root = run_dir.resolve().parents[1]  # where the paths of images.csv start
+    root = run_dir.resolve().parents[1]  # the paths in images.csv are relative to it
     files = find_files(folder, images)
-    rows, faults, pixels = _read_all(submission, images, files, root)
-    place = run_dir / "restored" / submission.name / submissions.VARIANT / "seed0"
-    staged = place.with_name(".partial-seed0")
-    shutil.rmtree(staged, ignore_errors=True)
-    try:
-        for (dataset, weather, image), values in pixels.items():
-            write_png(staged / dataset / weather / f"{image}.png", values)
-        own = _score(rows, images, staged, root, scores)
-        _write(submission, run_dir, rows, own, images, staged, place, root)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    _join(submission.name, run_dir, scores, cost, methods)
+    place = submissions.images_link(run_dir.resolve(), submission.name).relative_to(root)
+    with atomic_folder(submissions.folder_of(run_dir, submission.name)) as new:
+        rows, faults = _copy_images(submission, images, files, root, new / "restored")
+        write_csv(_score(rows, images, new / "restored", root, scores), new / "scores.csv")
+        write_csv(_with_files(rows, new / "restored", place), new / "restored.csv")
+        write_csv(images, new / "images.csv")
+        write_json(new / "method.json", _card(submission))
+        _link_images(run_dir, submission.name)
+    _join(run_dir, scores, cost, methods)
     return faults
 
 
 def find_files(folder: Path, images: pd.DataFrame) -> dict[tuple[str, str, str], Path]:
     """The submitted file of each of the run's images, by (dataset, weather, image).
 
-    Raises UserError if there is none, and for a flat folder whose names would be ambiguous.
+    Raises UserError if there is none, or if the names in a flat folder are ambiguous.
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder '{folder}'.")
@@ -118,9 +121,11 @@ def _check(submission: Submission, methods: list[dict[str, Any]], run_dir: Path)
         raise UserError(f"--supervision {submission.supervision}: there is no such kind.{known}")
 
 
-def _read_all(submission: Submission, images: pd.DataFrame, files: dict, root: Path):
-    """Rows of restored images with their status, the faults, and the pixels of the good ones."""
-    rows, faults, pixels = [], [], {}
+def _copy_images(
+    submission: Submission, images: pd.DataFrame, files: dict, root: Path, out: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """Write the valid images to `out`; returns the rows of all images and the faults."""
+    rows, faults = [], []
     stated = not np.isnan(submission.seconds)
     for image in images.itertuples():
         key = (image.dataset, image.weather, image.image)
@@ -136,15 +141,19 @@ def _read_all(submission: Submission, images: pd.DataFrame, files: dict, root: P
             faults.append(f"{'/'.join(key)}: {fault}")
             row |= {"status": schema.FAILED, "reason": fault, "seconds": float("nan")}
         else:
-            pixels[key] = values
+            write_png(_file_in(out, row), values)
             row |= {"height": values.shape[0], "width": values.shape[1], "status": schema.OK}
             row["reason"] = STATED if stated else NO_COST
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(RESTORED)), faults, pixels
+    return pd.DataFrame(rows, columns=list(RESTORED)), faults
+
+
+def _file_in(folder: Path, row: Mapping[str, Any]) -> Path:
+    return folder / row["dataset"] / row["weather"] / f"{row['image']}.png"
 
 
 def _read(file: Path | None, source: Path) -> tuple[np.ndarray | None, str]:
-    """An image's pixels, or what is wrong with it; it has the size of its input, `source`."""
+    """An image's pixels, or its fault. It must have the size of its input, `source`."""
     if file is None:
         return None, MISSING
     try:
@@ -161,32 +170,34 @@ def _read(file: Path | None, source: Path) -> tuple[np.ndarray | None, str]:
 
 
 def _score(
-    rows: pd.DataFrame, images: pd.DataFrame, staged: Path, root: Path, scores: pd.DataFrame
+    rows: pd.DataFrame, images: pd.DataFrame, folder: Path, root: Path, scores: pd.DataFrame
 ) -> pd.DataFrame:
-    """Scores of the staged images by the protocols that the run has."""
+    """Scores of the images in `folder` by the protocols that the run has."""
     protocols = [name for name in PROTOCOLS if (scores["protocol"] == name).any()]
-    names = [f"{r.dataset}/{r.weather}/{r.image}.png" for r in rows.itertuples()]
-    files = [str(staged.resolve() / name) for name in names]
+    files = [str(_file_in(folder.resolve(), row)) for row in rows.to_dict("records")]
     return score_restored(rows.assign(file=files), images, root, protocols)
 
 
-def _write(submission, run_dir, rows, scores, images, staged, place, root) -> None:
-    """Move the images to their place and write the submission's tables, its card last."""
-    folder = submissions.folder_of(run_dir, submission.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    if staged.exists():
-        staged.rename(place)
+def _with_files(rows: pd.DataFrame, folder: Path, place: Path) -> pd.DataFrame:
+    """The rows with the checksum of each valid image in `folder` and its later path in `place`."""
     for index, row in rows[rows["status"] == schema.OK].iterrows():
-        file = place / row["dataset"] / row["weather"] / f"{row['image']}.png"
-        whole = file.resolve()
-        shown = whole.relative_to(root) if whole.is_relative_to(root) else whole
-        rows.loc[index, ["file", "sha256"]] = [shown.as_posix(), checksum(file)]
-    write_csv(scores, folder / "scores.csv")
-    write_csv(rows, folder / "restored.csv")
-    write_csv(images, folder / "images.csv")
-    card = _card(submission)
-    write_text(folder / "method.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        checked = [_file_in(place, row).as_posix(), checksum(_file_in(folder, row))]
+        rows.loc[index, ["file", "sha256"]] = checked
+    return rows
+
+
+def _link_images(run_dir: Path, name: str) -> None:
+    """Make `restored/NAME/default/seed0` a relative link to the images of the submission."""
+    link = submissions.images_link(run_dir, name)
+    images = submissions.folder_of(run_dir.resolve(), name) / "restored"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    target = os.path.relpath(images, link.parent.resolve())
+    if link.is_symlink() and os.readlink(link) == target:
+        return
+    if link.is_dir() and not link.is_symlink():  # images of an earlier method of this name
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
 
 
 def _card(submission: Submission) -> dict[str, Any]:
@@ -205,14 +216,13 @@ def _card(submission: Submission) -> dict[str, Any]:
     }
 
 
-def _join(name: str, run_dir: Path, scores, cost, methods) -> None:
-    """Put the submissions beside the run's own rows, as a later `collect` does."""
+def _join(run_dir: Path, scores: pd.DataFrame, cost: pd.DataFrame, methods: list) -> None:
+    """Write the run's tables with its own rows and those of all submissions, as `collect` does."""
     submitted = set(submissions.names(run_dir))
     own = [card for card in methods if card["method"] not in submitted]
-    their_scores, their_costs, cards = submissions.read(run_dir, {card["method"] for card in own})
+    more_scores, more_costs, cards = submissions.read(run_dir, {card["method"] for card in own})
     scores, cost = (table[~table["method"].isin(submitted)] for table in (scores, cost))
-    # The card first: a card without scores is a row that is missing, not a broken run.
-    methods = json.dumps([*own, *cards], indent=1, ensure_ascii=False) + "\n"
-    write_text(run_dir / "methods.json", methods)
-    write_csv(pd.concat([scores, *their_scores]), run_dir / "scores.csv")
-    write_csv(pd.concat([cost, *their_costs]), run_dir / "cost.csv")
+    # Cards first: a card without scores is a row without values, scores without a card an error.
+    write_json(run_dir / "methods.json", [*own, *cards])
+    write_csv(pd.concat([scores, *more_scores]), run_dir / "scores.csv")
+    write_csv(pd.concat([cost, *more_costs]), run_dir / "cost.csv")

@@ -1,5 +1,4 @@
-"""The jobs that the workflow calls, each guarded: what goes wrong becomes a status on the board.
+"""The jobs that the workflow calls. A method that fails becomes a status on the board.
 
-It imports the rooms of the work (`training`, `restoring`, `scoring`, `data`), `exchange`, and
-those below.
+This room imports `training`, `restoring`, `scoring`, `data`, `exchange` and the rooms before them.
 """

@@ -1,12 +1,11 @@
-"""Gathers the parts of a run into the tables that everything later is made from."""
+"""Joins the parts of a run into the tables that leaderboard, figures and report are made from."""
 
-import json
 from typing import Any
 
 import pandas as pd
 
-from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
+from benchmark.core.json_io import write_json
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, score_units, units, write_csv
 from benchmark.results.tables import read_table
@@ -18,20 +17,20 @@ from benchmark.spec.run_config import Config
 def collect(config: Config, run: RunFolder, submitted: tuple = ((), (), ())) -> None:
     """Join the parts of a run into scores.csv, cost.csv and methods.json.
 
-    submitted: further scores, costs and cards, from `submissions.read`.
+    submitted: the scores, costs and cards of submissions, from `submissions.read`. Raises UserError
+    if a part is missing or damaged.
     """
-    their_scores, their_costs, their_cards = submitted
+    submitted_scores, submitted_costs, submitted_cards = submitted
     costs = [read_table(run.restored(*unit), RESTORED, AGAIN) for unit in units(config)]
     costs = [table[list(schema.COST)] for table in costs]
-    write_csv(pd.concat([*_scores(config, run), *their_scores]), run.path / "scores.csv")
-    write_csv(pd.concat([*costs, *their_costs]), run.path / "cost.csv")
-    entries = [
-        _describe(config, run, label, variant)
+    write_csv(pd.concat([*_scores(config, run), *submitted_scores]), run.path / "scores.csv")
+    write_csv(pd.concat([*costs, *submitted_costs]), run.path / "cost.csv")
+    cards = [
+        _card(config, run, label, variant)
         for label in config.methods
         for variant in config.variants_of(label)
     ]
-    entries += their_cards
-    write_text(run.path / "methods.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+    write_json(run.path / "methods.json", [*cards, *submitted_cards])
 
 
 def _scores(config: Config, run: RunFolder) -> list[pd.DataFrame]:
@@ -50,13 +49,13 @@ def _scores(config: Config, run: RunFolder) -> list[pd.DataFrame]:
     return scores
 
 
-def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[str, Any]:
-    """What the report says of an entry's variant: card, settings, training."""
+def _card(config: Config, run: RunFolder, label: str, variant: str) -> dict[str, Any]:
+    """The card of an entry's variant for methods.json: method, settings, training."""
     name = config.method_of(label)
     method = registry.load(name)
     parameters = method.Parameters(**config.entry(label).parameters)
     settings = method.Variant(**config.variants_of(label)[variant]).model_dump(mode="json")
-    described = {
+    card = {
         "label": label if variant == "default" else f"{label} {variant}",
         "method": label,
         "variant": variant,
@@ -77,9 +76,9 @@ def _describe(config: Config, run: RunFolder, label: str, variant: str) -> dict[
     if issubclass(method, LearnedMethod):
         folder = run.training(label, config.seeds_of(label)[0])
         trained = training_record.read(folder, AGAIN)
-        described["training"] = trained.get("settings")
+        card["training"] = trained.get("settings")
         for fact in ("seconds", "steps", "flops"):
-            described[f"training_{fact}"] = trained.get(fact)
+            card[f"training_{fact}"] = trained.get(fact)
         if (folder / "curve.csv").exists():
-            described["training_curve"] = (folder / "curve.csv").relative_to(run.path).as_posix()
-    return described
+            card["training_curve"] = (folder / "curve.csv").relative_to(run.path).as_posix()
+    return card

@@ -1,93 +1,105 @@
-"""What becomes of work that a cluster ends in every attempt, for want of memory or time: a status.
+"""Gives a job that a cluster stops in every attempt (out of memory or time) a status.
 
-Snakemake runs such a job again, with more memory, and takes away what it wrote. So the attempt that
-is ended cannot leave a status. The last attempt leaves a record beside the logs, and the one after
-it makes the record the status instead of working. Of a job of several units, which is run again as
-a whole, the records tell which to give up.
+If a cluster stops a job, Snakemake deletes the job's output and runs it again with more memory. So
+a stopped job cannot write its own status. From attempt 3 on, a record beside its log does:
+
+    before the work               the record is written
+    work done, or failed          the record is deleted
+    its process out of memory     the record is kept with this status: SLURM fails the whole job
+    job stopped                   the record is still there; SLURM is asked why the job stopped
+    next attempt finds a record   no work is done; the record becomes the status
+
+Each unit of a grouped job has a record of its own, so that the other units go on.
 """
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel, Field
 
 from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
-from benchmark.core.json_io import read_json
 from benchmark.jobs import isolation, slurm
 from benchmark.jobs.isolation import Failure
 from benchmark.results import schema
 
-# That work, each with more memory. 'retries' in the profiles of clusters is as many, for the
-# attempt that gives up, and one more for every further unit of a job.
+# The clusters' profiles set `retries` to this number, plus one for each further unit of a job.
 ATTEMPTS = 3
-REMEDY = "delete it and run again"
-SLURM_STATES = {"TIMEOUT": schema.TIMED_OUT, "OUT_OF_MEMORY": schema.OUT_OF_MEMORY}
+STATUS_OF_STATE = {"TIMEOUT": schema.TIMED_OUT, "OUT_OF_MEMORY": schema.OUT_OF_MEMORY}
+
+
+class Record(BaseModel):
+    """An attempt that has started. job: its number in SLURM, or "".
+
+    status and reason are empty until it is known how the attempt ended.
+    """
+
+    attempt: int = Field(ge=ATTEMPTS)
+    job: str
+    status: Literal[schema.FAILED, schema.OUT_OF_MEMORY, schema.TIMED_OUT] | None = None
+    reason: str = ""
 
 
 def run(
-    work: Callable[[], int | None], minutes: float | None, attempt: int, record: Path
+    work: Callable[[], int | None], minutes: float | None, attempt: int, record_file: Path
 ) -> Failure | None:
-    """`guard.run(work, minutes)`, unless the attempts are used up: then how the last one ended.
+    """`isolation.run(work, minutes)`; after the last attempt the recorded failure, without work.
 
-    attempt: Snakemake's count, from 1. record: where this unit's last attempts are written down;
-    earlier ones, and all on a machine without retries, leave nothing.
+    attempt: Snakemake's count, from 1. record_file: the place of this unit's record. Raises
+    UserError if the record is damaged.
     """
-    failure = _run(work, minutes, attempt, record)
-    if failure:  # what ended a process could not write it into the log
+    if attempt < ATTEMPTS:
+        failure = isolation.run(work, minutes)
+    elif (record := _read(record_file)) and record.attempt < attempt:
+        failure = _give_up(record, record_file)
+    else:
+        failure = _run_recorded(work, minutes, attempt, record_file)
+    if failure:  # a process that was killed could not write the reason into the log
         print(f"{failure.status}: {failure.reason}")
     return failure
 
 
-def _run(
-    work: Callable[[], int | None], minutes: float | None, attempt: int, record: Path
+def _run_recorded(
+    work: Callable[[], int | None], minutes: float | None, attempt: int, record_file: Path
 ) -> Failure | None:
-    if attempt < ATTEMPTS:
-        return isolation.run(work, minutes)
-    earlier = _read(record)
-    if earlier and ATTEMPTS <= earlier["attempt"] < attempt:
-        return _give_up(record, earlier)
-    started = {"attempt": attempt, "job": os.environ.get("SLURM_JOB_ID", "")}
-    _write(record, started)
+    record = Record(attempt=attempt, job=os.environ.get("SLURM_JOB_ID", ""))
+    _write(record, record_file)
     try:
         failure = isolation.run(work, minutes)
-    except SystemExit as ended:
-        if ended.code == isolation.USER_ERROR:  # the method is not at fault
-            record.unlink()
+    except SystemExit as end:
+        if end.code == isolation.USER_ERROR:  # not the method's fault
+            record_file.unlink()
         raise
     if failure and failure.status == schema.OUT_OF_MEMORY:
-        # SLURM counts the job as failed, although only the method's process was killed.
-        _write(record, {**started, "status": failure.status, "reason": failure.reason})
+        record.status, record.reason = failure.status, failure.reason
+        _write(record, record_file)
     else:
-        record.unlink()
+        record_file.unlink()
     return failure
 
 
-def _give_up(record: Path, ended: dict[str, Any]) -> Failure:
-    if "status" not in ended:
-        state = slurm.state(ended["job"]) if ended["job"] else ""
-        ended["status"] = SLURM_STATES.get(state, schema.FAILED)
-        ended["reason"] = f"its job was ended before it was done{state and f' ({state})'}"
-        if state:  # SLURM may have forgotten when it is asked again
-            _write(record, ended)
-    where = f", SLURM job {ended['job']}" if ended["job"] else ""
-    reason = f"{ended.get('reason')}, in attempt {ended['attempt']}{where}"
-    return Failure(ended["status"], reason)
+def _give_up(record: Record, record_file: Path) -> Failure:
+    """The failure that a record stands for."""
+    if record.status is None:
+        state = slurm.job_state(record.job) if record.job else ""
+        record.status = STATUS_OF_STATE.get(state, schema.FAILED)
+        record.reason = f"its job was ended before it was done{state and f' ({state})'}"
+        if state:  # SLURM forgets its jobs, so the answer is kept
+            _write(record, record_file)
+    job = f", SLURM job {record.job}" if record.job else ""
+    return Failure(record.status, f"{record.reason}, in attempt {record.attempt}{job}")
 
 
-def _write(record: Path, values: dict[str, Any]) -> None:
-    write_text(record, json.dumps(values) + "\n")
+def _write(record: Record, file: Path) -> None:
+    write_text(file, record.model_dump_json() + "\n")
 
 
-def _read(record: Path) -> dict[str, Any] | None:
-    if not record.exists():
-        return None
-    values = read_json(record, REMEDY)
+def _read(file: Path) -> Record | None:
     try:
-        whole = isinstance(values["attempt"], int) and isinstance(values["job"], str)
-        if not whole or ("status" in values and values["status"] not in schema.STATUSES):
-            raise ValueError("unknown values")
-        return values
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{record} is damaged ({error!r:.80}); {REMEDY}.") from None
+        return Record.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:  # pydantic's: not JSON, or a key with a wrong value
+        raise UserError(f"{file} is damaged; delete it and run again.") from None

@@ -1,4 +1,4 @@
-"""What a run was made of: commit, configuration, versions, machine, data, weights."""
+"""The manifest of a run: commit, configuration, versions, machine, data and weights."""
 
 import hashlib
 import importlib.metadata
@@ -23,11 +23,10 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def capture(config: Config, config_file: Path, run: RunFolder) -> dict[str, Any]:
-    """A JSON-able description of the code, the configuration, the data and the machine.
+def make_manifest(config: Config, config_file: Path, run: RunFolder) -> dict[str, Any]:
+    """The content of manifest.json: the code, the configuration, the data and the machine.
 
-    A run of code that is not committed says so; what git cannot tell (there is no repository) is
-    None.
+    `uncommitted_changes` is None, and `commit` is "unknown", where there is no git repository.
     """
     return {
         "run": config.name,
@@ -46,7 +45,7 @@ def capture(config: Config, config_file: Path, run: RunFolder) -> dict[str, Any]
 
 
 def images_checksum(images: pd.DataFrame) -> str:
-    """SHA-256 of which test images there are and what they show, wherever they lie."""
+    """SHA-256 of the names and contents of the test images; their paths do not count."""
     names = ["dataset", "weather", "image", "input_sha256", "target_sha256"]
     lines = sorted("\t".join(row) for row in images[names].to_numpy().tolist())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -61,7 +60,7 @@ def _data(run: RunFolder) -> dict[str, str | None]:
 
 
 def _weights(config: Config, run: RunFolder) -> dict[str, str]:
-    """SHA-256 of the weights of every training that went well, by `ENTRY seed N`."""
+    """SHA-256 of the weight file of every trained entry, by `ENTRY seed N`."""
     found = {}
     for label in config.methods:
         for seed in config.seeds_of(label):
@@ -94,7 +93,7 @@ def _uncommitted() -> bool | None:
 
 
 def _dataset(name: str) -> dict[str, Any]:
-    """What a data set's card says of its origin."""
+    """The origin of a data set, from its card."""
     from benchmark.data.cards import load_card
 
     wanted = {"title", "path", "licence", "source", "citation", "overlaps"}

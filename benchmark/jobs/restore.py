@@ -1,6 +1,6 @@
-"""The jobs of a run: what the workflow calls for one method, variant, seed and data set.
+"""The restoring job of a run: one entry, variant, seed and data set.
 
-Training is in `benchmark.jobs.train`, whose imports take longer than most of these jobs.
+Training is in `benchmark.jobs.train`: its imports take longer than most restoring jobs.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config
 
-# What the restoring of an entry whose training did not go well fails with.
+# If the training of an entry failed, its restoring fails with the same status.
 TRAINING_ERRORS = {
     schema.FAILED: RuntimeError,
     schema.OUT_OF_MEMORY: MemoryError,
@@ -28,7 +28,7 @@ TRAINING_ERRORS = {
 
 
 def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:
-    """An entry's weight file, and what its training failed with, if it did."""
+    """An entry's weight file, and the error that its training failed with, or None."""
     folder = run.training(label, seed)
     trained, failure = training_record.read(folder, AGAIN), None
     if trained["status"] != schema.OK:
@@ -39,7 +39,7 @@ def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Except
 def restore(
     config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
 ) -> None:
-    """Restore a data set's images and write the table of files and cost."""
+    """Restore the images of a data set and write the table of their files and cost."""
     table = run.restored(label, variant, seed, dataset)
     images = _images_of(run, dataset)
     method = build(config, label, seed)
@@ -59,10 +59,10 @@ def restore(
     write_csv(rows, table)
 
 
-def restoring_ended(
+def write_failure(
     run: RunFolder, label: str, variant: str, seed: int, dataset: str, failure: Failure
 ) -> None:
-    """Write the table of a data set whose restoring process did not live to write it."""
+    """Write the table of a restoring whose process was killed before it could write it."""
     log = run.log("restore", label, variant, f"seed{seed}", dataset)
     rows = _images_of(run, dataset)[["dataset", "weather", "image"]].assign(
         method=label,
@@ -75,5 +75,6 @@ def restoring_ended(
 
 
 def _images_of(run: RunFolder, dataset: str) -> pd.DataFrame:
+    """The test images of a data set: columns `IMAGES`."""
     images = read_table(run.images, IMAGES, AGAIN)
     return images[images.dataset == dataset]

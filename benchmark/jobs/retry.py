@@ -1,4 +1,4 @@
-"""Takes away the parts of a run that did not go well, so that the workflow makes them anew."""
+"""Deletes the parts of a run that failed, so that the workflow makes them again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,26 +10,26 @@ from benchmark.results.tables import read_table
 from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
-AGAINST = tuple(s for s in schema.STATUSES if s not in (schema.OK, schema.SKIPPED))
+RETRYABLE = tuple(s for s in schema.STATUSES if s not in (schema.OK, schema.SKIPPED))
 REMEDY = "delete it and call 'retry' again"
 
 
 def retry(
     config: Config, run: RunFolder, statuses: Sequence[str], labels: Sequence[str]
 ) -> list[Path]:
-    """Remove trainings, restorings and scorings with one of `statuses`; returns their files.
+    """Delete the trainings, restorings and scorings with one of `statuses`; returns their files.
 
-    Files that are missing anyway are among those returned. Checkpoints stay, trainings go on from
-    them. Joined scores and the leaderboard go too: for as long as they are there, the workflow
-    misses nothing. Nothing is removed if one cannot be read.
+    Files that are missing already are returned too. Checkpoints stay: trainings go on from them.
+    scores.csv and leaderboard.csv are deleted too, because the workflow does nothing while they are
+    there. If a file cannot be read, nothing is deleted.
 
-    statuses: of AGAINST; all of them if empty. labels: method entries; all of them if empty.
-    Raises UserError for another status, an unknown entry, a damaged file, a run that is not there.
+    statuses: of RETRYABLE; all of them if empty. labels: method entries; all of them if empty.
+    Raises UserError for another status, an unknown entry, a damaged file or a missing run.
     """
-    statuses = tuple(statuses) or AGAINST
+    statuses = tuple(statuses) or RETRYABLE
     for status in statuses:
-        if status not in AGAINST:
-            raise UserError(f"Status '{status}' cannot be tried again.{nearest(status, AGAINST)}")
+        if status not in RETRYABLE:
+            raise UserError(f"Status '{status}' cannot be tried again.{nearest(status, RETRYABLE)}")
     for label in labels:
         config.entry(label)
     if not run.path.is_dir():
@@ -42,10 +42,10 @@ def retry(
         *(table for table in restored if _table_is(table, RESTORED, statuses)),
         *(table for table in scores if _table_is(table, schema.SCORES, statuses)),
     ]
-    if found:  # these first: a kill in between must not leave a run that looks done
+    if found:  # these first: after a kill in between, the run must not look finished
         for name in ("leaderboard.csv", "scores.csv"):
             (run.path / name).unlink(missing_ok=True)
-        # Or an earlier workflow's count of attempts would be taken for the next one's.
+        # The next workflow counts its attempts from 1.
         for record in (run.path / "logs").rglob(f"*{RECORD}"):
             record.unlink()
     for file in found:

@@ -9,11 +9,11 @@ from benchmark.spec.run_config import Config
 
 
 def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
-    """Score what `restore` wrote of all of an entry's variants.
+    """Score the restored images of all variants of an entry.
 
-    They are one job, as starting it takes as long as scoring some fifty images.
+    All variants are one job, because the start of a job takes as long as scoring fifty images.
     """
-    from benchmark.scoring.score import as_restored, score_restored
+    from benchmark.scoring.score import refuse_changed, score_restored
 
     restored = pd.concat(
         [
@@ -23,5 +23,5 @@ def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -
         ignore_index=True,
     )
     images = read_table(run.images, IMAGES, AGAIN)
-    scores = score_restored(as_restored(restored, ROOT), images, ROOT, config.protocols)
+    scores = score_restored(refuse_changed(restored, ROOT), images, ROOT, config.protocols)
     write_csv(scores, run.scores(label, seed, dataset))

@@ -1,12 +1,12 @@
-"""What SLURM's own commands tell; nothing where there is no SLURM."""
+"""Asks SLURM about its jobs through its own commands. Without SLURM there are no jobs."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 
-def jobs_from(folder: Path) -> list[str] | None:
-    """Numbers of the jobs, waiting or running, that a workflow in `folder` has submitted.
+def jobs_of_workflow(folder: Path) -> list[str] | None:
+    """Numbers of the waiting or running jobs that a workflow in `folder` has submitted.
 
     None if SLURM does not answer.
     """
@@ -16,7 +16,7 @@ def jobs_from(folder: Path) -> list[str] | None:
     if lines is None:
         return None
     jobs = [line.split("|", 2) for line in lines if line.count("|") > 1]
-    # Snakemake's comment of a job begins so; a workflow may itself be a job of this folder.
+    # Snakemake's jobs have such a comment. A job that runs Snakemake itself has none.
     return [
         number
         for number, comment, place in jobs
@@ -24,19 +24,19 @@ def jobs_from(folder: Path) -> list[str] | None:
     ]
 
 
-def state(job: str) -> str:
-    """How a job is or ended, such as TIMEOUT; '' if SLURM does not tell (any more)."""
+def job_state(job: str) -> str:
+    """The state of a job, such as TIMEOUT; '' if SLURM does not know it (any more)."""
     for command in (
         ("sacct", "--jobs", job, "--allocations", "--noheader", "--format", "State%30"),
         ("squeue", "--jobs", job, "--states", "all", "--noheader", "--format", "%T"),
     ):
         if words := " ".join(_lines(*command) or []).split():
-            return words[0]  # 'CANCELLED by 0' is one of sacct's
+            return words[0]  # sacct may print 'CANCELLED by 0'
     return ""
 
 
 def _lines(*command: str) -> list[str] | None:
-    """What a command prints; None if it fails or does not answer."""
+    """The lines that a command prints; None if it fails or does not answer in a minute."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -1,6 +1,5 @@
-"""The training jobs of a run: what the workflow calls for one method and seed."""
+"""The training job of a run: one entry and seed; and the export of trained weights."""
 
-import json
 import traceback
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 from accelerate import PartialState
 
 from benchmark.core import weights
-from benchmark.core.atomic import write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
+from benchmark.core.json_io import write_json
 from benchmark.data.training_files import training_source
 from benchmark.jobs.isolation import Failure
 from benchmark.jobs.restore import trained_weights
@@ -24,10 +23,10 @@ from benchmark.training import loop, step
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
-    """Train an entry, or take the weights it comes with; its training.json says how that went.
+    """Train an entry, or take the weights that its configuration names; write training.json.
 
-    A failure of the method is recorded there and becomes the status of its rows on the board, so
-    that the other methods go on; a UserError (missing data, say) stops the run.
+    A failure of the method becomes a status there and on the board, and the other methods go on. A
+    UserError (for example missing data) stops the run. Returns the content of training.json.
     """
     folder = run.training(label, seed)
     settings, weathers = config.training_of(label), config.weathers_of(label)
@@ -38,7 +37,7 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
         if file := config.weights_of(label, seed):
             result = _take_weights(method, file, folder)
         else:
-            teacher = _learn_from_teacher(config, run, label, seed, method)
+            teacher = _load_teacher(config, run, label, seed, method)
             source = training_source(config.train_on, weathers)
             flops = step.training_flops(method, settings)
             facts = loop.train(method, source, settings, seed, folder, teacher, weathers)
@@ -58,31 +57,25 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
             raise NotWritten.because(folder, error) from error
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
-        result = _failed_training(run, label, seed, dataset.status_of(error), reason)
+        result = _failure(run, label, seed, dataset.status_of(error), reason)
     if PartialState().is_main_process:
-        _write_training(folder, result)
+        write_json(folder / "training.json", result)
     return result
 
 
-def ended(run: RunFolder, label: str, seed: int, failure: Failure) -> None:
-    """Write the training.json of a training whose process did not live to write it."""
-    result = _failed_training(run, label, seed, failure.status, failure.reason)
-    _write_training(run.training(label, seed), result)
+def write_failure(run: RunFolder, label: str, seed: int, failure: Failure) -> None:
+    """Write the training.json of a training whose process was killed before it could write it."""
+    result = _failure(run, label, seed, failure.status, failure.reason)
+    write_json(run.training(label, seed) / "training.json", result)
 
 
-def _failed_training(
-    run: RunFolder, label: str, seed: int, status: str, reason: str
-) -> dict[str, Any]:
+def _failure(run: RunFolder, label: str, seed: int, status: str, reason: str) -> dict[str, Any]:
     log = run.log("train", label, f"seed{seed}")
     return {"status": status, "reason": f"training: {reason} (log: {log})"}
 
 
-def _write_training(folder: Path, result: dict[str, Any]) -> None:
-    write_text(folder / "training.json", json.dumps(result, indent=1) + "\n")
-
-
 def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, Any]:
-    """Put an exported weight file in the place of a training's; returns what it says of its own."""
+    """Copy an exported weight file into the training's folder; returns its training facts."""
     facts = training_record.check(weights.exported_facts(file), f"{file}: training")
     weights.load(method.network, file)
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +87,7 @@ def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, 
 def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
     """Write the weights of a run's trained entries to `out/ENTRY-SEED.safetensors`, half precision.
 
-    Entries whose training did not go well or is not done yet are left out. Returns the files.
+    Entries whose training failed or is not done yet are left out. Returns the files.
     """
     written = []
     for label in config.methods:
@@ -111,10 +104,13 @@ def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
     return written
 
 
-def _learn_from_teacher(
+def _load_teacher(
     config: Config, run: RunFolder, label: str, seed: int, method: LearnedMethod
 ) -> str:
-    """Give a method its trained teacher, if the entry names one; returns the weights' checksum."""
+    """Give a method its trained teacher, if the entry names one.
+
+    Returns the checksum of the teacher's weights, or "".
+    """
     name = config.entry(label).teacher
     if name is None:
         return ""

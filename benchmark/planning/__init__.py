@@ -1,4 +1,4 @@
-"""What a run will take: jobs, FLOPs, hours and disk, before it is started.
+"""Plans a run before it is started: jobs, FLOPs, time and disk space.
 
-It imports `profiling` for its measurements, and the rooms of the work itself.
+This room imports `profiling` for its measurements, and the rooms that do the work.
 """

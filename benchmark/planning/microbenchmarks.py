@@ -1,6 +1,6 @@
-"""What one unit of each kind of work costs on this machine: a training step, a restored image.
+"""Measures the cost of one training step, one restored image and one scored image here.
 
-Measured in this process on as little work as tells, for `benchmark.planning.plan`.
+The measurements are short, for `benchmark.planning.unit_costs`.
 """
 
 import math
@@ -16,7 +16,7 @@ from benchmark.core.flops import flop_counter
 from benchmark.core.image_io import image_size
 from benchmark.core.seeds import torch_generator
 from benchmark.profiling.networks import random_pairs, training_step
-from benchmark.profiling.timing import stopped
+from benchmark.profiling.timing import seconds_of
 from benchmark.scoring.metrics import metrics_of
 from benchmark.scoring.score import score_pair
 from benchmark.spec.hollow import hollow
@@ -28,7 +28,7 @@ SMALL = (64, 128)  # sides of the images on which FLOPs of methods without a net
 
 
 def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> float:
-    """Seconds of a training step of one process, its pairs at hand: the median of three."""
+    """Seconds of a training step of one process, without the making of pairs: median of three."""
     machine = device.choose()
     method.network.to(machine, memory_format=torch.channels_last)
     part = stage.batch // settings.accumulate
@@ -36,19 +36,17 @@ def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> flo
     return settings.accumulate * _median(step, machine)
 
 
-def learning_flops(method: LearnedMethod, settings: Training) -> int:
-    """FLOPs of a whole training, as `training.training_flops`; its network computes nothing, unless
-    the method uses it in another way than by calling it.
-    """
+def training_flops(method: LearnedMethod, settings: Training) -> int:
+    """FLOPs of a whole training, as `training.step.training_flops`; computes only if it must."""
     try:
         with hollow(method):
             return step.training_flops(method, settings)
-    except Exception:
+    except Exception:  # the method does not only call its network
         return step.training_flops(method, settings)
 
 
 def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> tuple[float, int]:
-    """(seconds, FLOPs) of restoring one image of (width, height), once the first is done."""
+    """(seconds, FLOPs) of restoring one image of (width, height), after a first one."""
     machine = device.choose()
     method.device = machine
     if isinstance(method, LearnedMethod):
@@ -56,26 +54,26 @@ def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> 
     restore = _restoring(method, variant, size, machine)
     with flop_counter() as counter:
         restore()
-    return stopped(restore, machine), counter.get_total_flops()
+    return seconds_of(restore, machine), counter.get_total_flops()
 
 
 def restoring_flops(method: Method, variant: Settings, size: tuple[int, int]) -> float:
-    """FLOPs of restoring one image of (width, height).
+    """FLOPs of restoring one image of (width, height), without computing.
 
-    Of a learned method they are counted, its network computing nothing: on the whole image, or,
-    where that is larger, on a part of the variant's `tile`, so that what tiles overlap is left out.
-    Of others they come from two small images: a pixel costs a + b n in an image of n pixels.
+    For a learned method they are counted on the whole image, or on one `tile` of the variant if the
+    image is larger; then the overlap of tiles does not count. For other methods they are
+    extrapolated from two small images: a pixel costs a + b n in an image of n pixels.
     """
     pixels = math.prod(size)
     if isinstance(method, LearnedMethod):
         part = tuple(min(side, getattr(variant, "tile", side)) for side in size)
-        return _counted(method, variant, part) * pixels / math.prod(part)
-    small, large = (_counted(method, variant, (side, side)) / side**2 for side in SMALL)
+        return _count_flops(method, variant, part) * pixels / math.prod(part)
+    small, large = (_count_flops(method, variant, (side, side)) / side**2 for side in SMALL)
     growth = (large - small) / (SMALL[1] ** 2 - SMALL[0] ** 2)
     return pixels * (small + growth * (pixels - SMALL[0] ** 2))
 
 
-def _counted(method: Method, variant: Settings, size: tuple[int, int]) -> int:
+def _count_flops(method: Method, variant: Settings, size: tuple[int, int]) -> int:
     restore = _restoring(method, variant, size, torch.device("cpu"))
     with hollow(method), flop_counter() as counter:
         restore()
@@ -83,14 +81,14 @@ def _counted(method: Method, variant: Settings, size: tuple[int, int]) -> int:
 
 
 def scoring_seconds(protocols: Sequence[str], size: tuple[int, int]) -> float:
-    """Seconds of scoring one image of (width, height) in all protocols, once the first is done."""
+    """Seconds of scoring one image of (width, height) by all protocols, after a first one."""
     metrics, rng = metrics_of(protocols), np.random.default_rng(0)
     restored, target = rng.integers(0, 256, (2, size[1], size[0], 3), dtype=np.uint8)
     return _median(lambda: score_pair(restored, target, metrics), torch.device("cpu"))
 
 
-def bytes_a_pixel(image: Path) -> float:
-    """Bytes a pixel that an image takes as PNG, as restored images are saved."""
+def png_bytes_per_pixel(image: Path) -> float:
+    """Bytes per pixel of an image saved as PNG, the format of restored images."""
     import cv2
 
     width, height = image_size(image)
@@ -99,7 +97,7 @@ def bytes_a_pixel(image: Path) -> float:
 
 def _median(run: Callable[[], object], machine: torch.device) -> float:
     run()
-    return statistics.median(stopped(run, machine) for _ in range(3))
+    return statistics.median(seconds_of(run, machine) for _ in range(3))
 
 
 def _restoring(

@@ -1,15 +1,16 @@
-"""A plan as text, and beside what a finished run took."""
+"""Prints a plan, and a plan beside the times of a finished run."""
 
-from benchmark.planning.plan import RESTORE, SCORE, TRAIN, Plan, measured_cost, measured_training
+from benchmark.planning.earlier_run import measured_cost, measured_training
+from benchmark.planning.plan import RESTORE, SCORE, TRAIN, Plan
 from benchmark.results.layout import RunFolder
 
 HEAD = f"{'work':8} {'entry':44} {'jobs':>6} {'units':>9} {'PFLOP':>10} {'time':>9}  loaders"
 
 
-def as_text(plan: Plan, other: bool) -> str:
-    """One line a part, then the totals and what they assume.
+def as_text(plan: Plan, other_device: bool) -> str:
+    """One line for each part, then the totals and their assumptions.
 
-    other: whether training and restoring are planned for another device than scoring.
+    other_device: whether training and restoring are planned for another device than this machine.
     """
     lines = [HEAD]
     for part in plan.parts:
@@ -24,18 +25,19 @@ def as_text(plan: Plan, other: bool) -> str:
     jobs = sum(part.jobs for part in plan.parts)
     flops = sum(part.flops or 0 for part in plan.parts)
     work, scoring = plan.seconds(TRAIN, RESTORE), plan.seconds(SCORE)
+    device = "device" if other_device else "machine"
     lines += [
         "",
         f"{jobs} jobs, {flops / 1e15:.4g} PFLOP, {plan.disk_bytes / 1e9:.3g} GB of results",
-        f"training and restoring {duration(work)} of the {'device' if other else 'machine'}, "
-        f"scoring {duration(scoring)} of this machine; the start of each job comes on top",
+        f"training and restoring {duration(work)} of the {device}, "
+        f"scoring {duration(scoring)} of this machine; the start of each job is not counted",
         *(f"assumed: {text}" for text in dict.fromkeys(plan.assumptions)),
     ]
     return "\n".join(lines)
 
 
 def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
+    """A time in days, hours, minutes or seconds."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
@@ -54,7 +56,7 @@ def comparison(plan: Plan, run: RunFolder) -> str:
             measured = trained[part.entry]["seconds"]
         elif part.work == RESTORE and (part.entry, part.variant) in restored.index:
             measured, count = restored.loc[(part.entry, part.variant)]
-            measured *= part.units / count  # images that failed took no time that is known
+            measured *= part.units / count  # failed images have no time
         name = f"{part.entry} {part.variant}".strip()
         if part.work == SCORE or part.seconds is None:
             continue

@@ -1,7 +1,7 @@
-"""Training pairs that one loader process makes, and that training steps take, in the same time.
+"""Training pairs per second: how many a loader process makes, and how many training steps use.
 
-Pairs are made here from clean photographs, or read from files: of 720×480 pixels, a common size in
-public sets, cut from the same photographs.
+Pairs are made from clean photographs, or read from files. The files have 720×480 pixels, a common
+size in public sets, and are cut from the same photographs.
 """
 
 import math
@@ -18,8 +18,9 @@ from torch.utils.data import default_collate
 
 from benchmark.core import device
 from benchmark.core.image_io import read_image
-from benchmark.profiling.networks import diffusion, random_pairs, training_step
-from benchmark.profiling.timing import stopped
+from benchmark.profiling.networks import random_pairs, training_step, untrained
+from benchmark.profiling.settings import Network
+from benchmark.profiling.timing import seconds_of
 from benchmark.restoring.photo_io import SAVED
 from benchmark.spec.hollow import hollow
 from benchmark.training import crops as training_data
@@ -28,34 +29,37 @@ from benchmark.training.crops import Source
 
 SIZE = (720, 480)  # width, height
 CROPS = (128, 192, 256)
-FILES = 32  # pairs written; each is read several times
+FILES = 32  # pairs that are written; each is read several times
 
 
 @dataclass(frozen=True)
 class Supply:
-    """Pairs a second at one crop: of one loader process by source, and of training steps."""
+    """Pairs per second at one crop size.
+
+    crop: side in pixels. made: by one loader process, for each source of pairs. used: by training
+    steps.
+    """
 
     crop: int
     made: dict[str, float]
-    taken: float
+    used: float
 
     def loaders(self, source: str) -> int:
-        """Processes that make pairs of that source as fast as steps take them."""
-        return math.ceil(self.taken / self.made[source])
+        """The number of loader processes that make pairs as fast as training steps use them."""
+        return math.ceil(self.used / self.made[source])
 
 
 def supplies(
     photos: Sequence[Path],
-    denoiser: str,
-    size: str = "full",
+    network: Network,
     gflops: float | None = None,
     crops: Sequence[int] = CROPS,
     count: int = 128,
 ) -> list[Supply]:
-    """What loaders and steps of a conditional diffusion model do at each crop.
+    """Pairs per second of a loader process and of a network's training steps, for each crop size.
 
-    gflops: the rate in 10⁹ FLOP/s that steps sustain; they are timed on this machine if None.
-    count: pairs over which a loader is timed.
+    photos: clean photographs. gflops: the rate of training steps in 10⁹ FLOP/s; steps are timed on
+    this machine if None. crops: sides in pixels. count: pairs over which a loader is timed.
     """
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -65,18 +69,18 @@ def supplies(
             "JPEG": write_pairs(photos, Path(folder), ".jpg", FILES),
         }
         for crop in crops:
-            made = {name: made_a_second(source, crop, count) for name, source in sources.items()}
-            found.append(Supply(crop, made, taken_a_second(denoiser, size, crop, gflops)))
+            made = {name: made_per_second(source, crop, count) for name, source in sources.items()}
+            found.append(Supply(crop, made, used_per_second(network, crop, gflops)))
     return found
 
 
-def made_a_second(source: Source, crop: int, count: int, batch: int = 8) -> float:
-    """Pairs a second of processor time that one loader process makes, in batches, as in training.
+def made_per_second(source: Source, crop: int, count: int, batch: int = 8) -> float:
+    """Pairs that one loader process makes per second of processor time, in batches as in training.
 
-    What else the machine has to do does not count, nor that a process hands its batches over.
+    Other work of the machine does not count, and neither does the copy from one process to another.
     """
     pairs = training_data.crops(source, crop, seed=0, first=0, count=count)
-    pairs[0]  # the first does more
+    pairs[0]  # the first one also prepares what all use
     threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -90,48 +94,51 @@ def made_a_second(source: Source, crop: int, count: int, batch: int = 8) -> floa
         torch.set_num_threads(threads[1])
 
 
-def taken_a_second(denoiser: str, size: str, crop: int, gflops: float | None) -> float:
-    """Pairs a second of training steps, without the optimiser's arithmetic if gflops are given."""
+def used_per_second(network: Network, crop: int, gflops: float | None) -> float:
+    """Pairs that training steps use per second; with gflops, the optimiser's work is left out."""
     if gflops:
-        method = diffusion(torch.device("cpu"), denoiser=denoiser, size=size)
+        method = untrained(network, torch.device("cpu"))
         with hollow(method):
             return gflops * 1e9 / step.step_flops(method, *random_pairs(1, crop, "cpu"))
     machine = device.choose()
-    batch = 8 if machine.type == "cuda" else 1  # a processor does one after the other anyway
-    method = diffusion(machine, denoiser=denoiser, size=size)
+    batch = 8 if machine.type == "cuda" else 1  # a CPU is not faster with more
+    method = untrained(network, machine)
     learn = training_step(method, *random_pairs(batch, crop, machine))
     learn()
-    return batch / stopped(learn, machine)
+    return batch / seconds_of(learn, machine)
 
 
 def write_pairs(
     photos: Sequence[Path], folder: Path, suffix: str, count: int
 ) -> list[tuple[Path, Path]]:
-    """Write pairs of SIZE, each photograph in turn, continued by its mirror image where it is
-    smaller; the input is the target, blurred. Returns (input, target) of each."""
+    """Write `count` pairs of SIZE as files; returns (input, target) of each.
+
+    Photographs take turns. A smaller photograph is extended by its mirror image. The input is the
+    blurred target.
+    """
     pairs = []
     for i in range(count):
         photo = read_image(photos[i % len(photos)])[: SIZE[1], : SIZE[0]]
-        missing = [side - had for side, had in zip(SIZE[::-1], photo.shape[:2], strict=True)]
-        target = cv2.copyMakeBorder(photo, 0, missing[0], 0, missing[1], cv2.BORDER_REFLECT)
-        names = tuple(folder / f"{i}_{role}{suffix}" for role in ("input", "target"))
-        for name, image in zip(names, (cv2.GaussianBlur(target, (3, 3), 0), target), strict=True):
-            kind, options = SAVED[suffix]
-            Image.fromarray(image).save(name, kind, **options)
-        pairs.append(names)
+        below, right = (side - own for side, own in zip(SIZE[::-1], photo.shape[:2], strict=True))
+        target = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REFLECT)
+        files = tuple(folder / f"{i}_{role}{suffix}" for role in ("input", "target"))
+        for file, image in zip(files, (cv2.GaussianBlur(target, (3, 3), 0), target), strict=True):
+            format_name, options = SAVED[suffix]
+            Image.fromarray(image).save(file, format_name, **options)
+        pairs.append(files)
     return pairs
 
 
 def as_table(found: Sequence[Supply]) -> str:
-    """A line a crop: pairs a second, and the loader processes that are needed."""
+    """One line for each crop size: pairs per second, and the loader processes that are needed."""
     names = list(found[0].made)
     heads = "".join(f"{name:>11}" for name in names)
     lines = [
-        "pairs a second of one loader process and of training steps; loader processes needed",
+        "pairs per second of one loader process and of training steps; loader processes needed",
         f"crop{heads}{'steps':>11}   needed:{heads}",
     ]
     for supply in found:
         made = "".join(f"{rate:11.1f}" for rate in supply.made.values())
         needed = "".join(f"{supply.loaders(name):11}" for name in names)
-        lines.append(f"{supply.crop:4}{made}{supply.taken:11.3g}           {needed}")
+        lines.append(f"{supply.crop:4}{made}{supply.used:11.3g}           {needed}")
     return "\n".join(lines)

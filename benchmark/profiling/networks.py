@@ -1,4 +1,4 @@
-"""How much of a machine's arithmetic training and sampling reach, and what making pairs costs."""
+"""Training and sampling as shares of a machine's arithmetic; the cost of making pairs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from benchmark.core.flops import flop_counter
 from benchmark.core.seeds import torch_generator
+from benchmark.profiling.settings import Network
 from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
 from benchmark.spec import registry
 from benchmark.spec.method import LearnedMethod
@@ -18,16 +19,16 @@ from benchmark.spec.training_settings import Training
 from benchmark.training import crops, step
 from benchmark.training.crops import Source
 from benchmark.training.optimisation import build_optimizer, warming_average
-from benchmark.training.step import learn
+from benchmark.training.step import micro_step
 
 
-def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[float, float]:
-    """Shares of the matrix-product rate that the small denoiser of that name reaches in a training
-    step and in sampling one image, both with the conditional diffusion model around it.
+def denoiser_shares(network: Network, machine: torch.device, sizes: Sizes) -> tuple[float, float]:
+    """Shares of the matrix-product rate: of a training step, and of sampling one image.
 
-    The step's FLOPs are those of forward and backward; its time holds the optimiser's too.
+    The step's FLOPs are those of forward and backward; its time includes the optimiser and the
+    moving average.
     """
-    method = diffusion(machine, denoiser=name)
+    method = untrained(network, machine)
     clean, degraded = random_pairs(sizes.batch, sizes.crop, machine)
     flops = step.step_flops(method, clean, degraded)
     train = share_of_matmul(training_step(method, clean, degraded), flops, machine, sizes)
@@ -39,13 +40,15 @@ def denoiser_shares(name: str, machine: torch.device, sizes: Sizes) -> tuple[flo
 
 
 def simulation_share(
-    photos: list[Path], settings: Training, machine: torch.device, sizes: Sizes
+    photos: list[Path], network: Network, settings: Training, machine: torch.device, sizes: Sizes
 ) -> float:
-    """Seconds of making all training pairs, on one thread, over the seconds of all training steps
-    of the default conditional diffusion model, which wait for no pairs."""
+    """Seconds to make all training pairs, on one thread, over the seconds of all training steps.
+
+    The steps use pairs that are ready, so they do not wait.
+    """
     making = learning = 0.0
     for stage, first, end in settings.stage_steps():
-        method = diffusion(machine)
+        method = untrained(network, machine)
         step = training_step(method, *random_pairs(stage.batch, stage.crop, machine))
         learning += (end - first) * median_seconds(step, machine, sizes.repeats)
         seconds = pair_seconds(photos, stage.crop, sizes.pairs, sizes.repeats)
@@ -54,7 +57,10 @@ def simulation_share(
 
 
 def pair_seconds(source: Source, crop: int, count: int, repeats: int) -> float:
-    """Seconds to make a training pair on one thread: a mean, because kinds of weather differ."""
+    """Mean seconds to make one of `count` training pairs, on one thread.
+
+    It is a mean because the kinds of weather differ; the median is taken over the repeats.
+    """
     pairs = crops.crops(source, crop, seed=0, first=0, count=count)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # as in training
@@ -65,18 +71,21 @@ def pair_seconds(source: Source, crop: int, count: int, repeats: int) -> float:
         cv2.setNumThreads(threads)
 
 
-def diffusion(machine: torch.device, **parameters) -> LearnedMethod:
-    """The untrained conditional diffusion model, as training and restoring place it."""
-    kind = registry.load("conditional_diffusion")
+def untrained(network: Network, machine: torch.device) -> LearnedMethod:
+    """The method with initial weights, on the device, with the memory layout of training.
+
+    Raises UserError if there is no such method.
+    """
+    kind = registry.load(network.method)
     torch.manual_seed(0)
-    method = kind(kind.Parameters(**parameters))
+    method = kind(kind.Parameters(**network.parameters))
     method.network.to(machine, memory_format=torch.channels_last)
     method.device = machine
     return method
 
 
 def random_pairs(batch: int, crop: int, machine: torch.device) -> tuple[Tensor, Tensor]:
-    """Clean and degraded (batch, 3, crop, crop) in [0, 1] of no meaning."""
+    """Clean and degraded images, (batch, 3, crop, crop): uniform noise in [0, 1]."""
     clean, degraded = torch.rand(2, batch, 3, crop, crop, generator=torch_generator("profile"))
     return clean.to(machine), degraded.to(machine)
 
@@ -84,7 +93,10 @@ def random_pairs(batch: int, crop: int, machine: torch.device) -> tuple[Tensor, 
 def training_step(
     method: LearnedMethod, clean: Tensor, degraded: Tensor, settings: Training | None = None
 ) -> Callable[[], None]:
-    """A step on one and the same batch, with the optimiser and the moving average of training."""
+    """A function that does one training step on this batch, with the optimiser and moving average.
+
+    clean, degraded: (B, 3, H, W) in [0, 1]. settings: Training() if None.
+    """
     settings = settings or Training()
     accelerator = Accelerator(mixed_precision=settings.precision)
     average = AveragedModel(method.network, multi_avg_fn=warming_average(settings.ema))
@@ -92,14 +104,14 @@ def training_step(
     noise = torch_generator("profile")
 
     def step() -> None:
-        learn(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
+        micro_step(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
         average.update_parameters(method.network)
 
     return step
 
 
 def sampling(method: LearnedMethod, side: int, machine: torch.device) -> Callable[[], None]:
-    """Restores one image (side, side) in the method's default variant."""
+    """A function that restores one image, (1, 3, side, side), with the default variant."""
     _, degraded = random_pairs(1, side, machine)
 
     @torch.inference_mode()

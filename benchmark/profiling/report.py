@@ -4,7 +4,8 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,35 @@ from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.data import cards, training_files
-from benchmark.profiling import memory, networks, published, scoring_speed
+from benchmark.profiling import comparison, memory, networks, scoring_speed
+from benchmark.profiling.settings import Comparison, Profile
 from benchmark.profiling.timing import Sizes, matmul_rate
 from benchmark.results.layout import RunFolder
 from benchmark.spec.method import CLEAR
 from benchmark.spec.run_config import Config
 from benchmark.spec.training_settings import Training
-from methods.networks.denoisers import DENOISERS
 
 Values = Sequence[float]
 
 
 def profile(
+    settings: Profile,
     config: Config,
     run: RunFolder,
-    images: int = 5,
+    images: int | None = None,
     sizes: Sizes | None = None,
     training: Training | None = None,
 ) -> dict[str, Any]:
-    """Measure everything; what needs data or weights that are missing is None, with a reason.
+    """Measure everything in `settings`, with the images and trained weights of a run.
 
-    images: test images that the published default restores; the comparisons that take less time
-    get twice as many. sizes, training: of the measurements, smaller in tests. Returns
-    `matmul_gflops`, `denoisers` (name: `train_share`, `sample_share`),
-    `simulation_share_of_training`, `published_sampler` and `published_default` (`speedup`,
-    `psnr_gain_db`, `lpips_gain`), `scoring_speedup`, `scoring_max_difference`,
-    `sampling_memory_ratio` (of 40 to 4 megapixels), `environment`, and `reasons` (key with dots:
-    why it is None).
+    images: the most images for each comparison; as in `settings` if None. sizes, training: of the
+    measurements; tests use smaller ones.
+
+    Returns `matmul_gflops`, `denoisers` (by name: `train_share`, `sample_share`),
+    `simulation_share_of_training`, `scoring_speedup`, `scoring_max_difference`,
+    `sampling_memory_ratio` (of 40 to 4 megapixels), each comparison by its name (`speedup`,
+    `psnr_gain_db`, `lpips_gain`), `environment`, and `reasons`. If data or weights are missing, a
+    figure is None, and `reasons` has the reason under its key (parts joined by dots).
     """
     sizes, machine = sizes or Sizes(), device.choose()
     values: dict[str, float | None] = {}
@@ -56,41 +59,44 @@ def profile(
             reasons.update(dict.fromkeys(keys, str(error)))
 
     def simulation() -> Values:
-        photos = training_files.training_photos(config.train_on)
-        return [networks.simulation_share(photos, training or Training(), machine, sizes)]
-
-    def sampler() -> Values:
-        method, _ = published.trained(config, run, machine)
-        return _gains(published.sampler_gains(method, choose_images(config, 2 * images)))
-
-    def default() -> Values:
-        method, label = published.trained(config, run, machine)
-        variant = next(iter(config.variants_of(label).values()))
-        return _gains(published.default_gains(method, variant, choose_images(config, images)))
+        photos, steps = training_files.training_photos(config.train_on), training or Training()
+        return [networks.simulation_share(photos, settings.simulation, steps, machine, sizes)]
 
     def scoring() -> Values:
-        # Any images will do: the degraded ones stand for restored ones.
-        return scoring_speed.scoring_speed(choose_images(config, 2 * images), sizes.repeats)
+        # Any images will do. The degraded ones are scored as if they were restored.
+        pairs = choose_images(config, settings.scoring_images)
+        return scoring_speed.scoring_speed(pairs, sizes.repeats)
 
-    def ratio() -> Values:
-        return [memory.memory_ratio(networks.diffusion(machine), sizes.memory_sides)]
+    def memory_ratio() -> Values:
+        method = networks.untrained(settings.memory, machine)
+        return [memory.memory_ratio(method, sizes.memory_sides)]
+
+    def compare(pair: Comparison) -> Values:
+        method = comparison.trained(config, run, pair.method, machine)
+        variants = (method.Variant(**values) for values in (pair.variant, pair.against))
+        chosen = choose_images(config, min(pair.images, images or pair.images))
+        return list(asdict(comparison.gains(method, *variants, chosen)).values())
 
     measure(["matmul_gflops"], lambda: [matmul_rate(machine, sizes.matrix, repeats=10) / 1e9])
-    for name in DENOISERS:
+    for name, network in settings.denoisers.items():
         keys = [f"denoisers.{name}.{share}" for share in ("train_share", "sample_share")]
-        measure(keys, lambda name=name: networks.denoiser_shares(name, machine, sizes))
+        measure(keys, partial(networks.denoiser_shares, network, machine, sizes))
     measure(["simulation_share_of_training"], simulation)
     measure(["scoring_speedup", "scoring_max_difference"], scoring)
-    measure(["sampling_memory_ratio"], ratio)
-    for part, function in {"published_sampler": sampler, "published_default": default}.items():
-        measure([f"{part}.{key}" for key in published.Gains.__dataclass_fields__], function)
+    measure(["sampling_memory_ratio"], memory_ratio)
+    for name, pair in settings.comparisons.items():
+        gains = [f"{name}.{field.name}" for field in fields(comparison.Gains)]
+        measure(gains, partial(compare, pair))
     return {**_nested(values), "environment": _environment(machine), "reasons": reasons}
 
 
 def choose_images(config: Config, count: int) -> list[tuple[Path, Path]]:
-    """(degraded, target) of `count` of the run's images: all kinds of weather in turn, and as many
-    different photos as there are. Clear ones, whose PSNR is infinite, are left out. Raises
-    UserError if none has a target."""
+    """(degraded, target) of at most `count` of the run's images.
+
+    All kinds of weather take turns, with as many different photos as possible. Images without
+    weather are left out, because their PSNR can be infinite. Raises UserError if no image has a
+    target.
+    """
     table = cards.find_images(config)
     table = table[(table["target"] != "") & (table["weather"] != CLEAR)]
     if table.empty:
@@ -99,7 +105,8 @@ def choose_images(config: Config, count: int) -> list[tuple[Path, Path]]:
     chosen = []
     for i in range(min(count, len(table))):
         group = groups[i % len(groups)]
-        # The next kind of weather gets the next photo, and the next round goes on from there.
+        # Each image takes the next photo. After a full cycle of weathers and photos, the photos
+        # are shifted by one, so that no pair is chosen twice.
         row = group.iloc[(i + i // math.lcm(len(groups), len(group))) % len(group)]
         chosen.append((ROOT / row.input, ROOT / row.target))
     return chosen
@@ -111,7 +118,7 @@ def write(report: dict[str, Any], path: Path) -> None:
 
 
 def as_table(report: dict[str, Any]) -> str:
-    """A profile as lines of key and value, and below them why values are missing."""
+    """A profile as lines of key and value; below them, the reasons for missing values."""
     reasons, environment = report["reasons"], report["environment"]
     lines = [f"{environment['device']}; torch {environment['torch']}"]
     for key, value in _flat(
@@ -121,10 +128,6 @@ def as_table(report: dict[str, Any]) -> str:
     for reason in dict.fromkeys(reasons.values()):
         lines.append(f"– {reason}")
     return "\n".join(lines)
-
-
-def _gains(gains: published.Gains) -> Values:
-    return list(asdict(gains).values())
 
 
 def _environment(machine: torch.device) -> dict[str, Any]:

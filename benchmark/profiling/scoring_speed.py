@@ -1,7 +1,7 @@
 """The suite's scoring against the usual loop over pyiqa's and lpips' metrics, on the CPU.
 
-Values differ a little, because for SSIM pyiqa rounds Y and takes negative structure terms for 0,
-and for PSNR it adds 1e-8 to the error.
+Values differ a little: for SSIM, pyiqa rounds Y and replaces negative structure terms by 0; for
+PSNR, it adds 1e-8 to the error.
 """
 
 import statistics
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, to_float
-from benchmark.profiling.timing import stopped
+from benchmark.profiling.timing import seconds_of
 from benchmark.results import schema
 from benchmark.scoring.metrics import LPIPS_WEIGHTS, metrics_of
 from benchmark.scoring.metrics.perceptual import lpips_network
@@ -25,19 +25,21 @@ METRICS = metrics_of(("rgb", "y-matlab", "lpips-alex"))
 
 
 def scoring_speed(pairs: Sequence[Pair], repeats: int) -> tuple[float, float]:
-    """(how many times as many images a second the suite scores against targets, the largest
-    absolute difference of a value). Raises UserError if a pair cannot be scored."""
+    """(time of the usual loop over that of the suite, largest absolute difference of a value).
+
+    Raises UserError if a pair cannot be scored.
+    """
     usual, cpu = usual_loop(), torch.device("cpu")
     difference = np.abs(suite_scores(pairs) - usual(pairs)).max()  # also warms up both
     own, theirs = [], []
     for _ in range(repeats):
-        own.append(stopped(lambda: suite_scores(pairs), cpu))
-        theirs.append(stopped(lambda: usual(pairs), cpu))
+        own.append(seconds_of(lambda: suite_scores(pairs), cpu))
+        theirs.append(seconds_of(lambda: usual(pairs), cpu))
     return statistics.median(theirs) / statistics.median(own), float(difference)
 
 
 def suite_scores(pairs: Sequence[Pair]) -> np.ndarray:
-    """(pairs, METRICS) values by the suite."""
+    """The suite's values, (pairs, METRICS). Raises UserError if a pair cannot be scored."""
     table = score_images([({"image": i}, *pair) for i, pair in enumerate(pairs)], METRICS)
     failed = table[table.status != schema.OK]
     if len(failed):
@@ -46,7 +48,10 @@ def suite_scores(pairs: Sequence[Pair]) -> np.ndarray:
 
 
 def usual_loop() -> Callable[[Sequence[Pair]], np.ndarray]:
-    """A function that gives (pairs, METRICS) values by pyiqa and lpips; each file is read once."""
+    """A function that returns the values of pyiqa and lpips, (pairs, METRICS).
+
+    It reads each file once.
+    """
     import pyiqa
 
     options = ({"test_y_channel": False}, {"test_y_channel": True, "color_space": "ycbcr"})
@@ -55,7 +60,7 @@ def usual_loop() -> Callable[[Sequence[Pair]], np.ndarray]:
         for option in options
         for name in ("psnr", "ssim")
     ]
-    lpips = lpips_network(LPIPS_WEIGHTS)  # the lpips package's, with the bundled backbone
+    lpips = lpips_network(LPIPS_WEIGHTS)  # of the package lpips, with the bundled backbone
 
     @torch.inference_mode()
     def loop(pairs: Sequence[Pair]) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Build the report of a run: `report/index.html`, a page a method and a page a test image.
+"""Builds the report of a run: `report/index.html`, and a page for each method and test image.
 
-The report links to `restored/` and `figures/` beside it, so `results/RUN/` as a whole can be moved
-and opened from a disk: nothing is fetched from a network. Inputs and targets are copied in.
+Nothing is loaded from a network. The report has copies of inputs and targets, and links to
+`restored/` and `figures/` in the run's folder, so the whole folder can be moved.
 """
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.board.aggregate import ALL, weather_rank
-from benchmark.board.verdicts import HARM
+from benchmark.board.legend import BETTER, BOLD, DIFFERENCE, P_HOLM, board_legend
+from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.charts import chart_data
 from benchmark.report.comparisons import comparison_tables
@@ -33,24 +34,24 @@ from benchmark.report.published import published_tables
 from benchmark.report.run_data import RunData
 
 HERE = Path(__file__).parent
-TABLES = (  # of a run, to link to where they are
+TABLES = (  # of a run; the report links to those that exist
     "leaderboard.csv",
     "leaderboard.md",
     "leaderboard.tex",
     "comparisons.csv",
     "comparisons.md",
 )
-RANKS = "ranks"  # the figure that belongs to the comparisons
+RANKS = "ranks"  # the figure in the section of comparisons
 NIQE = "no-reference/niqe"
 
 
 def build_report(run_dir: str | Path) -> Path:
     """Write the report of a run; returns the path of its first page.
 
-    Reads `scores.csv`, `cost.csv` and `methods.json`; and, where they are there, `images.csv`,
-    `comparisons.csv`, `manifest.json` and `figures/`. An old report is replaced as a whole, and
-    only once the new one is complete. Raises UserError naming the file that is missing or
-    malformed.
+    Reads `scores.csv`, `cost.csv`, `methods.json` and the leaderboard; and, if they exist,
+    `images.csv`, `comparisons.csv`, `manifest.json` and `figures/`. An old report is replaced only
+    after the new one is complete. Raises UserError naming the file that is missing or malformed, or
+    that changed after the leaderboard was made.
     """
     run_dir = Path(run_dir)
     data = RunData(run_dir)
@@ -66,7 +67,7 @@ def build_report(run_dir: str | Path) -> Path:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,  # names and reasons come from files: none of them is HTML
+        autoescape=True,  # names and reasons come from files and are no HTML
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -76,7 +77,7 @@ def _environment() -> Environment:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that a narrow column may break after `_`, and not within a word."""
+    """A name that may be broken after `_` in a narrow column, but not within a word."""
     return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
@@ -93,7 +94,7 @@ def _write_image_pages(data: RunData, photos: list[dict[str, Any]], report: Path
     for number, photo in enumerate(photos):
         cells = _cells(data, photo)
         pictures = [cell for cell in cells if cell["src"]]
-        # The slider starts with the input and the best restoration that is no control.
+        # The slider starts with the input and the best restoration.
         right = next((cell for cell in pictures if cell["restored"]), pictures[-1])
         _write(
             report / "images" / f"{slug(*photo['place'])}.html",
@@ -110,8 +111,8 @@ def _write_image_pages(data: RunData, photos: list[dict[str, Any]], report: Path
 
 
 def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
-    """Input, target if any, then the methods (no controls), the best first by PSNR or, without a
-    target, by NIQE; missing ones last."""
+    """Input, target if there is one, then the methods without controls: the best first by PSNR (by
+    NIQE if there is no target), missing ones last."""
     place = photo["place"]
 
     def given(name: str, scores: list[str]) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
         file = _restored(data.run_dir, key, place)
         ranked.append(
             (
-                (value != value, value if value == value else 0.0),  # NaN, none, goes last
+                (math.isnan(value), 0.0 if math.isnan(value) else value),  # NaN comes last
                 {
                     "label": data.label(key),
                     "src": file and link(Path("../..") / file.relative_to(data.run_dir)),
@@ -146,7 +147,7 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _restored(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> Path | None:
-    """The restored image of the first seed that has one."""
+    """The restored image of the first seed that has it."""
     dataset, weather, image = place
     for folder in sorted((run_dir / "restored" / key[0] / key[1]).glob("seed*")):
         file = folder / dataset / weather / f"{image}.png"
@@ -202,7 +203,7 @@ def _about(card: dict[str, Any]) -> dict[str, Any]:
 
 
 def _safe_link(url: str | None) -> str:
-    """A card's address, if it is one of the web: `javascript:` must not become a link."""
+    """A card's address if it is a web address, else nothing: no link may run `javascript:`."""
     return url if url and url.startswith(("https://", "http://")) else ""
 
 
@@ -225,7 +226,8 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         run=data.name,
         devices=data.devices,
         submitted=submitted(data),
-        harm=HARM,
+        legend=board_legend(data.methods),
+        pair_legend=(DIFFERENCE, P_HOLM, BETTER, BOLD),
         counts={"methods": len(cards), "variants": len(data.cards), "images": len(data.wide)},
         tables=tables,
         choices=_choices(tables),
@@ -250,7 +252,7 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
 
 
 def _choices(tables: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """What the leaderboard can be filtered by: the values of each filter, in order."""
+    """The values of each filter of the leaderboard, in order."""
     rows = [row for table in tables for row in table["rows"]]
     heads = [head["protocol"] for table in tables for head in table["heads"]]
     return {
@@ -263,7 +265,7 @@ def _choices(tables: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def _drawn(data: RunData, figure: dict[str, str]) -> dict[str, Any]:
-    """A figure with links to the files it was saved as."""
+    """A figure with links to its files."""
     first = data.run_dir / "figures" / figure["file"]
     found = [file for end in (".svg", ".png") if (file := first.with_suffix(end)).is_file()]
     saved = [

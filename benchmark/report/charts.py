@@ -1,17 +1,17 @@
-"""The values of the interactive charts, as JSON in the page; `static/charts.js` draws them."""
+"""The data of the interactive charts, JSON in the page; `static/charts.js` draws it."""
 
 import math
 from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import METRICS
 from benchmark.board.curves import sampler_series, with_cards
-from benchmark.board.format import HEADINGS, LOWER_IS_BETTER, value_text
+from benchmark.board.format import value_text
 from benchmark.report.parts import COSTS, method_page
 from benchmark.report.run_data import RunData
+from benchmark.scoring.metrics import METRICS, Metric
 
-# What a chart may have on its cost axis: columns of the board and their names with units.
+# Columns of the board that a chart can show on its cost axis: names with units.
 CHART_COSTS = {
     "seconds_per_megapixel": "seconds a megapixel",
     "seconds": "seconds an image",
@@ -25,23 +25,24 @@ CHART_COSTS = {
 
 
 def chart_data(data: RunData) -> dict[str, Any]:
-    """What the charts of a run show: `metrics`, `costs` and `rows`, one a row of the leaderboard.
+    """The data of a run's charts: `metrics`, `costs` and `rows`, one a row of the leaderboard.
 
-    A row has its names, `values` (metric → [mean, low, high, text]; an end that is unknown is
-    None), `costs` (name → [number, text]) and, if it belongs to a sweep over step counts, the name
-    of its `series`. What is missing or infinite is left out: it has no place on an axis.
+    A row has its names, `values` (metric → [mean, low, high, text]; an unknown end is None),
+    `costs` (name → [number, text]) and, if it belongs to a sweep over step counts, the name of its
+    `series`. Missing and infinite values are left out, because an axis cannot show them.
     """
     board = with_cards(data.board, data.methods)
     series: dict[int, str] = {}
     for _, group in board.groupby(["dataset", "weather"], sort=False):
         for name, points in sampler_series(group).items():
             series |= dict.fromkeys(points.index, name)
-    metrics = [m for m in METRICS if any(map(math.isfinite, board.loc[~board["control"], m]))]
+    ranked = board[~board["control"]]
+    metrics = [m for m in METRICS if any(map(math.isfinite, ranked[m.key]))]
     costs = {name: text for name, text in CHART_COSTS.items() if (board[name] > 0).any()}
     texts = {name: write for name, _, write in COSTS}
     return {
         "metrics": [
-            {"name": m, "text": HEADINGS[m], "lower": m in LOWER_IS_BETTER} for m in metrics
+            {"name": m.key, "text": m.heading, "lower": m.lower_is_better} for m in metrics
         ],
         "costs": [{"name": name, "text": text} for name, text in costs.items()],
         "rows": [
@@ -54,7 +55,7 @@ def chart_data(data: RunData) -> dict[str, Any]:
                 "control": row["control"],
                 "input": row["input"],
                 "series": series.get(index),
-                "values": {m: _value(row, m) for m in metrics if math.isfinite(row[m])},
+                "values": {m.key: _value(row, m) for m in metrics if math.isfinite(row[m.key])},
                 "costs": {
                     name: [float(f"{row[name]:.4g}"), texts[name](row[name])]
                     for name in costs
@@ -66,7 +67,7 @@ def chart_data(data: RunData) -> dict[str, Any]:
     }
 
 
-def _value(row: pd.Series, metric: str) -> list[float | str | None]:
-    ends = (float(row[metric + end]) for end in ("", "_low", "_high"))
+def _value(row: pd.Series, metric: Metric) -> list[float | str | None]:
+    ends = (float(row[metric.key + end]) for end in ("", "_low", "_high"))
     numbers = [round(end, 4) if math.isfinite(end) else None for end in ends]
-    return [*numbers, value_text(row, metric)]
+    return [*numbers, value_text(row, metric.key)]

@@ -1,4 +1,4 @@
-"""Every two of a data set's leading methods, compared: from the run's `comparisons.csv`."""
+"""Pairs of a data set's best methods, compared: from the run's `comparisons.csv`."""
 
 import math
 from itertools import combinations
@@ -6,14 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.aggregate import ALL
-from benchmark.board.format import DECIMALS, HEADINGS, MISSING, interval_text, number_text, p_text
+from benchmark.board.format import MISSING, interval_text, number_text, p_text
 from benchmark.board.pairs import COLUMNS
-from benchmark.board.pairs_markdown import turned
+from benchmark.board.pairs_markdown import swapped
+from benchmark.board.score_table import ALL
 from benchmark.core.errors import UserError
 from benchmark.report.parts import method_page
 from benchmark.report.run_data import Key, RunData
 from benchmark.results.tables import read_table
+from benchmark.scoring.metrics import METRIC
 from benchmark.significance.paired_tests import ALPHA
 
 SHOWN = 10  # methods of a data set
@@ -26,12 +27,12 @@ Pairs = dict[tuple[str, str, Key, Key], dict[str, Any]]
 
 
 def comparison_tables(data: RunData) -> list[dict[str, Any]]:
-    """A matrix a data set and metric, of its best `SHOWN` methods by rank, over all weathers.
+    """A matrix for each data set and metric: its best `SHOWN` methods by rank, over all weathers.
 
-    A cell is the row's method minus the column's, which is ahead of it. It is missing where
-    `comparisons.csv` has no such pair, or one that was compared before the scores changed; `stale`
-    says that there is one. No tables where the run has no such file. Raises UserError if it is
-    malformed.
+    A cell is the row's method minus the column's, which has the better rank. It is None if
+    `comparisons.csv` does not have the pair or was made before the scores changed; `stale` says
+    that there is such a cell. There are no tables if the run does not have the file. Raises
+    UserError if it is malformed.
     """
     pairs = _read(data)
     if pairs is None:
@@ -47,7 +48,7 @@ def comparison_tables(data: RunData) -> list[dict[str, Any]]:
 
 
 def _read(data: RunData) -> Pairs | None:
-    """The pairs over all weathers, each both ways round."""
+    """The pairs over all weathers, each in both orders."""
     path = data.run_dir / FILE
     if not path.is_file():
         return None
@@ -62,12 +63,12 @@ def _read(data: RunData) -> Pairs | None:
     for row in table[table["weather"] == ALL].to_dict("records"):
         a, b = (row["method_a"], row["variant_a"]), (row["method_b"], row["variant_b"])
         pairs[row["dataset"], row["metric"], a, b] = row
-        pairs[row["dataset"], row["metric"], b, a] = turned(row)
+        pairs[row["dataset"], row["metric"], b, a] = swapped(row)
     return pairs
 
 
 def _metrics(rows: pd.DataFrame) -> list[str]:
-    """The metrics to compare by; without ground truth, those that need none."""
+    """The metrics to compare by; without ground truth, metrics that do not need it."""
     ranked = rows[rows["rank"] != ""]
     found = [metric for metric in WITH_TARGET if ranked[metric].notna().any()]
     return found or [metric for metric in WITHOUT_TARGET if ranked[metric].notna().any()]
@@ -82,14 +83,14 @@ def _matrix(data, pairs: Pairs, dataset: str, metric: str, rows: pd.DataFrame) -
     ranks = {(row["method"], row["variant"]): row["rank"] for _, row in rows.iterrows()}
     keys = list(means)
     cells: dict[tuple[Key, Key], dict[str, Any] | None] = {}
-    for b, a in combinations(keys, 2):  # the row's method stands below the column's
+    for b, a in combinations(keys, 2):  # in the table, the row's method is below the column's
         row = pairs.get((dataset, metric, a, b), {})
         if row and not _agrees(row["difference"], means[a] - means[b]):
             row = {}
-        cells[a, b] = _cell(row, DECIMALS[metric]) if row else None
+        cells[a, b] = _cell(row, METRIC[metric].decimals) if row else None
     return {
         "dataset": dataset,
-        "metric": HEADINGS[metric],
+        "metric": METRIC[metric].heading,
         "stale": None in cells.values(),
         "heads": [{"label": data.label(key), "rank": ranks[key]} for key in keys[:-1]],
         "rows": [
@@ -98,7 +99,7 @@ def _matrix(data, pairs: Pairs, dataset: str, metric: str, rows: pd.DataFrame) -
                 "href": method_page(a[0]),
                 "rank": ranks[a],
                 "cells": [cells[a, b] for b in keys[:number]],
-                # What stands above the diagonal would be the same with other signs.
+                # Cells above the diagonal would be those below it with the opposite sign.
                 "blank": len(keys) - 1 - number,
             }
             for number, a in enumerate(keys[1:], 1)
@@ -107,7 +108,7 @@ def _matrix(data, pairs: Pairs, dataset: str, metric: str, rows: pd.DataFrame) -
 
 
 def _agrees(difference: float, expected: float) -> bool:
-    """Whether a difference is that of the present means; one that is not finite cannot be told."""
+    """Whether a difference is that of the present means; true if one of them is not finite."""
     both = math.isfinite(difference) and math.isfinite(expected)
     return not both or math.isclose(difference, expected, abs_tol=1e-6)
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: its manifest, those of the runs it was merged from, submissions."""
+"""The origins of a run: its manifest, those of merged runs, data sets and submissions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,14 @@ from benchmark.core.errors import UserError
 from benchmark.report.parts import link, method_page
 from benchmark.report.run_data import RunData
 
-OWN_SECTIONS = ("config", "datasets", "merged", "from")  # shown apart from the rest
+OWN_SECTIONS = ("config", "datasets", "merged", "from")  # shown in sections of their own
 
 
 def manifests(data: RunData) -> list[dict[str, Any]]:
     """One entry a run: its `name`, the `facts` of its manifest and its `configuration`.
 
-    A run that was merged has an entry for each of those that it was merged from. Raises UserError
-    if the manifest is malformed.
+    A merged run has an entry for each run from which it was merged. Raises UserError if the
+    manifest is malformed.
     """
     return [
         {
@@ -27,7 +27,7 @@ def manifests(data: RunData) -> list[dict[str, Any]]:
 
 
 def datasets(data: RunData) -> dict[str, dict[str, Any]]:
-    """What manifests say of the origin of each data set, by name; the first one counts."""
+    """The origin of each data set, by name, from the first manifest that has it."""
     found: dict[str, dict[str, Any]] = {}
     for part in _leaves(data.manifest, data):
         for name, card in _mapping(part.get("datasets") or {}, data).items():
@@ -36,7 +36,7 @@ def datasets(data: RunData) -> dict[str, dict[str, Any]]:
 
 
 def _leaves(manifest: Any, data: RunData) -> Iterator[dict[str, Any]]:
-    """The manifests of runs that were run, not merged."""
+    """The manifests of runs that are not merged from others."""
     merged = _mapping(manifest, data).get("merged")
     if isinstance(merged, list):
         for part in merged:
@@ -48,14 +48,14 @@ def _leaves(manifest: Any, data: RunData) -> Iterator[dict[str, Any]]:
 def _mapping(value: Any, data: RunData) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(
-            f"{data.run_dir}/manifest.json has {value!r:.40} where names and values are expected; "
+            f"{data.run_dir}/manifest.json has {value!r:.40} instead of names and values; "
             "collect the run again."
         )
     return value
 
 
 def submitted(data: RunData) -> list[dict[str, Any]]:
-    """The methods whose images were restored elsewhere: who published them and what they cost."""
+    """The methods whose images were restored elsewhere, with authors and stated costs."""
     return [
         {
             "label": data.label(key),

@@ -1,4 +1,4 @@
-"""The parts of pages as plain values for the templates: tables, curves, names of files."""
+"""Parts of pages as values for the templates: tables, training curves, names of files."""
 
 import hashlib
 import math
@@ -9,17 +9,17 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from benchmark.board.aggregate import ALL, METRICS
 from benchmark.board.format import (
-    HEADINGS,
     MISSING,
     count_text,
     device_numbers,
     seconds_text,
     value_text,
 )
-from benchmark.core.errors import UserError
+from benchmark.board.score_table import ALL, METRICS
+from benchmark.core.reading import reading
 from benchmark.report.run_data import RunData
+from benchmark.scoring.metrics import METRIC
 
 COSTS = (
     ("seconds", "seconds", seconds_text),
@@ -31,12 +31,20 @@ COSTS = (
     ("training_flops", "training FLOPs", count_text),
     ("training_seconds", "training s", seconds_text),
 )
-LONGEST = 150  # signs of a made file name that are those of the names it stands for
-LAST = 1e300  # sorts what is infinite or missing to an end
+LONGEST = 150  # characters of a file name that are taken from names in the tables
+LAST = 1e300  # sorts infinite and missing values to an end
+ON_IMAGES = (  # the metrics that an image's page shows
+    "rgb/psnr",
+    "rgb/ssim",
+    "lpips-alex/lpips",
+    "no-reference/niqe",
+    "no-reference/piqe",
+)
+CURVE_POINTS = 400  # about one for each pixel of the plot
 
 
 def slug(*names: str) -> str:
-    """A file name from any names: readable, safe in every file system, one for one."""
+    """A readable file name from any names, safe in every file system; other names give another."""
     plain = "--".join(re.sub(r"[^A-Za-z0-9._-]+", "-", name) for name in names)
     exact = plain == "--".join(names) and not any("--" in name for name in names)
     if exact and len(plain) <= LONGEST:
@@ -45,7 +53,7 @@ def slug(*names: str) -> str:
 
 
 def link(path: Path | str) -> str:
-    """A relative path as a URL: `#`, `?`, `%` and spaces in names do not end or change it."""
+    """A relative path as a URL, with `#`, `?`, `%` and spaces escaped."""
     return quote(Path(path).as_posix())
 
 
@@ -54,9 +62,9 @@ def method_page(method: str) -> str:
 
 
 def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: bool = False):
-    """Rows of the leaderboard for the `board` macro, with only the columns that hold something.
+    """Rows of the leaderboard for the `board` macro, without columns that are empty.
 
-    The heads of metrics carry the protocol that they belong to, others none. Where a run was
+    The heads of metrics have the name of their protocol, other heads have none. If a run was
     measured on several devices, the last column has their numbers.
     """
     metrics = [metric for metric in METRICS if rows[metric].notna().any()]
@@ -65,7 +73,7 @@ def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: b
         "caption": caption,
         "with_weather": with_weather,
         "heads": [
-            *({"text": HEADINGS[m], "protocol": m.split("/")[0]} for m in metrics),
+            *({"text": METRIC[m].heading, "protocol": METRIC[m].protocol.name} for m in metrics),
             *({"text": head, "protocol": ""} for _, head, _ in costs),
             *([{"text": "on", "protocol": ""}] if len(data.devices) > 1 else []),
         ],
@@ -79,7 +87,7 @@ def _board_row(data: RunData, row: pd.Series, metrics, costs) -> dict[str, Any]:
     cells = []
     for metric in metrics:
         text, _, interval = value_text(row, metric).partition(" ")
-        best = (*group, metric) in data.leaders
+        best = (*group, metric) in data.best
         cells.append(
             {"text": text, "interval": interval, "order": order(row[metric]), "best": best}
         )
@@ -108,7 +116,7 @@ def _plain(text: str, order: str) -> dict[str, Any]:
 
 
 def _rank_order(rank: str) -> str:
-    """Sorts ranges of ranks by their first, then their last rank; none comes last."""
+    """Sorts ranges of ranks by their first, then their last rank; an empty rank comes last."""
     if not rank:
         return order(math.inf)
     first, _, last = rank.partition("–")
@@ -116,14 +124,14 @@ def _rank_order(rank: str) -> str:
 
 
 def order(value: float) -> str:
-    """What a sortable table sorts by."""
+    """The text by which a sortable table sorts."""
     if math.isnan(value):
         return f"{-LAST:g}"
     return f"{min(float(value), LAST):.9g}"
 
 
 def dataset_tables(data: RunData, dataset: str) -> list[dict[str, Any]]:
-    """A table a weather, `all` first; `all` of a single weather is left out."""
+    """One table for each weather, `all` first; without `all` if there is a single weather."""
     rows = data.board[data.board["dataset"] == dataset]
     weathers = list(dict.fromkeys(rows["weather"]))
     if len(weathers) == 2:
@@ -137,76 +145,44 @@ def dataset_tables(data: RunData, dataset: str) -> list[dict[str, Any]]:
 
 
 def score_texts(data: RunData, place, key) -> list[str]:
-    """An image's scores as short texts; those that are missing are left out."""
-    texts = []
-    for metric, form in (
-        ("rgb/psnr", "PSNR {:.2f} dB"),
-        ("rgb/ssim", "SSIM {:.3f}"),
-        ("lpips-alex/lpips", "LPIPS {:.3f}"),
-        ("no-reference/niqe", "NIQE {:.2f}"),
-        ("no-reference/piqe", "PIQE {:.1f}"),
-    ):
-        value = data.score(place, key, metric)
-        if not math.isnan(value):
-            texts.append(form.format(value).replace("inf", "∞"))
-    return texts
+    """An image's scores as short texts, such as `PSNR 25.47 dB`; missing ones are left out."""
+    values = {metric: data.score(place, key, metric) for metric in ON_IMAGES}
+    return [
+        f"{METRIC[metric].acronym} {METRIC[metric].text(value)}"
+        for metric, value in values.items()
+        if not math.isnan(value)
+    ]
 
 
 def training_curve(data: RunData, path: str | None) -> dict[str, Any] | None:
-    """A drawing of a CSV with the columns step,loss (loss on a log scale), or None without one.
+    """The points of a training curve, `points`: [[step, loss], ...], and its description, `text`.
 
-    The path is relative to the run or to the repository. Raises UserError if the file is malformed.
+    path: of a CSV with the columns step,loss, relative to the run or to the repository. Losses that
+    are not positive and finite are left out: the axis is logarithmic. None if there is no file or
+    fewer than two points. Raises UserError if the file is malformed.
     """
     files = [folder / path for folder in (data.run_dir, data.root)] if path else []
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         return None
-    try:
+    with reading(file, "a CSV with numbers in the columns step,loss", "train the method again"):
         table = pd.read_csv(file)[["step", "loss"]].astype(float)
-    except (ValueError, KeyError) as error:  # among them pandas' own and those of UTF-8
-        raise UserError(
-            f"{file} must have numbers in the columns step,loss; train the method again."
-        ) from error
     table = table[(table["loss"] > 0) & table["loss"].lt(math.inf)]
     if len(table) < 2:
         return None
-    # A point a pixel is all that can be seen; the mean keeps the curve's level.
-    group = (pd.RangeIndex(len(table)) * 400 // len(table)).to_numpy()
-    table = table.groupby(group)[["step", "loss"]].mean()
-    width, height, left, bottom = 640, 260, 58, 30
-    first, last = float(table["step"].iloc[0]), float(table["step"].iloc[-1])
-    low, high = float(table["loss"].min()), float(table["loss"].max())
-    span = math.log(high / low) or 1.0
-
-    def x(step: float) -> float:
-        return round(left + (width - left - 40) * (step - first) / ((last - first) or 1.0), 1)
-
-    def y(loss: float) -> float:
-        return round(12 + (height - bottom - 22) * (1 - math.log(loss / low) / span), 1)
-
-    points = " L".join(
-        f"{x(step)},{y(loss)}" for step, loss in table.itertuples(index=False, name=None)
-    )
+    # Means of neighbouring points keep the level of the curve.
+    group = (pd.RangeIndex(len(table)) * CURVE_POINTS // len(table)).to_numpy()
+    points = table.groupby(group)[["step", "loss"]].mean().to_numpy().tolist()
+    (first, first_loss), (last, last_loss) = points[0], points[-1]
     return {
-        "width": width,
-        "height": height,
-        "line": f"M{points}",
-        "axes": f"M{left},8 V{height - bottom} H{width - 20}",
-        "marks": [
-            {"x": left - 6, "y": y(high) + 4, "anchor": "end", "text": f"{high:.3g}"},
-            {"x": left - 6, "y": y(low) + 4, "anchor": "end", "text": f"{low:.3g}"},
-            {"x": x(first), "y": height - 12, "anchor": "middle", "text": f"{first:.0f}"},
-            {"x": x(last), "y": height - 12, "anchor": "middle", "text": f"{last:.0f}"},
-            {"x": width / 2, "y": height - 12, "anchor": "middle", "text": "training step"},
-            {"x": width - 20, "y": 18, "anchor": "end", "text": "loss (log scale)"},
-        ],
-        "alt": f"Training loss, from {table['loss'].iloc[0]:.3g} at step {first:.0f} to "
-        f"{table['loss'].iloc[-1]:.3g} at step {last:.0f}.",
+        "points": [[float(f"{step:.6g}"), float(f"{loss:.6g}")] for step, loss in points],
+        "text": f"Training loss, from {first_loss:.3g} at step {first:.0f} to {last_loss:.3g} "
+        f"at step {last:.0f}.",
     }
 
 
 def duration(seconds: float | None) -> str:
-    """A training time such as `15 min 0 s`; empty for none."""
+    """A training time such as `15 min 0 s`; empty if there is none."""
     if not seconds:
         return ""
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The test images in a report: copies, thumbnails, credits, and what a method gained on them."""
+"""The test images in a report: copies, thumbnails, credits, and a method's gain on each."""
 
 import shutil
 from pathlib import Path
@@ -13,12 +13,12 @@ from benchmark.report.parts import link, slug
 from benchmark.report.provenance import Credits
 from benchmark.report.run_data import RunData
 
-SHOWN = 6  # images in "helped least" and "helped most"
+SHOWN = 6  # images with the smallest and with the largest gain
 THUMBNAIL = 224  # pixels
 
 
 def report_photos(data: RunData, report: Path) -> list[dict[str, Any]]:
-    """The test images: names, files copied into the report, and the gain of the leading method."""
+    """The test images: names, files copied into the report, and the gain of the best method."""
     if data.images is None:
         return []
     gains = {name: data.gains(data.leader(name)) for name in data.images["dataset"].unique()}
@@ -48,12 +48,12 @@ def report_photos(data: RunData, report: Path) -> list[dict[str, Any]]:
 
 
 def _copied(data: RunData, path: str, report: Path, copied: dict[str, str]) -> str:
-    """Copy an image into the report once, however many rows name it; its URL from the report."""
+    """The URL, relative to the report, of an image's copy; the first call copies it."""
     if path not in copied:
         source = data.root / path
         if not source.is_file():
             raise UserError(f"{source}, named in images.csv, is missing; pull the data first.")
-        read_image(source)  # a table may name any file: only images are copied into a report
+        read_image(source)  # a table can name any file, but only images are copied
         name = f"{slug(*Path(path).parts[-4:-1], Path(path).stem)}{source.suffix}"
         target = report / "photos" / name
         target.parent.mkdir(exist_ok=True)
@@ -74,13 +74,13 @@ def _thumbnail(source: Path, stem: Path) -> tuple[Path, tuple[int, int]]:
 
 
 def with_gain(photos: list[dict[str, Any]], gains: pd.Series) -> list[dict[str, Any]]:
-    """The photos that have a gain, the least first."""
+    """The photos that have a gain, the smallest first."""
     found = [{**photo, "gain_value": gains.get(photo["place"])} for photo in photos]
     return by_gain([photo for photo in found if photo["gain_value"] is not None])
 
 
 def by_gain(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The photos with their `gain` as text, the least first and those without one last."""
+    """The photos with their `gain` as text, the smallest first; those without a gain last."""
 
     def key(photo):
         return (photo["gain_value"] is None, photo["gain_value"] or 0.0, photo["place"])
@@ -92,7 +92,7 @@ def by_gain(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def extremes(photos: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The least and the most helped of sorted photos; none is in both."""
+    """The photos with the smallest and the largest gain, of sorted photos; none is in both."""
     known = [photo for photo in photos if photo["gain_value"] is not None]
     count = min(SHOWN, len(known) // 2)
     return {"worst": known[:count], "best": known[::-1][:count]}

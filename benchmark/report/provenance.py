@@ -1,11 +1,11 @@
-"""Where the photographs of a report come from: author, licence and source of each."""
+"""The credits of the photographs in a report: author, licence and source."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmark.core.errors import UserError
+from benchmark.core.reading import reading
 
 CREDITS = "manifest.csv"
 WANTED = ("author", "licence", "source")
@@ -13,10 +13,10 @@ NOT_STATED = "not stated"
 
 
 class Credits:
-    """Looks up images' credits in the nearest `manifest.csv` in a folder above them.
+    """Finds an image's credit in the nearest `manifest.csv` in the folders above it.
 
-    Such a table has a column `file`, a path from its own folder, and any of `WANTED`. Paths start
-    at `root`. Raises UserError if a table cannot be read.
+    The table has a column `file`, paths relative to its folder, and any of `WANTED`. root: the
+    folder where images' paths start. Raises UserError if a table cannot be read.
     """
 
     def __init__(self, root: Path):
@@ -24,7 +24,7 @@ class Credits:
         self._tables: dict[Path, dict[str, dict[str, str]]] = {}
 
     def of(self, path: str) -> dict[str, str] | None:
-        """The credit of an image, `WANTED` → text; None where no table names the image."""
+        """The credit of an image, `WANTED` → text; None if no table names the image."""
         for parent in Path(path).parents:
             row = self._table(parent).get(Path(path).relative_to(parent).as_posix())
             if row:
@@ -40,17 +40,15 @@ class Credits:
 def _read(file: Path) -> dict[str, dict[str, str]]:
     if not file.is_file():
         return {}
-    try:
+    with reading(file, "a readable CSV", "pull the data again"):
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} is not a readable CSV ({error}); pull the data again.") from error
     if "file" not in table:
         return {}
     return table.drop_duplicates("file").set_index("file").to_dict("index")
 
 
 def photo_credits(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry a photograph whose origin is known: data set, name and credit, in order."""
+    """Data set, name and credit of each photograph with a credit, sorted."""
     entries = {
         (photo["dataset"], photo["photo"]): photo["credit"] for photo in photos if photo["credit"]
     }

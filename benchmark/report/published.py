@@ -1,24 +1,25 @@
-"""Published numbers beside the run's own, as plain values for the template."""
+"""Published numbers beside the run's own, as values for the template."""
 
 from typing import Any
 
 import pandas as pd
 
-from benchmark.board.format import MISSING
-from benchmark.board.published import DECIMALS, load, of_run
+from benchmark.board.legend import MISSING
+from benchmark.board.published import DIGITS, PREFACE, load, of_run
 from benchmark.report.run_data import RunData
 
 
 def published_tables(data: RunData) -> dict[str, Any]:
-    """`tables`, one a data set, split and protocol, and the `sources` that they name.
+    """`preface`, `tables`, one a data set, split and protocol, and the `sources` that they name.
 
-    Both are empty for a run on whose data sets nothing is published. Raises UserError if
-    `config/published.yaml` is malformed.
+    Tables and sources are empty if there are no published numbers on the run's data sets. Raises
+    UserError if `config/published.yaml` is malformed.
     """
     found, _ = of_run(data.run_dir, data.board, data.methods)
     groups = found.groupby(["dataset", "split", "protocol"], sort=False)
     used = {source for sources in found["sources"] for source in sources.split()}
     return {
+        "preface": PREFACE,
         "tables": [
             {"caption": f"{dataset} {split}: {protocol}", "rows": _rows(rows)}
             for (dataset, split, protocol), rows in groups
@@ -31,7 +32,7 @@ def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     printed = rows.groupby(["method", "metric"])["published"].nunique()
     texts = []
     for row in rows.itertuples():
-        digits = DECIMALS[row.metric]
+        digits = DIGITS[row.metric]
         texts.append(
             {
                 "method": row.method,

@@ -1,4 +1,4 @@
-"""What the report is made from: a run's tables, read once, with the look-ups its pages need."""
+"""The data of a report: a run's tables, read once, with the look-ups that its pages need."""
 
 from functools import cached_property
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.board.aggregate import ALL, GROUP, METRICS, leaderboard, per_image, statuses
-from benchmark.board.verdicts import devices, harmful, leaders, marks
+from benchmark.board.score_table import ALL, METRICS, ScoreTable
+from benchmark.board.verdicts import devices, harmful, marks
+from benchmark.board.write import read_board
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.results.schema import OK
@@ -29,33 +30,27 @@ Place = tuple[str, str, str]
 class RunData:
     """The tables of a run. Raises UserError naming the file that is missing or malformed.
 
-    `images`, `manifest` and `figures` may be absent in a run: then they are None, {} and [].
+    If a run has no `images.csv`, `manifest.json` or `figures/figures.json`, `images`, `manifest` or
+    `figures` is None, {} or [].
     """
 
     def __init__(self, run_dir: Path):
         self.run_dir = run_dir
         self.name = run_dir.resolve().name
-        self.root = run_dir.resolve().parents[1]  # where the paths of images.csv start
+        self.root = run_dir.resolve().parents[1]  # the paths in images.csv start here
         self.scores = read_scores(run_dir)
         self.methods = read_methods(run_dir)
         self.images = read_images(run_dir)
-        cost = read_cost(run_dir)
-        self.devices = devices(cost)
-        self.board = leaderboard(self.scores, cost, self.methods, self.images)
-        self.worse = harmful(self.board, self.methods)
+        self.devices = devices(read_cost(run_dir))
         self.manifest = self._optional("manifest.json", {})
         self.figures = self._figures()
         self.cards: dict[Key, dict[str, Any]] = {
             (card["method"], card["variant"]): card for card in self.methods
         }
-        self.wide = per_image(self.scores)
-        self.leaders = set(
-            leaders(self.scores, self.methods, self.images).itertuples(index=False, name=None)
-        )
-        reasons = statuses(self.scores, self.methods)
-        self.reasons = dict(
-            zip(reasons[GROUP].itertuples(index=False, name=None), reasons["reason"], strict=True)
-        )
+        board = read_board(run_dir)
+        self.board, self.best, self.reasons = board.table, board.best, board.reasons
+        self.worse = harmful(self.board, self.methods)
+        self.wide = ScoreTable(self.scores, self.methods, self.images).wide
 
     def label(self, key: Key) -> str:
         return label(self.cards[key])
@@ -66,11 +61,11 @@ class RunData:
 
     @cached_property
     def input_key(self) -> Key | None:
-        """The control that shows the input."""
+        """The control that returns the input."""
         return next((key for key, card in self.cards.items() if shows_input(card)), None)
 
     def leader(self, dataset: str) -> Key | None:
-        """The method that heads the `all` table of a data set."""
+        """The first method in the `all` table of a data set; no control."""
         rows = self.board[(self.board["dataset"] == dataset) & (self.board["weather"] == ALL)]
         for row in rows.itertuples():
             key = (row.method, row.variant)
@@ -79,7 +74,7 @@ class RunData:
         return None
 
     def gains(self, key: Key | None) -> pd.Series:
-        """RGB PSNR over the input's, by (dataset, weather, image); empty if either is unknown."""
+        """RGB PSNR minus the input's, by (dataset, weather, image); empty if one is unknown."""
         if key is None or self.input_key is None:
             return pd.Series(dtype=float)
         both = (self.wide.get((*name, "rgb/psnr")) for name in (key, self.input_key))
@@ -91,13 +86,13 @@ class RunData:
         return self.wide.to_dict("index")
 
     def score(self, place: Place, key: Key, metric: str) -> float:
-        """Mean over seeds of one image's metric, one of `METRICS`; NaN where it is missing."""
+        """Mean over seeds of one image's metric, one of `METRICS`; NaN if it is missing."""
         assert metric in METRICS
         return self._by_place.get(place, {}).get((*key, metric), np.nan)
 
     @cached_property
     def problems(self) -> dict[tuple[str, str, str, str, str], str]:
-        """Status and reason of what is not ok, by (dataset, weather, image, method, variant)."""
+        """Status and reason if it is not ok, by (dataset, weather, image, method, variant)."""
         bad = self.scores[self.scores["status"] != OK]
         names = ["dataset", "weather", "image", "method", "variant", "status", "reason"]
         return {

@@ -1,4 +1,4 @@
-"""Restores images with one method: a data set of a run, or one's own photographs.
+"""Restores images with one method: a data set of a run, or the user's own photos.
 
-It imports `core`, `spec` and `results`.
+This room imports `core`, `spec` and `results`.
 """

@@ -1,4 +1,4 @@
-"""Restores a data set's images with one method and variant, and measures what it costs."""
+"""Restores the images of a data set with one method and variant, and measures the cost."""
 
 import traceback
 from dataclasses import dataclass
@@ -22,7 +22,12 @@ from benchmark.spec.method import ALL_WEATHERS, CLEAR, LearnedMethod, Method, Se
 
 @dataclass(frozen=True)
 class Job:
-    """One method at one setting on one data set; the names go into the table and the seeds."""
+    """One method with one setting.
+
+    label, variant, seed: go into the table; the seed also determines the noise. weights: the file
+    of a learned method's weights. weathers: those of the entry; only images with a weather that
+    the method's card has too are restored.
+    """
 
     label: str
     variant: str
@@ -30,16 +35,16 @@ class Job:
     method: Method
     settings: Settings
     weights: Path | None
-    # What the entry is for; the method's card may say less.
     weathers: tuple[str, ...] = ALL_WEATHERS
 
 
 def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFrame:
-    """Restore every image to `out/WEATHER/IMAGE.png` (8 bit) and tell what each cost.
+    """Restore every image to `out/WEATHER/IMAGE.png` (8 bit); returns a table of files and cost.
 
-    images: rows of images.csv, paths relative to `root`. Returns one row an image with
-    RESTORED. What goes wrong with an image or with the method's weights becomes the row's
-    status and reason; the other images go on.
+    images: rows of images.csv, with paths relative to `root`. The table has one row for each image,
+    with columns RESTORED. If an image fails, its row has a status and a reason, and the other
+    images go on; if the weights fail, all rows have them. Raises NotWritten if an image cannot be
+    written.
     """
     machine = device.choose()
     try:
@@ -49,8 +54,8 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
     rows, flops = [], {}
     for image in tqdm(list(images.itertuples()), f"{job.label} {job.variant}", unit="image"):
         row = _row(job, image)
-        meant_for = {*job.method.card.weathers} & {*job.weathers} | {CLEAR}
-        if image.weather not in meant_for:
+        weathers = {*job.method.card.weathers} & {*job.weathers} | {CLEAR}
+        if image.weather not in weathers:
             row |= {"status": schema.SKIPPED, "reason": f"not made for {image.weather}"}
         elif job.method.sees_target and not image.target:
             row |= {"status": schema.SKIPPED, "reason": schema.NO_TARGET}
@@ -58,7 +63,7 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
             try:
                 row |= _restore_one(job, image, root, out, machine, flops)
                 row |= {"parameters": parameters, "status": schema.OK}
-            except NotWritten:  # not the method's failure, and the others would meet it too
+            except NotWritten:  # a failure of the disk, which would hit the other images too
                 raise
             except Exception as error:
                 row |= _failure(error)
@@ -67,7 +72,10 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
 
 
 def ready(method: Method, file: Path | None, machine: torch.device) -> int:
-    """Put a method on the device with its weights; returns its network's number of parameters."""
+    """Load a method's weights and move it to the device; returns its network's parameter count.
+
+    Raises WeightsMissing if a learned method has no file, and UserError as `weights.load`.
+    """
     method.device = machine
     if isinstance(method, LearnedMethod):
         if file is None:
@@ -80,12 +88,15 @@ def ready(method: Method, file: Path | None, machine: torch.device) -> int:
 
 
 def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -> dict:
-    """Restore, time and save one image. `flops` remembers each size's FLOPs from its warm-up."""
+    """Restore, time and save one image; returns the columns of files and cost.
+
+    flops: FLOPs by (height, width). At a new size, one call that is not timed counts them.
+    """
     degraded = read_tensor(root / image.input, machine)
     targets = (read_tensor(root / image.target, machine),) if job.method.sees_target else ()
 
     def run() -> torch.Tensor:
-        # Seeded by what the image is, so that its noise does not depend on the others.
+        # The seed depends on the image's name only, not on the images restored before it.
         generator = torch_generator("restore", image.dataset, image.weather, image.image, job.seed)
         with torch.inference_mode():
             return job.method.restore(degraded, job.settings, [generator], *targets)
@@ -116,13 +127,16 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
 
 
 def read_tensor(path: Path, machine: torch.device) -> torch.Tensor:
-    """An image file as float32 (1, 3, H, W) in [0, 1] on the device."""
+    """An image file as float32 (1, 3, H, W) in [0, 1], on the device."""
     image = torch.from_numpy(to_float(read_image(path)))
     return image.permute(2, 0, 1)[None].to(machine).contiguous()
 
 
 def to_pixels(restored: torch.Tensor) -> np.ndarray:
-    """The 8-bit (H, W, 3) pixels of a (1, 3, H, W) result; ValueError if it is not finite."""
+    """uint8 (H, W, 3) from a result (1, 3, H, W) in [0, 1]; values outside are clipped.
+
+    Raises ValueError if a value is not finite.
+    """
     return to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
 
 
@@ -138,14 +152,14 @@ def _row(job: Job, image) -> dict:
 
 
 def failed_rows(job: Job, images: pd.DataFrame, error: Exception) -> pd.DataFrame:
-    """The table of a method that could not even start: the error is every image's reason."""
+    """The table of a method that could not start: each image has the error as its reason."""
     failure = _failure(error)
     rows = [_row(job, image) | failure for image in images.itertuples()]
     return pd.DataFrame(rows, columns=list(RESTORED))
 
 
 def status_of(error: Exception) -> str:
-    """The status that stands for an error."""
+    """The status for an error: weights missing, timed out, out of memory, or failed."""
     if isinstance(error, WeightsMissing):
         return schema.WEIGHTS_MISSING
     if isinstance(error, TimeoutError):
@@ -155,7 +169,7 @@ def status_of(error: Exception) -> str:
 
 
 def _failure(error: Exception) -> dict:
-    """Status and reason of an error; the traceback goes to the job's log."""
+    """Status and reason of an error; prints the traceback to the job's log."""
     tqdm.write("".join(traceback.format_exception(error)))
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return {"status": status_of(error), "reason": reason[:300]}

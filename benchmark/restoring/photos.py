@@ -1,4 +1,4 @@
-"""Restores one's own photos with a method that a run has trained, or that comes trained."""
+"""Restores the user's own photos with a trained method."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from benchmark.spec.build import build
 from benchmark.spec.method import Method, Settings
 from benchmark.spec.run_config import Config
 
-SAME = "same"  # the format of the photo itself
+SAME = "same"  # the result has the format of the photo
 COMPARISON = "-compare.jpg"
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where a photo's restoration goes, and its comparison if one is made."""
+    """A photo, the file for its restoration, and the file for the comparison, if one is made."""
 
     photo: Path
     restored: Path
@@ -43,7 +43,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Restorer:
-    """A method with its weights on the device, at one setting."""
+    """A method with its weights on the device, and its settings. name: for headings."""
 
     name: str
     method: Method
@@ -52,9 +52,9 @@ class Restorer:
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
-    """The photos named, and the images in the folders named, each once.
+    """The photos at these paths, and the images in those that are folders; each once.
 
-    Raises UserError for a path that is not there and a folder without images.
+    Raises UserError for a path that does not exist and a folder without images.
     """
     photos: dict[Path, None] = {}
     for path in paths:
@@ -71,22 +71,23 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
 
 
 def outputs(photos: Iterable[Path], out: Path, kind: str, compare: bool) -> list[Output]:
-    """Where each photo's results go: `out/STEM.KIND` and, to compare, `out/STEM-compare.jpg`.
+    """The files to write for each photo: `out/STEM.KIND` and, if `compare`,
+    `out/STEM-compare.jpg`.
 
-    kind: a suffix without the dot, or `same` for the photo's own. Raises UserError if a result
-    would overwrite another, or a photo.
+    kind: a suffix without the dot, or `same` for that of the photo. Raises UserError if a result
+    would overwrite another result or a photo.
     """
     photos = list(photos)
-    kept, taken = {photo.resolve() for photo in photos}, {}
+    inputs, photo_of = {photo.resolve() for photo in photos}, {}
     found = []
     for photo in photos:
         suffix = photo.suffix if kind == SAME else f".{kind}"
         comparison = out / (photo.stem + COMPARISON) if compare else None
         output = Output(photo, out / (photo.stem + suffix), comparison)
         for file in filter(None, (output.restored, output.comparison)):
-            if file.resolve() in kept:
+            if file.resolve() in inputs:
                 raise UserError(f"{shown(file)} is a photo to restore: choose another --out.")
-            other = taken.setdefault(file.resolve(), photo)
+            other = photo_of.setdefault(file.resolve(), photo)
             if other is not photo:
                 raise UserError(
                     f"{shown(other)} and {shown(photo)} would both become {shown(file)}: rename "
@@ -104,10 +105,11 @@ def restorer(
     variant: str | None = None,
     steps: int | None = None,
 ) -> Restorer:
-    """A method ready to restore, at one of its variants or its first with another number of steps.
+    """An entry of a run, ready to restore.
 
-    variant: the entry's first if None. Raises UserError if there is no such entry or variant, if it
-    has no steps, if it needs the ground truth, or if its weights are missing.
+    where: the run's file, for messages. variant: the entry's first if None. steps: in place of the
+    variant's own. Raises UserError if there is no such entry or variant, or if the method has no
+    steps or needs the ground truth; WeightsMissing if its weights are missing.
     """
     variants = config.variants_of(label)
     variant = variant or next(iter(variants))
@@ -129,9 +131,9 @@ def restorer(
 
 
 def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path | None:
-    """An entry's weight file: what its run trained, or what the configuration brings trained.
+    """An entry's weight file: of the run's training, or else that named in the configuration.
 
-    None for a method that does not learn. Raises WeightsMissing, saying what to run.
+    None for a method that does not learn. Raises WeightsMissing, which says what to run.
     """
     if not sources.learns(config.method_of(label)):
         return None
@@ -139,19 +141,19 @@ def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path 
     trained = run.training(label, seed) / "weights.safetensors"
     if trained.exists():
         return trained
-    brought = config.weights_of(label, seed)
-    if brought is None:
+    named = config.weights_of(label, seed)
+    if named is None:
         raise WeightsMissing(f"'{label}' is not trained ({trained} is missing): {remedy(where)}.")
-    if not brought.exists():
+    if not named.exists():
         raise WeightsMissing(
-            f"The weights of '{label}' are missing ({shown(brought)}): run 'dvc pull', or "
-            "name another --config whose run has been made."
+            f"The weights of '{label}' are missing ({shown(named)}): run 'dvc pull', or "
+            "choose another --config whose run is complete."
         )
-    return brought
+    return named
 
 
 def restore_photos(restorer: Restorer, results: list[Output]) -> list[tuple[Path, str]]:
-    """Restore photos one by one; returns those that could not be, each with the reason."""
+    """Restore photos one by one; returns the photos that failed, each with the reason."""
     problems = []
     for result in tqdm(results, restorer.name, unit="photo"):
         try:
@@ -169,7 +171,7 @@ def _restore_one(restorer: Restorer, result: Output) -> None:
     photo = read_photo(result.photo)
     if result.restored.suffix.lower() not in SAVED:
         raise UserError(
-            f"{shown(result.photo)} has a suffix that is not written. Choose a --format."
+            f"{shown(result.photo)}: files with this suffix cannot be written. Choose a --format."
         )
     degraded = torch.from_numpy(to_float(photo.pixels)).permute(2, 0, 1)[None]
     degraded = degraded.to(restorer.machine).contiguous()
@@ -183,5 +185,5 @@ def _restore_one(restorer: Restorer, result: Output) -> None:
 
 
 def remedy(where: Path) -> str:
-    """What to run where the results of the configuration in a file are missing."""
+    """The command that makes the run of a configuration file, for messages on missing results."""
     return f"run 'make benchmark CONFIG={where}'"

@@ -1,4 +1,4 @@
-"""Scores of restored images as rows: one an image and metric, with a status and a reason."""
+"""Scores of restored images: one row for each image and metric, with a status and a reason."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Absent:
-    """Stands for an image that there is not, with the status and reason its rows get."""
+    """A missing image, with the status and reason of its rows."""
 
     status: str
     reason: str
@@ -39,12 +39,12 @@ def score_pair(
     metrics: Sequence[Metric],
     weights: Path = WEIGHTS,
 ) -> list[Row]:
-    """One row a metric for uint8 (H, W, 3) images; the value is NaN unless the status is ok.
+    """One row for each metric of uint8 (H, W, 3) images; the value is NaN if the status is not ok.
 
-    Where the target is absent, metrics that need one get its status and reason. Different sizes,
-    and images for which a metric is undefined, are `failed`; a metric without its weight file
-    (below the folder `weights`) is `weights-missing`. A weight file of the wrong kind is a
-    UserError: it would spoil every row alike.
+    If the target is absent, metrics that need it get its status and reason. The status is `failed`
+    if the images differ in size or the metric is undefined for them, and `weights-missing` if the
+    metric's weight file is not in the folder `weights`. Raises UserError if a weight file is
+    damaged: that would fail in every row.
     """
     return [_score(metric, restored, target, weights) for metric in metrics]
 
@@ -59,9 +59,9 @@ def score_images(
 ) -> pd.DataFrame:
     """Score pairs one by one, in their order; a row has the pair's key columns and the score.
 
-    pairs: (key columns, restored, target), each image a path or why there is none. An image that
-    cannot be read is `failed` with the reason, and the others go on. A value depends on its own
-    pair only.
+    pairs: (key columns, restored, target); an image is a path or `Absent`. An image that cannot be
+    read is `failed` with the reason, and the next ones are scored. A value depends only on its own
+    pair.
     """
     rows: list[Row] = []
     for key, restored, target in tqdm(list(pairs), "score", unit="image"):
@@ -77,11 +77,11 @@ def score_folder(
 ) -> pd.DataFrame:
     """Score a folder of images against a folder of targets, paired by file stem.
 
-    Returns `columns.FOLDER_SCORES`, by image, then in the order of METRICS. An image without its
-    partner gets rows of status `failed`; see `problems`. target: None for images without ground
-    truth; metrics that need it are then `skipped`. protocols: names, our own if None.
+    Returns the columns `schema.FOLDER_SCORES`, sorted by image, then in the order of METRICS. An
+    image without a partner gets rows with status `failed`; see `problems`. target: None for images
+    without ground truth; metrics that need it are then `skipped`. protocols: names; `OWN` if None.
 
-    Raises UserError if a folder is missing, nothing pairs, or a protocol is unknown.
+    Raises UserError if a folder is missing, no image has a partner, or a protocol is unknown.
     """
     metrics = metrics_of(protocols)
     ours = image_files(restored)
@@ -97,11 +97,11 @@ def score_folder(
 def _paired(
     ours: dict[str, Path], theirs: dict[str, Path], restored: str | Path, target: str | Path
 ) -> list[Pair]:
-    """The images of two folders by stem; UserError if no stem is in both."""
+    """The images of two folders by stem. Raises UserError if no stem is in both."""
     if not ours.keys() & theirs.keys():
         raise UserError(
             f"No image of {str(restored)!r} ({len(ours)}) has the stem of one of {str(target)!r} "
-            f"({len(theirs)}). A restored image is named like its target; the suffix may differ."
+            f"({len(theirs)}). Name restored images like their targets; the suffix may differ."
         )
     absent_restored = Absent(schema.FAILED, "no restored image")
     pairs: list[Pair] = []
@@ -120,12 +120,13 @@ def score_restored(
     protocols: Iterable[str] | None = None,
     weights: Path = WEIGHTS,
 ) -> pd.DataFrame:
-    """Score what `restoring.restore` wrote; returns `columns.SCORES`, in the order of `restored`.
+    """Score restored images of a run; returns the columns `schema.SCORES`, in the order of
+    `restored`.
 
-    restored: one row an image, with the key columns, `file`, `status` and `reason`. images: rows of
-    images.csv, with an empty target where there is no ground truth. Paths are relative to `root`.
-    An image that was not restored keeps its status and reason. Raises UserError if `images` has no
-    row for a restored image.
+    restored: one row for each image, with the key columns, `file`, `status` and `reason`. images:
+    rows of images.csv; the target is empty if there is no ground truth. Paths are relative to
+    `root`. An image that was not restored keeps its status and reason. Raises UserError if `images`
+    has no row for a restored image.
     """
     metrics = metrics_of(protocols)
     targets = {(i.dataset, i.weather, i.image): i.target for i in images.itertuples()}
@@ -140,10 +141,10 @@ def score_restored(
     return score_images(pairs, metrics, weights).reindex(columns=list(schema.SCORES))
 
 
-def as_restored(restored: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """The table with status `failed` where a file is no longer what was written, by its sha256.
+def refuse_changed(restored: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """The table with status `failed` for files whose sha256 differs from the table's.
 
-    So it is after a restoring by hand that was killed: new images lie beside an old table.
+    This happens if restoring by hand was killed: the images are newer than the table.
     """
     changed = [
         row.status == schema.OK
@@ -158,7 +159,7 @@ def as_restored(restored: pd.DataFrame, root: Path) -> pd.DataFrame:
 
 
 def problems(scores: pd.DataFrame) -> list[str]:
-    """One line for each image and reason that left a score out, in the table's order."""
+    """One line for each image and reason of a missing score, in the table's order."""
     failed = scores[scores["status"] != schema.OK].drop_duplicates(["image", "reason"])
     return [f"{row.image}: {row.reason}" for row in failed.itertuples()]
 

@@ -1,4 +1,4 @@
 """Statistics of scores: intervals over photos and seeds, paired tests, ranks.
 
-It works on arrays and imports `core` alone, for named seeds.
+It works on arrays and imports only `core`.
 """

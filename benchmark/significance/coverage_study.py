@@ -1,13 +1,15 @@
-"""How often the suite's 95 % intervals hold the true mean, by simulation: the table of the docs.
+"""How often 95 % intervals contain the true mean, by simulation: the table of docs/statistics.md.
 
     python -m benchmark.significance.coverage_study
 
 Scores are photo + seed + noise, all normal; a photo's standard deviation is 1, the noise's 0.1.
-Beside the suite's interval: that of photos alone, and that of drawing photos and seeds alike.
+Three intervals are compared: that of this suite, that of photos alone, and that of a bootstrap that
+draws both photos and seeds.
 """
 
 import numpy as np
 
+from benchmark.core.markdown import markdown_table
 from benchmark.core.seeds import numpy_generator
 from benchmark.significance.intervals import (
     Array,
@@ -30,8 +32,8 @@ def simulate(generator: np.random.Generator, seeds: int, spread: float) -> Array
     return photo + seed + generator.normal(0, NOISE, (seeds, PHOTOS, BLOCK))
 
 
-def drawn_alike(scores: Array, generator: np.random.Generator) -> tuple[Array, Array]:
-    """The ends (BLOCK,) of intervals where seeds are drawn with replacement just as photos are."""
+def both_drawn(scores: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+    """The ends (BLOCK,) of intervals from drawing photos and seeds with replacement."""
     photos = draw_photos(PHOTOS, generator, RESAMPLES) / PHOTOS
     seeds = draw_photos(len(scores), generator, RESAMPLES) / len(scores)
     means = sum(seeds[:, [s]] * (photos @ of_seed) for s, of_seed in enumerate(scores))
@@ -40,7 +42,7 @@ def drawn_alike(scores: Array, generator: np.random.Generator) -> tuple[Array, A
 
 
 def coverage(seeds: int, spread: float, runs: int = RUNS) -> tuple[float, float, float]:
-    """The share of runs whose interval holds 0: the suite's, photos alone, drawing both."""
+    """The share of intervals that contain 0: this suite's, photos alone, drawing both."""
     names = [f"{number:02d}" for number in range(PHOTOS)]
     hits, blocks = np.zeros(3), runs // BLOCK
     for block in range(blocks):
@@ -54,19 +56,20 @@ def coverage(seeds: int, spread: float, runs: int = RUNS) -> tuple[float, float,
             for of_seeds in (variance, None)
         ]
         ends = [(each.low, each.high) for each in found]
-        ends.append(drawn_alike(scores, numpy_generator(*parts, "draw")))
+        ends.append(both_drawn(scores, numpy_generator(*parts, "draw")))
         hits += [np.mean((low <= 0) & (high >= 0)) for low, high in ends]
     return tuple(float(share) for share in hits / blocks)
 
 
 def main() -> None:
     """Print the table in Markdown."""
-    print("| seeds | seeds' spread / photos' | this suite | photos alone | drawing both |")
-    print("|---:|---:|---:|---:|---:|")
-    for seeds in SEEDS:
-        for spread in SPREADS:
-            shares = " | ".join(f"{share:.1%}" for share in coverage(seeds, spread))
-            print(f"| {seeds} | {spread:g} | {shares} |", flush=True)
+    heads = ("seeds", "seeds' spread / photos'", "this suite", "photos alone", "drawing both")
+    rows = [
+        (str(seeds), f"{spread:g}", *(f"{100 * share:.1f} %" for share in coverage(seeds, spread)))
+        for seeds in SEEDS
+        for spread in SPREADS
+    ]
+    print(markdown_table(heads, rows, ["right"] * len(heads)))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """Means over images with intervals over photos and seeds, and paired comparisons.
 
-Photos. Several test images may be made from one photo (other weathers, other strengths), and such
-images are alike. So photos, not images, are drawn with replacement: each draw takes all images of a
-photo. The interval is the *expanded percentile* interval of Hesterberg, "What Teachers Should Know
-About the Bootstrap", The American Statistician 69(4), 2015: the percentile interval read at levels
-a little further out, because the plain one is too short for few photos (it covers 91 %, not 95 %,
-at 12 photos of a normal quantity).
+Photos. Several test images may be made from one photo (other weathers, other strengths), and they
+are not independent. So photos, not images, are drawn with replacement: each draw takes all images
+of a photo. The interval is the *expanded percentile* interval of Hesterberg, "What Teachers Should
+Know About the Bootstrap", The American Statistician 69(4), 2015: the percentile interval read at
+levels a little further out, because the plain one is too short for few photos (for 12 photos of a
+normal quantity it covers 91 %, not 95 %).
 
-Seeds. Where a method was trained with several, the means of the seeds say how far another training
-would move the mean. There are too few of them to be drawn (two seeds have three draws), so their
+Seeds. If a method was trained with several seeds, their means show how much the result of another
+training would differ. They are too few to be drawn (two seeds have three different draws), so their
 variance is added to that of the photos, with the degrees of freedom of Welch and Satterthwaite, and
-the interval grows in that proportion. One seed says nothing of other trainings: its interval is
-about the one trained model.
+the interval grows in that proportion. One seed says nothing about other trainings: its interval
+holds for the one trained model.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """A mean and its interval, one entry a column: each a float64 array (K,)."""
+    """The means of K columns and the ends of their intervals: float64 arrays (K,)."""
 
     mean: Array
     low: Array
@@ -38,7 +38,8 @@ class Interval(NamedTuple):
 class Variance:
     """The estimated variance of K means, and its degrees of freedom: float64 arrays (K,).
 
-    Independent ones add up, with the degrees of freedom of Welch and Satterthwaite.
+    Variances of independent means are added with `+`, which gives the degrees of freedom of Welch
+    and Satterthwaite.
     """
 
     value: Array
@@ -57,15 +58,15 @@ class Variance:
 
 
 def draw_photos(photos: int, generator: np.random.Generator, resamples: int = RESAMPLES) -> Array:
-    """How often each photo is in each resample: (resamples, photos); a row adds up to `photos`."""
+    """How often each photo is in each resample: (resamples, photos); each row sums to `photos`."""
     return generator.multinomial(photos, np.full(photos, 1 / photos), size=resamples).astype(float)
 
 
 def interval_levels(photos: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The two levels in (0, 1) at which the expanded percentile interval is read.
 
-    They make a normal approximation of the bootstrap as wide as Student's t interval: the bootstrap
-    uses the variance with 1/n and no allowance for its being estimated.
+    At these levels a normal approximation of the bootstrap is as wide as Student's t interval. The
+    plain bootstrap is shorter: it uses the variance with 1/n and takes it for known.
     """
     t = stats.t.ppf((1 + confidence) / 2, photos - 1)
     tail = float(stats.norm.cdf(-t * np.sqrt(photos / (photos - 1))))
@@ -85,8 +86,8 @@ def resampled_means(
     """The stratified mean in every resample: (resamples, K).
 
     values: (N, K) finite or NaN, one row an image; a NaN makes its whole column NaN. photos: (N,)
-    names; their sorted order is the order of `draws`' columns. A resample that happens to hold no
-    image of some stratum says nothing about the mean and is NaN.
+    names; their sorted order is the order of `draws`' columns. A resample without an image of some
+    stratum is NaN.
     """
     values = as_columns(values)
     names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
@@ -116,13 +117,13 @@ def mean_interval(
 
     values: (N, K) or (N,). photos: (N,) the photo each image was made from. generator: all columns
     share its draws, so a column's interval does not depend on which other columns there are.
-    strata: (N,) weathers that count equally, their photos being drawn jointly. seeds: what
-    `seed_variance` gives, for values that are means over several seeds; the interval is then the
-    photos' widened in proportion of Student's half-widths with and without it.
+    strata: (N,) weathers with equal weight; a photo is drawn for all weathers together. seeds: from
+    `seed_variance`, if the values are means over several seeds; the interval over photos is then
+    widened by the ratio of Student's half-widths with and without it.
 
-    With one photo there is no interval: it is NaN. A column with an infinite value (PSNR of equal
-    images) has an infinite mean, and both ends of its interval are that mean. A column with a
-    missing value is NaN throughout: a mean over a part of the images is not a mean over them.
+    With one photo the interval is NaN. A column with an infinite value (PSNR of equal images) has
+    an infinite mean, and both ends of its interval are that mean. A column with a missing value has
+    no mean and no interval: a mean over some of the images is not comparable.
     """
     values = as_columns(values)
     if not len(values):
@@ -144,11 +145,11 @@ def mean_interval(
 
 
 def _widen(low, high, mean, of_photos: Variance, seeds: Variance, confidence: float) -> None:
-    """Add the seeds to the ends of intervals over photos, in place, where they have a variance."""
+    """Widen intervals over photos, in place, in columns where the seeds have a variance."""
     without = of_photos.half_width(confidence)
     whole = (of_photos + seeds).half_width(confidence)
     some = np.isfinite(mean) & (seeds.value > 0)
-    # Where all photos give the same there is nothing to widen: Student's interval stands alone.
+    # If all photos have the same value, the interval over photos has no width to multiply.
     alone = some & ~(without > 0)
     low[alone], high[alone] = mean[alone] - whole[alone], mean[alone] + whole[alone]
     some &= without > 0
@@ -160,9 +161,9 @@ def _widen(low, high, mean, of_photos: Variance, seeds: Variance, confidence: fl
 def photo_variance(
     values: ArrayLike, photos: ArrayLike, strata: ArrayLike | None = None
 ) -> Variance:
-    """The variance of `stratified_mean` over photos, as of a mean of clusters (K,).
+    """The variance (K,) of `stratified_mean` over photos: each photo is a cluster of images.
 
-    With as many images from every photo it is s²/n of the photos' means. NaN for one photo.
+    If all photos have equally many images, it is s²/n of the photos' means. NaN for one photo.
     """
     values = as_columns(values)
     shares, count = _deviations(values, photos, strata)
@@ -175,7 +176,7 @@ def photo_variance(
 def seed_variance(means: ArrayLike) -> Variance:
     """The variance of the mean over seeds, from each seed's mean: (S, K) to (K,).
 
-    One seed gives 0 (nothing is known of others), as do means that are not finite.
+    It is 0 for one seed (nothing is known about others) and for means that are not finite.
     """
     means = np.asarray(means, dtype=float)
     count, columns = means.shape
@@ -187,7 +188,7 @@ def seed_variance(means: ArrayLike) -> Variance:
 
 
 def _deviations(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> tuple[Array, int]:
-    """How far each photo moves the stratified mean (photos, K), and the number of photos."""
+    """How much each photo changes the stratified mean (photos, K), and the number of photos."""
     names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
     codes = _codes(strata, len(values))
     weight = 1 / (np.bincount(codes)[codes] * (codes.max() + 1))

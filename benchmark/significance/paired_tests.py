@@ -1,4 +1,4 @@
-"""Paired comparisons of methods on the same images, corrected for their number, and ranks."""
+"""Paired tests of methods on the same images, their correction for multiple tests, and ranks."""
 
 from typing import NamedTuple
 
@@ -45,8 +45,8 @@ def paired_test(
 ) -> Test:
     """The paired t test over photos: differences (N, K) or (N,), one row an image.
 
-    strata, seeds: as of `mean_interval`; the seeds' variance joins that of the photos. A column
-    with a value that is not finite is NaN; one photo gives no effect and no p.
+    strata, seeds: as in `mean_interval`; the variance from seeds is added to that from photos. A
+    column with a value that is not finite is NaN. With one photo, effect and p are NaN.
     """
     values = as_columns(differences)
     if not len(values):
@@ -55,14 +55,14 @@ def paired_test(
     mean = stratified_mean(values, strata)
     of_photos = photo_variance(values, photos, strata)
     whole = of_photos if seeds is None else of_photos + seeds
-    noise = 1e-12 * np.abs(values).max(axis=0)  # equal differences may differ in their last bits
+    noise = 1e-12 * np.abs(values).max(axis=0)  # rounding makes equal differences differ
     effect = _ratio(mean, np.sqrt(of_photos.value * (of_photos.freedom + 1)), noise)
     t = _ratio(mean, np.sqrt(whole.value), noise)
     return Test(mean, effect, 2 * stats.t.sf(np.abs(t), whole.freedom))
 
 
 def _ratio(mean: Array, deviation: Array, noise: Array) -> Array:
-    """mean / deviation; 0 for no difference, infinite for one that is the same throughout."""
+    """mean / deviation; 0 if there is no difference, infinite if all differences are equal."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(deviation > noise, mean / deviation, np.sign(mean) * np.inf)
     ratio = np.where(np.abs(mean) <= noise, 0.0, ratio)
@@ -70,9 +70,9 @@ def _ratio(mean: Array, deviation: Array, noise: Array) -> Array:
 
 
 def holm(p: ArrayLike) -> Array:
-    """p-values corrected for their number by Holm's method; NaN stays NaN and does not count.
+    """p-values corrected by Holm's method; NaN stays NaN and does not count as a test.
 
-    Its own few lines, because statsmodels' `multipletests` collects garbage on every call.
+    Own code, because statsmodels' `multipletests` runs the garbage collector on every call.
     """
     p = np.asarray(p, dtype=float)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
@@ -85,8 +85,8 @@ def holm(p: ArrayLike) -> Array:
 def share_interval(shares: ArrayLike, photos: int) -> Ends:
     """Wilson's interval of shares (K,) in [0, 1] that were observed over a number of photos.
 
-    The shares of photos spread less than zeros and ones would, so it is not too short; and unlike
-    the bootstrap's it has a width where every photo says the same.
+    Shares of photos vary less than zeros and ones, so the interval is not too short. Unlike the
+    bootstrap interval it has a width even if all photos have the same share.
     """
     from statsmodels.stats.proportion import proportion_confint
 
@@ -94,11 +94,12 @@ def share_interval(shares: ArrayLike, photos: int) -> Ends:
     return Ends(*map(np.asarray, proportion_confint(counts, photos, ALPHA, method="wilson")))
 
 
-def rank_ranges(ahead: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The first and last rank that each of k methods may hold.
+def rank_ranges(better: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first and last rank that each of k methods may have.
 
-    ahead: (k, k), true where the row's method is better than the column's beyond doubt. If all of
-    these are right, which Holm's correction gives 95 % for, all true ranks are in their ranges
-    (Mogstad, Romano, Shaikh and Wilhelm, "Inference for Ranks", Review of Economic Studies 2024).
+    better: (k, k), true if the row's method is significantly better than the column's. With Holm's
+    correction all of these are right with a probability of 95 %; then all true ranks are in their
+    ranges (Mogstad, Romano, Shaikh and Wilhelm, "Inference for Ranks", Review of Economic Studies
+    2024).
     """
-    return 1 + ahead.sum(axis=0), len(ahead) - ahead.sum(axis=1)
+    return 1 + better.sum(axis=0), len(better) - better.sum(axis=1)

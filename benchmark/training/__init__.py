@@ -1,4 +1,4 @@
-"""Trains a learned method: crops, one step, the loop, the optimiser, the state in a checkpoint.
+"""Training of a learned method: training pairs, optimiser, one step, checkpoint, loop.
 
-It imports `core`, `spec` and `weather`.
+This room imports `core`, `spec` and `weather`.
 """

@@ -1,6 +1,6 @@
-"""What a training sees: pairs made from clean photographs, or pairs of a data set read from disk.
+"""Training pairs: made from clean photographs, or cut from the pairs of a data set.
 
-A pair is a function of (seed, crop, index) alone, whatever the number of loader processes.
+A pair is a function of (seed, crop, index) only; the number of loader processes does not matter.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from benchmark.core.paths import shown
 from benchmark.core.seeds import numpy_generator
 from benchmark.weather import WEATHERS, training_pair
 
-HELD_BYTES = 2 * 2**30  # of photographs that are kept decoded; the others are read when drawn
+DECODED_BYTES = 2 * 2**30  # of photographs kept decoded in memory; others are read at each use
 
-# Clean photographs to make pairs from, or pairs as (input, target).
+# Clean photographs, or pairs (input, target).
 Source = Sequence[Path] | Sequence[tuple[Path, Path]]
 
 
@@ -33,8 +33,12 @@ def crops(
     count: int,
     weathers: Sequence[str] = WEATHERS,
 ) -> Dataset:
-    """The pairs `first` to `first + count` of a training, (clean, degraded) float32
-    (3, crop, crop) in [0, 1]. Raises UserError if there is nothing to train on."""
+    """Training pairs `first` to `first + count - 1`.
+
+    crop: side in pixels. weathers: kinds to draw from, if pairs are made from photographs. An item
+    is (clean, degraded), both float32 (3, crop, crop) in [0, 1]. Raises UserError if the source is
+    empty.
+    """
     if not source:
         raise UserError("There is no training photograph. Run 'dvc pull' and try again.")
     if isinstance(source[0], Path):
@@ -43,10 +47,11 @@ def crops(
 
 
 class TrainingPairs(Dataset):
-    """Pairs made on the fly from clean photographs; pair i is a function of (seed, crop, i) alone.
+    """Pairs made from clean photographs at each use; pair i is a function of (seed, crop, i) only.
 
-    An item is (clean, degraded), float32 (3, crop, crop) in [0, 1]; weathers: the kinds drawn from.
-    Photographs are kept decoded up to HELD_BYTES, for all stages; loader processes share them.
+    weathers: kinds to draw from. An item is (clean, degraded), both float32 (3, crop, crop) in
+    [0, 1]. Up to DECODED_BYTES of photographs are kept decoded; all stages and loader processes
+    share them.
     """
 
     def __init__(
@@ -59,7 +64,7 @@ class TrainingPairs(Dataset):
         weathers: Sequence[str] = WEATHERS,
     ):
         files = tuple((path, path.stat().st_mtime_ns) for path in photos)
-        self.photos = _held(files, HELD_BYTES)
+        self.photos = _decoded(files, DECODED_BYTES)
         self.crop, self.seed, self.first, self.count = crop, seed, first, count
         self.weathers = weathers
 
@@ -75,11 +80,11 @@ class TrainingPairs(Dataset):
 
 
 class PairedCrops(Dataset):
-    """The same square of an input and its target, at a random place and flipped at random.
+    """The same square of an input and its target, at a random place, flipped at random.
 
-    Files are read when they are asked for: memory holds one pair, whatever the size of the set. An
-    image smaller than the crop is continued by its mirror image. An item is (clean, degraded) like
-    those of TrainingPairs. Raises UserError, naming both files, if their sizes differ.
+    Files are read at each use, so memory does not grow with the data set. An image that is smaller
+    than the crop is extended by its mirror image. An item is (clean, degraded), both float32
+    (3, crop, crop) in [0, 1]. Raises UserError, naming both files, if their sizes differ.
     """
 
     def __init__(
@@ -93,13 +98,13 @@ class PairedCrops(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         rng = numpy_generator("paired crop", self.seed, self.crop, self.first + index)
-        source, target = self.pairs[rng.integers(len(self.pairs))]
-        degraded, clean = open_image(source), open_image(target)
+        input_file, target_file = self.pairs[rng.integers(len(self.pairs))]
+        degraded, clean = open_image(input_file), open_image(target_file)
         if degraded.size != clean.size:
             sizes = [f"{image.width}×{image.height}" for image in (degraded, clean)]
             raise UserError(
-                f"A training pair differs in size: {shown(source)} is {sizes[0]}, "
-                f"{shown(target)} is {sizes[1]}. Take it out of the set, or correct it."
+                f"The sizes of a training pair differ: {shown(input_file)} is {sizes[0]}, "
+                f"{shown(target_file)} is {sizes[1]}. Remove the pair from the set, or correct it."
             )
         top = int(rng.integers(max(clean.height - self.crop, 0) + 1))
         left = int(rng.integers(max(clean.width - self.crop, 0) + 1))
@@ -107,7 +112,7 @@ class PairedCrops(Dataset):
         return tuple(self._cut(image, top, left, flip) for image in (clean, degraded))
 
     def _cut(self, image: Image.Image, top: int, left: int, flip: bool) -> Tensor:
-        """The crop of one image as float32 (3, crop, crop)."""
+        """The crop of one image, float32 (3, crop, crop) in [0, 1]."""
         right, bottom = min(left + self.crop, image.width), min(top + self.crop, image.height)
         view = np.asarray(image.crop((left, top, right, bottom)))
         missing = [(0, self.crop - side) for side in view.shape[:2]]
@@ -118,14 +123,14 @@ class PairedCrops(Dataset):
 
 
 @lru_cache(maxsize=1)
-def _held(files: Sequence[tuple[Path, int]], most: int) -> list[np.ndarray | Path]:
-    """The first photographs, decoded, up to `most` bytes; of the others the paths.
+def _decoded(files: Sequence[tuple[Path, int]], most: int) -> list[np.ndarray | Path]:
+    """Photographs, decoded until they take `most` bytes; the paths of the others.
 
-    files: path and time of change of each.
+    files: path and modification time of each; the time makes an edited file be read again.
     """
-    held, size = [], 0
+    photos, size = [], 0
     for path, _ in files:
         photo = read_image(path) if size < most else path
         size += getattr(photo, "nbytes", 0)
-        held.append(photo)
-    return held
+        photos.append(photo)
+    return photos

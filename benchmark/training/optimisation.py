@@ -1,4 +1,6 @@
-"""The optimiser, the learning rate over the steps, and the moving average of the weights."""
+"""The optimiser, the learning rate of each step, and the moving average of the weights."""
+
+from collections.abc import Callable
 
 import torch
 from pytorch_optimizer import Muon
@@ -8,8 +10,10 @@ from benchmark.spec.training_settings import Training
 
 
 def build_optimizer(network: torch.nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """Muon (Jordan, 2024; step sizes by Liu et al., 2025) for weights of two dimensions or more and
-    AdamW for biases and gains, or AdamW for all (Loshchilov and Hutter, 2019).
+    """The optimiser for all parameters of a network.
+
+    `muon`: Muon (Jordan, 2024; step sizes by Liu et al., 2025) for parameters of two dimensions or
+    more, AdamW for biases and gains. `adamw`: AdamW for all (Loshchilov and Hutter, 2019).
     """
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(
@@ -25,8 +29,11 @@ def build_optimizer(network: torch.nn.Module, settings: Training) -> torch.optim
     return Muon(groups)
 
 
-def learning_rate(settings: Training):
-    """Factor of the learning rate at a step: linear warm-up, then half a cosine down to zero."""
+def learning_rate(settings: Training) -> Callable[[int], float]:
+    """The factor of the learning rate as a function of the step (from 0).
+
+    A linear warm-up, then half a cosine down to zero at the last step.
+    """
 
     def factor(step: int) -> float:
         if step < settings.warmup:
@@ -37,8 +44,12 @@ def learning_rate(settings: Training):
     return factor
 
 
-def warming_average(decay: float):
-    """Exponential moving average whose decay grows from 0.1, so that it soon forgets the start."""
+def warming_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """The update of an exponential moving average, in place, for torch's AveragedModel.
+
+    After `count` updates the decay is min(decay, (1 + count) / (10 + count)). It starts at 0.1, so
+    the initial weights are soon forgotten.
+    """
 
     @torch.no_grad()
     def update(averages: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:

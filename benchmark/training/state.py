@@ -1,6 +1,7 @@
-"""What a training has reached: kept in a checkpoint, taken from one, and written as a curve."""
+"""The state of a training: saved in a checkpoint, loaded from it; the curve as a file."""
 
 import csv
+import math
 import zipfile
 from copy import deepcopy
 from pathlib import Path
@@ -11,72 +12,100 @@ from tqdm import tqdm
 
 from benchmark.core.atomic import atomic_path
 
+Row = list[float]  # step, loss, learning rate, seconds
+
 
 class TrainingState:
-    """What a checkpoint holds: the parts with a state (network, optimiser, …), step, curve."""
+    """Everything that a checkpoint holds.
 
-    def __init__(self, **parts):
+    parts: by name, the objects with a `state_dict`: network, average, optimizer, schedule, and for
+    fp16 the scaler. step: gradient steps done. seconds: of all steps done. curve: one row for each
+    step. settings: a text that is equal for two trainings only if one can continue the other.
+    """
+
+    def __init__(self, **parts: Any):
         self.parts = parts
-        self.step, self.seconds, self.curve, self.settings = 0, 0.0, [], ""
+        self.step, self.seconds, self.settings = 0, 0.0, ""
+        self.curve: list[Row] = []
 
     def record(self, loss: float, seconds: float) -> None:
+        """Count a step. seconds: of all steps so far.
+
+        Raises FloatingPointError if the loss is not finite.
+        """
         self.step, self.seconds = self.step + 1, seconds
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss is {loss} at step {self.step}")
         rate = self.parts["schedule"].get_last_lr()[0]
         self.curve.append([self.step, loss, rate, round(seconds, 2)])
 
     def recent_loss(self) -> float:
-        recent = [row[1] for row in self.curve[-50:]]
+        """The mean loss of the last 50 steps."""
+        recent = [loss for _, loss, _, _ in self.curve[-50:]]
         return sum(recent) / len(recent)
 
     def save(self, path: Path) -> None:
+        """Write a checkpoint, atomically."""
         state = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {k: getattr(self, k) for k in ("step", "seconds", "curve", "settings")}
-        # Through a file of Python's, so that an error tells what the disk said.
+        # torch gets an open file: then an error has the operating system's message.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
 
     def resume(self, path: Path, settings: str) -> None:
-        """Load a checkpoint of a run with the same settings; a damaged or other one is not used."""
+        """Load the checkpoint at `path`, if there is one.
+
+        A checkpoint that is damaged, has other `settings` or does not fit is not used: a message
+        says so, and the training starts at step 0.
+        """
         self.settings = settings
         if not path.exists():
             return
         try:
-            with zipfile.ZipFile(path) as whole:
-                damaged = whole.testzip()  # torch itself does not compare the checksums
-            if damaged:
-                raise zipfile.BadZipFile(damaged)
-            # weights_only: a checkpoint is data and must not be able to run code.
-            state = torch.load(path, weights_only=True, map_location="cpu")
-            settings_then = state["settings"]
+            state = _read(path)
+            saved_settings = state["settings"]
         except Exception as error:
-            tqdm.write(f"{path} cannot be read ({type(error).__name__}): training starts afresh.")
+            _say_unused(f"{path} cannot be read ({type(error).__name__})")
             return
-        if settings_then != settings:
-            tqdm.write(f"{path} is of other settings: training starts afresh.")
+        if saved_settings != settings:
+            _say_unused(f"{path} has other settings")
             return
-        fresh = {name: deepcopy(part.state_dict()) for name, part in self.parts.items()}
+        initial = {name: deepcopy(part.state_dict()) for name, part in self.parts.items()}
         try:
-            self._take(state)
-        except Exception as error:  # what another network's raises
-            tqdm.write(f"{path} does not fit ({type(error).__name__}): training starts afresh.")
-            self._take(fresh | {"step": 0, "seconds": 0.0, "curve": []})
+            self._load(state)
+        except Exception as error:  # the state of another network can raise any error
+            _say_unused(f"{path} does not fit ({type(error).__name__})")
+            self._load(initial | {"step": 0, "seconds": 0.0, "curve": []})
 
-    def _take(self, state: dict[str, Any]) -> None:
+    def _load(self, state: dict[str, Any]) -> None:
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
-        kinds = (int, float, float, float)
+        types = (int, float, float, float)
         self.curve = [
-            [kind(value) for kind, value in zip(kinds, row, strict=True)] for row in state["curve"]
+            [kind(value) for kind, value in zip(types, row, strict=True)] for row in state["curve"]
         ]
         self.step, self.seconds = state["step"], float(state["seconds"])
         if self.step != len(self.curve):
             raise ValueError("a curve has as many points as steps")
 
 
-def write_curve(path: Path, curve: list[list[float]]) -> None:
+def write_curve(path: Path, curve: list[Row]) -> None:
+    """Write a curve as CSV, atomically."""
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["step", "loss", "learning_rate", "seconds"])
         writer.writerows(curve)
+
+
+def _say_unused(problem: str) -> None:
+    tqdm.write(f"{problem}: training starts at step 0.")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A checkpoint on the CPU. Raises an error of any type if it is damaged."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()  # torch does not compare the checksums
+    if damaged:
+        raise zipfile.BadZipFile(damaged)
+    # weights_only: a checkpoint is data and must not be able to run code.
+    return torch.load(path, weights_only=True, map_location="cpu")

@@ -1,6 +1,7 @@
-"""One training step, and the arithmetic that it and a whole training take."""
+"""One training step, and the floating-point operations of a step and of a whole training."""
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
 from benchmark.core.flops import flop_counter
@@ -9,28 +10,20 @@ from benchmark.spec.method import LearnedMethod
 from benchmark.spec.training_settings import Training
 
 
-def training_flops(method: LearnedMethod, settings: Training) -> int:
-    """FLOPs of the forward and backward passes of a whole training, in one process.
+def micro_step(
+    method: LearnedMethod,
+    clean: Tensor,
+    degraded: Tensor,
+    noise: torch.Generator,
+    accelerator: Accelerator,
+    optimizer: torch.optim.Optimizer,
+    clip: float,
+) -> Tensor:
+    """Loss and gradients of a micro-batch; returns the loss, a scalar.
 
-    Counted on one pair of each stage's size; the optimiser's own are left out.
+    clean, degraded: (B, 3, H, W) in [0, 1]. noise: the randomness of the loss. clip: the largest
+    norm of the gradient. The last micro-batch of a batch also updates the weights.
     """
-    total = 0
-    for stage, first, end in settings.stage_steps():
-        pair = torch.zeros(1, 3, stage.crop, stage.crop)
-        total += step_flops(method, pair, pair) * stage.batch * (end - first)
-    return total
-
-
-def step_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:
-    """FLOPs of forward and backward on a batch of pairs (B, 3, H, W)."""
-    with flop_counter() as counter:
-        method.loss(clean, degraded, torch_generator("flops")).backward()
-    method.network.zero_grad()
-    return counter.get_total_flops()
-
-
-def learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) -> Tensor:
-    """Loss and gradients of a micro-batch; the last of a batch steps the optimiser."""
     with accelerator.accumulate(method.network):
         with accelerator.autocast():
             loss = method.loss(clean, degraded, noise)
@@ -40,3 +33,23 @@ def learn(method, clean, degraded, noise, accelerator, optimizer, clip: float) -
         optimizer.step()
         optimizer.zero_grad()
     return loss.detach()
+
+
+def training_flops(method: LearnedMethod, settings: Training) -> int:
+    """FLOPs of all forward and backward passes of a training in one process.
+
+    They are counted on one pair of each stage's size. The optimiser's FLOPs are left out.
+    """
+    total = 0
+    for stage, first, end in settings.stage_steps():
+        pair = torch.zeros(1, 3, stage.crop, stage.crop)
+        total += step_flops(method, pair, pair) * stage.batch * (end - first)
+    return total
+
+
+def step_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:
+    """FLOPs of forward and backward on a batch of pairs, both (B, 3, H, W) in [0, 1]."""
+    with flop_counter() as counter:
+        method.loss(clean, degraded, torch_generator("flops")).backward()
+    method.network.zero_grad()
+    return counter.get_total_flops()

@@ -1,42 +1,29 @@
 """Plausible depth maps for single photographs, for weather that thickens with distance.
 
-True depth cannot be had from one photograph without a trained network, and need not be: the
-restoring method must only meet the *kinds* of depth that exist. So every call draws another mix of
-a ground plane seen in perspective, tilted planes (walls), object-like regions that follow the
-colours of the image, and smooth fields, and lets depth edges follow image edges.
+True depth cannot be had from one photograph without a trained network. It is not needed: the
+restoring method must meet the *kinds* of depth that exist. So every call draws another mixture of a
+ground plane in perspective, a tilted plane (a wall), regions that follow the colours of the image,
+and a smooth field. A guided filter then moves the edges of the depth onto edges of the image.
+
+All ranges of numbers here were chosen by eye, so that depth maps of many photographs look
+plausible. The depth is relative: `haze` scales it by β.
 """
+
+from typing import Any
 
 import cv2
 import numpy as np
 
-from benchmark.weather.layers import blur, grey, smooth_field
+from benchmark.core.guided_filter import guided_coefficients, reflected_box_mean
+from benchmark.weather.layers import Image, Plane, blur, grey, smooth_field
 
-_WORK_SIDE = 80  # depth is smooth except at edges, which the guided filter brings back
-
-
-def guided_coefficients(guide, source, radius, epsilon):
-    """Local linear model of the guided filter: source ~ a * guide + b (box means of a and b).
-
-    He, Sun & Tang, "Guided Image Filtering", TPAMI 2013, equations (5), (6) and (8). Arrays are
-    float32 (H, W).
-    """
-    size = (2 * radius + 1, 2 * radius + 1)
-
-    def mean(values):
-        return cv2.blur(values, size, borderType=cv2.BORDER_REFLECT)
-
-    mean_guide, mean_source = mean(guide), mean(source)
-    covariance = mean(guide * source) - mean_guide * mean_source
-    variance = mean(guide * guide) - mean_guide * mean_guide
-    a = covariance / (variance + epsilon)
-    b = mean_source - a * mean_guide
-    return mean(a), mean(b)
+_WORK_SIDE = 80  # pixels; depth is smooth except at edges, which the guided filter restores
 
 
-def depth_map(image, rng):
+def depth_map(image: Image, rng: np.random.Generator) -> tuple[Plane, dict[str, Any]]:
     """Plausible relative depth of an image.
 
-    image: float32 (H, W, 3) in [0, 1]. Returns (depth float32 (H, W) in [0, 1], parameters).
+    image: float32 (H, W, 3) in [0, 1]. Returns (depth float32 (H, W) in [0, 1], what was drawn).
     """
     height, width = image.shape[:2]
     scale = min(1.0, _WORK_SIDE / max(height, width))
@@ -44,8 +31,9 @@ def depth_map(image, rng):
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     guide = grey(small)
 
+    # Shares of ground, plane, regions and field: a concentration below 1 favours one of them.
     weights = rng.dirichlet((0.9, 0.5, 0.7, 0.5))
-    horizon = float(rng.uniform(-0.5, 0.9))
+    horizon = float(rng.uniform(-0.5, 0.9))  # in image heights from the top; < 0: none in view
     parts = (
         _ground(small.shape[:2], horizon, rng),
         _plane(small.shape[:2], rng),
@@ -53,18 +41,18 @@ def depth_map(image, rng):
         smooth_field(small.shape[:2], _WORK_SIDE * float(rng.uniform(0.2, 0.8)), rng),
     )
     depth = sum(np.float32(w) * part for w, part in zip(weights, parts, strict=True))
-    sky = float(rng.uniform(0.0, 1.0))
+    sky = float(rng.uniform(0.0, 1.0))  # depth of what looks like sky
     if sky > 0.35:
         depth = np.maximum(depth, sky * _sky(small, guide))
 
     radius = max(1, round(_WORK_SIDE * float(rng.uniform(0.03, 0.1))))
-    a, b = guided_coefficients(guide, depth, radius, float(10 ** rng.uniform(-3.5, -2)))
-    # The fast guided filter (He & Sun 2015): the coefficients are smooth, so they may be enlarged.
+    eps = float(10 ** rng.uniform(-3.5, -2))
+    a, b = guided_coefficients(guide, depth, radius, eps, mean=reflected_box_mean)
     a = cv2.resize(a, (width, height), interpolation=cv2.INTER_LINEAR)
     b = cv2.resize(b, (width, height), interpolation=cv2.INTER_LINEAR)
     depth = _stretch(a * grey(image) + b)
 
-    nearest = float(rng.uniform(0.05, 0.65))
+    nearest = float(rng.uniform(0.05, 0.65))  # depth of the nearest point
     depth = nearest + (1 - nearest) * depth
     return depth, {
         "weights": [round(float(w), 4) for w in weights],
@@ -74,32 +62,38 @@ def depth_map(image, rng):
     }
 
 
-def _ground(shape, horizon, rng):
-    """Flat ground below a horizon at the given row (in image heights): distance ~ 1 / drop."""
+def _ground(shape: tuple[int, int], horizon: float, rng: np.random.Generator) -> Plane:
+    """Flat ground in perspective: distance ∝ 1 / (row - horizon), both in image heights.
+
+    Returns (H, W) in [0, 1]; 1 above the horizon.
+    """
     rows = (np.arange(shape[0], dtype=np.float32) + 0.5) / shape[0]
-    near = float(rng.uniform(0.05, 0.35))
+    near = float(rng.uniform(0.05, 0.35))  # at this drop below the horizon the distance is 1
     drop = np.maximum(rows - horizon, 1e-3)
     distance = np.minimum(1.0, near / drop)
     return np.repeat(distance[:, None], shape[1], axis=1)
 
 
-def _plane(shape, rng):
-    """A tilted plane: a wall, a floor or a ceiling seen at a slant."""
+def _plane(shape: tuple[int, int], rng: np.random.Generator) -> Plane:
+    """A tilted plane (H, W) in [0, 1]: a wall, a floor or a ceiling seen at a slant."""
     angle = float(rng.uniform(0, 2 * np.pi))
     rows = np.linspace(-0.5, 0.5, shape[0], dtype=np.float32)[:, None] * np.sin(angle)
     columns = np.linspace(-0.5, 0.5, shape[1], dtype=np.float32)[None] * np.cos(angle)
     return (np.clip(rows + columns + 0.5, 0, 1)).astype(np.float32)
 
 
-def _regions(small, rng):
-    """Regions of like colour at like depth: a random wave over (blurred) colour."""
+def _regions(small: Image, rng: np.random.Generator) -> Plane:
+    """Regions of similar colour at similar depth: (H, W) in [0, 1].
+
+    A sine wave over the blurred colour, of random direction and frequency.
+    """
     soft = blur(small, float(rng.uniform(0.5, 2.5)))
     direction = rng.normal(0.0, 1.0, 3).astype(np.float32) * np.float32(rng.uniform(1.5, 5.0))
     return 0.5 + 0.5 * np.sin(soft @ direction + np.float32(rng.uniform(0, 2 * np.pi)))
 
 
-def _sky(small, guide):
-    """How much a pixel looks like sky: bright, not warm, flat, and towards the top."""
+def _sky(small: Image, guide: Plane) -> Plane:
+    """How much a pixel looks like sky, (H, W) in [0, 1]: bright, not warm, flat, near the top."""
     bright = np.clip((guide - 0.45) / 0.25, 0, 1)
     cool = np.clip((small[..., 2] - small[..., 0]) / 0.15 + 1, 0, 1)
     flat = np.clip(1 - np.abs(guide - blur(guide, 2.0)) / 0.04, 0, 1)
@@ -107,7 +101,7 @@ def _sky(small, guide):
     return bright * cool * flat * np.clip(rows, 0, 1)
 
 
-def _stretch(depth):
-    """Scales to [0, 1]."""
+def _stretch(depth: Plane) -> Plane:
+    """`depth` scaled linearly to [0, 1]."""
     low, high = float(depth.min()), float(depth.max())
     return (depth - low) / max(high - low, 1e-3)

@@ -1,24 +1,35 @@
 """Parts that several kinds of weather share: smooth fields, motion-blurred lines, stamped sprites.
 
-Sizes are in pixels of the degraded image, chosen to look right in photographs of 480 to 720 pixels
-width, so that 128-pixel training crops, 256-pixel test images and whole photographs agree in scale.
+Sizes are in pixels of the degraded image. They were chosen by eye, to look right in photographs of
+480 to 720 pixels width. So 128-pixel training crops, 256-pixel test images and whole photographs
+agree in scale.
 """
 
 import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-_MAX_TAP_SIGMA = 0.3  # a blur below this changes nothing visible
+Image = NDArray[np.float32]  # (H, W, 3), sRGB, usually in [0, 1]
+Plane = NDArray[np.float32]  # (H, W)
+Values = NDArray[np.float64]  # (N,): one value for each point or line
+Pyramid = list[Plane]  # a square mask with values in [0, 1] and its halvings, the largest first
+Box = tuple[int, int, int, int]  # rows top to bottom, columns left to right, ends excluded
+
+_MAX_TAP_SIGMA = 0.3  # pixels; a blur below this changes nothing visible
 
 
-def log_uniform(bounds, rng):
-    """A number between the bounds whose logarithm is uniform: for sizes and densities."""
+def log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """A number between the bounds (> 0) whose logarithm is uniform: for sizes and densities."""
     return math.exp(rng.uniform(math.log(bounds[0]), math.log(bounds[1])))
 
 
-def smooth_field(shape, cell, rng):
-    """Random smooth field of `shape` (H, W), float32 in [0, 1]; features of about `cell` px."""
+def smooth_field(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> Plane:
+    """Random smooth field (H, W) in [0, 1], with features of about `cell` pixels.
+
+    Cubic interpolation of uniform noise on a coarse grid. shape: (H, W).
+    """
     height, width = shape
     rows, columns = max(2, round(height / cell) + 2), max(2, round(width / cell) + 2)
     grid = rng.random((rows, columns), dtype=np.float32)
@@ -26,26 +37,36 @@ def smooth_field(shape, cell, rng):
     return np.clip(field, 0.0, 1.0)
 
 
-def three(mask):
-    """A map (H, W) as (H, W, 3): whole arrays multiply several times faster than broadcast ones."""
+def three(mask: Plane) -> Image:
+    """A plane (H, W) three times, as (H, W, 3).
+
+    Arrays of the same shape multiply several times faster than broadcast ones.
+    """
     return cv2.merge((mask, mask, mask))
 
 
-def grey(image):
-    """Luma of an RGB image (H, W, 3), as (H, W)."""
+def grey(image: Image) -> Plane:
+    """Luma 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) of an image (H, W, 3), as (H, W)."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
-def blur(image, sigma):
-    """Gaussian blur with mirrored borders; the very small sigmas are left out for speed."""
+def blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian blur with mirrored borders.
+
+    image: (H, W) or (H, W, 3); sigma: standard deviation in pixels, >= 0. Below 0.3 pixels the
+    image is returned as it is.
+    """
     if sigma < _MAX_TAP_SIGMA:
         return image
     size = 2 * max(1, math.ceil(2.6 * sigma)) + 1
     return cv2.GaussianBlur(image, (size, size), sigma, borderType=cv2.BORDER_REFLECT)
 
 
-def wide_blur(image, sigma):
-    """Gaussian blur for large `sigma`, computed on a reduced image because it holds no detail."""
+def wide_blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Approximate Gaussian blur for large `sigma`, computed on a reduced image; as `blur`.
+
+    The result has no detail that the reduced image lacks.
+    """
     factor = 1 << max(0, math.floor(math.log2(max(sigma, 1.0) / 2)))
     height, width = image.shape[:2]
     if factor == 1 or min(height, width) < 4 * factor:
@@ -54,8 +75,13 @@ def wide_blur(image, sigma):
     return cv2.resize(blur(small, sigma / factor), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def poisson_points(shape, density, margin, rng):
-    """Uniform random points (x, y), `density` a pixel, in the image and `margin` pixels around."""
+def poisson_points(
+    shape: tuple[int, int], density: float, margin: float, rng: np.random.Generator
+) -> tuple[Values, Values]:
+    """A Poisson process: uniform random points in the image and `margin` pixels around it.
+
+    shape: (H, W); density: mean number of points a pixel. Returns x and y in pixels, both (N,).
+    """
     height, width = shape
     count = int(rng.poisson(density * (height + 2 * margin) * (width + 2 * margin)))
     x = rng.uniform(-margin, width + margin, count)
@@ -63,16 +89,27 @@ def poisson_points(shape, density, margin, rng):
     return x, y
 
 
-def draw_lines(shape, x, y, angle, length, weight, sigma, rng):
-    """Motion-blurred line segments, summed: the image of points that move during the exposure.
+def draw_lines(
+    shape: tuple[int, int],
+    x: Values,
+    y: Values,
+    angle: Values,
+    length: Values,
+    weight: Values,
+    sigma: float,
+    rng: np.random.Generator,
+) -> Plane:
+    """The sum of motion-blurred line segments: the image of points that move during the exposure.
 
-    Every segment is sampled once a pixel and splatted bilinearly, so it is exactly anti-aliased,
-    and then blurred to the width `sigma`; its middle then has the brightness `weight`. Brightness
-    along a segment fades at both ends and ripples: a falling drop oscillates (Garg & Nayar,
-    "Photorealistic rendering of rain streaks", SIGGRAPH 2006).
+    Every segment is sampled once a pixel and splatted bilinearly, so that it is anti-aliased. It is
+    then blurred to the width `sigma`; its middle has the brightness `weight`. The brightness along
+    a segment fades at both ends and ripples, because a falling drop oscillates (Garg and Nayar,
+    "Photorealistic Rendering of Rain Streaks", SIGGRAPH 2006). The ripple's height and number of
+    periods were chosen by eye.
 
-    x, y, angle (radians from the vertical, positive leans to the right going down), length and
-    weight are arrays of one value a segment. Returns float32 (H, W).
+    shape: (H, W); x, y: middles of the segments in pixels; angle: in radians from the vertical,
+    positive if the lower end is to the right; length: in pixels, > 0; weight: brightness, >= 0; all
+    (N,). sigma: standard deviation in pixels. Returns (H, W) >= 0.
     """
     height, width = shape
     steps = np.maximum(1, np.ceil(length)).astype(np.int64)
@@ -85,7 +122,7 @@ def draw_lines(shape, x, y, angle, length, weight, sigma, rng):
     phase = rng.uniform(0.0, 2 * np.pi, steps.size)[segment]
     value = weight[segment] * np.sqrt(np.sin(np.pi * along))
     value *= 1.0 + ripple * np.cos(2 * np.pi * turns * along + phase)
-    # A segment shorter than a pixel deposits its share of the light only.
+    # A segment shorter than a pixel gives only its share of the light.
     value *= np.minimum(1.0, length / steps)[segment]
 
     distance = (along - 0.5) * length[segment]
@@ -94,12 +131,12 @@ def draw_lines(shape, x, y, angle, length, weight, sigma, rng):
     inside = (px >= 0) & (px < width + 1) & (py >= 0) & (py < height + 1)
     px, py, value = px[inside], py[inside], value[inside]
 
-    stride = width + 3  # one pixel of border on every side takes what falls off the edge
+    stride = width + 3  # a border of one pixel takes the light that falls beyond the edge
     left, top = px.astype(np.int64), py.astype(np.int64)
     fx, fy = px - left, py - top
     base = top * stride + left
-    where = np.concatenate((base, base + 1, base + stride, base + stride + 1))
-    what = np.concatenate(
+    places = np.concatenate((base, base + 1, base + stride, base + stride + 1))
+    light = np.concatenate(
         (
             value * (1 - fx) * (1 - fy),
             value * fx * (1 - fy),
@@ -107,14 +144,17 @@ def draw_lines(shape, x, y, angle, length, weight, sigma, rng):
             value * fx * fy,
         )
     )
-    canvas = np.bincount(where, what, minlength=(height + 3) * stride)
+    canvas = np.bincount(places, light, minlength=(height + 3) * stride)
     canvas = canvas.reshape(height + 3, stride)[1 : height + 1, 1 : width + 1].astype(np.float32)
-    # A line of unit brightness blurred across has the peak 1 / (sigma sqrt(2 pi)): undo that.
+    # A line of brightness 1 has the peak 1 / (σ √(2π)) after the blur: undo that.
     return blur(canvas, sigma) * max(1.0, sigma * math.sqrt(2 * math.pi))
 
 
-def window(shape, x, y, radius):
-    """The part of an image within `radius` of (x, y): (top, bottom, left, right) or None."""
+def window(shape: tuple[int, int], x: float, y: float, radius: float) -> Box | None:
+    """The part of an image (H, W) within `radius` pixels of (x, y): (top, bottom, left, right).
+
+    None if that part is empty.
+    """
     left, top = max(0, math.floor(x - radius)), max(0, math.floor(y - radius))
     right = min(shape[1], math.ceil(x + radius) + 1)
     bottom = min(shape[0], math.ceil(y + radius) + 1)
@@ -123,11 +163,14 @@ def window(shape, x, y, radius):
     return top, bottom, left, right
 
 
-def place_sprite(pyramid, box, x, y, size, angle):
-    """A sprite, turned by `angle` and scaled to `size` (w, h), as it falls into the window `box`.
+def place_sprite(
+    pyramid: Pyramid, box: Box, x: float, y: float, size: tuple[float, float], angle: float
+) -> Plane:
+    """The part inside the window `box` of a sprite that is turned, scaled and centred at (x, y).
 
-    `pyramid` is a list of the same square sprite at falling sizes: the smallest one that is not
-    enlarged is taken, so that shrinking does not alias.
+    pyramid: the sprite at several sizes; the smallest that need not be enlarged is used, so that
+    shrinking does not alias. x, y: in pixels of the image; size: (width, height) of the square
+    sprite in pixels; angle: in radians, clockwise. Returns a mask of the window's shape in [0, 1].
     """
     longest = max(size)
     sprite = pyramid[0]
@@ -146,11 +189,15 @@ def place_sprite(pyramid, box, x, y, size, angle):
     return cv2.warpAffine(sprite, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
 
 
-def blob_pyramids(count, lobes, roughness, seed, side=64):
-    """A bank of `count` irregular blobs, each a pyramid of float32 masks with values in [0, 1].
+def blob_pyramids(
+    count: int, lobes: tuple[int, int], roughness: float, seed: int, side: int = 64
+) -> list[Pyramid]:
+    """A bank of `count` irregular blobs, each a pyramid of masks (side, side), ... in [0, 1].
 
-    A blob is a sum of `lobes` (range) Gaussian balls cut at a level ("metaballs", Blinn 1982) with
-    a rough rim. The bank has its own fixed seed: it is a table of shapes, the same in every run.
+    A blob is a sum of Gaussian balls cut at a level (Blinn, "A Generalization of Algebraic Surface
+    Drawing", ACM TOG 1982) with a rough rim. lobes: number of balls, from the first to below the
+    second; roughness: of the rim, 0 for a smooth one. The fixed seed makes the bank the same table
+    of shapes in every run. Sizes of balls and the levels were chosen by eye.
     """
     rng = np.random.default_rng(seed)
     axis = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
@@ -163,7 +210,7 @@ def blob_pyramids(count, lobes, roughness, seed, side=64):
             spread = rng.uniform(0.22, 0.42)
             total += np.exp(-((grid_x - bx) ** 2 + (grid_y - by) ** 2) / (2 * spread**2))
         total += roughness * (smooth_field((side, side), side / 6, rng) - 0.5)
-        # The level that keeps the blob clear of the sprite's border, so that it is never cut off.
+        # At this level the blob does not reach the sprite's border, so that it is never cut off.
         border = np.concatenate((total[0], total[-1], total[:, 0], total[:, -1])).max()
         level = max(0.45 * float(total.max()), float(border) + 0.05)
         mask = np.clip((total - level) / 0.12 + 0.5, 0.0, 1.0).astype(np.float32)
@@ -171,8 +218,8 @@ def blob_pyramids(count, lobes, roughness, seed, side=64):
     return bank
 
 
-def pyramid(mask):
-    """`mask` and its halvings (area means) down to 4 pixels."""
+def pyramid(mask: Plane) -> Pyramid:
+    """A square mask in [0, 1] and its halvings (area means) down to 4 pixels."""
     levels = [mask]
     while levels[-1].shape[0] > 4:
         half = levels[-1].shape[0] // 2

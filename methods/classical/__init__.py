@@ -1,4 +1,4 @@
-"""What the classical methods share: NumPy and OpenCV on the CPU, no learning."""
+"""Parts of the classical methods: NumPy and OpenCV on the CPU, no learning."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def for_each_image(function: Callable[[np.ndarray], np.ndarray], images: "Tensor") -> "Tensor":
-    """Apply a function of one float32 array (H, W, 3) to a batch (B, 3, H, W), clipped to [0, 1].
+    """Apply a function of one float32 array (H, W, 3) to each image of a batch (B, 3, H, W).
 
-    One image at a time, so that a result cannot depend on the batch; back to the batch's device.
+    Returns float32 of the same shape, clipped to [0, 1], on the batch's device.
     """
-    import torch  # here, so that reading a method's card does not wait for it
+    import torch  # here, because reading a method's card must not wait for this import
 
     arrays = np.ascontiguousarray(images.detach().cpu().numpy().transpose(0, 2, 3, 1))
     restored = np.stack([function(array) for array in arrays]).clip(0, 1).transpose(0, 3, 1, 2)

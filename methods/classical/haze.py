@@ -7,9 +7,9 @@ in [0, 1], maps are (H, W).
 import cv2
 import numpy as np
 
-from methods.classical.guided_filter import guided_filter
+from benchmark.core.guided_filter import guided_filter
 
-DARKEST_LIGHT = 1 / 255  # keeps the division by A finite on a black image
+DARKEST_LIGHT = 1 / 255  # least value of A: the division by A is finite on a black image
 
 
 def estimate_haze(
@@ -20,10 +20,11 @@ def estimate_haze(
     guide_radius: int = 60,
     guide_eps: float = 1e-3,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Air light (3,) and transmission (H, W), refined along the edges of the image.
+    """Atmospheric light (3,) and transmission (H, W), refined along the edges of the image.
 
-    The settings are the published ones: 15×15 patches; a share 1 - ω of the haze is kept, as depth
-    looks unnatural without any. The transmission is not kept above 0 nor below 1.
+    image: float32 (H, W, 3) in [0, 1]. The settings are the published ones: 15×15 patches; a share
+    1 - ω of the haze stays, because images without any haze look unnatural. The transmission may
+    lie outside [0, 1].
     """
     light = atmospheric_light(image, patch_radius, brightest)
     coarse = transmission(image, light, patch_radius, omega)
@@ -31,7 +32,7 @@ def estimate_haze(
 
 
 def dark_channel(image: np.ndarray, patch_radius: int) -> np.ndarray:
-    """The darkest colour value of each patch (eq. 5); patches end at the image border."""
+    """The darkest colour value of each patch (eq. 5): (H, W); patches end at the image border."""
     size = 2 * patch_radius + 1
     return cv2.erode(image.min(axis=2), np.ones((size, size), np.uint8))
 
@@ -39,8 +40,8 @@ def dark_channel(image: np.ndarray, patch_radius: int) -> np.ndarray:
 def atmospheric_light(image: np.ndarray, patch_radius: int, brightest: float) -> np.ndarray:
     """The colour (3,) of the haziest pixels: the `brightest` share of the dark channel.
 
-    Their mean is taken, where the paper picks the brightest of them: a lamp or a reflection among
-    them then changes little. Ties at the threshold all count, so that no order of pixels matters.
+    The mean of these pixels; the paper takes the brightest of them. So a lamp or a reflection has
+    little effect. All pixels at the threshold count, so that the order of pixels does not matter.
     """
     dark = dark_channel(image, patch_radius)
     count = max(1, round(brightest * dark.size))
@@ -51,10 +52,10 @@ def atmospheric_light(image: np.ndarray, patch_radius: int, brightest: float) ->
 def transmission(
     image: np.ndarray, light: np.ndarray, patch_radius: int, omega: float
 ) -> np.ndarray:
-    """t = 1 − ω · dark channel of I/A (eq. 12), constant over a patch: to be refined."""
+    """t = 1 − ω · dark channel of I/A (eq. 12): (H, W), coarse because patches are large."""
     return 1 - omega * np.minimum(dark_channel(image / light, patch_radius), 1)
 
 
 def radiance(image: np.ndarray, light: np.ndarray, transmission: np.ndarray) -> np.ndarray:
-    """J = (I − A)/t + A (eq. 22, where t has been kept above t0)."""
+    """J = (I − A)/t + A (eq. 22, without its lower bound of t): (H, W, 3)."""
     return (image - light) / transmission[..., None] + light

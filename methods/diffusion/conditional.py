@@ -1,4 +1,4 @@
-"""What conditional diffusion methods share: times, noise, evaluation on tiles, posterior steps."""
+"""Parts of all diffusion methods: random times, noise, and evaluation on tiles."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -10,14 +10,24 @@ from methods.networks.any_size import grid_shift, tiled
 from methods.networks.tile_settings import TileSettings
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
-Posterior = Callable[[Tensor, Tensor, int, int], tuple[Tensor, float]]
 
 
 def random_times(count: int, T: int, start_share: float, generator: torch.Generator) -> Tensor:
-    """Times to train at: (count,) integers, a share of them T, the rest uniform in 1 ... T."""
+    """Times of a training batch: (count,) integers on the CPU.
+
+    Each is T with the probability start_share (sampling starts there), else uniform in 1 ... T.
+    """
     t = torch.randint(1, T + 1, (count,), generator=generator)
     t[torch.rand(count, generator=generator) < start_share] = T
     return t
+
+
+def training_noise(
+    x0: Tensor, T: int, start_share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Random times (B,) on the CPU, and standard normal noise like x0 (B, C, H, W)."""
+    t = random_times(len(x0), T, start_share, generator)
+    return t, torch.randn(x0.shape, generator=generator).to(x0)
 
 
 def per_image_noise(shape: Sequence[int], generators: list[torch.Generator]) -> Tensor:
@@ -25,12 +35,17 @@ def per_image_noise(shape: Sequence[int], generators: list[torch.Generator]) -> 
     return torch.stack([torch.randn(tuple(shape), generator=g) for g in generators])
 
 
-class TiledPrediction:
-    """A sampler's network: called with x_t and one time for all, on tiles where images are large.
+def noise_source(like: Tensor, generators: list[torch.Generator]) -> Callable[[], Tensor]:
+    """A function that returns new noise like (B, C, H, W), by `per_image_noise`."""
+    return lambda: per_image_noise(like.shape[1:], generators).to(like)
 
-    predict: (condition, x_t, times) -> prediction, of (B, 3, H, W) tensors and (B,) times, which
-    gets condition and x_t cut alike. Every call is a step with its own grid of tiles, so that their
-    seams do not add up in one place.
+
+class TiledPrediction:
+    """A sampler's network: called with x_t and one time for the whole batch; in tiles if large.
+
+    predict: (condition, x_t, times) -> prediction, of (B, 3, H, W) tensors and (B,) times. It gets
+    the same tile of condition and x_t. Each call is a step of the sampler and has its own grid of
+    tiles, so that the seams of different steps lie in different places.
     """
 
     def __init__(self, predict: Predict, condition: Tensor, settings: TileSettings):
@@ -47,25 +62,3 @@ class TiledPrediction:
 
     def _evaluate(self, condition: Tensor, x_t: Tensor, t: int) -> Tensor:
         return self.predict(condition, x_t, torch.full((len(x_t),), t, device=x_t.device))
-
-
-def sample_posterior(
-    denoise: Callable[[Tensor, int], Tensor],
-    x: Tensor,
-    posterior: Posterior,
-    timesteps: Sequence[int],
-    noise: Callable[[], Tensor],
-) -> Tensor:
-    """Ancestral sampling of any chain: each step draws x_s from q(x_s given x_t, x̂0).
-
-    denoise(x_t, t) -> x̂0; posterior(x_t, x̂0, t, s) -> its mean and standard deviation; x: the
-    chain's end, (B, C, H, W); timesteps: falling, and t = 0 follows the last; noise() -> standard
-    normal like x. Takes len(timesteps) evaluations of `denoise`.
-    """
-    for t, s in zip(timesteps, [*timesteps[1:], 0], strict=True):
-        x0 = denoise(x, t)
-        if s == 0:
-            return x0
-        mean, deviation = posterior(x, x0, t, s)
-        x = mean + deviation * noise()
-    return x

@@ -1,7 +1,7 @@
 """Guidance of a diffusion prior by a model of the weather whose parameters are estimated.
 
-docs/unsupervised.md has the equations. Images here are (B, 3, H, W) in [-1, 1]; nothing in one
-depends on the others of its batch.
+docs/unsupervised.md derives the equations. Images here are (B, 3, H, W) in [-1, 1]; the result for
+an image does not depend on the others of its batch.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from torch.nn import functional as F
 from methods.classical.haze import estimate_haze
 from methods.diffusion.schedule import Schedule
 
-LEAST_TRANSMISSION = 0.05  # below it, what is seen of the scene is noise
-CELL = 8  # side of the squares of pixels for which the transmission is estimated
-ROUGHNESS = 0.1  # weight of neighbouring cells' squared differences beside the misfit of a cell
+LEAST_TRANSMISSION = 0.05  # below it, the light of the scene is less than the noise
+CELL = 8  # pixels; side of the squares with one value of the transmission each
+ROUGHNESS = 0.1  # λ: weight of squared differences of neighbouring cells
 RATE = 0.01  # of Adam (Kingma and Ba, 2015)
 
 
 class Weather(Protocol):
-    """How a degraded image y came about from a clean one, x: y = A(x) + noise.
+    """A model of the weather: the degraded image is y = A(x) + noise for the clean image x.
 
-    start: the clean image as the first explanation of y has it, from which sampling starts.
+    start: a first estimate of the clean image, from which sampling starts.
     """
 
     start: Tensor
@@ -33,18 +33,19 @@ class Weather(Protocol):
         """Improve the weather's parameters, given an estimate of the clean image."""
 
     def energy(self, x0: Tensor, variance: float) -> Tensor:
-        """-log p(y | x̂0) but for a constant, summed over the batch, differentiable in x0.
+        """-log p(y | x̂0) plus a constant, summed over the batch, differentiable in x0.
 
-        variance: of the clean image about x0, which adds to the noise's.
+        variance: of the clean image about x0; it adds to that of the noise.
         """
 
 
 class Haze:
-    """Koschmieder's law, y = t x + (1 - t) A, with t and A from y by the dark channel prior at
-    first, then by gradient steps.
+    """Koschmieder's law, y = t x + (1 - t) A, with t and A estimated from y.
 
-    t is one value a square of CELL pixels, interpolated between, in [LEAST_TRANSMISSION, 1]; A one
-    colour. misfit: standard deviation of the noise; updates: gradient steps at each `fit`.
+    The dark channel prior gives the first estimate, gradient steps the next ones. t has one value
+    for each square of CELL×CELL pixels, in [LEAST_TRANSMISSION, 1], and is interpolated between
+    them; A is one colour. misfit: standard deviation of the noise; updates: gradient steps at each
+    `fit`.
     """
 
     def __init__(self, y: Tensor, misfit: float, updates: int):
@@ -52,7 +53,7 @@ class Haze:
         t, self.airlight = _dark_channel_estimate(y)
         cells = [-(-side // CELL) for side in y.shape[-2:]]
         share = (F.adaptive_avg_pool2d(t, cells) - LEAST_TRANSMISSION) / (1 - LEAST_TRANSMISSION)
-        self.logits = torch.logit(share.clamp(0.01, 0.99))  # where the sigmoid can still be moved
+        self.logits = torch.logit(share.clamp(0.01, 0.99))  # where the sigmoid has a gradient
         self.optimizer = torch.optim.Adam(
             [self.logits.requires_grad_(), self.airlight.requires_grad_()], lr=RATE
         )
@@ -65,6 +66,7 @@ class Haze:
         return F.interpolate(self._cells(), self.y.shape[-2:], mode="bilinear")
 
     def fit(self, x0: Tensor) -> None:
+        """Adam's steps on Σ ‖y - t x̂0 - (1 - t) A‖² + λ Σ (differences of neighbours of t)²."""
         with torch.enable_grad():
             for _ in range(self.updates):
                 t = self._cells()
@@ -88,10 +90,10 @@ class Haze:
 
 
 class Layer:
-    """y = x + s with a layer s >= 0 of streaks or flakes that is white, and 0 at most pixels.
+    """y = x + s with a layer s >= 0 of white streaks or flakes, 0 at most pixels.
 
-    threshold: by how much y must exceed an estimate of x, in the mean of the colours, to be taken
-    for weather. misfit: standard deviation of the noise.
+    threshold: the least excess of y over an estimate of x, in the mean of the colours, that counts
+    as weather. misfit: standard deviation of the noise.
     """
 
     def __init__(self, y: Tensor, misfit: float, threshold: float):
@@ -99,15 +101,15 @@ class Layer:
         self.misfit, self.threshold = misfit, threshold
 
     def fit(self, x0: Tensor) -> None:
-        """Nothing is kept from one estimate to the next: `layer` is the best for each."""
+        """Does nothing: `layer` is computed from each estimate."""
 
     def layer(self, x0: Tensor) -> Tensor:
-        """s (B, 1, H, W): the excess over x0, soft-thresholded."""
+        """s = max(mean(y - x̂0) - threshold, 0), (B, 1, H, W), with the mean over the colours."""
         excess = (self.y - x0).mean(dim=1, keepdim=True)
         return (excess - self.threshold).clamp(min=0)
 
     def energy(self, x0: Tensor, variance: float) -> Tensor:
-        # s minimises what it is derived from, so that it counts as a constant in the gradient.
+        # s is the minimiser for this x0, so it is constant in the gradient (envelope theorem).
         residual = self.y - x0 - self.layer(x0.detach())
         return residual.square().sum() / (2 * (self.misfit**2 + variance))
 
@@ -120,12 +122,14 @@ def guided(
     scale: float,
     through_network: bool,
 ) -> Callable[[Tensor, int], Tensor]:
-    """A denoiser for the samplers: the estimate of x0, moved towards what explains y.
+    """A denoiser for the samplers: the estimate of x0, corrected by the likelihood of y.
 
-    estimate(x_t, t) -> x̂0; variance(√ᾱ_t, √(1 - ᾱ_t)) -> that of x0 about x̂0; scale: 1 is Bayes'
-    rule, 0 no guidance. through_network: the gradient is taken with respect to x_t, through
-    `estimate`; else with respect to x̂0, and what `estimate` would contribute is that of Gaussian
-    data. `estimate` is called once. Needs torch.inference_mode to be off.
+        x̂0' = x̂0 + scale (b²/a) ∇_{x_t} log p(y | x̂0)   if through_network
+        x̂0' = x̂0 + scale r² ∇_{x̂0} log p(y | x̂0)        else
+
+    with a = √ᾱ_t and b = √(1 - ᾱ_t). The second form takes ∂x̂0/∂x_t = a r²/b², which is exact for
+    Gaussian data. estimate(x_t, t) -> x̂0, called once; variance(a, b) -> r², that of x0 about x̂0;
+    scale: 1 is Bayes' rule, 0 no guidance. torch.inference_mode must be off.
     """
 
     def denoise(x_t: Tensor, t: int) -> Tensor:

@@ -1,15 +1,51 @@
-"""Overlapping patches: a network for small squares evaluated on an image of any larger size.
+"""Sampling as published by Özdenizci and Legenstein (2023, algorithm 2): patches and times.
 
-Özdenizci and Legenstein (2023, algorithm 2): at every step of sampling, the noise that the network
-predicts is the mean over a grid of overlapping patches.
+At every step of the sampler, the network sees a grid of overlapping square patches of the image.
+The prediction for a pixel is the mean over all patches that cover the pixel.
 """
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class PatchPrediction:
+    """A sampler's network, evaluated on overlapping patches.
+
+    predict: (condition, x_t, times) -> prediction, for (N, 3, patch, patch) tensors and (N,) times.
+    condition: (B, 3, H, W) with H, W >= patch. A call takes x_t (B, 3, H, W) and one time for all
+    images, and returns the mean of the predictions, (B, 3, H, W).
+    """
+
+    predict: Callable[[Tensor, Tensor, Tensor], Tensor]
+    condition: Tensor
+    patch: int
+    stride: int
+    batch: int
+
+    def __call__(self, x_t: Tensor, t: int) -> Tensor:
+        def evaluate(patches: Tensor) -> Tensor:
+            condition, x = patches.split(3, dim=1)
+            return self.predict(condition, x, torch.full((len(x),), t, device=x.device))
+
+        inputs = torch.cat([self.condition, x_t], dim=1)
+        return patch_mean(evaluate, inputs, self.patch, self.stride, self.batch)
+
+
+def published_timesteps(T: int, steps: int) -> list[int]:
+    """T - T / steps + 1, ..., 1 + T / steps, 1: the published times, counted from 1 as here.
+
+    At the first time a little of the image is left. Published sampling starts from noise alone all
+    the same. Raises ValueError unless `steps` divides T.
+    """
+    if not 1 <= steps <= T or T % steps:
+        raise ValueError(f"steps must divide T = {T}, not be {steps}")
+    return [index + 1 for index in reversed(range(0, T, T // steps))]
 
 
 def pad_to_patch(x: Tensor, patch: int) -> Tensor:
@@ -20,11 +56,11 @@ def pad_to_patch(x: Tensor, patch: int) -> Tensor:
 
 
 def patch_starts(length: int, patch: int, stride: int) -> list[int]:
-    """Where patches start along one side: 0, stride, 2 stride ... while they fit, then flush.
+    """The first pixel of each patch along one side: 0, stride, 2 stride ... and length - patch.
 
-    The last patch always ends at `length`, so that every pixel is covered; the published grid
-    stops short of the edge unless length - patch is a multiple of stride, and is the same where it
-    is. Raises ValueError unless 1 <= stride <= patch <= length.
+    The last patch always ends at `length`, so every pixel is covered. The published grid is the
+    same if length - patch is a multiple of stride; otherwise it does not reach the edge. Raises
+    ValueError unless 1 <= stride <= patch <= length.
     """
     if not 1 <= stride <= patch <= length:
         raise ValueError(
@@ -41,9 +77,9 @@ def patch_mean(
     """Evaluate a network on overlapping patches; each pixel is the mean of the patches over it.
 
     evaluate maps (N, C, patch, patch) to (N, D, patch, patch); x is (B, C, H, W), the result
-    (B, D, H, W). At most `batch` patches, of whichever images, are evaluated at once: memory does
-    not grow with their number, and the result depends on it by rounding alone. Raises ValueError as
-    `patch_starts`, and if batch < 1.
+    (B, D, H, W). At most `batch` patches are evaluated at once; they may come from several images.
+    So memory does not grow with the number of patches. Another `batch` changes the result by
+    rounding only. Raises ValueError as `patch_starts`, and if batch < 1.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, not {batch}")
@@ -66,7 +102,7 @@ def patch_mean(
 
 
 def _covered(length: int, starts: list[int], patch: int) -> Tensor:
-    """By how many patches each pixel along one side is covered."""
+    """The number of patches that cover each pixel along one side, (length,)."""
     count = torch.zeros(length)
     for start in starts:
         count[start : start + patch] += 1

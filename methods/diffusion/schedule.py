@@ -1,7 +1,8 @@
-"""Noise schedules: how much of the clean image is left at each time.
+"""Noise schedules: the share of the clean image at each time.
 
-Time runs t = 0, 1, ..., T; ᾱ_0 = 1 (no noise) and, for a sound schedule, ᾱ_T ≈ 0 (noise alone).
-Everything is float64 on the CPU; samplers read single numbers from here.
+Times are t = 0, 1, ..., T; ᾱ_0 = 1 (no noise) and ᾱ_T should be about 0 (noise alone). All values
+are float64 on the CPU; samplers read single numbers. Equation numbers in brackets are those of
+docs/mathematics.md.
 """
 
 import math
@@ -76,8 +77,8 @@ class Schedule:
 def linear(T: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedule:
     """β rising linearly (Ho et al., 2020, section 4).
 
-    The ends are those for T = 1000 and are scaled by 1000 / T for other T, so that ᾱ_T stays about
-    the same (4e-5); β is capped at 0.999 for very small T.
+    `first` and `last` are for T = 1000; for other T they are scaled by 1000 / T, so that ᾱ_T stays
+    about the same (4e-5). β is at most 0.999, which matters for very small T.
     """
     betas = torch.linspace(first, last, T, dtype=torch.float64) * (1000 / T)
     return Schedule.from_betas(betas.clamp(max=0.999))
@@ -86,7 +87,7 @@ def linear(T: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedule:
 def scaled_linear(T: int = 1000, first: float = 0.0015, last: float = 0.0195) -> Schedule:
     """√β rising linearly (Rombach et al., 2022, in their code); scaled for other T as `linear`.
 
-    The ends are those of their first latent models, with ᾱ_T = 1.5e-4.
+    `first` and `last` are those of their first latent models, with ᾱ_T = 1.5e-4.
     """
     betas = torch.linspace(first**0.5, last**0.5, T, dtype=torch.float64) ** 2 * (1000 / T)
     return Schedule.from_betas(betas.clamp(max=0.999))
@@ -95,7 +96,7 @@ def scaled_linear(T: int = 1000, first: float = 0.0015, last: float = 0.0195) ->
 def cosine(T: int = 1000, offset: float = 0.008) -> Schedule:
     """ᾱ_t = f(t) / f(0), f(t) = cos²(π/2 (t/T + s) / (1 + s)) (Nichol and Dhariwal, 2021, eq. 17).
 
-    β is capped at 0.999 as there, which keeps ᾱ_T above 0.
+    β is at most 0.999, as published, which keeps ᾱ_T above 0.
     """
     t = torch.arange(T + 1, dtype=torch.float64) / T
     f = torch.cos((t + offset) / (1 + offset) * math.pi / 2) ** 2
@@ -104,10 +105,10 @@ def cosine(T: int = 1000, offset: float = 0.008) -> Schedule:
 
 
 def sigmoid(T: int = 1000, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> Schedule:
-    """ᾱ is a piece of the logistic function, mirrored and stretched to fall from 1 to 0
-    (Jabri, Fleet and Chen, 2022; Chen, 2023).
+    """ᾱ_t = (σ(end/τ) - σ(u_t/τ)) / (σ(end/τ) - σ(start/τ)), u_t = start + (end - start) t/T.
 
-    ᾱ is kept at or above 1e-9, as there.
+    σ is the logistic function (Jabri, Fleet and Chen, 2022; Chen, 2023). ᾱ is at least 1e-9, as
+    published.
     """
     t = torch.arange(T + 1, dtype=torch.float64) / T
     curve = torch.sigmoid((start + t * (end - start)) / tau)
@@ -119,7 +120,7 @@ def edm(
 ) -> Schedule:
     """Noise levels with σ^(1/ρ) evenly spaced (Karras et al., 2022, equation 5).
 
-    There x0 + σ ε is what the network sees; divided by √(1 + σ²) it is our x_t, with
+    Karras et al. give the network x0 + σ ε. Divided by √(1 + σ²) this is our x_t, with
     ᾱ = 1 / (1 + σ²). t = T has σ_max, t = 1 has σ_min.
     """
     falling = torch.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), T, dtype=torch.float64)
@@ -139,8 +140,8 @@ SCHEDULES = {
 def zero_terminal_snr(schedule: Schedule) -> Schedule:
     """The schedule with ᾱ_T = 0 exactly (Lin et al., 2024, algorithm 1).
 
-    √ᾱ is shifted so that its last value is 0, then scaled so that its first, √ᾱ_1, is kept. Raises
-    ValueError for T = 1, where the first is the last.
+    √ᾱ is shifted so that its last value is 0, then scaled so that √ᾱ_1 stays the same. Raises
+    ValueError for T = 1, where both are the same value.
     """
     if schedule.T < 2:
         raise ValueError("zero terminal SNR needs a schedule of at least 2 times, not T = 1")
@@ -150,10 +151,10 @@ def zero_terminal_snr(schedule: Schedule) -> Schedule:
 
 
 def uniform_timesteps(T: int, steps: int) -> list[int]:
-    """`steps` times from T down to about T / steps, evenly spaced; sampling then ends at t = 0.
+    """`steps` times from T down to about T / steps, evenly spaced; t = 0 follows the last.
 
-    The first is always T: there x_T is noise alone, which is what sampling starts from. Raises
-    ValueError unless 1 <= steps <= T.
+    The first is always T, because sampling starts from noise alone. Raises ValueError unless
+    1 <= steps <= T.
     """
     if not 1 <= steps <= T:
         raise ValueError(f"steps must lie between 1 and T = {T}, not {steps}")

@@ -1,9 +1,9 @@
-"""Where sampling starts, and the times at which the denoiser is evaluated on the way to t = 0.
+"""The start of sampling, and the times at which the denoiser is evaluated.
 
 A *spacing* is a function `(schedule, steps, start=None) -> list[int]`: exactly `steps` different
-times that fall from `start` (T if None) and stay above 0; t = 0 follows the last. Each cuts the way
-from `start` to 0 into `steps` parts that are equal in its own measure of time. All raise ValueError
-unless 1 <= steps <= start <= T.
+times that fall from `start` (T if None) and stay above 0; t = 0 follows the last. The steps are of
+equal length in a variable that differs between the spacings. All raise ValueError unless
+1 <= steps <= start <= T.
 """
 
 import torch
@@ -27,8 +27,8 @@ def log_snr(schedule: Schedule, steps: int, start: int | None = None) -> list[in
     """Evenly spaced in λ = half the log-SNR, between its values at `start` and at t = 1
     (Lu et al., 2022, DPM-Solver).
 
-    λ = +inf at t = 0 cannot be divided, so t = 1 stands for it. Neither can λ = -inf (zero terminal
-    SNR): there the time before `start` stands for it.
+    λ is +inf at t = 0, so the interval ends at t = 1. With zero terminal SNR, λ is -inf at t = T,
+    so the interval starts at the time before.
     """
     start = _checked_start(schedule, steps, start)
     falling = 0.5 * torch.logit(schedule.alpha_bar[1 : start + 1])
@@ -44,10 +44,10 @@ SPACINGS = {"uniform": uniform, "quadratic": quadratic, "log-snr": log_snr}
 
 
 def noised_start(condition: Tensor, schedule: Schedule, t0: int, noise: Tensor) -> Tensor:
-    """x_{t0} = √ᾱ_{t0} condition + √(1 - ᾱ_{t0}) noise: sampling from `start` = t0 < T begins at
-    the degraded image, with noise that hides its weather (SDEdit; Meng et al., 2022, section 3).
+    """x_{t0} = √ᾱ_{t0} condition + √(1 - ᾱ_{t0}) noise (SDEdit; Meng et al., 2022, section 3).
 
-    condition, noise: (B, C, H, W), in [-1, 1] and standard normal. Raises ValueError unless
+    If sampling starts at t0 < T, it starts at the degraded image with noise that hides the weather.
+    condition: (B, C, H, W) in [-1, 1]; noise: standard normal, same shape. Raises ValueError unless
     1 <= t0 <= T.
     """
     _check_start(schedule, t0)
@@ -68,9 +68,9 @@ def _check_start(schedule: Schedule, start: int) -> None:
 
 
 def _distinct(times: list[int]) -> list[int]:
-    """The times moved, where they must, to be strictly falling and above 0."""
+    """The times, changed where necessary to be strictly falling and above 0."""
     result = []
     for i, t in enumerate(times):
-        room = len(times) - i  # times still to come, this one included
+        room = len(times) - i  # number of times left, this one included: the least value for it
         result.append(min(max(t, room), result[-1] - 1 if result else t))
     return result

@@ -1,4 +1,4 @@
-"""Loss weights: how much the error at each time counts.
+"""Loss weights: the weight of the error at each time.
 
 A weighting is a function `(target, snr) -> weight` of the prediction target and of the
 signal-to-noise ratio ᾱ_t / (1 - ᾱ_t) as (B, 1, 1, 1) (`Schedule.snr`); the weight has the same
@@ -12,17 +12,17 @@ from methods.diffusion.targets import Target
 
 
 def plain(target: Target, snr: Tensor) -> Tensor:
-    """1 at every time: equation (12) for ε, and the same form for x0 and v."""
+    """1 at every time: equation (12) of docs/mathematics.md for ε, the same form for x0 and v."""
     return torch.ones_like(snr)
 
 
 def min_snr(target: Target, snr: Tensor, gamma: float = 5.0) -> Tensor:
     """Min-SNR-γ (Hang et al., 2023): min(SNR, γ) on the squared error of x0.
 
-    An error of x0 is one of ε times √SNR and one of v times √(SNR + 1), so that the same loss is
-    min(SNR, γ) / SNR on ε and min(SNR, γ) / (SNR + 1) on v. Where SNR = 0 (zero terminal SNR) the
-    weight of x0 and v is 0: that time is not trained, as noise alone says nothing of x0. With a
-    condition it does; then `plain` is the one to use.
+    The squared errors are related by |Δε|² = SNR |Δx0|² and |Δv|² = (SNR + 1) |Δx0|². So the same
+    loss has the weight min(SNR, γ) / SNR on ε and min(SNR, γ) / (SNR + 1) on v. Where SNR = 0 (zero
+    terminal SNR) the weight of x0 and v is 0: that time is not trained, because noise alone has no
+    information on x0. With a condition there is information; use `plain` then.
     """
     if target == "x0":
         return snr.clamp(max=gamma)

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until H and W are multiples of `multiple`.
+    """Repeat the last row and column of (B, C, H, W) until H and W are multiples of `multiple`.
 
-    Repeating works from 1×1 on, where reflection would need more pixels than there are.
+    Repeating works for any H, W >= 1; reflection needs more pixels than small images have.
     """
     height, width = x.shape[-2:]
     return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
@@ -29,17 +29,17 @@ def tiled(
     """Evaluate a network on overlapping tiles and blend them; every pixel is covered.
 
     evaluate maps (B, C, h, w) to (B, D, h, w); x is (B, C, H, W), or a tuple of such tensors with
-    equal B, H, W, whose tiles are then evaluate's arguments. An image no larger than one tile is
+    equal B, H, W, whose tiles are then the arguments of evaluate. An image that fits in one tile is
     evaluated whole. Tiles are `tile` pixels square (less where the image is smaller), overlap by
     at least `overlap` pixels, and are blended with weights that fall linearly towards the tile's
     edge. `batch` tiles are evaluated at once, stacked along B.
 
-    shift moves the grid of tiles up and left by so many pixels (modulo tile - overlap); tiles that
-    would reach beyond the image are moved back inside, so that all are equally large. At (0, 0)
-    tiles are spread evenly. With `grid_shift` the seams of a sampler's steps do not add up in one
-    place.
+    shift moves the grid of tiles up and left by this number of pixels (modulo tile - overlap).
+    Tiles that would reach beyond the image are moved back inside, so that all have the same size.
+    At (0, 0) tiles are spread evenly. With `grid_shift` the seams of a sampler's steps lie in
+    different places.
 
-    The one buffer as large as the image is the result. Raises ValueError unless
+    Beside the result, no buffer is as large as the image. Raises ValueError unless
     0 <= overlap < tile and batch >= 1, and for tensors that differ in size.
     """
     if not 0 <= overlap < tile:
@@ -66,15 +66,15 @@ def tiled(
             if blended is None:
                 blended = part.new_zeros(*part.shape[:2], height, width)
             _window(blended, place).add_(part)
-        del parts, part  # else they would stay while the next tiles are evaluated
+        del parts, part  # they would stay in memory while the next tiles are evaluated
     return blended
 
 
 def grid_shift(step: int, tile: int, overlap: int) -> tuple[int, int]:
-    """How far to shift the tiles of `tiled` at a sampler's step 0, 1, ...
+    """Shift in pixels (up, left) of the tiles of `tiled` at a sampler's step 0, 1, ...
 
-    The Halton sequence in bases 2 and 3 (Halton, 1960), which fills the square evenly however many
-    steps there are; step 0 is (0, 0). Raises ValueError unless step >= 0 and 0 <= overlap < tile.
+    The Halton sequence in bases 2 and 3 (Halton, 1960), which fills the square evenly for any
+    number of steps; step 0 is (0, 0). Raises ValueError unless step >= 0 and 0 <= overlap < tile.
     """
     if step < 0 or not 0 <= overlap < tile:
         raise ValueError(f"no shift for step {step}, tile {tile}, overlap {overlap}")
@@ -82,7 +82,7 @@ def grid_shift(step: int, tile: int, overlap: int) -> tuple[int, int]:
 
 
 def _mirror(number: int, base: int) -> tuple[int, int]:
-    """The digits of a number mirrored at the point, as a fraction: 6 = 110 (base 2) is 0.011."""
+    """Radical inverse as a fraction: digits mirrored at the point, 6 = 110 (base 2) to 0.011."""
     numerator, denominator = 0, 1
     while number:
         number, digit = divmod(number, base)
@@ -92,7 +92,7 @@ def _mirror(number: int, base: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Span:
-    """One side of a tile: where it starts, and its pixels' shares of the result."""
+    """Rows (or columns) of a tile: the first one, and the weights of all in the result."""
 
     start: int
     weights: Tensor
@@ -101,9 +101,9 @@ class _Span:
 def _grid(length: int, tile: int, overlap: int, shift: int, device: torch.device) -> list[_Span]:
     """Tiles along one side: evenly spread, or a grid that is shifted towards 0.
 
-    Where the shifted grid reaches beyond the image, the tile is moved back inside, but weighs as if
-    it had stayed, so that its inner edge, too, is where the grid has it. The shares of all tiles at
-    a pixel sum to 1; so do the products of rows' and columns' shares over the image.
+    A tile of the shifted grid that reaches beyond the image is moved back inside. Its weights stay
+    where they were, so that its inner edge is where the grid has it. The weights of all tiles at a
+    pixel sum to 1; so do the products of the weights of rows and columns.
     """
     last, stride = length - tile, tile - overlap
     if last <= 0:
@@ -129,7 +129,7 @@ def _grid(length: int, tile: int, overlap: int, shift: int, device: torch.device
 def _ramp(tile: int, overlap: int, skipped: int) -> Tensor:
     """Weights across a tile: 1 inside, falling linearly over `overlap` pixels at both ends, > 0.
 
-    They start `skipped` pixels within the tile; beyond its end they are 0.
+    The first weight is that of pixel `skipped` of the tile; weights beyond the tile's end are 0.
     """
     pixels = torch.arange(skipped, skipped + tile)
     distance = torch.minimum(pixels + 1, tile - pixels).clamp(min=0)

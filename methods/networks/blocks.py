@@ -1,7 +1,8 @@
-"""What several networks are made of: time embedding, normalisation and U-shape."""
+"""Parts of several networks: entry and exit, time embedding, normalisation and U-shape."""
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +10,72 @@ from torch.nn import functional as F
 
 from methods.networks.any_size import pad_to_multiple
 
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class Denoiser(nn.Module):
+    """Entry and exit of a network: (B, in_channels, H, W) to (B, out_channels, H, W).
+
+    The image is padded with its last row and column to a multiple of `unshuffle` 2^halvings, so
+    that any H, W >= 1 will do. It enters as blocks of `unshuffle`² pixels (pixel unshuffle, Shi et
+    al., CVPR 2016), and leaves by the inverse. A subclass has `features`, which does the rest at
+    that lower resolution, and ends with an `output_convolution`.
+
+    width: channels at the first level; halvings: how often a subclass halves the resolution; time:
+    the network takes a time t as second input, embedded in 4 width features.
+    """
+
+    def __init__(self, width: int, halvings: int, time: bool, unshuffle: int):
+        super().__init__()
+        self.unshuffle = unshuffle
+        self.multiple = unshuffle * 2**halvings
+        self.embedding = 4 * width if time else None
+        self.time = TimeEmbedding(width, self.embedding) if time else None
+
+    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        """x (B, in_channels, H, W); t (B,) in [0, 1], only for a network built with time=True."""
+        height, width = x.shape[-2:]
+        embedding = self.time(t) if self.time is not None else None
+        x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple), self.unshuffle)
+        x = self.features(x, embedding)
+        return F.pixel_shuffle(x, self.unshuffle)[..., :height, :width]
+
+    def features(self, x: Tensor, embedding: Tensor | None) -> Tensor:
+        """x (B, in_channels unshuffle², h, w) to (B, out_channels unshuffle², h, w).
+
+        embedding: (B, 4 width), or None for a network without time.
+        """
+        raise NotImplementedError
+
+    def output_convolution(self, channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d:
+        """The last layer, 3×3. It starts at zero, so that an untrained network returns zeros."""
+        return zeroed(
+            nn.Conv2d(channels, out_channels * self.unshuffle**2, 3, padding=1, bias=bias)
+        )
+
+
+def zeroed(module: Module) -> Module:
+    """The module with all its weights set to zero."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def sinusoids(t: Tensor, frequencies: Tensor) -> Tensor:
+    """Sines, then cosines, of times (B,) at F frequencies: (B, 2 F).
+
+    Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.5; for diffusion times: Ho et
+    al., 2020, appendix B.
+    """
+    angles = t.float()[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
 
 class TimeEmbedding(nn.Module):
-    """Sines and cosines of t at geometrically spaced frequencies, then a two-layer network."""
+    """Times (B,) in [0, 1] to (B, embedding): sinusoids, then a network of two layers.
+
+    The width / 2 frequencies fall geometrically from 1000 to about 0.1.
+    """
 
     def __init__(self, width: int, embedding: int):
         super().__init__()
@@ -23,27 +87,23 @@ class TimeEmbedding(nn.Module):
         )
 
     def forward(self, t: Tensor) -> Tensor:
-        angles = t.float()[:, None] * self.frequencies
-        return self.mlp(torch.cat([angles.sin(), angles.cos()], dim=1))
+        return self.mlp(sinusoids(t, self.frequencies))
 
 
 class AdaptiveNorm(nn.Module):
     """Layer normalisation over the channels of each pixel; the time scales and shifts the result.
 
-    adaLN (Peebles and Xie, 2023, section 3.2); without `embedding`, the number of features of the
-    time, it is a plain layer normalisation. The time starts without influence.
+    adaLN (Peebles and Xie, 2023, section 3.2). embedding: features of the time; with None this is a
+    plain layer normalisation. At the start of training the time has no effect.
     """
 
     def __init__(self, channels: int, embedding: int | None):
         super().__init__()
         self.norm = nn.LayerNorm(channels, eps=1e-6)
-        self.modulation = nn.Linear(embedding, 2 * channels) if embedding else None
-        if self.modulation is not None:
-            nn.init.zeros_(self.modulation.weight)
-            nn.init.zeros_(self.modulation.bias)
+        self.modulation = zeroed(nn.Linear(embedding, 2 * channels)) if embedding else None
 
     def forward(self, x: Tensor, embedding: Tensor | None) -> Tensor:
-        """x (B, C, H, W), best in channels_last, which the result has; embedding (B, E)."""
+        """x (B, C, H, W), fastest in channels_last, which the result has; embedding (B, E)."""
         x = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         if self.modulation is None:
             return x
@@ -51,18 +111,17 @@ class AdaptiveNorm(nn.Module):
         return x * (1 + scale) + shift
 
 
-class UShape(nn.Module):
-    """A U-shaped network of one kind of block: (B, in_channels, H, W) to (B, out_channels, H, W).
+class UShape(Denoiser):
+    """A U-shaped network of one kind of block; sizes and padding as `Denoiser`.
 
     As NAFNet (Chen et al., 2022, figure 2): each level halves the resolution and doubles the
     channels, and the skip connections add. block(channels, index, embedding) builds the block of
     that index in its level, which maps ((B, channels, h, w), embedding) to the same shape.
 
-    width: channels at the first level; encoder, decoder: blocks of each level, the finest first;
-    middle: blocks at the coarsest; time: takes a time t as second input; unshuffle: side of the
-    pixel blocks that enter as one. Any H, W >= 1: images are padded with their last row and column.
-    The last convolution starts at zero, so an untrained network returns zeros. Raises ValueError
-    if encoder and decoder differ in their number of levels.
+    width: channels at the first level; encoder, decoder: number of blocks of each level, the finest
+    first; middle: blocks at the coarsest; time: takes a time t as second input; unshuffle: side of
+    the pixel blocks that enter as one. Raises ValueError if encoder and decoder differ in their
+    number of levels.
     """
 
     def __init__(
@@ -77,17 +136,13 @@ class UShape(nn.Module):
         time: bool,
         unshuffle: int,
     ):
-        super().__init__()
         if len(encoder) != len(decoder):
             raise ValueError(f"encoder {encoder} and decoder {decoder} must have as many levels")
-        self.unshuffle = unshuffle
-        self.multiple = unshuffle * 2 ** len(encoder)
+        super().__init__(width, len(encoder), time, unshuffle)
         channels = [width * 2**i for i in range(len(encoder))]
-        embedding = 4 * width if time else None
-        self.time = TimeEmbedding(width, embedding) if time else None
 
         def level(c: int, count: int) -> nn.ModuleList:
-            return nn.ModuleList(block(c, i, embedding) for i in range(count))
+            return nn.ModuleList(block(c, i, self.embedding) for i in range(count))
 
         self.enter = nn.Conv2d(in_channels * unshuffle**2, width, 3, padding=1)
         self.down = nn.ModuleList(map(level, channels, encoder))
@@ -95,15 +150,9 @@ class UShape(nn.Module):
         self.middle = level(width * 2 ** len(encoder), middle)
         self.grow = nn.ModuleList(nn.Conv2d(2 * c, 4 * c, 1, bias=False) for c in channels)
         self.up = nn.ModuleList(map(level, channels, decoder))
-        self.leave = nn.Conv2d(width, out_channels * unshuffle**2, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.leave = self.output_convolution(width, out_channels)
 
-    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        """x (B, in_channels, H, W); t (B,) in [0, 1], only for a network built with time=True."""
-        height, width = x.shape[-2:]
-        embedding = self.time(t) if self.time is not None else None
-        x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple), self.unshuffle)
+    def features(self, x: Tensor, embedding: Tensor | None) -> Tensor:
         x = self.enter(x)
         skips = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
@@ -117,4 +166,4 @@ class UShape(nn.Module):
             x = F.pixel_shuffle(self.grow[i](x), 2) + skips[i]
             for block in self.up[i]:
                 x = block(x, embedding)
-        return F.pixel_shuffle(self.leave(x), self.unshuffle)[..., :height, :width]
+        return self.leave(x)

@@ -1,8 +1,8 @@
 """The U-Net of DDPM, as the published WeatherDiff models use it.
 
 Ho et al. (2020, appendix B): residual blocks at several resolutions, self-attention at some of
-them, time embedding in every block. Parameter names are those of the WeatherDiff checkpoints, so
-that their tensors load as they are.
+them, time embedding in every block. Parameters have the names of the WeatherDiff checkpoints, so
+that their tensors load unchanged. It takes patches of one size, and so has no part of `Denoiser`.
 """
 
 import math
@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from methods.networks.blocks import sinusoids
+
 
 class DDPMUNet(nn.Module):
     """Maps (B, in_channels, S, S) and times (B,) to (B, 3, S, S).
 
-    width: channels at full resolution; multipliers: of each level; blocks: residual blocks a level
-    on the way down (one more on the way up); attention: resolutions with self-attention, counted
-    from `image_size`. H and W must be multiples of 2^(levels - 1).
+    width: channels at full resolution; multipliers: channels of each level in units of width;
+    blocks: residual blocks of each level on the way down (one more on the way up); attention: sides
+    S at which levels have self-attention, for an image of side `image_size`. S must be a multiple
+    of 2^(levels - 1).
     """
 
     def __init__(
@@ -72,9 +75,9 @@ class DDPMUNet(nn.Module):
         self.conv_out = nn.Conv2d(current, 3, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """x: condition, then noisy image, along the channels; t: 0 ... T - 1 (B,)."""
+        """x: condition, then noisy image, along the channels; t: (B,), 0 to T - 1."""
         first, second = self.temb.dense
-        temb = second(F.silu(first(sinusoids(t, self.width))))
+        temb = second(F.silu(first(sinusoids(t, _frequencies(self.width, t.device)))))
         h = self.conv_in(x)
         skips = [h]
         for level in self.down:
@@ -95,12 +98,11 @@ class DDPMUNet(nn.Module):
         return self.conv_out(F.silu(self.norm_out(h)))
 
 
-def sinusoids(t: Tensor, width: int) -> Tensor:
-    """Sines, then cosines, of t at width / 2 frequencies from 1 down to 1/10000: (B, width)."""
+def _frequencies(width: int, device: torch.device) -> Tensor:
+    """width / 2 frequencies that fall geometrically from 1 to 1/10000, as the weights expect."""
     half = width // 2
-    exponents = torch.arange(half, dtype=torch.float32, device=t.device) / (half - 1)
-    angles = t.float()[:, None] * torch.exp(-math.log(10000) * exponents)
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
+    exponents = torch.arange(half, dtype=torch.float32, device=device) / (half - 1)
+    return torch.exp(-math.log(10000) * exponents)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

@@ -1,8 +1,8 @@
 """The denoisers by name, at two sizes: `small` for CPU cores, `full` for a GPU.
 
-The small ones cost about the same time a training step on a CPU. The full ones have about 80
+The small ones take about the same time for a training step on a CPU. The full ones have about 80
 million parameters as denoisers of a diffusion model, with time and condition; WeatherDiff's has 83
-million. Restormer alone keeps its published size, as a baseline. All are called as
+million. Restormer keeps its published size, as a baseline. All are called as
 network(x, t=None), with x (B, in_channels, H, W) for any H, W >= 1, and return (B, 3, H, W).
 """
 
@@ -22,8 +22,8 @@ from methods.networks.unet import Conditioning, UNet
 
 NETWORKS = {"unet": UNet, "nafnet": NAFNet, "transformer": Transformer, "restormer": Restormer}
 
-# What the methods decide, not their users.
-OWN = {"in_channels", "out_channels", "time", "conditioning"}
+# Arguments of the networks that the methods set, not their users.
+SET_BY_METHODS = {"in_channels", "out_channels", "time", "conditioning"}
 
 DENOISERS = {
     "unet": {
@@ -35,7 +35,7 @@ DENOISERS = {
         "small": {
             "width": 32, "encoder": (1, 1, 2), "middle": 4, "decoder": (1, 1, 1), "unshuffle": 2
         },
-        # The authors' of 116 million parameters with 6 in place of 12 blocks in the middle.
+        # The authors' network of 116 million parameters, with 6 and not 12 blocks in the middle.
         "full": {
             "width": 64, "encoder": (2, 2, 4, 8), "middle": 6, "decoder": (2, 2, 2, 2),
             "unshuffle": 1,
@@ -71,8 +71,8 @@ def build(
     """The untrained denoiser of that name and size; `overrides` replace settings of that size.
 
     in_channels: 6 for a condition and a noisy image, in this order; time: takes a time t as second
-    input; conditioning: see `UNet`, whose alone `modulation` is. Raises ValueError for a name, size
-    or conditioning that is not known, and for a modulated denoiser of another name.
+    input; conditioning: see `UNet`; no other network has `modulation`. Raises ValueError for an
+    unknown name, size or conditioning, and for modulation with another network.
     """
     _check("denoiser", name, DENOISERS)
     _check("size", size, DENOISERS[name])
@@ -86,8 +86,8 @@ def build(
 
 
 class DenoiserSettings(Settings):
-    """denoiser: the network's kind; size: `small` for CPU cores, `full` for a GPU; network:
-    settings of the network (its class's arguments, such as `width`) in place of the size's."""
+    """denoiser: the kind of network; size: `small` for CPU cores, `full` for a GPU; network:
+    arguments of the network's class, such as `width`, that replace those of the size."""
 
     denoiser: Literal["unet", "nafnet", "transformer", "restormer"] = "unet"
     size: Literal["small", "full"] = "small"
@@ -95,7 +95,7 @@ class DenoiserSettings(Settings):
 
     @model_validator(mode="after")
     def _network_is_known(self) -> "DenoiserSettings":
-        known = set(inspect.signature(NETWORKS[self.denoiser]).parameters) - OWN
+        known = set(inspect.signature(NETWORKS[self.denoiser]).parameters) - SET_BY_METHODS
         for key in self.network:
             if key not in known:
                 raise ValueError(f"network: unknown key '{key}'.{nearest(key, known)}")

@@ -1,4 +1,4 @@
-"""What the methods minimise."""
+"""Losses."""
 
 import functools
 from typing import Literal
@@ -13,23 +13,23 @@ WINDOW = 11  # side of SSIM's window
 
 
 def rmse(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean over images of each image's root mean square error; (B, C, H, W) on the [-1, 1] scale.
+    """Root mean square error of each image, averaged over images: mean(√(MSE + δ²)) - δ.
 
-    Dividing by an image's own error makes slight and heavy weather count alike, as PSNR does.
-    Where absolute errors are summed, the heaviest weather rules. A small constant keeps the
-    gradient finite on pairs without weather, and is taken off again: a perfect answer costs 0.
+    prediction, target: (B, C, H, W) on the [-1, 1] scale. Returns a scalar >= 0. The gradient of an
+    image's error is divided by that error, so that light and heavy weather weigh the same, as in
+    PSNR; in a sum of squared or absolute errors heavy weather dominates. δ keeps the gradient
+    finite on pairs without weather; it is subtracted so that a perfect result has the loss 0.
     """
-    least = 0.01  # 46 dB
+    delta = 0.01  # an error of 46 dB
     squared = (prediction - target).square().mean((1, 2, 3))
-    return (squared + least**2).sqrt().mean() - least
+    return (squared + delta**2).sqrt().mean() - delta
 
 
 def restoration_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Root mean square error plus 1 - SSIM; images (B, C, H, W) on the [-1, 1] scale.
+    """`rmse` plus 1 - SSIM; images (B, C, H, W) on the [-1, 1] scale. Returns a scalar.
 
-    What the methods here minimise that predict the clean image. Structural similarity asks for the
-    fine structure that a mean square error gives up first. Images smaller than SSIM's window are
-    judged by the first part alone.
+    The loss of all methods here that predict the clean image. SSIM preserves fine structure, which
+    a mean square error loses first. For images smaller than SSIM's window the loss is `rmse` alone.
     """
     error = rmse(prediction, target)
     if min(prediction.shape[-2:]) < WINDOW:
@@ -38,17 +38,17 @@ def restoration_error(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def perceptual_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """The restoration error plus LPIPS; images (B, 3, H, W) on the [-1, 1] scale.
+    """`restoration_error` plus LPIPS; images (B, 3, H, W) on the [-1, 1] scale. Returns a scalar.
 
-    LPIPS is also one of the scores: what is trained on it is ahead there by construction, and its
-    entry on the board has to say so. Images smaller than LPIPS's network allows are judged without.
-    Raises WeightsMissing without the network's weights.
+    LPIPS (Zhang et al., CVPR 2018) is also one of the scores. A method trained on it has an
+    advantage there, and its entry on the board must say so. Images smaller than LPIPS's network
+    allows get no LPIPS. Raises WeightsMissing without the network's weights.
     """
     error = restoration_error(prediction, target)
     if min(prediction.shape[-2:]) < SMALLEST:
         return error
     network = _frozen_lpips(prediction.device)
-    # Its features are normalised by their length, which half precision would spoil.
+    # Its features are divided by their length, for which half precision is too coarse.
     with torch.autocast(prediction.device.type, enabled=False):
         return error + network(prediction.float(), target.float()).mean()
 
@@ -59,11 +59,12 @@ def _frozen_lpips(device: torch.device) -> nn.Module:
 
 
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean structural similarity of (B, C, H, W) on the [0, 1] scale: 1 if equal; differentiable.
+    """Mean structural similarity of (B, C, H, W) on the [0, 1] scale; differentiable.
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE
-    TIP 2004, equation 13: an 11×11 Gaussian window (σ = 1.5) where it lies inside the image,
-    K1 = 0.01, K2 = 0.03. Raises ValueError for images smaller than the window.
+    TIP 2004, equation 13, with an 11×11 Gaussian window (σ = 1.5) at all places inside the image,
+    K1 = 0.01 and K2 = 0.03. Returns a scalar in [-1, 1], 1 for equal images. Raises ValueError for
+    images smaller than the window.
     """
     sigma, c1, c2 = 1.5, 0.01**2, 0.03**2
     if min(prediction.shape[-2:]) < WINDOW:
@@ -71,11 +72,11 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
         raise ValueError(f"SSIM needs images of {WINDOW}×{WINDOW} pixels: {size}")
     offsets = torch.arange(WINDOW, device=prediction.device) - WINDOW // 2
     window = torch.exp(-(offsets**2) / (2 * sigma**2))
-    # Variances are small differences of means: half precision would leave nothing of them.
+    # Variances are small differences of means, for which half precision is too coarse.
     with torch.autocast(prediction.device.type, enabled=False):
         x, y = prediction.float(), target.float()
         maps = torch.cat([x, y, x * x + y * y, x * y], dim=1)
-        # Channel by channel in one convolution: ten times as fast as channels in the batch.
+        # One convolution of separate channels: ten times as fast as channels in the batch.
         channels = maps.shape[1]
         kernel = (window / window.sum()).expand(channels, 1, WINDOW)
         rows = F.conv2d(maps, kernel[:, :, None, :], groups=channels)

@@ -1,14 +1,13 @@
-"""How much memory an evaluation takes, and the largest tile that fits into a given amount."""
+"""Memory of an evaluation, and the largest tile that fits into a given amount."""
 
 import bisect
-import weakref
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
+
+from benchmark.core.memory import PeakMemory
 
 
 def tile_for(
@@ -22,11 +21,11 @@ def tile_for(
 ) -> int:
     """The largest tile side, a multiple of `multiple`, whose evaluation fits into `memory_bytes`.
 
-    evaluate is what `tiled` is given, with its networks on `device`, and channels are those of its
-    arguments; `batch` tiles are evaluated at once. Nothing is computed. The bound is on
-    `peak_bytes`; the network's weights and buffers as large as the image come on top. Leave a
-    margin: the C library's heap has been seen to hold 1.6 times as much for tiles of 512 pixels
-    and 1.1 times for 2048, because it keeps what lies between pieces in use.
+    evaluate: the function given to `tiled`, with its networks on `device`; channels: of its
+    arguments; `batch` tiles are evaluated at once. Nothing is computed. `peak_bytes` is kept below
+    the bound; the network's weights and buffers as large as the image come in addition. Leave a
+    margin: the C library's heap was measured to be 1.6 times as large for tiles of 512 pixels and
+    1.1 times for 2048, because of fragmentation.
 
     No tile is larger than `largest`. Raises ValueError if not even the smallest one fits.
     """
@@ -51,44 +50,13 @@ def peak_bytes(
     batch: int = 1,
     device: torch.device | str = "cpu",
 ) -> int:
-    """The most bytes of float32 tensors that live at once when square tiles are evaluated.
+    """Largest number of bytes of float32 tensors alive at once, for square tiles of `side` pixels.
 
-    Found by running `evaluate` on tensors that have a shape and no content. The inputs count, the
-    network's weights do not.
+    `evaluate` runs on tensors that have a shape and no content. The inputs count, the network's
+    weights do not.
     """
     channels = channels if isinstance(channels, tuple) else (channels,)
     # Weights have content; FakeTensorMode takes their shapes.
     with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), PeakMemory() as memory:
         evaluate(*(torch.empty(batch, c, side, side, device=device) for c in channels))
     return memory.peak
-
-
-class PeakMemory(TorchDispatchMode):
-    """Counts the bytes of all tensors made inside the `with` that are alive; `peak` is the most.
-
-    What a kernel holds while it runs is not a tensor and is not counted.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.live = self.peak = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        known = set(_storages((args, kwargs)))
-        for storage in set(_storages(result)) - known:
-            self._add(storage)
-        return result
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        size = storage.nbytes()
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._remove, size)
-
-    def _remove(self, size: int) -> None:
-        self.live -= size
-
-
-def _storages(tree):
-    return (t.untyped_storage() for t in tree_iter(tree) if isinstance(t, Tensor))

@@ -1,7 +1,7 @@
 """NAFNet: a U-shape of convolutional blocks without activation functions.
 
-Chen, Chu, Zhang and Sun, Simple Baselines for Image Restoration, ECCV 2022. Where there is a time,
-it scales and shifts both normalisations of each block, as in Luo et al. (Refusion, CVPR workshops
+Chen, Chu, Zhang and Sun, Simple Baselines for Image Restoration, ECCV 2022. The time, if any,
+scales and shifts both normalisations of each block, as in Luo et al. (Refusion, CVPR workshops
 2023).
 """
 
@@ -36,7 +36,7 @@ class NAFNet(UShape):
 class NAFBlock(nn.Module):
     """Depth-wise convolution and channel attention, then a feed-forward part (figure 3c).
 
-    Both have the simple gate (section 3.3) in place of an activation function, and are added with
+    Both use the simple gate (section 3.3) instead of an activation function. They are added with
     learnt scales β and γ that start at 0.
     """
 
@@ -55,7 +55,7 @@ class NAFBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
         h = simple_gate(self.depthwise(self.expand1(self.norm1(x, embedding))))
-        # Simplified channel attention (equation 6): each channel times a mix of all their means.
+        # Simplified channel attention (equation 6): each channel times a mixture of all means.
         h = h * self.attention(h.mean(dim=(2, 3), keepdim=True))
         x = x + self.beta * self.project1(h)
         h = simple_gate(self.expand2(self.norm2(x, embedding)))

@@ -1,32 +1,31 @@
-"""Restormer: a U-shaped Transformer whose attention is over channels.
+"""Restormer: a U-shaped Transformer with attention over channels.
 
 Zamir, Arora, Khan, Hayat, Khan and Yang, Restormer: Efficient Transformer for High-Resolution Image
-Restoration, CVPR 2022. Where there is a time, it scales and shifts the normalisations (DiT, Peebles
-and Xie, ICCV 2023).
+Restoration, CVPR 2022. The time, if any, scales and shifts the normalisations (DiT, Peebles and
+Xie, ICCV 2023).
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.networks.any_size import pad_to_multiple
-from methods.networks.blocks import AdaptiveNorm, TimeEmbedding
+from methods.networks.blocks import AdaptiveNorm, Denoiser
 
 
-class Restormer(nn.Module):
-    """Maps (B, in_channels, H, W) to (B, out_channels, H, W), for any H, W >= 1.
+class Restormer(Denoiser):
+    """Maps (B, in_channels, H, W) to (B, out_channels, H, W), for any H, W >= 1; see `Denoiser`.
 
     As published (figure 2): each level halves the resolution by pixel unshuffle and doubles the
-    channels, and skip connections are concatenated, then reduced by a 1×1 convolution, except at
-    the finest level, which goes on with twice the channels. Convolutions have no bias. What a layer
-    sees is not local: attention weights are statistics of the whole image, or of a tile of it.
+    channels. Skip connections are concatenated, then reduced by a 1×1 convolution; the finest level
+    keeps twice the channels. Convolutions have no bias. The network is not local: attention weights
+    are statistics of the whole image, or of a tile of it.
 
     width: channels at the first level; blocks, heads: Transformer blocks and attention heads of
     each level, the finest first; refinement: blocks after the U-shape; expansion: hidden channels
     of the feed-forward part over its input's; time: takes a time t as second input; unshuffle:
-    side of the pixel blocks that enter as one (1 as published). The last convolution starts at
-    zero, so an untrained network returns zeros. Raises ValueError if blocks and heads differ in
-    their number of levels, for an odd width, and if a level's channels do not divide by its heads.
+    side of the pixel blocks that enter as one (1 as published). Raises ValueError if blocks and
+    heads differ in their number of levels, for an odd width, and if the channels of a level are not
+    a multiple of its heads.
     """
 
     def __init__(
@@ -41,23 +40,19 @@ class Restormer(nn.Module):
         time: bool = False,
         unshuffle: int = 1,
     ):
-        super().__init__()
         if len(blocks) != len(heads):
             raise ValueError(f"blocks {blocks} and heads {heads} must have as many levels")
         if width % 2:
             raise ValueError(f"width must be even, not {width}")
-        self.unshuffle = unshuffle
-        self.multiple = unshuffle * 2 ** (len(blocks) - 1)
+        super().__init__(width, len(blocks) - 1, time, unshuffle)
         channels = [width * 2**i for i in range(len(blocks))]
-        embedding = 4 * width if time else None
-        self.time = TimeEmbedding(width, embedding) if time else None
 
         def level(c: int, count: int, heads: int) -> nn.ModuleList:
             return nn.ModuleList(
-                TransposedBlock(c, heads, expansion, embedding) for _ in range(count)
+                TransposedBlock(c, heads, expansion, self.embedding) for _ in range(count)
             )
 
-        # On the way up every level starts with its skip beside what comes from below.
+        # On the way up, the input of a level is its skip and the features of the coarser level.
         finer = channels[:-1]
         joined = [2 * width, *finer[1:]]
         self.enter = nn.Conv2d(in_channels * unshuffle**2, width, 3, padding=1, bias=False)
@@ -75,14 +70,9 @@ class Restormer(nn.Module):
         )
         self.up = nn.ModuleList(map(level, joined, blocks[:-1], heads[:-1]))
         self.refine = level(2 * width, refinement, heads[0])
-        self.leave = nn.Conv2d(2 * width, out_channels * unshuffle**2, 3, padding=1, bias=False)
-        nn.init.zeros_(self.leave.weight)
+        self.leave = self.output_convolution(2 * width, out_channels, bias=False)
 
-    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        """x (B, in_channels, H, W); t (B,) in [0, 1], only for a network built with time=True."""
-        height, width = x.shape[-2:]
-        embedding = self.time(t) if self.time is not None else None
-        x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple), self.unshuffle)
+    def features(self, x: Tensor, embedding: Tensor | None) -> Tensor:
         x = self.enter(x)
         skips = []
         for i, level in enumerate(self.down):
@@ -97,11 +87,11 @@ class Restormer(nn.Module):
                 x = block(x, embedding)
         for block in self.refine:
             x = block(x, embedding)
-        return F.pixel_shuffle(self.leave(x), self.unshuffle)[..., :height, :width]
+        return self.leave(x)
 
 
 class TransposedBlock(nn.Module):
-    """Transposed attention, then a gated feed-forward part, each normalised before and added."""
+    """Transposed attention, then a gated feed-forward part, both on normalised input and added."""
 
     def __init__(self, channels: int, heads: int, expansion: float, embedding: int | None = None):
         super().__init__()
@@ -116,10 +106,11 @@ class TransposedBlock(nn.Module):
 
 
 class TransposedAttention(nn.Module):
-    """Each channel looks at all others of its head: multi-Dconv head transposed attention (MDTA).
+    """Attention over the channels of a head: multi-Dconv head transposed attention (MDTA).
 
-    The weights are a softmax over cosines between channels, taken over all positions and scaled by
-    a learnt factor a head (section 3.1), so the cost grows linearly with the number of pixels.
+    softmax(α Q Kᵀ) V (section 3.1, equation 1). The rows of Q, K and V are channels; those of Q and
+    K have length 1 over all positions; α is a learnt factor for each head. The cost grows linearly
+    with the number of pixels.
     Raises ValueError unless channels is a multiple of heads.
     """
 

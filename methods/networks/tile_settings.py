@@ -1,4 +1,4 @@
-"""How images larger than one tile are evaluated, as settings of a variant."""
+"""Settings of a variant for images larger than one tile."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,14 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from benchmark import Settings
+from methods.networks.any_size import tiled
 from methods.networks.memory import tile_for
 
 
 class TileSettings(Settings):
-    """tile, overlap: the largest square evaluated at once and the tiles' overlap, in pixels;
-    tile_batch: tiles evaluated at once; memory: GiB that an evaluation may take, beside the images
-    themselves, which makes tiles smaller where they need more."""
+    """tile, overlap: the largest square evaluated at once and the overlap of tiles, in pixels;
+    tile_batch: tiles evaluated at once; memory: GiB that an evaluation may take, without the images
+    themselves; tiles that need more become smaller."""
 
     tile: int = Field(default=768, ge=16)
     overlap: int = Field(default=64, ge=0)
@@ -26,13 +27,18 @@ class TileSettings(Settings):
             raise ValueError(f"overlap: must be below tile = {self.tile}, not {self.overlap}")
         return self
 
+    def evaluate(self, network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """network(x) for x (B, C, H, W), in tiles if x is larger than one; see `tiled`."""
+        tile, overlap, batch = self.tiles(network, x.shape[1], x)
+        return tiled(network, x, tile, overlap, batch=batch)
+
     def tiles(
         self, evaluate: Callable[..., Tensor], channels: int | tuple[int, ...], like: Tensor
     ) -> tuple[int, int, int]:
-        """Tile, overlap and batch for `tiled(evaluate, …)` of inputs with so many channels.
+        """Tile, overlap and batch for `tiled(evaluate, …)` of inputs with these channels.
 
-        like: the image, (B, C, H, W), for its size and device; no tile is measured that it does not
-        need. Raises ValueError if not even a tile of 64 pixels fits into `memory`.
+        like: the image, (B, C, H, W), for its size and device; tiles larger than the image are not
+        tried. Raises ValueError if not even a tile of 64 pixels fits into `memory`.
         """
         tile = min(self.tile, 64 * -(-max(like.shape[-2:]) // 64))
         if self.memory is not None:

@@ -40,7 +40,7 @@ class Transformer(UShape):
 
 
 class TransformerBlock(nn.Module):
-    """Window attention, then a feed-forward part, each normalised before and added."""
+    """Window attention, then a feed-forward part, both on normalised input and added."""
 
     def __init__(self, channels: int, shifted: bool, embedding: int | None = None):
         super().__init__()
@@ -60,12 +60,12 @@ class TransformerBlock(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Each position looks at those of its window of 8×8, with heads of 32 channels.
+    """Self-attention within windows of 8×8 positions, with heads of 32 channels.
 
-    A learnt position in the window is added to queries and keys. `shifted` moves the windows by
-    half their side, up and to the left, where there is more than one. Windows that reach beyond the
-    image are filled with queries, keys and values of 0, which needs neither masks nor a cyclic
-    shift. Raises ValueError unless channels < 32 or a multiple of 32.
+    A learnt embedding of the position in the window is added to queries and keys. `shifted` moves
+    the windows by half their side, up and to the left, if there is more than one. Windows that
+    reach beyond the image are filled with queries, keys and values of 0. So neither masks nor a
+    cyclic shift are needed. Raises ValueError unless channels < 32 or a multiple of 32.
     """
 
     def __init__(self, channels: int, shifted: bool = False):
@@ -94,7 +94,7 @@ class WindowAttention(nn.Module):
         """(B, 3 C, H, W) to (3, B windows, heads, 64, C / heads)."""
         b, c, h, w = qkv.shape
         rows, columns = h // WINDOW, w // WINDOW
-        x = qkv.permute(0, 2, 3, 1)  # in channels_last memory the next view copies nothing
+        x = qkv.permute(0, 2, 3, 1)  # in channels_last memory, without a copy
         x = x.reshape(b, rows, WINDOW, columns, WINDOW, 3, c // 3 // self.head, self.head)
         x = x.permute(5, 0, 1, 3, 6, 2, 4, 7)
         return x.reshape(3, b * rows * columns, -1, WINDOW**2, self.head)

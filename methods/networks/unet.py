@@ -1,10 +1,10 @@
 """The U-Net with self-attention: one backbone for regression and for diffusion.
 
 Convolutional U-Net (Ronneberger et al., 2015) with self-attention at the coarsest level and time
-embedding as in Ho et al. (2020, appendix B). The image enters as 2×2 pixel blocks (pixel unshuffle,
-Shi et al., 2016). Residual blocks are 3×3 convolutions and ReLU without normalisation, as in EDSR
-(Lim et al., 2017, section 3.1), so that a processor does little else than convolve; only the last
-features are normalised, which the small ones of a network that starts at zero need.
+embedding as in Ho et al. (2020, appendix B). Residual blocks are 3×3 convolutions and ReLU without
+normalisation, as in EDSR (Lim et al., 2017, section 3.1), so that nearly all time goes into
+convolutions. Only the last features are normalised, because those of a network that starts at zero
+are small.
 """
 
 import itertools
@@ -14,25 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from methods.networks.any_size import pad_to_multiple
-from methods.networks.blocks import TimeEmbedding
+from methods.networks.blocks import Denoiser, zeroed
 
 Conditioning = Literal["concatenation", "modulation"]
 
 
-class UNet(nn.Module):
-    """Maps (B, in_channels, H, W) to (B, out_channels, H, W), for any H, W >= 1.
+class UNet(Denoiser):
+    """Maps (B, in_channels, H, W) to (B, out_channels, H, W), for any H, W >= 1; see `Denoiser`.
 
     width: channels at the first level; multipliers: channels of each level in units of width;
-    blocks: residual blocks a level and side; attention: self-attention at the coarsest level;
-    time: takes a time t as second input (diffusion). The last convolution starts at zero, so an
-    untrained network returns zeros.
+    blocks: residual blocks of each level, on the way down and on the way up; attention:
+    self-attention at the coarsest level; time: takes a time t as second input (diffusion).
 
-    conditioning: how the first three input channels, the condition, take part. `concatenation`:
-    like all others. `modulation`: only the others enter the U-Net, and features of the condition
-    scale and shift the features of every residual block (spatial feature transform, Wang et al.,
-    CVPR 2018). Raises ValueError for another conditioning, and for modulation without other
-    channels.
+    conditioning: how the network uses the first three input channels, the condition.
+    `concatenation`: they enter with all others. `modulation`: only the others enter the U-Net, and
+    features of the condition scale and shift the features of every residual block (spatial feature
+    transform, Wang et al., CVPR 2018). Raises ValueError for another conditioning, and for
+    modulation without other channels.
     """
 
     def __init__(
@@ -47,17 +45,14 @@ class UNet(nn.Module):
         unshuffle: int = 2,
         conditioning: Conditioning = "concatenation",
     ):
-        super().__init__()
         if conditioning not in get_args(Conditioning):
             raise ValueError(f"conditioning is one of {get_args(Conditioning)}: '{conditioning}'")
         modulated = conditioning == "modulation"
         if modulated and in_channels <= 3:
             raise ValueError(f"modulation needs channels beside the condition's 3: {in_channels}")
-        self.unshuffle = unshuffle
-        self.multiple = unshuffle * 2 ** (len(multipliers) - 1)
+        super().__init__(width, len(multipliers) - 1, time, unshuffle)
         channels = [width * m for m in multipliers]
-        embedding = 4 * width if time else None
-        self.time = TimeEmbedding(width, embedding) if time else None
+        embedding = self.embedding
 
         def level(inputs: int, outputs: int) -> nn.ModuleList:
             features = outputs if modulated else None
@@ -78,15 +73,9 @@ class UNet(nn.Module):
         self.grow = nn.ModuleList(nn.Conv2d(deep, c, 1) for c, deep in itertools.pairwise(channels))
         self.up = nn.ModuleList(level(2 * c, c) for c in channels[:-1])
         self.norm = group_norm(channels[0])
-        self.leave = nn.Conv2d(channels[0], out_channels * unshuffle**2, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.leave = self.output_convolution(channels[0], out_channels)
 
-    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        """x (B, in_channels, H, W); t (B,) in [0, 1], only for a network built with time=True."""
-        height, width = x.shape[-2:]
-        embedding = self.time(t) if self.time is not None else None
-        x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple), self.unshuffle)
+    def features(self, x: Tensor, embedding: Tensor | None) -> Tensor:
         features = [None] * len(self.down)
         if self.encoder is not None:
             features = self.encoder(x[:, : self.condition])
@@ -105,12 +94,14 @@ class UNet(nn.Module):
             x = torch.cat([x, skips[i]], dim=1)
             for block in self.up[i]:
                 x = block(x, embedding, features[i])
-        x = self.leave(F.relu(self.norm(x)))
-        return F.pixel_shuffle(x, self.unshuffle)[..., :height, :width]
+        return self.leave(F.relu(self.norm(x)))
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Eight groups, or fewer of four channels: a group of one is not defined on 1×1 pixels."""
+    """Eight groups, fewer if a group had less than four channels.
+
+    A group of one channel has no variance on 1×1 pixels.
+    """
     return nn.GroupNorm(min(8, channels // 4), channels)
 
 
@@ -126,9 +117,7 @@ class ResidualBlock(nn.Module):
     ):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        self.conv2 = zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
         self.shift = nn.Linear(embedding, outputs) if embedding else None
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         self.modulate1 = Modulation(features, inputs) if features else None
@@ -143,11 +132,11 @@ class ResidualBlock(nn.Module):
             h = h + self.shift(F.silu(embedding))[:, :, None, None]
         if self.modulate2 is not None:
             h = self.modulate2(h, features)
-        return self.skip(x) + self.conv2(h.relu_())  # in place: what h was is not needed again
+        return self.skip(x) + self.conv2(h.relu_())  # in place: h is not needed again
 
 
 class Modulation(nn.Module):
-    """Scales and shifts x (B, C, H, W) at each position, as features (B, F, H, W) say."""
+    """Scales and shifts x (B, C, H, W) at each position by functions of features (B, F, H, W)."""
 
     def __init__(self, features: int, channels: int):
         super().__init__()
@@ -169,7 +158,7 @@ class ConditionEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, inputs, H, W) to one (B, channels[i], H / 2^i, W / 2^i) a level."""
+        """(B, inputs, H, W) to (B, channels[i], H / 2^i, W / 2^i) for each level i."""
         features = []
         for level in self.levels:
             x = F.silu(level(x))
@@ -178,7 +167,7 @@ class ConditionEncoder(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Each position looks at all others of the level (Vaswani et al., 2017), with a residual."""
+    """Self-attention over all positions of a level (Vaswani et al., 2017), added to its input."""
 
     def __init__(self, channels: int, heads: int = 4):
         super().__init__()
@@ -190,7 +179,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, c, h, w = x.shape
         qkv = self.qkv(self.norm(x)).reshape(b, 3, self.heads, c // self.heads, h * w)
-        # Contiguous, or torch falls back to a kernel that holds all pairs of positions in memory.
+        # If not contiguous, torch uses a kernel that stores the weights of all pairs of positions.
         q, k, v = qkv.transpose(-1, -2).contiguous().unbind(dim=1)
         mixed = F.scaled_dot_product_attention(q, k, v)
         return x + self.out(mixed.transpose(-1, -2).reshape(b, c, h, w))

@@ -1,4 +1,4 @@
-"""The leaderboard as LaTeX: its numbers, its bold type, and names that are LaTeX's own signs."""
+"""The leaderboard as LaTeX: numbers, bold type, legend, and names with signs of LaTeX."""
 
 import re
 import shutil
@@ -6,10 +6,9 @@ import subprocess
 
 import pytest
 
-from benchmark.board.aggregate import ALL
-from benchmark.board.verdicts import leaders
-from benchmark.board.write import write_leaderboard
-from benchmark.results.tables import read_images, read_scores
+from benchmark.board.legend import board_legend
+from benchmark.board.score_table import ALL
+from benchmark.board.write import read_board, write_leaderboard
 from tests.synthetic_run import card, make_run
 
 NASTY = r"[a] a_b & 50% $x$ #1 {y} \end{tabular} ~^ <i>"
@@ -52,11 +51,18 @@ def test_the_table_has_the_boards_rows_in_order(run, board):
 
 
 def test_bold_are_the_leaders(run, board):
-    best = leaders(read_scores(run), [card(m) for m in ("weak", "nasty")], read_images(run))
-    leading = set(best.loc[(best["weather"] == ALL) & (best["metric"] == "rgb/psnr"), "method"])
+    best = read_board(run).best
+    leading = {row[2] for row in best if row[1] == ALL and row[4] == "rgb/psnr"}
     assert leading == {"nasty"}
     _, *rows = lines(run)
     assert [row[3].startswith(r"\textbf{") for row in rows] == [True, False, False]
+
+
+def test_latex_and_markdown_have_the_same_legend(run, board):
+    latex, markdown = ((run / f"leaderboard.{end}").read_text() for end in ("tex", "md"))
+    for term, text in board_legend([]):
+        assert f"\n% {term}: {text}\n" in latex
+        assert f"\n- **{term}**: {text}\n" in markdown
 
 
 def test_latex_signs_in_names_are_text(run, board):

@@ -1,19 +1,30 @@
-"""The leaderboard from hand-made scores: means, statuses, what is missing, order, text."""
+"""The leaderboard from hand-made scores: means, statuses, missing values, order, text."""
 
+import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.board.aggregate import ALL, COLUMNS, METRICS, leaderboard, statuses
+from benchmark.board import statuses as board_statuses
+from benchmark.board.aggregate import COLUMNS, group_values, make_board
 from benchmark.board.format import count_text, seconds_text
+from benchmark.board.legend import short_legend
 from benchmark.board.markdown import to_markdown
+from benchmark.board.score_table import ALL, METRICS, ScoreTable
+from benchmark.board.statuses import GROUP
 from benchmark.board.terminal import print_board
-from benchmark.board.verdicts import harmful, leaders
-from benchmark.board.write import print_leaderboard, read_leaderboard, write_leaderboard
+from benchmark.board.verdicts import harmful
+from benchmark.board.write import (
+    print_leaderboard,
+    read_board,
+    read_leaderboard,
+    write_leaderboard,
+)
 from benchmark.core.errors import UserError
 from benchmark.results.schema import COST, FAILED, NO_TARGET, OK, SCORES, SKIPPED
+from benchmark.results.tables import read_cost, read_images, read_scores
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 
 A, B = card("a"), card("b")
@@ -38,6 +49,21 @@ def scores_of(table, weather="rain", seed=0):
 
 
 NO_COST = pd.DataFrame(columns=COST).astype({"seconds": float, "width": float, "height": float})
+
+
+def leaderboard(scores, cost, cards, photos=None):
+    return make_board(ScoreTable(scores, cards, photos), cost).table
+
+
+def leaders(scores, cards):
+    """The rows in which a method has a value in bold type, with its metric."""
+    groups = ScoreTable(scores, cards).groups()
+    best = [row for group in groups for row in group_values(group).best]
+    return pd.DataFrame(best, columns=[*GROUP, "metric"])
+
+
+def statuses(scores, cards):
+    return board_statuses.statuses(ScoreTable(scores, cards))
 
 
 def row_of(board, method, weather="rain"):
@@ -131,9 +157,9 @@ def test_scores_that_are_not_there_count_as_failed():
 def test_everything_skipped_is_still_a_board():
     scores = spoil(scores_of({"a": {"x": 20.0}}), SKIPPED, method="a")
     scores = scores.assign(protocol="", metric="").drop_duplicates()
-    board = leaderboard(scores, NO_COST, [A])
-    assert list(board["status"]) == [SKIPPED, SKIPPED]
-    assert "because" in to_markdown(board, [A], reasons=statuses(scores, [A]))
+    board = make_board(ScoreTable(scores, [A]), NO_COST)
+    assert list(board.table["status"]) == [SKIPPED, SKIPPED]
+    assert "because" in to_markdown(board, [A])
 
 
 def test_best_first_controls_last_missing_after_the_rest():
@@ -184,7 +210,7 @@ def test_leaders_are_the_best_and_its_ties():
 
 
 def unpaired_scores(niqe):
-    """What scoring gives where there is no ground truth: NIQE of each image, PSNR skipped."""
+    """Scores of images without ground truth: NIQE of each image, PSNR skipped."""
     key = ("set", "rain")
     rows = []
     for name, values in niqe.items():
@@ -212,6 +238,7 @@ def test_without_ground_truth_rows_are_ok_and_the_lowest_niqe_is_first(capsys):
     assert set(found["method"]) == {"b"}
     print_board(leaderboard(scores, NO_COST, cards), cards)
     assert "scored without ground truth" in (text := capsys.readouterr().out) and "NIQE" in text
+    assert all(f"{term}: {words}" in text for term, words in short_legend(cards))
 
 
 def test_a_score_that_comes_twice_is_refused():
@@ -226,15 +253,12 @@ def test_a_method_without_a_card_is_refused():
 
 
 def test_markdown_shows_values_intervals_reasons_and_no_html():
-    nasty = card("a", label="<script>alert(1)</script> | x")
+    nasty = card("a", label="<script>alert(1)</script> | x", supervision="a | b")
     scores = scores_of({"a": {"x": 20.0, "y": 30.0}, "b": {"x": 21.0, "y": 22.0}})
     scores = spoil(scores, FAILED, "out | of <b>luck</b>", method="b")
-    text = to_markdown(
-        leaderboard(scores, NO_COST, [nasty, B]),
-        [nasty, B],
-        reasons=statuses(scores, [nasty, B]),
-        best=leaders(scores, [nasty, B]),
-    )
+    cards = [nasty, B]
+    text = to_markdown(make_board(ScoreTable(scores, cards), NO_COST), cards)
+    assert "| a \\| b |" in text
     assert "**25.00 [20.00, 30.00]**" in text
     assert "[1] failed: out \\| of \\<b\\>luck" in text
     assert "<script" not in text.replace("\\<", "")
@@ -242,13 +266,13 @@ def test_markdown_shows_values_intervals_reasons_and_no_html():
 
 
 def test_methods_that_make_their_images_worse_are_marked():
-    """Half a decibel below the input is not yet harm, and a perfect input knows none."""
+    """Less than half a decibel below the input is no harm; a perfect input gives no mark."""
     cards = [A, B, *CONTROLS]
     rain = {"a": {"x": 19.4}, "b": {"x": 19.6}, "identity": {"x": 20.0}, "oracle": {"x": np.inf}}
     clear = {"a": {"x": 40.0}, "b": {"x": 50.0}, "identity": {"x": np.inf}}
     scores = pd.concat([scores_of(rain), scores_of(clear | {"oracle": {"x": np.inf}}, "clear")])
-    board = leaderboard(scores, NO_COST, cards)
-    assert harmful(board, cards) == {("set", "rain", *A_KEY)}
+    board = make_board(ScoreTable(scores, cards), NO_COST)
+    assert harmful(board.table, cards) == {("set", "rain", *A_KEY)}
     lines = to_markdown(board, cards).splitlines()
     marked = [line for line in lines if line.startswith("|") and "▼" in line]
     assert len(marked) == 1 and "19.40" in marked[0]
@@ -286,6 +310,50 @@ def test_names_that_look_missing_survive(tmp_path):
     write_leaderboard(run)
     assert set(read_leaderboard(run)["method"]) == {"NA"}
     assert set(read_leaderboard(run)["variant"]) == {"null"}
+
+
+def test_a_board_is_read_bit_for_bit(tmp_path):
+    run = tmp_path / "results" / "demo"
+    cards = make_run(run, photos=3, weathers=("rain", "haze"), side=8)
+    write_leaderboard(run)
+    scores = ScoreTable(read_scores(run), cards, read_images(run))
+    made, read = make_board(scores, read_cost(run)), read_board(run)
+    pd.testing.assert_frame_equal(read.table, made.table, check_exact=True)
+    assert read.best == made.best and read.reasons == made.reasons
+    assert len(read.best) > 20 and "made for haze only (rain)" in set(read.reasons.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda notes: notes["made_from"].update({"scores.csv": "0" * 64}), "scores.csv changed"),
+        (lambda notes: notes["made_from"].pop("images.csv"), "images.csv changed"),
+        (lambda notes: notes.pop("rows"), "leaderboard.notes.json: rows: Field required"),
+        (lambda notes: notes["rows"][0].update(bold=3), "leaderboard.notes.json: rows.0.bold"),
+    ],
+)
+def test_notes_that_do_not_fit_are_named(tmp_path, change, message):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    write_leaderboard(run)
+    notes = json.loads((run / "leaderboard.notes.json").read_text())
+    change(notes)
+    (run / "leaderboard.notes.json").write_text(json.dumps(notes))
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_board(run)
+    (run / "leaderboard.notes.json").unlink()
+    with pytest.raises(UserError, match=r"leaderboard\.notes\.json is missing; run `benchmark"):
+        read_board(run)
+
+
+def test_a_row_without_a_card_is_named(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    write_leaderboard(run)
+    text = (run / "leaderboard.csv").read_text()
+    (run / "leaderboard.csv").write_text(text.replace(",median,", ",mean,"))
+    with pytest.raises(UserError, match=r"leaderboard\.csv: methods\.json has no card for 'mean"):
+        read_board(run)
 
 
 @pytest.mark.parametrize(

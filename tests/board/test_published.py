@@ -1,4 +1,4 @@
-"""Published numbers stand beside what was measured on the same images, and beside nothing else."""
+"""Published numbers are shown beside numbers measured on the same images, and no others."""
 
 import json
 import math

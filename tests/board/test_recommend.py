@@ -26,7 +26,7 @@ def row(method, psnr, lpips, seconds=1.0, dataset="photos", weather="all", **mor
 
 
 def board(*rows):
-    """A leaderboard of these rows and of rain rows, which tell that its sets have weather."""
+    """A leaderboard of these rows and of rain rows, which show that its data sets have weather."""
     sets = {r["dataset"] for r in rows if r["dataset"] != "clear"}
     rain = [row("identity", 20.0, 0.5, dataset=name, weather="rain") for name in sorted(sets)]
     return pd.DataFrame([*rows, *rain], columns=COLUMNS)
@@ -73,7 +73,7 @@ def test_ranks_are_averaged_over_data_sets_with_weather():
         row("identity", 20, 0.5), row("a", 30, 0.1), row("b", 29, 0.2), row("c", 28, 0.3),
         row("identity", 20, 0.5, dataset="other"), row("a", 25, 0.4, dataset="other"),
         row("b", 29, 0.2, dataset="other"), row("c", 26, 0.3, dataset="other"),
-        # On clear images, where doing nothing is best, b is worst: that does not count.
+        # On clear images b is worst, but they do not count: there it is best to do nothing.
         row("identity", math.inf, 0, dataset="clear"), row("a", 40, 0.01, dataset="clear"),
         row("b", 20, 0.3, dataset="clear"), row("c", 40, 0.01, dataset="clear"),
     ]  # fmt: skip
@@ -84,7 +84,7 @@ def test_ranks_are_averaged_over_data_sets_with_weather():
 
 @pytest.mark.parametrize("weather", ["all", "haze"])
 def test_what_is_left_out(weather):
-    """Controls, the oracle, failures, a method below the input, and one that is not at hand."""
+    """Controls, the oracle, failures, a method below the input, and one that is not available."""
     rows = [
         *FIELD,
         row("broken", 40, 0.01, status="failed"),

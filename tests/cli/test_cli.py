@@ -17,9 +17,8 @@ import typer
 import yaml
 from PIL import Image
 
-from benchmark.cli import app
-from benchmark.cli import cards as catalogue
-from benchmark.cli.examples import EXAMPLES, OF_ALL
+from benchmark.cli import app, card_tables
+from benchmark.cli.examples import EXAMPLES, GENERAL
 from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
 from benchmark.spec import registry
@@ -118,21 +117,21 @@ def test_all_is_well_is_0(folder):
 
 
 def test_every_method_is_listed_with_what_it_takes():
-    cards = {card["name"]: card for card in catalogue.methods()}
+    cards = {card["name"]: card for card in card_tables.methods()}
     assert list(cards) == registry.available()
     assert cards["regression"]["learns"] and not cards["identity"]["learns"]
     assert "steps" in cards["conditional_diffusion"]["settings"]
 
 
 def test_lists_are_whole(capsys):
-    sets = {card["name"]: card for card in catalogue.data_sets()}
+    sets = {card["name"]: card for card in card_tables.data_sets()}
     assert set(sets) == {path.stem for path in (ROOT / "config/datasets").glob("*.yaml")}
     assert sets["photos"]["pairs"] == {"val": 45, "test": 60}
-    metrics = {card["name"]: card for card in catalogue.metrics()}
+    metrics = {card["name"]: card for card in card_tables.metrics()}
     assert metrics["lpips-alex/lpips"]["better"] == "lower"
     assert metrics["rgb/psnr"]["better"] == "higher"
     for what, cards in (("datasets", sets), ("metrics", metrics)):
-        catalogue.print_table(what, list(cards.values()))
+        card_tables.print_table(what, list(cards.values()))
         shown = capsys.readouterr().out
         assert all(name in shown for name in cards)
 
@@ -143,10 +142,10 @@ def test_a_broken_method_is_listed_with_what_is_wrong(monkeypatch, capsys):
 
     monkeypatch.setattr(registry, "available", lambda: ["mine"])
     monkeypatch.setattr(registry, "load", load)
-    cards = catalogue.methods()
+    cards = card_tables.methods()
     assert cards == [{"name": "mine", "error": "SyntaxError: no colon"}]
-    catalogue.print_table("methods", cards)
-    assert "mine is at fault: SyntaxError: no colon" in capsys.readouterr().out
+    card_tables.print_table("methods", cards)
+    assert "mine has an error: SyntaxError: no colon" in capsys.readouterr().out
 
 
 def parse(arguments):
@@ -173,7 +172,7 @@ def test_every_verb_has_help_and_examples_that_parse():
         for example in EXAMPLES[verb]:
             assert example.split()[0] == verb
             parse(shlex.split(example))
-    for example in OF_ALL[:-1]:
+    for example in GENERAL[:-1]:
         parse(shlex.split(example))
 
 

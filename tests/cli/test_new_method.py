@@ -7,19 +7,19 @@ import sys
 import pytest
 
 import methods
-from benchmark.cli.new_method_file import method_source, write_method
+from benchmark.cli.method_template import method_source, write_method
 from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.spec import registry, sources
 from tests.methods import test_contract
 
 NAMES = {"my_filter": False, "my_network": True}
-# Told from the name of its file by pytest, which has no file here: checked below.
+# It takes the method's name from pytest's parameters, which are others here: checked below.
 BY_FILE = "test_is_known_to_learn_without_being_imported"
 
 
 def contract_tests():
-    """Each of test_contract' tests of any method, with each of its parameters."""
+    """The tests of test_contract that any method must pass, with each of their parameters."""
     for name, test in vars(test_contract).items():
         arguments = getattr(getattr(test, "__code__", None), "co_varnames", ())
         if not name.startswith("test_") or "method" not in arguments[:1] or name == BY_FILE:

@@ -111,16 +111,15 @@ def repository(tmp_path_factory):
 @contextmanager
 def started(kind: Kind, folder: Path):
     if find_spec(kind.plugin) is None:
-        pytest.skip(f"DVC's plug-in {kind.plugin} is not installed (pip install 'dvc[all]')")
+        pytest.skip(f"DVC's plug-in {kind.plugin} is not installed (make setup GROUPS=remotes)")
     with kind.server(folder) as port:
         yield port
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_data_are_pushed_to_a_server_and_pulled_again(repository, tmp_path, monkeypatch, name):
-    monkeypatch.setenv(
-        "AWS_MAX_ATTEMPTS", "1"
-    )  # otherwise S3 tries for minutes after the connection is cut
+    # Otherwise S3 tries for minutes after the connection is cut.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     kind, data = KINDS[name], repository / "data"
     with started(kind, tmp_path) as port:
         good = kind.settings(port, tmp_path, True)
@@ -199,6 +198,22 @@ def test_damaged_settings_are_named(repository, text):
 def test_a_remote_without_verification_is_refused(repository):
     use(repository, {"url": "s3://data", "verify": "false"})
     with pytest.raises(UserError, match="'dvc remote modify lab verify true'"):
+        pull(repository)
+
+
+@pytest.mark.parametrize(
+    ("url", "module"),
+    [
+        ("s3://data", "dvc_s3"),
+        ("ssh://host/data", "dvc_ssh"),
+        ("webdav://host/data", "dvc_webdav"),
+    ],
+)
+def test_a_missing_plugin_says_how_to_install_it(repository, tmp_path, monkeypatch, url, module):
+    (tmp_path / f"{module}.py").write_text(f"raise ImportError('No module named {module}')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    use(repository, {"url": url})
+    with pytest.raises(UserError, match=r"(?s)but requires.*'make setup GROUPS=remotes'"):
         pull(repository)
 
 

@@ -1,19 +1,21 @@
-"""Runs of two machines on one board: what is joined, what is refused and by which name."""
+"""Merged runs: one board for both, errors that name what does not fit, and kills at any moment."""
 
 import json
 import os
+import shutil
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.board.aggregate import ALL
 from benchmark.board.pairs import write_comparisons
+from benchmark.board.score_table import ALL
 from benchmark.board.write import read_leaderboard, write_leaderboard
 from benchmark.cli.app import app
 from benchmark.core.errors import UserError
 from benchmark.exchange.merge import merge_runs
 from benchmark.report import build_report
+from tests.exchange.stopping import before_each_change, interrupted
 from tests.synthetic_run import card, make_run
 
 CONTROLS = [card("identity", control=True), card("oracle", control=True, sees_target=True)]
@@ -43,7 +45,7 @@ def runs(tmp_path):
     return folders
 
 
-def test_methods_of_both_are_on_one_board_with_their_devices(runs, tmp_path):
+def test_methods_of_both_runs_are_on_one_board_with_their_devices(runs, tmp_path):
     out = tmp_path / "results" / "both"
     done = CliRunner().invoke(app, ["merge", *map(str, runs), "--out", str(out)])
     assert done.exit_code == 0, done.output
@@ -60,7 +62,7 @@ def test_methods_of_both_are_on_one_board_with_their_devices(runs, tmp_path):
     assert [part["from"] for part in manifest["merged"]] == list(map(str, runs))
 
 
-def test_later_verbs_work_on_it_and_images_are_linked(runs, tmp_path):
+def test_later_verbs_work_on_a_merge_and_images_are_linked(runs, tmp_path):
     out = tmp_path / "results" / "both"
     merge_runs(runs, out)
     link = out / "restored" / "b" / "default" / "seed0" / "test-set"
@@ -90,19 +92,19 @@ def test_seeds_of_several_machines_are_seeds_of_one_method(runs, tmp_path):
         (
             "scores.csv",
             lambda t: t.assign(value=t["value"].where(t["method"] != "identity", "1.5")),
-            r"other scores of the same: identity default seed 0 on test-set/rain/.* and 1 more",
+            r"different scores of the same: identity default seed 0 on test-set/rain/.* and 1 more",
         ),
         (
             "scores.csv",
             lambda t: t[t["protocol"] != "y-matlab"],
-            r"other protocols: only one has y-matlab/psnr, y-matlab/ssim",
+            r"different protocols: only one has y-matlab/psnr, y-matlab/ssim",
         ),
         (
             "images.csv",
             lambda t: t.assign(
                 target_sha256=t["target_sha256"].where(t["photo"] != "p1", "f" * 64)
             ),
-            r"images of other content: test-set/rain/photo01",
+            r"images of one name with different content: test-set/rain/photo01",
         ),
         ("images.csv", lambda t: t.iloc[1:], r"only one has test-set/rain/photo00"),
         (
@@ -138,9 +140,61 @@ def test_a_run_is_never_overwritten(runs, tmp_path):
         merge_runs(runs, runs[0])
     other = tmp_path / "results" / "other"
     make_run(other, 1, ("rain",), side=8)
-    with pytest.raises(UserError, match="is there already and is no earlier merge"):
+    with pytest.raises(UserError, match="exists and is not an earlier merge"):
         merge_runs(runs, other)
     assert (other / "scores.csv").exists() and (runs[0] / "scores.csv").read_bytes() == before
     (tmp_path / "results" / "empty").mkdir()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists and is not an earlier merge"):
         merge_runs(runs, tmp_path / "results" / "empty")
+
+
+def content(folder):
+    """All files and links below a folder, without the time in the manifest; None if absent."""
+    if not folder.is_dir():
+        return None
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            found[path.relative_to(folder)] = os.readlink(path)
+        elif path.name == "manifest.json":
+            found[path.relative_to(folder)] = json.loads(path.read_text()) | {"finished": ""}
+        elif path.is_file():
+            found[path.relative_to(folder)] = path.read_bytes()
+    return found
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Two runs of one image and one method each."""
+    folders = [tmp_path / "results" / name for name in "ab"]
+    for folder in folders:
+        make_run(folder, 1, ("rain",), [card(folder.name)], side=8)
+    return folders
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_killed_merge_leaves_the_old_one_or_the_new_one(small, tmp_path, exists):
+    out, states = tmp_path / "results" / "both", []
+    if exists:
+        merge_runs(small[:1] * 2, out)
+    old = content(out)
+    with before_each_change(lambda _: states.append(content(out))):
+        merge_runs(small, out)
+    new = content(out)
+    assert all(state in (old, new) for state in states)
+    assert len(states) > 20 and states[0] == old != new
+
+
+def test_an_interrupted_merge_leaves_the_old_one_or_the_new_one(small, tmp_path):
+    out, backup = tmp_path / "results" / "both", tmp_path / "backup"
+    merge_runs(small, out)
+    new = content(out)
+    merge_runs(small[:1] * 2, out)
+    old, number = content(out), 1
+    shutil.copytree(out, backup, symlinks=True)
+    while interrupted(lambda: merge_runs(small, out), number):
+        assert content(out) in (old, new)
+        shutil.rmtree(out)
+        shutil.copytree(backup, out, symlinks=True)
+        number += 1
+    assert number > 5 and content(out) == new

@@ -1,4 +1,4 @@
-"""Two runs side by side: differences by hand, images and methods that only one has."""
+"""Comparing two runs: differences by hand; images and methods that only one run has."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_a_run_equals_itself(runs):
     found = compare(*runs)
     assert tuple(found.table.columns) == COLUMNS
     assert (found.table["equal_images"] == found.table["n_images"]).all()
-    assert (found.table["difference"] == 0).all()  # of the oracle's infinite PSNR too
+    assert (found.table["difference"] == 0).all()  # also for the oracle's infinite PSNR
     assert (found.manifest, found.methods, found.only_a, found.only_b) == ([], [], [], [])
     text = to_markdown(found)
     assert "No difference." in text and "not told apart" not in text and "better" not in text
@@ -85,10 +85,10 @@ def test_only_common_images_of_the_same_content_are_compared(runs):
     assert set(found.table["n_images"]) == {4, 8}
     text = to_markdown(found)
     assert "the 8 images that both have (A has 12, B 10)" in text
-    assert "2 images of the same name show something else" in text
+    assert "2 images of the same name have different content" in text
 
 
-def test_what_the_runs_were_made_of(runs):
+def test_differences_of_manifests_and_settings(runs):
     manifest = json.loads((runs[1] / "manifest.json").read_text())
     manifest["commit"], manifest["config"]["seeds"] = "4567def", [0, 1]
     (runs[1] / "manifest.json").write_text(json.dumps(manifest))

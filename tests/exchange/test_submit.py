@@ -1,6 +1,7 @@
-"""Somebody's restored images on the board: exact scores, faults by name, and what a run keeps."""
+"""Submitted images on the board: exact scores, faults by name, and kills at any moment."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from benchmark.board.aggregate import IMAGE
+from benchmark.board.score_table import IMAGE
 from benchmark.board.write import read_leaderboard
 from benchmark.cli.app import app
+from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
@@ -22,6 +24,7 @@ from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
 from benchmark.scoring.score import score_restored
 from benchmark.spec.run_config import Config
+from tests.exchange.stopping import before_each_change, interrupted
 from tests.synthetic_run import card, make_run
 
 MINE = Submission("mine", "My method", "Me, 2026", "paired")
@@ -31,15 +34,17 @@ SCORE = [*IMAGE, "protocol", "metric"]
 
 @pytest.fixture
 def run(tmp_path):
-    """A run of one method, its scores taken from its images by the protocols rgb and y-matlab."""
-    run = tmp_path / "results" / "demo"
-    make_run(run, 2, ("rain", "haze"), [card("regression", gain=2.0)], side=32)
+    """A run of one method with the scores of its images by the protocols rgb and y-matlab."""
+    return scored_run(tmp_path, 2, ("rain", "haze"), side=32)
+
+
+def scored_run(root, photos, weathers, side):
+    run = root / "results" / "demo"
+    make_run(run, photos, weathers, [card("regression", gain=2.0)], side=side)
     images = read_images(run)
     rows = images[IMAGE].assign(method="regression", variant="default", seed="0", status="ok")
     files = [f"results/demo/{OWN}/{r.dataset}/{r.weather}/{r.image}.png" for r in rows.itertuples()]
-    scores = score_restored(
-        rows.assign(file=files, reason=""), images, tmp_path, ["rgb", "y-matlab"]
-    )
+    scores = score_restored(rows.assign(file=files, reason=""), images, root, ["rgb", "y-matlab"])
     scores.to_csv(run / "scores.csv", index=False)
     return run
 
@@ -115,7 +120,7 @@ def test_a_test_image_that_changed_since_is_a_status(run):
         (lambda card: card | {"method": "../yours"}, "is the card of another method than 'mine'"),
         (
             lambda card: card | {"training_flops": 10**400},
-            "training_flops: Input should be a valid num",
+            "training_flops: Input should be a valid number",
         ),
         (lambda card: {"method": "mine"}, "variant: Field required"),
     ],
@@ -145,7 +150,7 @@ def test_missing_wrong_and_broken_images_are_named_all_at_once(run, tmp_path):
     assert (mine["status"] == schema.FAILED).sum() == 3 * 4
     assert mine.xs("haze", level="weather").xs("photo01", level="image")["value"].notna().all()
     pd.testing.assert_frame_equal(scores_of(run, "regression"), before)
-    assert submit(run / OWN, MINE, run) == []  # mended: the submission is replaced
+    assert submit(run / OWN, MINE, run) == []  # the corrected images replace the submission
     assert set(scores_of(run, "mine")["status"]) == {schema.OK}
 
 
@@ -169,8 +174,73 @@ def test_a_flat_folder_where_names_are_unique(run, tmp_path):
         (MINE, "nowhere", "There is no folder"),
     ],
 )
-def test_what_cannot_be_taken_changes_nothing(run, submission, folder, message):
+def test_a_refused_submission_changes_nothing(run, submission, folder, message):
     before = state(run)
     with pytest.raises(UserError, match=message):
         submit(run / folder, submission, run)
     assert state(run) == before
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A run of one image."""
+    return scored_run(tmp_path, 1, ("rain",), side=16)
+
+
+def submitted(run):
+    """The submissions of a run as `collect` reads them; their images must fit their tables."""
+    for name in submissions.names(run):
+        table = pd.read_csv(submissions.folder_of(run, name) / "restored.csv", dtype=str)
+        for row in table[table["status"] == "ok"].itertuples():
+            assert checksum(run.parents[1] / row.file) == row.sha256
+    scores, costs, cards = submissions.read(run, {"regression"})
+    return [table.to_csv() for table in (*scores, *costs)], cards
+
+
+def submit_another(run, folder):
+    Image.new("RGB", (16, 16)).save(folder / "photo00.png")
+    submit(folder, Submission("mine", "Another"), run)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_killed_submission_leaves_the_old_one_or_the_new_one(small, tmp_path, exists):
+    if exists:
+        submit_another(small, tmp_path)
+    old, states = submitted(small), []
+
+    def look(_):
+        states.append(submitted(small))
+        read_scores(small), read_cost(small), read_methods(small)  # raise no error
+
+    with before_each_change(look):
+        submit(small / OWN, MINE, small)
+    new = submitted(small)
+    assert all(state in (old, new) for state in states)
+    assert len(states) > 20 and states[0] == old != new
+
+
+def test_an_interrupted_submission_leaves_the_old_one_or_the_new_one(small, tmp_path):
+    backup = tmp_path / "backup"
+    submit(small / OWN, MINE, small)
+    new = submitted(small)
+    submit_another(small, tmp_path)
+    old, number = submitted(small), 1
+    shutil.copytree(small, backup, symlinks=True)
+    while interrupted(lambda: submit(small / OWN, MINE, small), number):
+        assert submitted(small) in (old, new)
+        shutil.rmtree(small)
+        shutil.copytree(backup, small, symlinks=True)
+        number += 1
+    assert number > 5 and submitted(small) == new
+
+
+def test_an_earlier_folder_of_images_is_replaced(run):
+    """A method that the run had, or a submission whose images were no link."""
+    folder = run / "restored" / "mine" / "default" / "seed0" / "test-set"
+    folder.mkdir(parents=True)
+    (folder / "old.png").touch()
+    assert submit(run / OWN, MINE, run) == []
+    assert not (folder / "old.png").exists()
+    assert len(list((folder / "rain").iterdir())) == 2
+    link = folder.parent
+    assert link.is_symlink() and not os.path.isabs(os.readlink(link))

@@ -1,4 +1,4 @@
-"""A process that dies, crashes or takes too long is a failure with a reason; the caller lives."""
+"""A process that is killed, crashes or takes too long is a failure with a reason."""
 
 import faulthandler
 import os
@@ -21,12 +21,12 @@ def fails():
 
 
 def crashes():
-    faulthandler.disable()  # its report would be mistaken for one of the tests
+    faulthandler.disable()  # its report would look like one of pytest
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def mends():
-    raise UserError("mend this")
+def raises_user_error():
+    raise UserError("correct this")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_work_that_is_done(tmp_path):
     assert (tmp_path / "done").exists()
 
 
-def test_a_process_that_linux_kills_for_want_of_memory(monkeypatch):
+def test_a_process_that_linux_kills_when_memory_runs_out(monkeypatch):
     counts = iter([7, 8])
     monkeypatch.setattr(isolation, "_out_of_memory_kills", lambda: next(counts))
     failure = isolation.run(lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -77,9 +77,9 @@ def test_a_late_process_is_ended_with_its_children(tmp_path):
 
 def test_a_user_error_ends_the_caller_too_and_is_printed(capfd):
     with pytest.raises(SystemExit) as ended:
-        isolation.run(mends)
+        isolation.run(raises_user_error)
     assert ended.value.code == 1
-    assert capfd.readouterr().err == "error: mend this\n"
+    assert capfd.readouterr().err == "error: correct this\n"
 
 
 def test_ending_the_caller_ends_the_work(tmp_path):

@@ -1,4 +1,4 @@
-"""What a cluster ends in every attempt is given up, with the reason; what is done never is."""
+"""A job that a cluster stops in every attempt gets a status with a reason; other jobs go on."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def record(tmp_path):
 
 
 def counted(tmp_path):
-    """Work that tells how often it was called."""
+    """Work, and a function that returns how often it was called."""
     calls = tmp_path / "calls"
     calls.touch()
 
@@ -34,7 +34,7 @@ def counted(tmp_path):
 
 
 def is_ended(record, attempt, started, number=signal.SIGKILL):
-    """A cluster ends an attempt that works for a minute, with all its processes."""
+    """Start an attempt that works for a minute; kill all its processes, as a cluster does."""
     script = (
         "import pathlib, time; from benchmark.jobs import last_attempt\n"
         f"record, started = pathlib.Path({str(record)!r}), pathlib.Path({str(started)!r})\n"
@@ -64,7 +64,7 @@ def is_ended(record, attempt, started, number=signal.SIGKILL):
 def test_work_that_is_ended_three_times_is_given_up(
     tmp_path, record, monkeypatch, state, status, says
 ):
-    """`squeue` here is a program that knows job 12 once, as SLURM forgets jobs."""
+    """`squeue` here is a program that answers once about job 12, because SLURM forgets jobs."""
     squeue = tmp_path / "squeue"
     squeue.write_text(f'#!/bin/sh\n[ "$2" = 12 ] && echo {state}\nrm "$0"\n')
     squeue.chmod(0o755)
@@ -74,21 +74,21 @@ def test_work_that_is_ended_three_times_is_given_up(
         is_ended(record, attempt, tmp_path / "started")
         assert not record.exists()
     is_ended(record, 3, tmp_path / "started")
-    # Of a job of several units another may use up attempts too: this one stays given up.
+    # Another unit of the same job may use up attempts too: this one keeps its status.
     for attempt in (4, 5, 6):
         failure = last_attempt.run(work, None, attempt, record)
         assert failure == Failure(status, f"{says}, in attempt 3, SLURM job 12")
     assert calls() == 0
 
 
-def test_a_workflow_that_starts_anew_tries_again(tmp_path, record):
+def test_a_new_workflow_tries_again(tmp_path, record):
     work, calls = counted(tmp_path)
     is_ended(record, 3, tmp_path / "started")
     for attempt in (1, 2, 3):
         assert last_attempt.run(work, None, attempt, record) is None
         assert calls() == attempt
     assert not record.exists()
-    # It was done in the third attempt, and another unit of its job was not.
+    # It was done in the third attempt, but another unit of its job was not.
     assert last_attempt.run(work, None, 4, record) is None
     assert calls() == 4
 
@@ -100,7 +100,7 @@ def test_a_unit_that_starts_late_is_given_up_an_attempt_later(tmp_path, record):
 
 
 def test_a_record_of_an_earlier_workflow_gives_nothing_up(tmp_path, record):
-    """That workflow gave it up at attempt 5; in this one the unit's first attempt is the fourth."""
+    """An earlier workflow gave the unit up; in this one, its first attempt is the fourth."""
     work, calls = counted(tmp_path)
     is_ended(record, 4, tmp_path / "started")
     assert last_attempt.run(work, None, 4, record) is None
@@ -108,7 +108,7 @@ def test_a_record_of_an_earlier_workflow_gives_nothing_up(tmp_path, record):
 
 
 def test_memory_that_runs_out_is_remembered(monkeypatch, tmp_path, record):
-    """SLURM fails the job, though only the method's process was killed."""
+    """SLURM fails the whole job, although only the method's process was killed."""
     work, calls = counted(tmp_path)
     failure = Failure(schema.OUT_OF_MEMORY, "killed")
     monkeypatch.setattr(isolation, "run", lambda *_: failure)
@@ -134,12 +134,12 @@ def test_other_failures_are_a_status_at_once_and_said(record, capsys, attempt):
 
 
 def test_a_user_error_is_not_given_up(tmp_path, record):
-    def mends():
-        raise UserError("mend this")
+    def raises_user_error():
+        raise UserError("correct this")
 
     work, calls = counted(tmp_path)
     with pytest.raises(SystemExit):
-        last_attempt.run(mends, None, 3, record)
+        last_attempt.run(raises_user_error, None, 3, record)
     assert last_attempt.run(work, None, 4, record) is None
     assert calls() == 1
 

@@ -1,4 +1,4 @@
-"""The manifest of a run: code, data and weights by content, committed or not."""
+"""The manifest of a run: the commit, uncommitted changes, checksums of data and weights."""
 
 import subprocess
 
@@ -32,15 +32,15 @@ def git(folder, *arguments):
 
 def test_uncommitted_code_is_said(tmp_path, monkeypatch, run):
     monkeypatch.setattr(manifest, "ROOT", tmp_path)
-    found = manifest.capture(CONFIG, "demo.yaml", run)
+    found = manifest.make_manifest(CONFIG, "demo.yaml", run)
     assert (found["commit"], found["uncommitted_changes"]) == ("unknown", None)
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-qm", "all")
-    found = manifest.capture(CONFIG, "demo.yaml", run)
+    found = manifest.make_manifest(CONFIG, "demo.yaml", run)
     assert len(found["commit"]) == 40 and found["uncommitted_changes"] is False
     (tmp_path / "new.py").write_text("")
-    assert manifest.capture(CONFIG, "demo.yaml", run)["uncommitted_changes"] is True
+    assert manifest.make_manifest(CONFIG, "demo.yaml", run)["uncommitted_changes"] is True
 
 
 def test_images_are_known_by_content_not_by_place(run):
@@ -56,10 +56,10 @@ def test_data_weights_and_machine_are_there(run):
     file = run.training("unet", 0) / "weights.safetensors"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"weights")
-    found = manifest.capture(CONFIG, "demo.yaml", run)
+    found = manifest.make_manifest(CONFIG, "demo.yaml", run)
     assert found["weights"] == {"unet seed 0": checksum(file)}
     assert len(found["data"]["test images sha256"]) == 64
     assert found["machine"]["threads"] >= 1 and found["machine"]["processor"]
     assert found["packages"]["torch"] and found["config"]["name"] == "demo"
     run.images.unlink()
-    assert manifest.capture(CONFIG, "x", run)["data"]["test images sha256"] is None
+    assert manifest.make_manifest(CONFIG, "x", run)["data"]["test images sha256"] is None

@@ -1,4 +1,4 @@
-"""The jobs of a run: specialists, and weights that one run exports and another takes."""
+"""The jobs of a run: methods for one weather, and weights that are exported to another run."""
 
 import json
 

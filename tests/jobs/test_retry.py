@@ -1,4 +1,4 @@
-"""What failed is taken away to be made anew, and nothing else."""
+"""`retry` deletes what failed and the board, and nothing else."""
 
 import json
 
@@ -22,7 +22,7 @@ BOARD = {"leaderboard.csv", "scores.csv"}
 
 @pytest.fixture
 def made(tmp_path):
-    """A run whose entries have the statuses of UNITS, trained or restored so, and its paths."""
+    """A run whose entries have the statuses of UNITS, and its paths."""
     values = {
         "name": "mine", "train_on": "photos", "datasets": {"photos": {}}, "discover": False,
         "methods": {"identity": {}, "unet": {"method": "regression"}, "aodnet": {}, "prenet": {}},
@@ -33,7 +33,7 @@ def made(tmp_path):
         status = UNITS[unit[0]]
         names = dict(zip(("method", "variant", "seed", "dataset"), unit, strict=True))
         image = {**names, "weather": "rain", "image": "a", "status": status}
-        # A score of 'failed' may be the metric's: its images are well.
+        # If a metric failed, only the score has the status 'failed'.
         restored = {**image, "status": "ok"} if status == "failed" else image
         write_csv(pd.DataFrame([restored], columns=list(RESTORED)), run.restored(*unit))
         scores = run.scores(names["method"], names["seed"], names["dataset"])
@@ -68,16 +68,16 @@ NOT_SCORED = "scores/prenet/seed0/photos.csv"
         (("weights-missing",), (), set()),
     ],
 )
-def test_what_is_taken_away(made, statuses, labels, gone):
+def test_what_is_deleted(made, statuses, labels, gone):
     config, run = made
     before = files(run)
     removed = retry(config, run, statuses, labels)
     assert {file.relative_to(run.path).as_posix() for file in removed} == gone
     assert before - files(run) == (gone | BOARD if gone else gone)
-    assert retry(config, run, statuses, labels) == removed  # for they are missing
+    assert retry(config, run, statuses, labels) == removed  # they are missing now
 
 
-def test_the_next_workflow_counts_attempts_anew(made):
+def test_the_next_workflow_counts_attempts_from_1(made):
     config, run = made
     record = run.attempts("restore", "unet", "default", "seed0", "photos")
     record.parent.mkdir(parents=True)
@@ -86,18 +86,18 @@ def test_the_next_workflow_counts_attempts_anew(made):
     assert not record.exists()
 
 
-def test_nothing_is_taken_from_a_workflow_at_work(tmp_path, monkeypatch):
+def test_nothing_is_deleted_while_a_workflow_is_at_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "benchmark.jobs.workflow_lock.others", lambda: "Another workflow is at work here."
+        "benchmark.jobs.workflow_lock.who_is_at_work", lambda: "Another workflow is at work here."
     )
-    monkeypatch.setattr("benchmark.jobs.retry.retry", lambda *_: pytest.fail("it was taken away"))
+    monkeypatch.setattr("benchmark.jobs.retry.retry", lambda *_: pytest.fail("it was deleted"))
     done = CliRunner().invoke(app, ["retry", "--config", str(ROOT / "config/smoke.yaml")])
     assert isinstance(done.exception, UserError) and "at work here" in str(done.exception)
 
 
-def test_a_part_that_is_missing_is_made_anew_with_the_board(made):
-    """As after a damaged file was deleted."""
+def test_a_missing_part_is_made_again_with_the_board(made):
+    """For example after the user has deleted a damaged file."""
     config, run = made
     assert retry(config, run, (), ("identity",)) == []
     assert files(run) >= BOARD
@@ -115,7 +115,7 @@ def test_a_part_that_is_missing_is_made_anew_with_the_board(made):
         ((), ("umet",), "Did you mean 'unet'"),
     ],
 )
-def test_a_wrong_choice_takes_nothing_away(made, statuses, labels, says):
+def test_a_wrong_choice_deletes_nothing(made, statuses, labels, says):
     config, run = made
     before = files(run)
     with pytest.raises(UserError, match=says):
@@ -132,7 +132,7 @@ def test_a_wrong_choice_takes_nothing_away(made, statuses, labels, says):
         "scores/identity/seed0/photos.csv",
     ],
 )
-def test_a_damaged_file_is_named_and_nothing_is_taken_away(made, name, text):
+def test_a_damaged_file_is_named_and_nothing_is_deleted(made, name, text):
     config, run = made
     (run.path / name).write_text(text)
     before = files(run)

@@ -1,4 +1,4 @@
-"""The workflow on a SLURM of one node gives what it gives here, and lives within its bounds."""
+"""On a SLURM of one node, the workflow gives the same scores and keeps to the memory limits."""
 
 import os
 import re
@@ -13,13 +13,13 @@ from benchmark.core.paths import ROOT
 from tests.clone import SMOKE, snakemake
 
 NODE = ROOT / "tests" / "slurm" / "one-node"
-# One method is trained, restored and scored, each in a job of SLURM.
+# Training, restoring and scoring of one method are one SLURM job each.
 TARGET = "results/smoke/scores/unet/seed0/photos.csv"
 
 
 @pytest.fixture
 def slurm():
-    """A SLURM of one node; the test is skipped, saying so, where it cannot be started."""
+    """A SLURM of one node; if it cannot be started, the test is skipped with the reason."""
     pytest.importorskip("snakemake_executor_plugin_slurm")
     for program in ("slurmctld", "slurmd", "munged"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
@@ -36,7 +36,7 @@ def slurm():
 def on_slurm(clone, target, config, *options):
     return snakemake(
         clone, target, "--workflow-profile", "workflow/profiles/slurm", "--cores", "1",
-        # There is no accounting, whose database 'sacct' would ask for a job's state.
+        # Without accounting, 'sacct' cannot tell the state of a job.
         "--slurm-no-account", "--slurm-status-command", "squeue",
         "--slurm-init-seconds-before-status-checks", "1",
         "--config", config, *options,
@@ -72,10 +72,10 @@ class Takes(Method):
 """
 
 
-def test_memory_that_slurm_bounds_is_given_up_after_attempts_with_more(repository, slurm, tmp_path):
+def test_too_much_memory_is_a_status_after_three_attempts(repository, slurm, tmp_path):
     shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
     if "task/cgroup" not in shown:
-        pytest.skip("this SLURM bounds no memory: there are no control groups of version 1")
+        pytest.skip("this SLURM does not limit memory: it needs control groups of version 1")
     clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
     (clone / "methods/takes.py").write_text(METHOD)
     sizes = {"less": 1, "more": 1500, "most": 9000}

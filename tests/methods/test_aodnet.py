@@ -1,4 +1,4 @@
-"""AOD-Net: its size, its equation and its layers against the paper's."""
+"""AOD-Net: its size, equation and layers are those of the paper."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def _seed():
 
 
 def trained():
-    """A network in which nothing is zero any more, as after some training."""
+    """A network without zero weights, as after training."""
     network = AllInOneNetwork()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, -0.1, 0.3)
@@ -30,8 +30,8 @@ def test_untrained_returns_its_input():
     assert torch.allclose(AllInOneNetwork()(image), image, atol=1e-6)
 
 
-def test_the_right_k_inverts_the_haze_model():
-    """With K = ((I − A)/t + A − b)/(I − 1) the answer is the clear image."""
+def test_k_of_the_haze_model_gives_the_clear_image():
+    """With K = ((I − A)/t + A − b)/(I − 1) the output is the clear image."""
     clear, t, light = torch.rand(2, 3, 6, 7), torch.empty(2, 1, 6, 7).uniform_(0.2, 0.9), 0.85
     hazy = clear * t + light * (1 - t)
     network = AllInOneNetwork()
@@ -40,7 +40,7 @@ def test_the_right_k_inverts_the_haze_model():
 
 
 def test_k_comes_from_the_published_layers():
-    """Kernels of 1, 3, 5, 7 and 3 pixels, the last three on features of several layers before."""
+    """Kernels of 1, 3, 5, 7 and 3 pixels; the last three take features of several layers."""
     network, image = trained(), torch.rand(2, 3, 9, 11)
     p = dict(network.named_parameters())
 

@@ -1,4 +1,4 @@
-"""Published checkpoints by file: what is loaded, what is refused, and what the networks compute."""
+"""Published checkpoints by file: which are loaded, which are refused, and their results."""
 
 import os
 import pickle
@@ -44,12 +44,12 @@ def mixdehazenet():
 
 
 def signed(network, x):
-    """MixDehazeNet's images are in [-1, 1], before and after it."""
+    """Input and output of MixDehazeNet are in [-1, 1]."""
     return (network(2 * x - 1) + 1) / 2
 
 
 def with_noise_level(network, x):
-    """DRUNet is told the noise it is to remove: spandrel takes 15 grey levels."""
+    """DRUNet takes the level of the noise as input: spandrel sets 15 grey levels."""
     return network(torch.cat([x, torch.full_like(x[:, :1], 15 / 255)], dim=1))
 
 
@@ -58,11 +58,11 @@ def plain(network, x):
 
 
 def parallel(state):
-    """As training scripts for several GPUs save it."""
+    """The format of training scripts for several GPUs."""
     return {"epoch": 9, "state_dict": {f"module.{name}": value for name, value in state.items()}}
 
 
-# Network, how its authors wrap the weights, and how they call it.
+# Network, the format of its authors' file, and their way to call it.
 PUBLISHED = {
     "NAFNet": (nafnet, lambda state: {"params": state}, plain),
     "SwinIR": (swinir, lambda state: {"params": state}, plain),
@@ -106,7 +106,7 @@ def restore(method, degraded, **settings):
         return method.restore(degraded, Variant(**settings), [torch.Generator()] * len(degraded))
 
 
-# --- what is computed ---
+# --- results ---
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -132,7 +132,7 @@ def test_any_size_is_restored(name, size, tmp_path):
 
 
 def test_sizes_between_are_padded_and_cropped(tmp_path):
-    """DRUNet takes multiples of 8; the picture is mirrored at its last row and column."""
+    """DRUNet takes multiples of 8; the image is mirrored at its last row and column."""
     network, path = publish("DRUNet", tmp_path)
     degraded = image(21, 30)
     padded = torch.nn.functional.pad(degraded, (0, 2, 0, 3), mode="reflect")
@@ -142,8 +142,8 @@ def test_sizes_between_are_padded_and_cropped(tmp_path):
 
 
 def test_large_images_are_restored_in_tiles(tmp_path):
-    """The network sees 3 pixels around each, so the middle of a tile does not depend on its edge;
-    what the edges' padding changes is faded out."""
+    """The receptive field is 3 pixels wide on each side, so the middle of a tile does not depend on
+    its edge. The blend fades out the pixels that depend on the padding."""
     network = filled(lambda: Compact(num_feat=4, num_conv=1, upscale=1))
     torch.save({"params": network.state_dict()}, tmp_path / "x.pth")
     method = method_of(tmp_path / "x.pth")
@@ -232,7 +232,7 @@ def test_weights_that_do_not_fit_their_names_are_refused(tmp_path):
     state = nafnet().state_dict()
     state["intro.weight"] = torch.zeros(3)
     torch.save(state, tmp_path / "x.pth")
-    with pytest.raises(UserError, match=r"x\.pth holds no network that spandrel recognises"):
+    with pytest.raises(UserError, match=r"x\.pth has no network that spandrel recognises"):
         restore(method_of(tmp_path / "x.pth"), image(8, 8))
 
 
@@ -255,7 +255,7 @@ def test_code_in_a_file_is_not_run(tmp_path, suffix, legacy):
     with pytest.raises(UserError, match=r"asks for posix\.mkdir"):
         restore(method_of(path), image(8, 8))
     assert not made.exists()
-    torch.load(path, weights_only=False)  # the file would have done it
+    torch.load(path, weights_only=False)  # the file is dangerous: pickle runs its code
     assert made.exists()
 
 

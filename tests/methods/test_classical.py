@@ -1,4 +1,4 @@
-"""The controls and the classical methods, against direct references and closed forms."""
+"""The controls and the classical methods against references and closed forms."""
 
 import numpy as np
 import pytest
@@ -54,13 +54,13 @@ def test_dehazing_inverts_koschmieder(depth):
     scene, light = clear_scene(), np.array([0.9, 0.92, 0.95], np.float32)
     rows = np.linspace(0.4, 0.8, 96) if depth == "ramp" else np.full(96, 0.6)
     t = np.tile(rows[:, None, None], (1, 96, 1)).astype(np.float32)
-    t[:16, :16] = 0  # infinitely far: shows the air light
+    t[:16, :16] = 0  # infinitely far: has the colour of the atmospheric light
     hazy = scene * t + light * (1 - t)
     np.testing.assert_allclose(atmospheric_light(hazy, 7, 0.001), light, atol=1e-6)
 
     method = DarkChannel(DarkChannel.Parameters(omega=1, guide_radius=8))
     restored = as_image(restore(method, as_batch(hazy)))
-    far_from_sky = np.s_[40:, 40:]  # whose windows mix it with what is near
+    far_from_sky = np.s_[40:, 40:]  # near the sky, windows of the filter mix both
     assert psnr(hazy[far_from_sky], scene[far_from_sky]) < 16
     assert psnr(restored[far_from_sky], scene[far_from_sky]) > 32
 
@@ -82,7 +82,7 @@ def test_openings_by_lines_never_add_light_and_are_idempotent(angle, length):
     np.testing.assert_array_equal(opening(opened, length, angle), opened)
 
 
-def test_streaks_and_blobs_are_told_apart():
+def test_streaks_and_blobs_are_distinguished():
     plane = np.full((60, 60), 0.2, np.float32)
     plane[20:45, 30:32] = 0.8
     vertical = streaks(plane, 90, 7, 9)
@@ -101,7 +101,7 @@ def smooth_image(size=128):
 
 
 def rainy(image, slant):
-    """Two-pixel streaks, 25 rows long, moving `slant` columns a row."""
+    """Two-pixel streaks, 25 rows long, moving `slant` columns in each row."""
     rng, rain = np.random.default_rng(3), image.copy()
     for top, left in zip(rng.integers(0, 100, 60), rng.integers(10, 110, 60), strict=True):
         for step in range(25):

@@ -1,4 +1,4 @@
-"""What every method must do. A new file in methods/ is tested by these with no further code."""
+"""Requirements for every method. They test a new file in methods/ without further code."""
 
 from contextlib import contextmanager
 
@@ -40,7 +40,7 @@ def method(request, tmp_path, monkeypatch):
     return make(request.param)
 
 
-def test_card_says_who_and_for_which_weather(method):
+def test_card_has_all_texts_and_known_weathers(method):
     card = method.card
     assert all([card.title, card.citation, card.licence, card.description])
     assert set(card.weathers) <= set(ALL_WEATHERS)
@@ -70,13 +70,13 @@ def test_same_seed_same_image(method):
 
 
 def test_evaluations_are_what_is_declared(method):
-    """NFE is declared by the method; here it is counted."""
+    """The method declares its NFE; here it is counted."""
     network = getattr(method, "network", None)
     calls = []
     if network is not None:
         network.register_forward_hook(lambda *_: calls.append(1))
         restore(method, torch.rand(1, 3, 24, 24), [0])
-    else:  # it has none, or builds one for each image
+    else:  # it has no network, or builds one for each image
         with outermost_calls(calls):
             restore(method, torch.rand(1, 3, 24, 24), [0])
     assert len(calls) == method.evaluations(method.Variant())
@@ -84,7 +84,7 @@ def test_evaluations_are_what_is_declared(method):
 
 @contextmanager
 def outermost_calls(calls):
-    """Appends to `calls` whenever a torch module is called that is not part of another's call."""
+    """Appends to `calls` for each call of a torch module that is not inside the call of another."""
     running = []
 
     def leave(module, *_):
@@ -108,7 +108,7 @@ def test_learned_method_learns_a_pair(method):
     if method.has_teacher():
         pytest.skip("it learns from a teacher: see test_distillation.py")
     generator = torch.Generator().manual_seed(2)
-    # Of even squares: in independent pixels a prior of clean images would find nothing to learn.
+    # Squares of one colour: a prior of clean images cannot learn independent pixels.
     clean = torch.rand(4, 3, 4, 4, generator=generator).repeat_interleave(4, 2)
     clean = clean.repeat_interleave(4, 3)
     degraded = 0.5 * clean + 0.4

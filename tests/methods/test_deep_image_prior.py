@@ -1,4 +1,4 @@
-"""Deep image prior: a fit to one image, random only by the generator, gradients despite the suite.
+"""Deep image prior: the fit, its randomness, and its gradients in the suite's inference mode.
 
 That it evaluates its network as often as it declares is tested with all methods.
 """
@@ -27,7 +27,7 @@ def mse(a, b):
 
 
 def test_structure_is_fitted_before_noise():
-    """The claim of the paper: the error to the clean image falls below that of the noisy one."""
+    """As the paper says, the result is nearer to the clean image than the noisy one is."""
     clean = scene()
     noisy = (clean + 0.15 * torch.randn(clean.shape, generator=generator(1))).clamp(0, 1)
     restored = fit(noisy, 100, generator())
@@ -41,7 +41,7 @@ def test_more_iterations_fit_the_image_better():
 
 
 def test_one_iteration_is_the_untrained_network():
-    """Of the generator comes first the network, then the noise at the padded size."""
+    """The generator gives the weights first, then the noise at the padded size."""
     shared = generator(7)
     network = untrained(shared)
     z = 0.1 * torch.rand(1, deep_image_prior.NOISE_CHANNELS, 64, 32, generator=shared)
@@ -50,7 +50,7 @@ def test_one_iteration_is_the_untrained_network():
 
 
 @pytest.mark.parametrize("iterations", [1, 3])
-def test_the_network_is_evaluated_once_an_iteration(iterations, monkeypatch):
+def test_the_network_is_evaluated_once_in_each_iteration(iterations, monkeypatch):
     calls = []
     forward = Hourglass.forward
     monkeypatch.setattr(Hourglass, "forward", lambda s, x: calls.append(1) or forward(s, x))
@@ -60,7 +60,7 @@ def test_the_network_is_evaluated_once_an_iteration(iterations, monkeypatch):
     assert len(calls) == 2 * DeepImagePrior().evaluations(variant) == 2 * iterations
 
 
-def test_randomness_is_the_generators_and_no_one_elses():
+def test_the_generator_is_the_only_source_of_randomness():
     image = scene(16)
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -71,13 +71,13 @@ def test_randomness_is_the_generators_and_no_one_elses():
     assert not torch.equal(fit(image, 2, generator(4)), first)
 
 
-def test_result_lies_in_range_whatever_the_image():
+def test_result_is_in_range_for_any_image():
     for level in (0.0, 1.0):
         restored = fit(torch.full((1, 3, 5, 70), level), 5, generator())
         assert restored.min() >= 0 and restored.max() <= 1
 
 
-def test_a_large_image_is_refused_with_what_to_do():
+def test_a_large_image_is_refused_and_the_message_says_what_to_do():
     variant = Variant(iterations=1, max_pixels=99)
     with pytest.raises(UserError, match="100 pixels, but max_pixels is 99"):
         DeepImagePrior().restore(torch.zeros(1, 3, 10, 10), variant, [generator()])

@@ -1,4 +1,4 @@
-"""The denoisers: what all have in common, and each one's blocks against their definitions."""
+"""The denoisers: common properties, and the blocks of each against their definitions."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def _seed():
 
 
 def tiny(name, conditioning="concatenation", time=True, in_channels=6):
-    """A small denoiser in which nothing is zero any more, as after some training."""
+    """A small denoiser without zero weights, as after training."""
     network = build(name, "small", in_channels, time, conditioning, **TINY[name])
     for parameter in network.parameters():
         if not parameter.any():
@@ -98,7 +98,7 @@ def test_learns_a_pair(options):
     assert loss < 0.2 * target.square().mean()
 
 
-# Of the full sizes, as config/gpu.yaml has them: as a regression, and with time and condition.
+# Full sizes as in config/gpu.yaml: as a regression, and with time and condition.
 MILLIONS = {
     "unet": (80.2, 86.3),
     "nafnet": (71.7, 85.8),
@@ -124,8 +124,8 @@ def test_full_size_has_the_stated_number_of_parameters(name, time):
 @pytest.mark.parametrize(
     ("name", "gflop"), [("unet", 278), ("nafnet", 107), ("transformer", 88), ("restormer", 310)]
 )
-def test_full_size_takes_the_stated_arithmetic(name, gflop):
-    """Of docs/cluster.md, for 256×256 pixels, with a time and a condition."""
+def test_full_size_has_the_stated_flops(name, gflop):
+    """The values in docs/cluster.md, for 256×256 pixels, with a time and a condition."""
     with torch.device("meta"), torch.no_grad(), flop_counter() as counter:
         build(name, "full", 6, True)(torch.rand(1, 6, 256, 256), torch.rand(1))
     assert round(counter.get_total_flops() / 1e9) == gflop
@@ -159,7 +159,7 @@ def test_full_size_takes_a_step(name):
         (("unet", "small", 3, False, "modulation"), "modulation needs channels beside"),
     ],
 )
-def test_senseless_requests_are_refused(arguments, message):
+def test_impossible_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         build(*arguments)
 
@@ -179,7 +179,7 @@ def test_overrides_replace_settings():
 
 
 def test_modulation_takes_the_condition_from_the_first_three_channels():
-    """With the modulation's weights at 0 nothing of the condition is left, and all of x_t."""
+    """With modulation weights of 0 the output depends on x_t and not on the condition."""
     network, x, t = tiny("unet", "modulation"), torch.rand(1, 6, 16, 16), torch.ones(1)
     other_condition, other_image = x.clone(), x.clone()
     other_condition[:, :3] += 0.5
@@ -209,12 +209,12 @@ def test_modulated_block_equals_its_definition():
     assert torch.allclose(block(x, None, features), x + h, atol=1e-5)
 
 
-def test_modulation_keeps_its_place():
-    """A change of the condition in one corner leaves the far corner alone (without attention)."""
+def test_modulation_is_local():
+    """Without attention, a change of the condition in one corner does not change the far corner."""
     network = UNet(
         6, width=8, multipliers=(1,), blocks=1, attention=False, conditioning="modulation"
     )
-    for module in network.modules():  # the statistics of a group span the image
+    for module in network.modules():  # the statistics of a group depend on the whole image
         if isinstance(module, torch.nn.GroupNorm):
             module.forward = lambda x: x
     for parameter in network.parameters():  # some start at zero
@@ -268,7 +268,7 @@ def test_naf_block_equals_the_papers_equations():
     np.testing.assert_allclose(block(x, e).detach().numpy(), y, atol=1e-10)
 
 
-def test_time_has_no_influence_at_first():
+def test_time_has_no_effect_before_training():
     norm = AdaptiveNorm(4, embedding=6)
     x = torch.randn(2, 4, 3, 3)
     expected = F.layer_norm(x.permute(0, 2, 3, 1), (4,), eps=1e-6).permute(0, 3, 1, 2)
@@ -277,7 +277,7 @@ def test_time_has_no_influence_at_first():
 
 @pytest.mark.parametrize(("width", "millions"), [(32, 29.16), (64, 115.9)])
 def test_nafnet_has_the_published_number_of_parameters(width, millions):
-    """For denoising, as said by the authors and a user: megvii-research/NAFNet issues 60 and 51."""
+    """For denoising, by the authors and a user: megvii-research/NAFNet issues 60 and 51."""
     with torch.device("meta"):
         network = NAFNet(
             width=width, encoder=(2, 2, 4, 8), middle=12, decoder=(2, 2, 2, 2), unshuffle=1
@@ -292,7 +292,7 @@ def test_nafnet_has_the_published_number_of_parameters(width, millions):
 @pytest.mark.parametrize("shifted", [False, True])
 @pytest.mark.parametrize("size", [(8, 8), (16, 24), (13, 5), (3, 18)])
 def test_window_attention_equals_its_definition(size, shifted):
-    """Position by position: softmax(q k' / √d) v over the 64 places of its window.
+    """For each position: softmax(q k' / √d) v over the 64 places of its window.
 
     Places outside the image have the position's part of the key alone, and the value 0.
     """
@@ -320,7 +320,7 @@ def test_window_attention_equals_its_definition(size, shifted):
     assert torch.allclose(attention(x), attention.out(expected), atol=1e-4)
 
 
-def test_windows_must_be_shifted_to_see_across_their_border():
+def test_only_shifted_windows_cross_the_borders_of_others():
     x = torch.randn(1, 8, 16, 16)
     other = x.clone()
     other[..., 8:] += 1
@@ -330,7 +330,7 @@ def test_windows_must_be_shifted_to_see_across_their_border():
         assert same is not shifted
 
 
-def test_windows_are_put_back_where_they_were():
+def test_windows_return_to_their_places():
     attention = WindowAttention(64)
     x = torch.randn(2, 3 * 64, 16, 24)
     for part, windows in zip(x.chunk(3, dim=1), attention.to_windows(x), strict=True):
@@ -348,7 +348,7 @@ def test_shapes_that_do_not_fit_are_refused():
 
 
 def test_u_shape_adds_its_skips_level_by_level():
-    """With blocks that multiply by 2 the network is a composition that can be written out."""
+    """With blocks that multiply by 2, the network is a composition of a few functions."""
 
     class Double(torch.nn.Module):
         def forward(self, x, embedding):

@@ -122,8 +122,8 @@ def test_targets_convert_into_each_other():
             assert torch.allclose(to_epsilon(back, x_t, a, b), epsilon, atol=1e-8)
 
 
-def test_conversions_that_lose_everything_are_refused():
-    """Where ᾱ = 0 noise alone is left: ε then says nothing of x0. At t = 0 there is none."""
+def test_impossible_conversions_are_refused():
+    """Where ᾱ = 0, x_t is noise alone and ε does not determine x0. At t = 0 there is no noise."""
     schedule, x, prediction = zero_terminal_snr(linear(10)), randn(2, 3, 2, 2), randn(2, 3, 2, 2)
     signal, noise = schedule.signal(10), schedule.noise(10)
     with pytest.raises(ValueError, match="ᾱ = 0"):
@@ -152,7 +152,7 @@ def test_network_equals_the_reference_implementation(golden):
 
 @pytest.mark.parametrize("steps", [5, 10, 25])
 def test_ddim_equals_the_reference_implementation(golden, steps):
-    """The reference starts below T, at index 1000 - 1000/steps: the sampler takes any times."""
+    """The reference starts below T, at index 1000 - 1000/steps; the sampler takes any times."""
     network, values = golden
     schedule, condition = linear(), values["ddim_cond"]
 

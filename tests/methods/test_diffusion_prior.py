@@ -23,7 +23,7 @@ GUIDED = [
 
 
 class Centred(Gaussian):
-    """The data for which the network has nothing to add."""
+    """The data for which the best network output is 0."""
 
     mean = 0.0
 
@@ -93,7 +93,7 @@ def test_training_times_are_log_normal_noise():
 
 
 def haze_of(y, t, airlight):
-    """Haze whose parameters are known, and are not estimated."""
+    """Haze with known parameters, which are not estimated."""
     haze = Haze(y, misfit=0.2, updates=0)
     share = (t - guidance.LEAST_TRANSMISSION) / (1 - guidance.LEAST_TRANSMISSION)
     haze.logits = torch.full_like(haze.logits.detach(), math.log(share / (1 - share)))
@@ -102,7 +102,7 @@ def haze_of(y, t, airlight):
 
 
 def weather_with_gain(name, y):
-    """The weather, and m and c of y = m x + c + noise."""
+    """The weather, with m and c of y = m x + c + noise."""
     if name == "haze":
         return haze_of(y, 0.6, 0.8), 0.6, 0.4 * 0.8
     return Layer(y, misfit=0.2, threshold=math.inf), 1.0, 0.0
@@ -152,7 +152,7 @@ def test_scale_0_is_the_unguided_sampler(through_network):
 
 
 def test_haze_is_estimated_from_the_clean_image(monkeypatch):
-    """A perfect denoiser says what is clean: then t and A are those that made the haze."""
+    """With a perfect denoiser, the estimated t and A are those of the simulated haze."""
     monkeypatch.setattr(guidance, "RATE", 0.05)
     clean = 2 * pictures(1, 3, 48, 64) - 1
     t = torch.linspace(0.3, 0.8, 64).expand(1, 1, 48, 64)
@@ -181,7 +181,7 @@ def streaks_on(clean):
     return layer
 
 
-def test_layer_takes_bright_excess_alone():
+def test_layer_is_the_bright_excess_only():
     clean = 0.5 * pictures(1, 3, 24, 24)
     s = streaks_on(clean)
     dark = torch.zeros_like(s)
@@ -206,7 +206,7 @@ def test_a_start_near_0_returns_the_image():
 
 
 @pytest.mark.parametrize("variant", GUIDED)
-def test_an_image_depends_on_its_seed_alone(variant):
+def test_an_image_depends_on_its_seed_only(variant):
     method, batch = make(), pictures(2, 3, 24, 24)
     together = restore(method, batch, seeds=(0, 1), **variant)
     alone = restore(method, batch[1:], seeds=(1,), **variant)
@@ -236,7 +236,7 @@ def test_tiles_change_nothing_for_a_network_that_sees_one_pixel(variant):
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "heun"])
-def test_gradients_through_the_network_are_no_evaluations(sampler):
+def test_gradients_through_the_network_do_not_count_as_evaluations(sampler):
     method, calls = make(), []
     method.network.register_forward_hook(lambda *_: calls.append(1))
     options = {**GUIDED[1], "sampler": sampler}

@@ -1,4 +1,4 @@
-"""Consistency distillation: its loss, its sampler, and the teacher that a configuration names."""
+"""Consistency distillation: its loss, its sampler, and the teacher named in a configuration."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def pair(count=4):
 
 
 class Network(torch.nn.Module):
-    """Answers `correction + slope t` beside the condition."""
+    """Predicts the condition plus `correction + slope t`."""
 
     def __init__(self, correction=0.1, slope=0.0):
         super().__init__()
@@ -50,14 +50,14 @@ def test_student_starts_as_its_teacher_and_does_not_change_it():
     assert not teacher.correction.requires_grad
 
 
-def test_loss_is_zero_where_all_times_give_one_answer():
-    """Such a teacher's path ends in one point, and its own weights are the perfect student's."""
+def test_loss_is_zero_if_the_estimate_is_the_same_at_all_times():
+    """The path of such a teacher ends in one point; its own weights make a perfect student."""
     clean, degraded = (0.4 + 0.1 * image for image in pair())
     assert student_of(Network(0.1)).loss(clean, degraded, generator()) < 1e-6
 
 
-def test_student_learns_to_answer_at_once_what_the_teacher_answers_at_the_paths_end():
-    """A teacher that answers differently at each time; its path ends with its last answer."""
+def test_student_learns_the_end_of_the_teachers_path():
+    """A teacher with another estimate at each time; its path ends with the last one."""
     clean, degraded = (0.4 + 0.1 * image for image in pair(16))
     student = student_of(Network(0.1, slope=0.2), times=2)
     optimizer = torch.optim.Adam(student.network.parameters(), lr=0.01)
@@ -72,7 +72,7 @@ def test_student_learns_to_answer_at_once_what_the_teacher_answers_at_the_paths_
 
 
 def test_samplers_first_step_is_the_teachers_path():
-    """Consistent with equation (13), as the suite's DDIM takes it."""
+    """The step of equation (13), as in the suite's DDIM."""
     from methods.diffusion.samplers import ddim
 
     student = student_of(Network(0.1, slope=0.2))
@@ -100,7 +100,7 @@ def test_each_step_is_one_evaluation(steps):
     assert times[0] == 1.0
 
 
-def test_without_a_teacher_and_with_an_unlike_one():
+def test_no_teacher_or_one_with_other_parameters_is_refused():
     kind = registry.load("consistency_distillation")
     with pytest.raises(UserError, match="set 'teacher'"):
         kind(kind.Parameters(**SMALL)).loss(*pair(), generator())

@@ -1,4 +1,4 @@
-"""Drop inpainting: which blobs are drops, and that all else is left alone."""
+"""Drop inpainting: which blobs are drops; all other pixels stay unchanged."""
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ def drop(clean, opacity, light=0.9):
 DROPS = matte([(30, 30), (90, 40), (60, 95)])
 
 
-def test_soft_drops_on_a_smooth_image_are_painted_over():
+def test_soft_drops_on_a_smooth_image_are_removed():
     clean = smooth_image(SIZE)
     degraded = drop(clean, DROPS)
     assert psnr(restored(degraded), clean) > psnr(degraded, clean) + 6
@@ -63,7 +63,7 @@ def test_a_dark_blob_is_no_drop():
 
 
 @pytest.mark.parametrize("kind", ["smooth", "grain", "noise", "checks"])
-def test_clear_images_are_returned_to_the_bit(kind):
+def test_clear_images_are_returned_bit_for_bit(kind):
     grain = smooth_image(SIZE) + 0.1 * (random_image(SIZE, SIZE, 3) - 0.5)
     checks = np.kron(random_image(16, 16, 3), np.ones((8, 8, 1), np.float32))
     image = {

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from benchmark.core.flops import flop_counter
 from benchmark.spec import registry
-from methods.diffusion.conditional import per_image_noise, random_times, sample_posterior
+from methods.diffusion.bridge import sample_posterior
+from methods.diffusion.conditional import per_image_noise, random_times
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.losses import restoration_error
 from methods.residual_shift import ShiftingChain
@@ -45,7 +46,7 @@ def pictures(count=2, size=16, seed=0):
 
 
 class Network(torch.nn.Module):
-    """Stands for a method's network: a plain function of its inputs."""
+    """Replaces a method's network by a function of its inputs."""
 
     def __init__(self, function):
         super().__init__()
@@ -71,10 +72,10 @@ def same_moments(x, mean, deviation):
     ) < 5 * deviation / math.sqrt(2 * n)
 
 
-# What the methods share
+# Common parts
 
 
-def test_noise_of_an_image_depends_on_its_generator_alone():
+def test_noise_of_an_image_depends_on_its_generator_only():
     def generators(*seeds):
         return [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -91,7 +92,7 @@ def test_start_share_is_the_share_of_training_at_the_last_time(share):
     assert abs((t == 15).double().mean() - expected) < 0.02
 
 
-def test_the_last_step_of_a_chain_is_the_denoisers_answer():
+def test_the_last_step_of_a_chain_is_the_denoisers_estimate():
     asked = []
 
     def posterior(x, x0, t, s):
@@ -105,7 +106,7 @@ def test_the_last_step_of_a_chain_is_the_denoisers_answer():
 
 @pytest.mark.parametrize("name", STEPS_IN_A_CHAIN)
 @pytest.mark.parametrize("steps", [1, 3, None])
-def test_evaluations_and_times_are_those_asked_for(name, steps):
+def test_evaluations_and_times_are_those_of_the_variant(name, steps):
     """`None` stands for T. The first time is T, where the chain ends, and all times fall."""
     T = STEPS_IN_A_CHAIN[name]
     method = make(name, T=T)
@@ -136,7 +137,7 @@ def test_more_steps_than_times_are_refused(name):
 
 @pytest.mark.parametrize("name", STEPS_IN_A_CHAIN)
 def test_tiles_give_nearly_the_whole_image(name):
-    """An untrained network returns zeros, so the tiles' seams alone could make a difference."""
+    """An untrained network returns zeros, so a difference can come from seams only."""
     method, (_, degraded) = make(name), pictures(1, 48)
     tiles = restore(method, degraded, steps=2, tile=32, overlap=8)
     assert torch.allclose(tiles, restore(method, degraded, steps=2), atol=1e-5)
@@ -146,7 +147,7 @@ def test_tiles_give_nearly_the_whole_image(name):
 
 
 def perfect_refiner(method, clean, degraded, offset):
-    """A predictor that is wrong by `offset` everywhere, and a refiner that knows it."""
+    """A predictor with the error `offset` everywhere, and a refiner that predicts this error."""
 
     def answer(x, t):
         assert torch.allclose(x[:, :3], 2 * degraded - 1)
@@ -159,7 +160,7 @@ def perfect_refiner(method, clean, degraded, offset):
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim"])
 @pytest.mark.parametrize("steps", [1, 3, 10])
-def test_a_perfect_refiner_mends_a_wrong_prediction(sampler, steps):
+def test_a_perfect_refiner_corrects_a_wrong_prediction(sampler, steps):
     method, (clean, degraded) = make("predict_and_refine"), pictures()
     perfect_refiner(method, clean, degraded, offset=0.2)
     restored = restore(method, degraded, sampler=sampler, steps=steps)
@@ -176,7 +177,7 @@ def test_predict_and_refine_loss_is_the_error_of_prediction_and_of_refined_image
 
 
 def test_refiner_sees_the_residual_under_the_schedules_noise():
-    """At every time, the noisy residual minus its share of the residual is noise of unit size."""
+    """At every time, the noisy residual minus its share of the residual is standard normal."""
     method, (clean, degraded) = make("predict_and_refine", start_share=0.0), pictures(8, 32)
     residual = 0.3
     seen = []
@@ -204,7 +205,7 @@ def test_both_networks_learn_and_the_refiner_is_the_smaller():
     assert refining.get_total_flops() < 0.3 * predicting.get_total_flops()
 
     method = make("predict_and_refine")
-    # Convolutions that start at zero would keep gradients from the layers before them.
+    # Convolutions that start at zero give no gradient to the layers before them.
     for parameter in method.network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     method.loss(*pictures(), torch.Generator().manual_seed(0)).backward()
@@ -236,12 +237,12 @@ def test_shifting_schedule_is_geometric_in_the_power_of_time():
 
 
 @pytest.mark.parametrize("eta", [[0.0], [0.1, 0.5], [0.0, 0.5, 0.4], [0.0, 0.5, 1.1]])
-def test_unsound_shifting_chain_is_refused(eta):
+def test_invalid_shifting_chain_is_refused(eta):
     with pytest.raises(ValueError, match="eta"):
         ShiftingChain(torch.tensor(eta, dtype=DOUBLE), 1.0)
 
 
-def test_unsound_shifting_parameters_are_refused():
+def test_invalid_shifting_parameters_are_refused():
     with pytest.raises(ValueError, match="kappa"):
         ShiftingChain(torch.tensor([0.0, 1.0], dtype=DOUBLE), 0.0)
     with pytest.raises(ValueError, match="T must be at least 2"):
@@ -275,14 +276,16 @@ def test_shifting_posterior_is_bayes_rule(t, s):
         likelihood = (x_t - x_s - (eta_t - eta_s) * (y - x0)) ** 2 / var_step
         return -0.5 * (likelihood + (x_s - x0 - eta_s * (y - x0)) ** 2 / var_s)
 
-    mean, deviation = chain.posterior(torch.tensor(x_t), torch.tensor(x0), t, s)
+    mean, deviation = chain.posterior(*(torch.tensor(v) for v in (x_t, x0, y)), t, s)
     expected_mean, expected_deviation = bayes(log_q)
     assert mean.item() == pytest.approx(expected_mean, abs=1e-6)
     assert deviation == pytest.approx(expected_deviation, rel=1e-5)
 
 
 def test_shifting_posterior_at_zero_is_the_clean_image():
-    mean, deviation = ShiftingChain.geometric().posterior(randn(4), randn(4, seed=1), 1, 0)
+    mean, deviation = ShiftingChain.geometric().posterior(
+        randn(4), randn(4, seed=1), randn(4, seed=2), 1, 0
+    )
     assert (mean == randn(4, seed=1)).all() and deviation == 0
 
 
@@ -312,7 +315,7 @@ def test_mean_reverting_posterior_has_the_values_of_the_authors_code():
 
 
 @pytest.mark.parametrize("theta_bar", [[0.0], [0.1, 0.5], [0.0, 0.5, 0.5]])
-def test_unsound_sde_is_refused(theta_bar):
+def test_invalid_sde_is_refused(theta_bar):
     with pytest.raises(ValueError, match="theta_bar"):
         MeanRevertingSDE(torch.tensor(theta_bar, dtype=DOUBLE), 1.0)
     with pytest.raises(ValueError, match="level"):
@@ -320,7 +323,7 @@ def test_unsound_sde_is_refused(theta_bar):
 
 
 def test_equation_6_has_the_moments_of_the_simulated_sde():
-    """Euler's method for dx = θ (μ - x) dt + σ dw, σ² = 2 λ² θ, in many small steps."""
+    """Euler's method for dx = θ (μ - x) dt + σ dw, σ² = 2 λ² θ, with many small steps."""
     sde, x0, mu, n, parts = MeanRevertingSDE.cosine(T=20, level=0.3), 0.7, -0.4, 40_000, 40
     x = torch.full((n,), x0, dtype=DOUBLE)
     generator = torch.Generator().manual_seed(0)
@@ -359,7 +362,7 @@ def test_mean_reverting_posterior_is_bayes_rule(t, s):
 
 
 def test_posterior_steps_become_the_reverse_sde():
-    """For ever shorter steps the mean is Euler's step of dx = [θ (μ - x) - σ² ∇log p] dt."""
+    """The mean tends to Euler's step of dx = [θ (μ - x) - σ² ∇log p] dt as steps get shorter."""
     x_t, x0, mu = (torch.tensor(v, dtype=DOUBLE) for v in (0.1, 0.4, -0.3))
     errors = []
     for T in (100, 200, 400, 800):
@@ -470,7 +473,7 @@ def best_denoiser(method, mean, deviation):
     ],
 )
 def test_gaussian_data_is_sampled_with_its_distribution(name, parameters, variant, offset):
-    """With the best denoiser and many steps, images are drawn with mean and spread right."""
+    """With the best denoiser and many steps, samples have the right mean and standard deviation."""
     method, mean, deviation = make(name, **parameters), 0.3, 0.15
     method.network = best_denoiser(method, mean, deviation)
     restored = 2 * restore(method, torch.full((1, 3, 96, 96), 0.4), **variant) - 1

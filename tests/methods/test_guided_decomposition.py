@@ -1,4 +1,4 @@
-"""Guided decomposition: what it takes for weather, and what it leaves alone."""
+"""Guided decomposition: which light it removes, and which it keeps."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def restored(image):
 @pytest.mark.parametrize("degrade", [lambda x: rainy(x, 0), lambda x: rainy(x, 0.3), snowy])
 @pytest.mark.parametrize(("opacity", "gain"), [(0.3, 3), (1, 0.8)])
 def test_weather_on_a_smooth_image_is_reduced(degrade, opacity, gain):
-    """Faint weather more so: strong weather is an edge to the guided filter."""
+    """Faint weather more than strong weather, which is an edge for the guided filter."""
     clean = smooth_image()
     degraded = clean + opacity * (degrade(clean) - clean)
     assert psnr(restored(degraded), clean) > psnr(degraded, clean) + gain
@@ -40,14 +40,14 @@ def test_a_smooth_image_is_hardly_changed():
 
 
 def test_an_edge_stays_an_edge():
-    """Filters that keep edges leave a step of the scene; a blur would lose half of it."""
+    """Filters that keep edges keep a step; a blur would halve it."""
     step = np.full((40, 40, 3), 0.2, np.float32)
     step[:, 20:] = 0.8
     after = restored(step)
     assert (after[:, 20] - after[:, 19]).min() > 0.9 * 0.6
 
 
-def test_what_is_dark_is_not_taken_for_weather():
+def test_dark_detail_is_not_removed():
     plane = np.full((60, 60), 0.5)
     bright, dark = plane.copy(), plane.copy()
     bright[10:50, 30] += 0.2
@@ -58,11 +58,11 @@ def test_what_is_dark_is_not_taken_for_weather():
 
 
 @pytest.mark.parametrize("content", ["rain", "noise"])
-def test_the_same_light_is_taken_from_all_channels_and_none_added(content):
+def test_the_same_light_is_subtracted_from_all_channels_and_none_added(content):
     image = rainy(smooth_image(), 0.3) if content == "rain" else random_image(31, 47, 3)
     taken = image - restored(image)
     assert taken.min() >= -1e-6
-    inside = restored(image).min(axis=2) > 0  # where the result was not clipped at black
+    inside = restored(image).min(axis=2) > 0  # where the result is not clipped at 0
     assert np.ptp(taken, axis=2)[inside].max() < 1e-6
     assert taken.max() > 0.01
 

@@ -22,7 +22,7 @@ def images(height=24, width=19, batch=2):
 def test_ssim_agrees_with_scikit_image_and_with_the_metric():
     x, y = images()
     pairs = list(zip(x.permute(0, 2, 3, 1).numpy(), y.permute(0, 2, 3, 1).numpy(), strict=True))
-    # scikit-image's mean leaves the window's half side away, as "only where it fits" does.
+    # scikit-image's mean leaves out a border of half a window, as ours does.
     theirs = [
         structural_similarity(
             a, b, data_range=1, channel_axis=2, gaussian_weights=True, use_sample_covariance=False
@@ -48,7 +48,7 @@ def test_ssim_of_flat_images_has_a_closed_form():
     assert ssim(a * flat, b * flat).item() == pytest.approx(expected, abs=1e-4)
 
 
-def test_ssim_can_be_climbed():
+def test_gradient_ascent_increases_ssim():
     x, y = images(16, 16)
     x.requires_grad_()
     before = ssim(x, y)
@@ -57,7 +57,7 @@ def test_ssim_can_be_climbed():
 
 
 def test_ssim_is_not_computed_in_half_precision():
-    """Its variances are small differences of means, which bfloat16 would lose."""
+    """Variances are small differences of means, for which bfloat16 is too coarse."""
     x, y = (0.8 + 0.1 * image for image in images())
     with torch.autocast("cpu", torch.bfloat16):
         inside = ssim(x, y)
@@ -69,18 +69,18 @@ def test_ssim_of_an_image_below_the_window_is_refused():
         ssim(torch.rand(1, 3, 10, 30), torch.rand(1, 3, 10, 30))
 
 
-# --- RMSE, and both together ---
+# --- RMSE, and RMSE with SSIM ---
 
 
-def test_rmse_is_the_mean_of_each_image_s_own():
-    """Not the root of the mean over all: the offsets 0.2 and 0.6 give 0.4."""
+def test_rmse_is_the_mean_over_images():
+    """The mean of roots, not the root of the mean: the offsets 0.2 and 0.6 give 0.4."""
     target = torch.rand(2, 3, 16, 16)
     offset = torch.tensor([0.2, 0.6]).view(2, 1, 1, 1)
     assert rmse(target + offset, target).item() == pytest.approx(0.4, abs=0.01)
 
 
 @pytest.mark.parametrize("loss", [rmse, restoration_error])
-def test_a_perfect_answer_costs_nothing_and_has_a_gradient(loss):
+def test_a_perfect_result_has_no_loss_and_a_finite_gradient(loss):
     x = (2 * images()[1] - 1).requires_grad_()
     value = loss(x, x.detach().clone())
     value.backward()
@@ -88,7 +88,7 @@ def test_a_perfect_answer_costs_nothing_and_has_a_gradient(loss):
     assert x.grad.isfinite().all()
 
 
-def test_restoration_error_adds_what_structure_is_lost():
+def test_restoration_error_is_rmse_plus_one_minus_ssim():
     x, y = images()
     expected = rmse(2 * x - 1, 2 * y - 1) + 1 - ssim(x, y)
     assert restoration_error(2 * x - 1, 2 * y - 1).item() == pytest.approx(expected.item())

@@ -15,7 +15,7 @@ def _seed():
 def small(**options):
     network = UNet(width=8, multipliers=(1, 2), blocks=1, **options)
     for parameter in network.parameters():
-        if not parameter.any():  # starts at zero, and would hide what comes before it
+        if not parameter.any():  # zero weights would hide the layers before them
             torch.nn.init.normal_(parameter, std=0.1)
     return network.eval()
 
@@ -62,7 +62,7 @@ def test_padding_repeats_the_edge():
 @pytest.mark.parametrize("size", [(10, 10), (11, 40), (64, 23), (100, 101)])
 @pytest.mark.parametrize(("tile", "overlap"), [(16, 0), (16, 4), (16, 15), (24, 9)])
 def test_tiles_cover_every_pixel_and_blend_to_one(size, tile, overlap):
-    """A function of each pixel alone comes out of tiles as it went in."""
+    """A function of single pixels gives the same result in tiles."""
     x = torch.rand(1, 3, *size)
     out = tiled(lambda part: part * 2 + 1, x, tile, overlap)
     assert torch.allclose(out, x * 2 + 1, atol=1e-6)
@@ -87,6 +87,6 @@ def test_an_image_of_one_tile_is_evaluated_whole():
 
 
 @pytest.mark.parametrize(("tile", "overlap"), [(16, 16), (16, -1), (0, 0)])
-def test_senseless_tiles_are_refused(tile, overlap):
+def test_impossible_tiles_are_refused(tile, overlap):
     with pytest.raises(ValueError, match="overlap"):
         tiled(lambda part: part, torch.rand(1, 3, 32, 32), tile, overlap)

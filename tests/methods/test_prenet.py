@@ -1,4 +1,4 @@
-"""PReNet: its size and equations against the paper's."""
+"""PReNet: its size and equations are those of the paper."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def images(height=24, width=19, batch=2):
 
 
 def test_has_the_published_number_of_parameters():
-    """168,963, however many stages."""
+    """168,963 for any number of stages."""
     for stages in (1, 6):
         network = ProgressiveNetwork(stages)
         assert sum(p.numel() for p in network.parameters()) == 168_963
@@ -63,7 +63,7 @@ def test_every_parameter_learns():
     assert without == []
 
 
-def test_loss_is_zero_for_a_perfect_network_alone():
+def test_loss_is_zero_for_a_perfect_network_only():
     method = PReNet(Parameters(stages=1, width=4, blocks=1))
     degraded, clean = images()
     method.network = lambda x: clean
@@ -73,6 +73,6 @@ def test_loss_is_zero_for_a_perfect_network_alone():
 
 
 @pytest.mark.parametrize("key", ["stages", "width", "blocks"])
-def test_senseless_parameters_are_refused(key):
+def test_impossible_parameters_are_refused(key):
     with pytest.raises(ValidationError, match=key):
         Parameters(**{key: 0})

@@ -66,7 +66,7 @@ def test_gated_feed_forward_equals_its_definition():
 
 
 def test_has_the_published_number_of_parameters():
-    """26.1 million: all terms of the published structure, without a time, summed by hand."""
+    """26.1 million: the sum of all terms of the published structure, without a time."""
 
     def block(c, heads):
         hidden = int(2.66 * c)
@@ -86,7 +86,7 @@ def test_has_the_published_number_of_parameters():
 
 
 def test_structure_is_the_published_one():
-    """Three levels without their blocks are a composition that can be written out."""
+    """Three levels without blocks are a composition of a few functions."""
     net = Restormer(width=4, blocks=(0, 0, 0), heads=(1, 1, 1), refinement=0)
     torch.nn.init.normal_(net.leave.weight)
     x = torch.rand(1, 3, 8, 12)
@@ -104,7 +104,7 @@ def test_structure_is_the_published_one():
     assert torch.allclose(net(x), net.leave(h), atol=1e-6)
 
 
-def test_blocks_and_heads_are_where_they_are_asked_for():
+def test_each_level_has_its_number_of_blocks_and_heads():
     net = Restormer(width=8, blocks=(1, 2, 3), heads=(1, 2, 4), refinement=5)
 
     def heads_and_channels(level):
@@ -118,15 +118,15 @@ def test_blocks_and_heads_are_where_they_are_asked_for():
 
 
 def test_attention_sees_the_whole_image():
-    """A change in one corner reaches the far one, through statistics alone."""
+    """A change in one corner changes the far one, through statistics only."""
     attention, x = TransposedAttention(4, 1).to(DOUBLE), torch.randn(1, 4, 32, 32, dtype=DOUBLE)
     other = x.clone()
     other[..., :4, :4] += 1
     assert (attention(x) - attention(other))[..., 16:, 16:].abs().min() > 0
 
 
-def test_an_image_without_content_is_restored_and_learnt_from():
-    """Where all is zero the cosines of attention are 0 / 0."""
+def test_a_zero_image_has_finite_output_and_gradients():
+    """For zero features the cosines of attention are 0 / 0."""
     net = Restormer(width=8, blocks=(1, 1), heads=(1, 2), refinement=1)
     torch.nn.init.normal_(net.leave.weight)
     out = net(torch.zeros(1, 3, 8, 8))

@@ -1,4 +1,4 @@
-"""What each sampler solves: its cost, its order on data whose flow is known, its ends."""
+"""Each sampler: its cost, its order on data with a known flow, and its first and last steps."""
 
 import math
 
@@ -27,7 +27,7 @@ def noises(*shape):
 @everything
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 10])
 def test_nfe_is_as_declared(name, steps):
-    """Counted; and the times asked for are the given ones, each of them, from the first."""
+    """The calls of the denoiser are counted; their times are the given ones, from the first on."""
     for schedule in (linear(10), zero_terminal_snr(linear(10))):
         asked = []
 
@@ -57,8 +57,8 @@ def test_one_step_is_the_denoiser(name):
 
 
 @everything
-def test_a_certain_denoiser_is_believed(name):
-    """If x0 is known, every sampler ends there, whatever the times."""
+def test_a_known_x0_is_the_end_of_every_sampler(name):
+    """If x0 is known, every sampler ends there, for any times."""
     x0, times = randn(1, 3, 4, 4, seed=9), [37, 30, 11, 10, 2]
     out = SAMPLERS[name].function(
         lambda x, t: x0, randn(1, 3, 4, 4), cosine(40), times, noises(1, 3, 4, 4)
@@ -84,7 +84,7 @@ ORDERS = {
 
 @deterministic
 def test_order_of_convergence_on_gaussian_data(name):
-    """Slope of log error over log steps, against the exact flow where the last evaluation is made.
+    """Slope of log error over log steps; the error is that at the last evaluation.
 
     λ runs from -5 to 2 over a T that the steps divide, so that no time is rounded. λ ends in the
     middle of the flow: over all of it some errors of this symmetric problem cancel. The last jump,
@@ -96,7 +96,7 @@ def test_order_of_convergence_on_gaussian_data(name):
     for n in steps:
         data = Gaussian(schedule)
         SAMPLERS[name].function(data, x, schedule, [*log_snr(schedule, n), 1], no_noise)
-        reached, t = data.asked[-1]
+        reached, t = data.calls[-1]
         assert t == 1
         errors.append((reached - data.flow(x, 1)).abs().max().item())
     order = -np.polyfit(np.log(steps), np.log(errors), 1)[0]
@@ -104,14 +104,14 @@ def test_order_of_convergence_on_gaussian_data(name):
 
 
 def test_3m_is_limited_to_second_order_by_its_first_step_from_little_noise():
-    """Its first step is of first order: an error of second order, small only where ᾱ is."""
+    """Its first step is of first order, with an error of second order, small only for small ᾱ."""
     schedule = even_in_log_snr(-1, 1, T=20_161)
     x = torch.linspace(-2.5, 2.5, 11, dtype=DOUBLE).view(-1, 1, 1, 1)
     errors = []
     for n in (80, 160, 320):
         data = Gaussian(schedule)
         dpm_solver_3m(data, x, schedule, [*log_snr(schedule, n), 1], no_noise)
-        errors.append((data.asked[-1][0] - data.flow(x, 1)).abs().max().item())
+        errors.append((data.calls[-1][0] - data.flow(x, 1)).abs().max().item())
     assert 1.75 < math.log2(errors[-2] / errors[-1]) < 2.25
 
 
@@ -200,7 +200,7 @@ def test_zero_terminal_snr_is_the_limit_of_a_small_one(name, spacing):
     at_zero = run(zero, DOUBLE)
     assert at_zero.isfinite().all()
     # λ enters the multistep weights as 1 / (λ_t - λ_T), which falls to 0 slowly with ᾱ_T; and
-    # DPM-Solver++(2S) pairs its times anew after a first-order step from 0.
+    # DPM-Solver++(2S) groups its times differently after a first-order step from 0.
     assert torch.allclose(run(Schedule(small), DOUBLE), at_zero, atol=0.06)
     single = run(zero, torch.float32)
     assert single.dtype == torch.float32
@@ -209,8 +209,8 @@ def test_zero_terminal_snr_is_the_limit_of_a_small_one(name, spacing):
 
 @deterministic
 @pytest.mark.parametrize("schedule", [cosine(), linear(), edm()], ids=["cosine", "linear", "edm"])
-def test_few_steps_from_pure_noise_keep_to_the_range(name, schedule):
-    """From ᾱ_T of 1e-4 to 1e-9 in few and large steps, with x0 kept to [-1, 1] by the caller."""
+def test_few_steps_from_pure_noise_stay_in_range(name, schedule):
+    """From ᾱ_T of 1e-4 to 1e-9 in few, large steps; the caller clamps x0 to [-1, 1]."""
     for spacing in SPACINGS.values():
         for steps in (2, 4, 10):
             data = Gaussian(schedule)
@@ -225,14 +225,14 @@ def test_few_steps_from_pure_noise_keep_to_the_range(name, schedule):
 
 
 @everything
-def test_sampling_from_a_noised_start_uses_the_given_times_alone(name):
-    """`start` < T: the first evaluation is there, and the flow from there is the exact one's."""
+def test_sampling_from_a_noised_start_uses_the_given_times_only(name):
+    """`start` < T: the first evaluation is at `start`, and the flow from there is exact."""
     schedule = cosine(1000)
     data, x_T = Gaussian(schedule), randn(20_000, 1, 1, 1)
     times = uniform(schedule, 60, start=400)
     x = data.flow(x_T, 400)
     out = SAMPLERS[name].function(data, x, schedule, times, noises(20_000, 1, 1, 1))
-    assert data.asked[0][1] == 400
+    assert data.calls[0][1] == 400
     if name != "ddpm":
         assert torch.allclose(out, data.flow(x_T), atol=0.05)
     assert abs(out.std() / Gaussian.deviation - 1) < 0.03

@@ -1,4 +1,4 @@
-"""Every sampler against the scheduler of diffusers that does the same, on the same times.
+"""Every sampler against the same scheduler of diffusers, at the same times.
 
 diffusers counts times from 0 and keeps noise levels in float32. Where it reads levels that can be
 replaced they are set to ours in float64, and x is compared at every evaluation: to 1e-9, or to 1e-5
@@ -31,12 +31,12 @@ SHAPE = (1, 3, 4, 4)
 
 
 def epsilon(x_t):
-    """A network that predicts noise: any smooth function will do."""
+    """A network that predicts noise: any smooth function."""
     return torch.sin(3 * x_t)
 
 
 def recorder(points):
-    """The denoiser that `epsilon` stands for, keeping the points at which it is asked."""
+    """The denoiser for the noise prediction `epsilon`; it records the points of its calls."""
 
     def denoise(x_t, t):
         points.append(x_t)
@@ -84,7 +84,7 @@ COUNTERPARTS = {
 def test_exponential_integrators_equal_diffusers(name, times):
     theirs = COUNTERPARTS[name]()
     theirs.set_timesteps(len(times))
-    # What `step` reads: the levels, and the times' number and order.
+    # `step` reads the levels, and the number and order of the times.
     theirs.sigmas = sigmas(times)
     theirs.timesteps = torch.tensor([t - 1 for t in times])
     x, expected = randn(*SHAPE), []
@@ -99,7 +99,7 @@ def test_exponential_integrators_equal_diffusers(name, times):
 
 
 @pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
-def test_3m_equals_diffusers_but_for_its_second_derivative(times):
+def test_3m_equals_diffusers_except_its_second_derivative(times):
     """diffusers' third-order update takes half the second derivative (see `dpm_solver_3m`).
 
     So the two agree for estimates on a line in λ, along which it is 0, and differ otherwise.
@@ -170,7 +170,7 @@ def test_heun_equals_diffusers(steps):
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 10, 50])
 def test_plms_equals_diffusers(steps):
-    """PNDM without Runge-Kutta steps (`skip_prk_steps`), which asks twice at its second time.
+    """PNDM without Runge-Kutta steps (`skip_prk_steps`), with two calls at its second time.
 
     Not for 2 steps, in the first of which σ would fall more than tenfold (see `heun_step`).
     """
@@ -179,7 +179,7 @@ def test_plms_equals_diffusers(steps):
     )
     theirs.set_timesteps(steps)
     theirs.alphas_cumprod = SCHEDULE.alpha_bar[1:]
-    # Times as they are spaced there: multiples of 1000 // steps from 0 up, the last step to ᾱ = 1.
+    # The spacing of diffusers: multiples of 1000 // steps from 0 up, the last step to ᾱ = 1.
     times = [1000 // steps * i + 1 for i in reversed(range(steps))]
     x = start = randn(*SHAPE)
     expected = []

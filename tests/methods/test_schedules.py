@@ -1,4 +1,4 @@
-"""Noise schedules, the times at which a sampler steps, and the weights of the loss."""
+"""Noise schedules, the times of samplers, and the weights of the loss."""
 
 import pytest
 import torch
@@ -98,7 +98,7 @@ def test_zero_terminal_snr_needs_two_times():
         [1.0, float("nan"), 0.1],
     ],
 )
-def test_unsound_schedule_is_refused(alpha_bar):
+def test_invalid_schedule_is_refused(alpha_bar):
     with pytest.raises(ValueError, match="alpha_bar"):
         Schedule(torch.tensor(alpha_bar, dtype=DOUBLE))
 
@@ -124,7 +124,7 @@ SCHEDULES_AND_ZERO = {
 
 @pytest.mark.parametrize("spacing", SPACINGS.values(), ids=SPACINGS)
 @pytest.mark.parametrize("schedule", SCHEDULES_AND_ZERO.values(), ids=SCHEDULES_AND_ZERO)
-def test_spacings_give_as_many_different_times_as_asked(spacing, schedule):
+def test_spacings_give_the_requested_number_of_different_times(spacing, schedule):
     for start in {1, 2, 7, schedule.T - 1, schedule.T} & set(range(1, schedule.T + 1)):
         for steps in {1, 2, 3, 5, start // 2, start - 1, start} & set(range(1, start + 1)):
             times = spacing(schedule, steps, start)
@@ -143,7 +143,7 @@ def test_spacings_give_as_many_different_times_as_asked(spacing, schedule):
             spacing(schedule, 1, start)
 
 
-def test_spacings_are_even_in_their_own_measure():
+def test_spacings_are_even_in_their_own_variable():
     schedule = linear(1000)
     assert uniform(schedule, 4) == [1000, 750, 500, 250]
     assert uniform(schedule, 3, start=500) == [500, 333, 167]
@@ -170,7 +170,7 @@ TARGETS = ("epsilon", "x0", "v")
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_min_snr_is_one_loss_whatever_the_target(target):
+def test_min_snr_is_the_same_loss_for_every_target(target):
     """The weighted squared error of each target is min(SNR, γ) times that of x0."""
     schedule, t = cosine(1000), torch.tensor([1, 200, 500, 900, 999])
     x0, wrong, x_t = randn(5, 3, 2, 2), randn(5, 3, 2, 2, seed=1), randn(5, 3, 2, 2, seed=2)

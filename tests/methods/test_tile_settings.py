@@ -1,4 +1,4 @@
-"""Images of any size through whole methods, with tiles as large as the memory allows."""
+"""Methods on images of any size, with the largest tiles that fit into the memory."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def pictures(height, width):
 
 
 def local(name):
-    """The method with a network that looks at single pixels, so that tiles cannot change it."""
+    """The method with a network of single pixels, for which tiles make no difference."""
     method = make(name)
 
     class Half(torch.nn.Module):
@@ -65,7 +65,7 @@ def test_memory_makes_tiles_smaller_and_is_kept(name):
         assert peak_bytes(method.network, 3, side) <= limit < peak_bytes(method.network, 3, 320)
 
 
-def test_too_little_memory_says_what_is_needed():
+def test_too_little_memory_is_refused_with_the_amount_needed():
     with pytest.raises(ValueError, match=r"need .* MiB, more than the 0\.1 MiB allowed"):
         restore(make("regression"), pictures(100, 100), memory=1e-4)
 
@@ -76,6 +76,6 @@ def test_an_image_within_one_tile_needs_no_smaller_ones():
 
 
 @pytest.mark.parametrize("settings", [{"tile": 8}, {"overlap": 768}, {"memory": 0}])
-def test_senseless_settings_are_refused(settings):
+def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValidationError):
         TileSettings(**settings)

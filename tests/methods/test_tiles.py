@@ -1,4 +1,4 @@
-"""Images larger than a network can take at once: tiles, their shifts, their memory."""
+"""Tiles of large images: their grid, shifts and memory."""
 
 import itertools
 
@@ -43,8 +43,8 @@ def shifted(length, tile, overlap, shift):
 
 
 def written_out(evaluate, x, tile, overlap, shift):
-    """The blend pixel by pixel: every tile of the grid weighs where it lies in the grid, and is
-    evaluated where it lies inside the image."""
+    """The blend pixel by pixel: weights of a tile are at its place in the grid; it is evaluated at
+    its place inside the image."""
     size = x.shape[-2:]
     grids = [
         shifted(length, tile, overlap, s) if s else evenly(length, tile, overlap)
@@ -94,7 +94,7 @@ def test_a_strip_goes_through_a_network(shift):
 
 
 def places(size, tile, overlap, shift):
-    """Where tiles lie, read from an image whose pixels say where they are."""
+    """Places of the tiles, read from an image with the coordinates of each pixel."""
     rows, columns = torch.meshgrid(*(torch.arange(float(s)) for s in size), indexing="ij")
     seen = []
 
@@ -134,8 +134,8 @@ def test_grid_shifts_are_the_halton_sequence():
     assert grid_shift(0, 712, 64) == (0, 0)
 
 
-def test_shifted_steps_leave_no_seam_in_one_place():
-    """A network that errs at a tile's ends: in the mean of steps no pixel errs as one step does."""
+def test_shifted_steps_have_seams_in_different_places():
+    """For a network with errors at a tile's ends, the mean of several steps has smaller errors."""
 
     def evaluate(part):
         error = torch.zeros_like(part)
@@ -144,20 +144,20 @@ def test_shifted_steps_leave_no_seam_in_one_place():
 
     x = torch.zeros(1, 1, 1, 200)
     steps = [tiled(evaluate, x, 16, 2, grid_shift(i, 16, 2)) for i in range(8)]
-    inside = slice(1, -1)  # the image's own ends are every step's
+    inside = slice(1, -1)  # the ends of the image are ends of tiles in every step
     errors = [step[..., inside].max() for step in steps]
     assert min(errors) > 0.2
     assert torch.stack(steps).mean(0)[..., inside].max() < 0.4 * min(errors)
 
 
 @pytest.mark.parametrize(("step", "tile", "overlap"), [(-1, 16, 4), (0, 4, 4), (0, 4, -1)])
-def test_senseless_shifts_are_refused(step, tile, overlap):
+def test_impossible_shifts_are_refused(step, tile, overlap):
     with pytest.raises(ValueError, match="shift"):
         grid_shift(step, tile, overlap)
 
 
 @pytest.mark.parametrize("batch", [2, 3, 7, 100])
-def test_result_does_not_depend_on_how_many_tiles_are_evaluated_at_once(batch):
+def test_result_does_not_depend_on_the_batch_of_tiles(batch):
     network, x = small_unet(), rand(2, 3, 50, 45)
     with torch.no_grad():
         one = tiled(network, x, 24, 8, (3, 5))
@@ -166,27 +166,27 @@ def test_result_does_not_depend_on_how_many_tiles_are_evaluated_at_once(batch):
     assert torch.equal(together, tiled(per_pixel, x, 24, 8)), "the blend itself is exact"
 
 
-def test_tiles_are_evaluated_in_batches_of_the_size_asked():
+def test_tiles_are_evaluated_in_batches_of_the_given_size():
     sizes = []
     tiled(lambda part: sizes.append(len(part)) or part, rand(2, 3, 30, 30), 12, 2, batch=4)
     assert sizes == [8, 8, 2]  # 3 × 3 tiles of two images
 
 
-def test_several_tensors_are_cut_alike():
+def test_several_tensors_have_the_same_tiles():
     a, b = rand(2, 3, 40, 33), rand(2, 1, 40, 33, seed=1)
     out = tiled(lambda p, q: p * q, (a, b), 16, 4, (3, 5), batch=3)
     assert torch.allclose(out, a * b, atol=1e-6)
     assert torch.equal(tiled(lambda p, q: p * q, (a, b), 40, 4), a * b)
 
 
-def test_senseless_batches_and_sizes_are_refused():
+def test_impossible_batches_and_sizes_are_refused():
     with pytest.raises(ValueError, match="batch"):
         tiled(per_pixel, rand(1, 3, 32, 32), 16, 4, batch=0)
     with pytest.raises(ValueError, match="size"):
         tiled(torch.add, (rand(1, 3, 32, 32), rand(1, 3, 32, 31)), 16, 4)
 
 
-def test_the_input_is_left_as_it_was():
+def test_the_input_is_unchanged():
     x = rand(1, 3, 40, 40)
     before = x.clone()
     tiled(lambda part: part, x, 16, 4)
@@ -202,10 +202,10 @@ def test_gradients_pass_through_tiles():
 # Memory
 
 
-def test_peak_memory_counts_what_is_alive():
+def test_peak_memory_counts_living_tensors():
     with PeakMemory() as memory:
         a = torch.ones(1000)  # 4000 bytes
-        b = a.view(10, 100) + 1  # a view is free; its sum is not
+        b = a.view(10, 100) + 1  # a view takes no memory; its sum does
         del a
         b.mul_(2)
         c = torch.ones(500)
@@ -236,15 +236,15 @@ def test_peak_is_found_under_inference_mode_too():
 
 
 def tiled_peak(side, **options):
-    """Bytes at the peak beyond the image-sized result, the input not counted."""
+    """Bytes at the peak without the result and the input."""
     network, x = small_unet(attention=False), torch.rand(1, 3, side, side)
     with torch.no_grad(), PeakMemory() as memory:
         tiled(network, x, tile=64, overlap=16, **options)
     return memory.peak - 4 * 3 * side * side
 
 
-def test_memory_is_bounded_by_the_tile_and_not_by_the_image():
-    # Each tile's place and weights along one side, a few hundred bytes, are all that grows.
+def test_memory_depends_on_the_tile_and_not_on_the_image():
+    # Only the place and the weights of each tile grow, by a few hundred bytes.
     assert tiled_peak(600) == pytest.approx(tiled_peak(200), rel=0.02)
     assert tiled_peak(600, batch=3) < 3.1 * tiled_peak(600)
     needed = peak_bytes(small_unet(attention=False), 3, 64)
@@ -269,6 +269,6 @@ def test_tile_is_known_exactly_for_a_convolution():
     assert tile_for(convolution, 3, 16 * 320**2, multiple=100, largest=250) == 200
 
 
-def test_too_little_memory_is_refused_with_what_is_needed():
+def test_too_little_memory_for_a_tile_is_refused_with_the_amount_needed():
     with pytest.raises(ValueError, match=r"64 pixels need .* MiB, more than the 0\.1 MiB allowed"):
         tile_for(small_unet(), 3, MIB // 10)

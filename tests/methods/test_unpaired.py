@@ -8,7 +8,7 @@ import yaml
 from benchmark.cli import workflow
 from benchmark.core.image_io import write_png
 from benchmark.data import cards as datasets
-from benchmark.jobs import restore
+from benchmark.jobs import restore, score
 from benchmark.results.schema import NO_TARGET, OK, SKIPPED
 
 METHODS = ("identity", "oracle", "dark_channel", "directional_opening")
@@ -58,6 +58,7 @@ def run(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr(restore, "ROOT", root)
+        patch.setattr(score, "ROOT", root)
         patch.setattr(datasets, "CARDS", cards)
         go_through(root / "small.yaml", request.param)
     return root / "results" / "small"
@@ -77,7 +78,7 @@ def go_through(config, names):
     workflow.show(config)
 
 
-def test_scores_say_what_could_be_taken(run):
+def test_scores_have_the_metrics_that_need_no_target(run):
     scores = pd.read_csv(run / "scores.csv", keep_default_na=False)
     real = scores[scores.dataset == "real"].set_index(["method", "protocol"])
     assert set(real.loc["oracle"].reason) == {NO_TARGET}
@@ -89,7 +90,7 @@ def test_scores_say_what_could_be_taken(run):
     assert set(pairs.status) <= {OK}
 
 
-def test_the_board_ranks_by_what_there_is(run):
+def test_the_board_ranks_by_the_metrics_available(run):
     board = pd.read_csv(run / "leaderboard.csv").set_index(["dataset", "weather", "method"])
     real = board.loc["real", "all"]
     assert dict(real.status) == {
@@ -105,7 +106,7 @@ def test_the_board_ranks_by_what_there_is(run):
     assert "NIQE" in (run / "leaderboard.md").read_text()
 
 
-def test_figures_and_report_do_without_a_target(run):
+def test_figures_and_report_need_no_target(run):
     drawn = {path.name for path in (run / "figures" / "real").iterdir()}
     assert {"quality_by_cost.svg", "quality_by_weather.svg", "images.png"} <= drawn
     page = (run / "report" / "images" / "real--haze--0.html").read_text()

@@ -18,9 +18,8 @@ from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.validation import parse
 from benchmark.restoring import dataset
 from methods import weatherdiff
-from methods.diffusion.patches import pad_to_patch, patch_mean, patch_starts
 from methods.networks.ddpm_unet import DDPMUNet
-from methods.weatherdiff import MODELS, Parameters, Variant, WeatherDiff, published_timesteps
+from methods.weatherdiff import MODELS, Parameters, Variant, WeatherDiff
 from tests.shared import shared
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "weatherdiff_reference.safetensors"
@@ -152,15 +151,6 @@ def test_patch_sampling_of_64_pixel_patches_equals_the_reference_implementation(
     assert relative_error(2 * out - 1, values["patch_output_10"]) < 1e-4
 
 
-def test_published_times_are_the_reference_implementations():
-    assert published_timesteps(1000, 25)[:2] == [961, 921]
-    assert published_timesteps(1000, 25)[-1] == 1
-    assert published_timesteps(1000, 1000) == list(range(1000, 0, -1))
-    for steps in (0, 3, 999, 1001):
-        with pytest.raises(ValueError, match="divide"):
-            published_timesteps(1000, steps)
-
-
 @pytest.mark.parametrize(("times", "first"), [("published", 801), ("uniform", 1000)])
 def test_where_sampling_starts_is_a_setting(tiny, times, first):
     seen = []
@@ -190,74 +180,6 @@ def test_a_perfect_network_leads_to_the_clean_image(tiny):
     for times in ("published", "uniform"):
         out = tiny.restore(clean, Variant(steps=4, stride=5, times=times), [generator()])
         assert torch.allclose(out, clean, atol=1e-4)
-
-
-# --- patches ---
-
-
-@pytest.mark.parametrize(
-    ("length", "patch", "stride", "starts"),
-    [
-        (64, 64, 16, [0]),
-        (96, 64, 16, [0, 16, 32]),  # fits: the published grid
-        (97, 64, 16, [0, 16, 32, 33]),
-        (65, 64, 16, [0, 1]),
-        (10, 4, 4, [0, 4, 6]),
-    ],
-)
-def test_last_patch_is_flush_with_the_edge(length, patch, stride, starts):
-    assert patch_starts(length, patch, stride) == starts
-
-
-@pytest.mark.parametrize(("length", "patch", "stride"), [(7, 8, 4), (8, 4, 5), (8, 4, 0)])
-def test_grids_with_gaps_are_refused(length, patch, stride):
-    with pytest.raises(ValueError, match="stride"):
-        patch_starts(length, patch, stride)
-
-
-@pytest.mark.parametrize("size", [(8, 8), (9, 13), (31, 8), (16, 20)])
-@pytest.mark.parametrize("stride", [1, 3, 8])
-def test_mean_of_what_does_not_depend_on_place_is_that(size, stride):
-    """A pixel-wise function comes out as if evaluated whole: no gap, no seam, no zero count."""
-    x = torch.randn(2, 4, *size, generator=generator(), dtype=torch.float64)
-    out = patch_mean(lambda patches: patches[:, :3] ** 2, x, 8, stride, 7)
-    assert torch.allclose(out, x[:, :3] ** 2, rtol=1e-12)
-
-
-def test_mean_is_over_the_patches_that_cover_a_pixel():
-    """Patches of 4 at 0, 3 and 6, each answering with where it starts: known by hand."""
-    x = torch.arange(10.0).expand(1, 1, 4, 10)
-    out = patch_mean(lambda p: p[..., :1, :1].expand(p.shape), x, 4, 3, 2)
-    expected = [0, 0, 0, 1.5, 3, 3, 4.5, 6, 6, 6]
-    assert out[0, 0].tolist() == [expected] * 4
-
-
-def test_result_does_not_depend_on_the_batch_and_no_more_are_evaluated_at_once(tiny):
-    x = torch.randn(2, 6, 25, 40, generator=generator())
-    sizes = []
-
-    def evaluate(patches):
-        sizes.append(len(patches))
-        return tiny.network(patches, torch.zeros(len(patches)))
-
-    with torch.inference_mode():
-        outputs = [patch_mean(evaluate, x, 16, 8, batch) for batch in (1, 7, 1000)]
-    assert max(sizes[:24]) == 1
-    assert sizes[-5:] == [7, 7, 7, 3, 24]
-    for out in outputs[1:]:
-        assert torch.allclose(out, outputs[0], atol=1e-5)
-    with pytest.raises(ValueError, match="batch"):
-        patch_mean(evaluate, x, 16, 8, 0)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 90), (64, 64), (63, 70)])
-def test_padding_repeats_the_last_row_and_column_up_to_a_patch(size):
-    x = torch.rand(1, 3, *size, generator=generator())
-    padded = pad_to_patch(x, 64)
-    assert padded.shape[-2:] == tuple(max(side, 64) for side in size)
-    rows = torch.arange(padded.shape[-2]).clamp(max=size[0] - 1)
-    columns = torch.arange(padded.shape[-1]).clamp(max=size[1] - 1)
-    assert (padded == x[..., rows[:, None], columns]).all()
 
 
 # --- the authors' files ---

@@ -1,4 +1,4 @@
-"""A plan: what is counted is right, what is measured scales, what is not known says why."""
+"""A plan: units are counted, measured costs scale with them, unknown costs have a reason."""
 
 import json
 
@@ -10,7 +10,7 @@ import yaml
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.data import cards
-from benchmark.planning import microbenchmarks
+from benchmark.planning import microbenchmarks, unit_costs
 from benchmark.planning import plan as planning
 from benchmark.planning import text as plan_text
 from benchmark.planning.plan import RESTORE, SCORE, TRAIN
@@ -25,8 +25,8 @@ SECONDS_A_STEP = {16: 2.0, 32: 5.0}
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Writes a run's configuration over a set of 3 hazy and 2 rainy images, 24×16, and a set that
-    is not there. Unit costs are stubs, so that sums can be written out."""
+    """A function that makes a configuration, with a set of 3 hazy and 2 rainy images of 24×16
+    pixels or with a set that is not here. Unit costs are constants."""
     monkeypatch.setattr(cards, "CARDS", tmp_path)
     about = {"title": "t", "licence": "l", "source": "s", "citation": "c"}
     split = {"test": {"input": "{weather}/{photo}.png", "target": "clean/{photo}.png"}}
@@ -42,7 +42,7 @@ def run(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(microbenchmarks, "restoring_cost", lambda m, v, size: (0.5, 7))
     monkeypatch.setattr(microbenchmarks, "scoring_seconds", lambda p, size: 0.25)
-    monkeypatch.setattr(planning, "made_a_second", lambda *_: 8.0)
+    monkeypatch.setattr(unit_costs, "made_per_second", lambda *_: 8.0)
 
     def run(methods, name="here"):
         values = {
@@ -68,7 +68,7 @@ def test_units_are_counted_and_their_costs_added(run):
     found = parts(plan)
     train = found[TRAIN, "unet"]
     assert (train.jobs, train.units) == (2, 16)
-    # 6 steps of the first stage and 2 of the second, 14 pairs beside them on half of the cores
+    # 6 steps of the first stage and 2 of the second; meanwhile half the cores make 14 pairs
     assert train.seconds == 2 * (6 * 2 + 2 * 5 + (6 * 2 + 2 * 1) * 0.125 / 2)
     assert train.loaders == 1
     assert found[RESTORE, "unet"].units == 2 * 5
@@ -107,14 +107,14 @@ def test_twice_the_seeds_methods_or_images_are_twice_the_plan(run, gflops):
     assert images.seconds(TRAIN) == few.seconds(TRAIN)
 
 
-def test_what_learns_from_another_is_planned_with_it(run):
+def test_a_distilled_method_is_planned_with_its_teacher(run):
     settings = {"conditional_diffusion": {"parameters": TINY}}
     settings["distilled"] = {
         "method": "consistency_distillation", "teacher": "conditional_diffusion",
         "parameters": TINY,
     }  # fmt: skip
     found = parts(planning.plan(run(settings), gflops=2.0))
-    # The teacher once and the student at both ends of a step, of which one learns.
+    # The teacher once, and the student at both ends of a step; only one of the two has gradients.
     ratio = found[TRAIN, "distilled"].flops / found[TRAIN, "conditional_diffusion"].flops
     assert 1.5 < ratio < 1.8
 
@@ -123,7 +123,7 @@ def test_a_training_that_cannot_be_planned_says_why(run, monkeypatch):
     def broken(method, settings):
         raise RuntimeError("no such loss")
 
-    monkeypatch.setattr(microbenchmarks, "learning_flops", broken)
+    monkeypatch.setattr(microbenchmarks, "training_flops", broken)
     plan = planning.plan(run(UNET))
     assert "not known: RuntimeError: no such loss" in plan_text.as_text(plan, False)
     assert parts(plan)[RESTORE, "unet"].seconds > 0
@@ -139,30 +139,32 @@ def test_another_device_is_planned_by_its_rate(run):
 
 
 def test_a_fast_device_waits_for_the_loaders_that_there_are(run):
-    """14 pairs of 0.125 s each by one process, where steps take next to nothing."""
+    """One process makes 14 pairs in 0.125 s each; the steps take almost no time."""
     train = parts(planning.plan(run(UNET), gflops=1e6))[TRAIN, "unet"]
     assert train.seconds == 2 * 14 * 0.125
     assert train.loaders == -(-14 * 0.125 // (train.flops / 2 / 1e15))
 
 
-def test_pairs_that_are_not_here_are_made_up_and_said(run, monkeypatch, tmp_path):
+def test_missing_pairs_are_replaced_and_the_plan_says_so(run, monkeypatch, tmp_path):
     configuration = run(UNET)
     card = yaml.safe_load((tmp_path / "here.yaml").read_text())
     (tmp_path / "photos.yaml").write_text(yaml.safe_dump(card))
     pairs = {"input": "no/{photo}.png", "target": "none/{photo}.png"}
     (tmp_path / "away.yaml").write_text(yaml.safe_dump({**card, "train": pairs}))
     seen = []
-    monkeypatch.setattr(planning, "made_a_second", lambda source, *_: seen.append(source) or 8.0)
+    monkeypatch.setattr(
+        unit_costs, "made_per_second", lambda source, *_: seen.append(source) or 8.0
+    )
     plan = planning.plan(configuration.model_copy(update={"train_on": "away"}))
     assert parts(plan)[TRAIN, "unet"].loaders == 1
     assert "away: not here; its pairs are PNG files of 720×480" in plan.assumptions
-    assert len(seen[0]) == planning.PAIRS
+    assert len(seen[0]) == unit_costs.PAIRS
     assert {path.suffix for pair in seen[0] for path in pair} == {".png"}
 
 
 @pytest.mark.parametrize("name", ["conditional_diffusion", "deep_image_prior"])
 def test_flops_of_another_device_are_those_of_the_whole_image(name):
-    """Counted of a learned method; of others extrapolated, exactly where only convolutions cost."""
+    """Counted for a learned method; extrapolated for others, exactly if only convolutions cost."""
     from benchmark.spec.registry import load
 
     kind = load(name)
@@ -175,13 +177,13 @@ def test_flops_of_another_device_are_those_of_the_whole_image(name):
     )
 
 
-def test_images_that_are_not_there_are_assumed_and_said(run):
+def test_missing_images_are_assumed_and_the_plan_says_so(run):
     plan = planning.plan(run({"identity": None}, name="away"))
     assert parts(plan)[RESTORE, "identity"].units == 2 * 10
     assert "assumed: away, haze: not here; 5 images of 720×480" in plan_text.as_text(plan, False)
 
 
-def test_what_cannot_be_planned_says_why_and_the_rest_goes_on(run, monkeypatch):
+def test_an_unknown_cost_has_a_reason_and_the_rest_is_planned(run, monkeypatch):
     def broken(method, variant, size):
         raise RuntimeError("no such device")
 
@@ -194,7 +196,7 @@ def test_what_cannot_be_planned_says_why_and_the_rest_goes_on(run, monkeypatch):
 
 @pytest.fixture
 def finished(tmp_path):
-    """A run whose training took 100 s for 10 steps and whose images took 3 s of 10 × 10 pixels."""
+    """A run: 100 s for 10 training steps, 3 s for an image of 10 × 10 pixels."""
     folder = RunFolder(tmp_path / "finished")
     training = folder.training("unet", 0) / "training.json"
     training.parent.mkdir(parents=True)
@@ -223,7 +225,7 @@ def test_an_earlier_run_that_tells_no_time_is_named(run, finished, facts):
         planning.plan(run(UNET), costs=finished)
 
 
-def test_a_plan_beside_what_a_run_took(run, finished):
+def test_a_plan_beside_the_times_of_a_run(run, finished):
     plan = planning.plan(run({"unet": {**UNET["unet"], "seeds": [0]}}))
     text = plan_text.comparison(plan, finished)
     restore = next(line for line in text.splitlines() if line.startswith("restore  unet default"))

@@ -1,7 +1,8 @@
-"""Loaders' supply: rates are of what is counted, files of the stated kind, needs rounded up."""
+"""Loading: rates count pairs per second of processor time; the needed processes are rounded up."""
 
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from benchmark import cli
@@ -9,13 +10,15 @@ from benchmark.core.image_io import read_image, write_png
 from benchmark.data import training_files
 from benchmark.profiling import loading
 from benchmark.profiling.loading import Supply
+from benchmark.profiling.settings import Network
 from benchmark.training import crops
-from methods.networks.denoisers import DENOISERS
+
+SMALL = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """One photograph smaller than the pairs that are written, and one larger."""
+    """Two photographs: one is smaller than the pairs that are written, one is larger."""
     rng = np.random.default_rng(0)
     for i, shape in enumerate([(300, 500, 3), (600, 800, 3)]):
         write_png(tmp_path / f"{i}.png", rng.integers(0, 256, shape, np.uint8))
@@ -44,34 +47,47 @@ def test_a_rate_is_pairs_over_processor_time(photos, monkeypatch):
 
     monkeypatch.setattr(crops.TrainingPairs, "__getitem__", item)
     monkeypatch.setattr(loading.time, "process_time", lambda: next(clock))
-    assert loading.made_a_second(photos, 16, count=11, batch=4) == 5.5
+    assert loading.made_per_second(photos, 16, count=11, batch=4) == 5.5
     assert asked == [0, *range(11)]
 
 
-def test_a_step_takes_its_flops_of_the_stated_rate():
+def test_a_step_takes_its_flops_over_the_stated_rate():
     """Four times the pixels take four times as long; so does a quarter of the rate."""
-    rate = loading.taken_a_second("unet", "small", 32, 100)
-    assert loading.taken_a_second("unet", "small", 64, 400) == pytest.approx(rate, rel=0.05)
-    assert loading.taken_a_second("unet", "small", 32, 400) == 4 * rate
-    assert loading.taken_a_second("unet", "small", 32, None) > 0
+    convolutions = {"network": {**SMALL["network"], "attention": False}}
+    network = Network(method="regression", parameters=convolutions)
+    rate = loading.used_per_second(network, 32, 100)
+    assert loading.used_per_second(network, 64, 400) == pytest.approx(rate, rel=0.05)
+    assert loading.used_per_second(network, 32, 400) == 4 * rate
+    assert loading.used_per_second(network, 32, None) > 0
 
 
 def test_processes_are_rounded_up():
-    supply = Supply(128, {"PNG": 60.0, "JPEG": 300.0}, taken=290.0)
+    supply = Supply(128, {"PNG": 60.0, "JPEG": 300.0}, used=290.0)
     assert (supply.loaders("PNG"), supply.loaders("JPEG")) == (5, 1)
 
 
 def test_the_table_is_printed(photos, monkeypatch):
     monkeypatch.setattr(training_files, "training_photos", lambda name: photos)
     monkeypatch.setattr(loading, "FILES", 1)
-    monkeypatch.setattr(loading, "made_a_second", lambda *_: 10.0)
-    monkeypatch.setattr(loading, "taken_a_second", lambda *_: 25.0)
+    monkeypatch.setattr(loading, "made_per_second", lambda *_: 10.0)
+    monkeypatch.setattr(loading, "used_per_second", lambda *_: 25.0)
     done = CliRunner().invoke(cli.app, ["loaders", "--device-gflops", "100"])
     assert done.exit_code == 0, done.output
     assert done.output.splitlines()[-1].split()[-5:] == ["10.0", "25", "3", "3", "3"]
 
 
-def test_an_unknown_denoiser_is_refused_with_those_there_are():
-    done = CliRunner().invoke(cli.app, ["loaders", "--denoiser", "unett"])
-    assert done.exit_code == 2
-    assert all(name in done.output for name in DENOISERS)
+@pytest.mark.parametrize("chosen", [[], ["--method", "mine"]])
+def test_the_network_is_that_of_an_entry_or_of_the_profile(photos, monkeypatch, tmp_path, chosen):
+    seen = []
+    monkeypatch.setattr(training_files, "training_photos", lambda name: photos)
+    monkeypatch.setattr(loading, "supplies", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr(loading, "as_table", str)
+    entries = {"mine": {"method": "regression", "parameters": SMALL}}
+    run = {"name": "x", "train_on": "photos", "datasets": {"photos": {}}, "methods": entries}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
+    call = ["loaders", "--config", str(tmp_path / "run.yaml"), "--device-gflops", "5", *chosen]
+    done = CliRunner().invoke(cli.app, call)
+    assert done.exit_code == 0, done.output
+    full = Network(method="conditional_diffusion", parameters={"size": "full"})
+    network = Network(method="regression", parameters=SMALL) if chosen else full
+    assert seen == [(photos, network, 5.0)]

@@ -1,4 +1,4 @@
-"""The report in a real browser: it sorts, filters, draws and slides, from the disk alone."""
+"""The report in a real browser, without a network: sorting, filters, charts, slider."""
 
 import json
 import shutil
@@ -6,9 +6,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from benchmark.board.aggregate import ALL
 from benchmark.board.curves import pareto_front, with_cards
-from benchmark.board.pairs import write_comparisons
+from benchmark.board.score_table import ALL
 from benchmark.board.write import write_leaderboard
 from benchmark.report import build_report
 from tests.synthetic_run import NASTY, NASTY_SET, make_nasty_run
@@ -26,8 +25,7 @@ PHONE = {"width": 360, "height": 740}
 def report(tmp_path_factory):
     run = tmp_path_factory.mktemp("browser") / "results" / "demo"
     make_nasty_run(run)
-    write_leaderboard(run)
-    write_comparisons(run)
+    write_leaderboard(run, comparisons=True)
     return build_report(run).parent
 
 
@@ -41,7 +39,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser):
-    """Opens a page; fails if one wrote to the console, raised, asked, or fetched from elsewhere."""
+    """Opens pages; fails if one writes to the console, raises, opens a dialog or uses a network."""
     contexts, faults = [], []
 
     def open_page(path, **settings):
@@ -124,10 +122,12 @@ def test_comparisons_keep_their_names_in_sight_on_a_phone(report, opened):
     table.locator("..").evaluate("box => box.scrollLeft = 300")
     assert table.locator("..").evaluate("box => box.scrollLeft") == 300
     assert name.bounding_box()["x"] == left
-    # The best stands at the head of the first column, all others below it.
+    # The best method heads the first column; all others are rows.
     best = table.locator("thead th").nth(1).inner_text().split("\n")[0]
     assert best.startswith(names(page)[0])
-    assert table.locator("tbody tr").count() == len(names(page)) - 4  # the best, controls, one nil
+    assert (
+        table.locator("tbody tr").count() == len(names(page)) - 4
+    )  # the best, the controls, and one without scores
 
 
 def test_the_leaderboard_filters(report, opened):
@@ -146,7 +146,7 @@ def test_the_leaderboard_filters(report, opened):
     page.locator("select[name=status]").select_option("skipped")
     assert names(page) == ["dark-channel"]
     page.locator("select[name=weather]").select_option("haze")
-    assert board_rows(page).all_inner_texts() == ["No such row"]  # it was made for haze
+    assert board_rows(page).all_inner_texts() == ["No such row"]  # the method was made for haze
     page.locator("select[name=status]").select_option("")
     assert sorted(names(page)) == sorted(every)
     page.locator("select[name=protocol]").select_option("lpips-alex")
@@ -159,13 +159,13 @@ def test_the_leaderboard_filters(report, opened):
 def test_the_cost_chart_names_its_points_and_its_front(report, opened):
     page = opened(report / "index.html")
     marks = page.locator("#cost-chart a")
-    told = [mark.locator("*").first.get_attribute("aria-label") for mark in marks.all()]
+    labels = [mark.locator("*").first.get_attribute("aria-label") for mark in marks.all()]
     board = pd.read_csv(report.parent / "leaderboard.csv")
     cards = json.loads((report.parent / "methods.json").read_text())
     rows = with_cards(board[board["weather"] == ALL], cards)
     timed = rows[~rows["control"] & rows["rgb/psnr"].notna()]
-    assert sorted(text.split(", PSNR")[0] for text in told) == sorted(timed["label"])
-    assert any(text.startswith(NASTY) for text in told)
+    assert sorted(text.split(", PSNR")[0] for text in labels) == sorted(timed["label"])
+    assert any(text.startswith(NASTY) for text in labels)
     front = page.locator("#cost-chart svg[aria-description]").get_attribute("aria-description")
     expected = list(pareto_front(timed, "rgb/psnr")["label"])
     assert front == f"On the Pareto front: {', '.join(expected)}"
@@ -197,6 +197,25 @@ def test_the_filters_hold_for_the_charts_too(report, opened):
     assert "No method shown" in page.locator("#steps-chart").inner_text()
 
 
+CURVE = "Training loss, from 1 at step 1 to 0.1 at step 300."
+
+
+def test_the_training_curve_is_drawn_with_its_name(report, opened):
+    page = opened(report / "methods" / "diffusion.html")
+    curve = page.get_by_role("img", name=CURVE)
+    assert curve.count() == 1
+    line = curve.locator("[aria-label=line] path").get_attribute("d")
+    assert line.count("L") == 299 and "NaN" not in line
+    box = curve.bounding_box()
+    assert box["width"] > 300 and box["height"] > 200
+
+
+def test_without_scripts_the_training_curve_is_described(report, opened):
+    page = opened(report / "methods" / "diffusion.html", java_script_enabled=False)
+    assert page.get_by_text(CURVE).is_visible()
+    assert page.locator("svg").count() == 0
+
+
 def test_the_slider_moves_by_keyboard_and_shows_what_is_chosen(report, opened):
     page = opened(sorted((report / "images").glob("*.html"))[0])
     slider = page.get_by_role("slider")
@@ -223,7 +242,7 @@ def test_markup_in_names_is_shown_as_text(report, opened):
     page = opened(report / "index.html")
     assert NASTY in names(page)
     assert page.locator("select[name=dataset]").input_value() == NASTY_SET
-    # What the components make of the page's text is no markup either.
+    # The components do not turn the page's text into markup either.
     assert page.locator("main script:not(#chart-data), main b").count() == 0
     page.get_by_role("searchbox", name="words").fill("<script>")
     assert names(page) == [NASTY, "dark-channel"]  # in the label of one, the reason of the other

@@ -1,4 +1,4 @@
-"""Figures of a made-up run: which are drawn, what they show, that they are the same every time."""
+"""Figures of a made-up run: which ones, their content, and that they are reproducible."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def run(tmp_path_factory):
 
 
 def board_of(**columns):
-    """Rows as the figures get them, `all` of one data set; 95 % ends half a unit away."""
+    """Rows for the figures: `all` of one data set, with intervals of half a unit on each side."""
     rows = pd.DataFrame({"dataset": "set", "weather": "all", "supervision": "none", **columns})
     rows["control"] = rows.get("control", False)
     rows["input"] = rows["control"]
@@ -97,7 +97,7 @@ def test_cost_figure_names_every_point_and_no_two_names_overlap():
     )
     figure = quality_by_cost(rows).figure
     figure.savefig("/dev/null", format="svg")  # lays it out
-    # Text's own: an annotation's extent has its arrow in it.
+    # The extent of the text: that of an annotation includes its arrow.
     boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
     assert len(boxes) == count
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

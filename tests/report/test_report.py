@@ -1,4 +1,4 @@
-"""The report of a made-up run: it is whole, escaped and offline."""
+"""The report of a made-up run: it is complete, escaped, and needs no network."""
 
 import json
 import re
@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 import pandas as pd
 import pytest
+from markupsafe import escape
 
+from benchmark.board.legend import BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.pairs import write_comparisons
 from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
@@ -15,13 +17,14 @@ from benchmark.exchange.merge import merge_runs
 from benchmark.report import build_report
 from benchmark.report.build import ENVIRONMENT
 from benchmark.report.comparisons import SHOWN, comparison_tables
+from benchmark.report.figures.draw import draw_figures
 from benchmark.report.parts import duration, slug
 from benchmark.report.run_data import RunData
 from tests.synthetic_run import NASTY, NASTY_SET, card, make_nasty_run, make_run
 
 
 class Page(HTMLParser):
-    """What a page refers to, by tag and attribute, and the tags it has."""
+    """The links, files, images, tags and ids of a page."""
 
     def __init__(self, path):
         super().__init__()
@@ -40,7 +43,9 @@ class Page(HTMLParser):
             self.fetched.append(attributes["value"])
         if tag in ("img", "script", "link", "source", "iframe"):
             found = attributes.get("src") or attributes.get("href")
-            self.fetched += [found] if found else []  # the charts' values lie in the page itself
+            self.fetched += (
+                [found] if found else []
+            )  # the data of the charts are in the page itself
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def run(tmp_path_factory):
 
 
 def small_run(folder, cards, change=None):
-    """A run of one weather with its report; `change` edits it before. Returns the first page."""
+    """A run of one weather with its report; `change` edits it first. Returns the index page."""
     make_run(folder, photos=2, weathers=("rain",), cards=cards, side=8)
     if change:
         change(folder)
@@ -85,7 +90,7 @@ def test_there_is_a_page_an_image_and_a_page_a_method(run):
 
 
 def test_all_references_are_relative_and_exist(pages, run):
-    """Nothing is fetched from a network, and the folder of the run can be moved."""
+    """Nothing is loaded from a network, and the folder of the run can be moved."""
     for path, page in pages.items():
         local = [link for link in page.links if not link.startswith("https://")]
         for reference in page.fetched + local:
@@ -106,7 +111,8 @@ def test_names_and_reasons_are_text_not_html(pages):
     for path, page in pages.items():
         text = path.read_text(encoding="utf-8")
         assert "<script>alert" not in text and "<b>" not in text
-        assert page.tags.count("script") == (7 if path.name == "index.html" else 3)
+        drawn = path.name in ("index.html", "diffusion.html")  # with charts, or a training curve
+        assert page.tags.count("script") == (8 if drawn else 3)
     index = next(path for path in pages if path.name == "index.html")
     assert "&lt;script&gt;alert" in index.read_text(encoding="utf-8")
 
@@ -129,8 +135,14 @@ def test_index_has_values_intervals_status_and_manifest(run):
 
 def test_method_page_has_card_and_curve(run):
     text = (run / "report" / "methods" / "diffusion.html").read_text(encoding="utf-8")
-    for part in ("A. Author, A Paper, 2020", "MIT", "15 min 0 s", "sampler = ddim", "<svg"):
+    for part in ("A. Author, A Paper, 2020", "MIT", "15 min 0 s", "sampler = ddim"):
         assert part in text
+    description = "Training loss, from 1 at step 1 to 0.1 at step 300."
+    assert f"<figcaption>{description}</figcaption>" in text
+    curve = json.loads(re.search(r'id="curve-data">(.*?)</script>', text, re.DOTALL)[1])
+    expected = pd.read_csv(run / "training" / "diffusion.csv")[["step", "loss"]].to_numpy()
+    assert curve["text"] == description
+    assert curve["points"] == [pytest.approx(point, rel=1e-5) for point in expected.tolist()]
     plain = (run / "report" / "methods" / "median.html").read_text(encoding="utf-8")
     assert "Training curve" not in plain
     assert "javascript:alert" not in plain
@@ -165,7 +177,7 @@ def test_charts_have_the_boards_values(run):
     swept = {row["series"] for row in charts["rows"]}
     assert swept == {None, "diffusion ddim", "diffusion dpm-solver"}
     oracle = next(row for row in charts["rows"] if row["label"] == "oracle")
-    assert "rgb/psnr" not in oracle["values"]  # infinite: it has no place on an axis
+    assert "rgb/psnr" not in oracle["values"]  # infinite: an axis cannot show it
 
 
 def test_bundled_components_come_with_their_licences(run):
@@ -182,6 +194,7 @@ def test_building_again_replaces_the_old_report(tmp_path):
     (run / "report" / "stale.html").write_text("old")
     (run / "manifest.json").unlink()
     (run / "images.csv").unlink()
+    write_leaderboard(run)
     page = build_report(run)
     assert not (run / "report" / "stale.html").exists()
     assert "no manifest.json" in page.read_text()
@@ -203,6 +216,7 @@ def test_an_error_keeps_the_old_report(tmp_path):
 def test_a_damaged_list_of_figures_is_named(tmp_path, figures):
     run = tmp_path / "results" / "demo"
     make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    write_leaderboard(run)
     (run / "figures").mkdir()
     (run / "figures" / "figures.json").write_text(json.dumps(figures))
     with pytest.raises(UserError, match=r"figures\.json is damaged"):
@@ -242,6 +256,28 @@ def test_ranks_stand_on_the_board_and_controls_have_none(run):
     assert dict(shown)["identity"] == dict(shown)["oracle"] == "–"
 
 
+def test_the_legend_is_that_of_the_files(run):
+    text = (run / "report" / "index.html").read_text(encoding="utf-8")
+    for term, words in (*board_legend([]), DIFFERENCE, P_HOLM, BETTER):
+        assert f"<li><strong>{term}</strong>: {escape(words)}</li>" in text
+
+
+def test_a_report_of_an_older_leaderboard_is_refused(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    with pytest.raises(UserError, match=r"leaderboard\.csv is missing; run `benchmark leaderboard"):
+        build_report(run)
+    write_leaderboard(run)
+    edit_csv(run / "cost.csv", seconds="2.0")
+    for make in (build_report, draw_figures):
+        with pytest.raises(
+            UserError, match=r"cost\.csv changed after the leaderboard was made; run"
+        ):
+            make(run)
+    write_leaderboard(run)
+    assert build_report(run).is_file()
+
+
 def test_comparisons_are_the_rows_method_minus_the_columns(run):
     """Differences and shares are those of the scores themselves."""
     scores = pd.read_csv(run / "scores.csv", dtype={"value": float}, keep_default_na=False,
@@ -272,15 +308,16 @@ def test_only_the_best_are_compared(tmp_path):
     run = tmp_path / "results" / "demo"
     cards = [card(f"m{n:02d}", gain=2.0 * n) for n in range(SHOWN + 3)]
     make_run(run, photos=3, weathers=("rain",), cards=cards, side=8)
+    write_leaderboard(run)
     write_comparisons(run, ["rgb/psnr"])
     [psnr, lpips] = comparison_tables(RunData(run))
     names = [psnr["heads"][0]["label"], *(row["label"] for row in psnr["rows"])]
     assert names == [f"m{n:02d}" for n in range(SHOWN + 2, 2, -1)]
-    told = pd.read_csv(run / "comparisons.csv").query("weather == 'all'")
-    told = told[told["method_a"].isin(names) & told["method_b"].isin(names)]
+    pairs = pd.read_csv(run / "comparisons.csv").query("weather == 'all'")
+    pairs = pairs[pairs["method_a"].isin(names) & pairs["method_b"].isin(names)]
     apart = [cell["apart"] for row in psnr["rows"] for cell in row["cells"]]
-    assert len(apart) > sum(apart) == (told["p_holm"] < 0.05).sum() > 0
-    # What comparisons.csv does not have is missing, not left out.
+    assert len(apart) > sum(apart) == (pairs["p_holm"] < 0.05).sum() > 0
+    # A pair that is not in comparisons.csv is shown as missing.
     assert lpips["stale"] and lpips["rows"][0]["cells"] == [None]
 
 
@@ -298,13 +335,13 @@ def test_comparisons_of_other_scores_are_not_shown(tmp_path):
     text = small_run(run, cards, score_again)
     psnr = comparison_tables(RunData(run))[0]
     assert [[bool(cell) for cell in row["cells"]] for row in psnr["rows"]] == [[1], [0, 0]]
-    assert "made before their scores changed" in text
+    assert "was made before their scores changed" in text
 
 
-def test_a_broken_comparisons_file_is_named_and_none_is_told(tmp_path):
+def test_a_broken_comparisons_file_is_named_and_a_missing_one_is_noted(tmp_path):
     run = tmp_path / "results" / "demo"
     text = small_run(run, [card("a", gain=1.0), card("b")])
-    assert "no two methods compared" in text
+    assert "no comparisons.csv with two methods" in text
     write_comparisons(run)
     edit_csv(run / "comparisons.csv", p_holm="often")
     with pytest.raises(UserError, match=r"comparisons\.csv: p_holm has a value that is no number"):

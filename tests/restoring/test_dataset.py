@@ -1,4 +1,4 @@
-"""What goes wrong with one image or method becomes a status; the rest goes on."""
+"""A failure of one image or method becomes a status, and the others go on."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ CARD = Card(
 
 
 class Stub(Method):
-    """Does what `behave` says to each image."""
+    """A method that calls `behave` on each image."""
 
     card = CARD
 
@@ -48,7 +48,7 @@ def restore(method, images, root, file=None, variant=None):
     return dataset.restore(job, images, root, root / "out")
 
 
-def test_images_are_saved_in_8_bits_and_their_cost_is_told(images, tmp_path):
+def test_images_are_saved_in_8_bits_and_their_cost_is_in_the_table(images, tmp_path):
     table = restore(Stub(lambda x: x), images, tmp_path)
     assert list(table.columns) == list(RESTORED)
     assert list(table.status) == ["ok", "ok", "skipped"]

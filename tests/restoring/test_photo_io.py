@@ -1,4 +1,4 @@
-"""One's own photos keep what belongs to them: orientation, EXIF, transparency, colour."""
+"""Users' own photos keep their orientation, EXIF, transparency and colour."""
 
 import io
 import sys
@@ -21,21 +21,21 @@ from benchmark.restoring.photo_io import (
 
 RNG = np.random.default_rng(3)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-TOLD = ExifTags.Base
+TAG = ExifTags.Base
 EXIF, GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 LOSSLESS = (".png", ".tif", ".bmp")
 
 
 def exif(orientation: int = 1) -> bytes:
-    told = Image.Exif()
-    told[TOLD.Orientation], told[TOLD.Make], told[TOLD.Artist] = orientation, "Camera", "Somebody"
-    told[EXIF] = {TOLD.ExifImageWidth: 30, TOLD.ExifImageHeight: 20, TOLD.ISOSpeedRatings: 200}
-    told[GPS] = {1: "N", 2: (48.0, 12.0, 7.5)}
-    return told.tobytes()
+    tags = Image.Exif()
+    tags[TAG.Orientation], tags[TAG.Make], tags[TAG.Artist] = orientation, "Camera", "Somebody"
+    tags[EXIF] = {TAG.ExifImageWidth: 30, TAG.ExifImageHeight: 20, TAG.ISOSpeedRatings: 200}
+    tags[GPS] = {1: "N", 2: (48.0, 12.0, 7.5)}
+    return tags.tobytes()
 
 
 def with_thumbnail(jpeg: bytes) -> bytes:
-    """A JPEG's bytes with a second EXIF folder (a thumbnail's), as cameras write it."""
+    """The bytes of a JPEG with a second EXIF folder, for a thumbnail, as cameras write it."""
     turned = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"  # orientation 6
     folder = b"\x00\x01" + turned + (26).to_bytes(4, "big")  # and where the second one is
     thumbnail = io.BytesIO()
@@ -62,25 +62,25 @@ def test_orientation_is_applied_and_exif_kept(tmp_path, source, suffix):
     with Image.open(tmp_path / f"out{suffix}") as image:
         image.load()
         assert image.size == (20, 30)
-        told = image.getexif()
-        assert TOLD.Orientation not in told
+        tags = image.getexif()
+        assert TAG.Orientation not in tags
         if suffix == ".bmp":  # it has no place for EXIF
             return
-        assert (told[TOLD.Make], told[TOLD.Artist]) == ("Camera", "Somebody")
-        taken = told.get_ifd(EXIF)
-        assert taken[TOLD.ISOSpeedRatings] == 200
-        assert (taken[TOLD.ExifImageWidth], taken[TOLD.ExifImageHeight]) == (20, 30)
-        assert told.get_ifd(GPS)[2] == (48.0, 12.0, 7.5)
+        assert (tags[TAG.Make], tags[TAG.Artist]) == ("Camera", "Somebody")
+        taken = tags.get_ifd(EXIF)
+        assert taken[TAG.ISOSpeedRatings] == 200
+        assert (taken[TAG.ExifImageWidth], taken[TAG.ExifImageHeight]) == (20, 30)
+        assert tags.get_ifd(GPS)[2] == (48.0, 12.0, 7.5)
     if suffix in LOSSLESS:
         assert np.array_equal(read_image(tmp_path / f"out{suffix}"), photo.pixels)
 
 
-def test_a_thumbnail_of_the_weather_does_not_stay(tmp_path):
+def test_the_thumbnail_with_the_weather_is_removed(tmp_path):
     jpeg = io.BytesIO()
     Image.fromarray(RGB).save(jpeg, "JPEG")
     (tmp_path / "in.jpg").write_bytes(with_thumbnail(jpeg.getvalue()))
     with Image.open(tmp_path / "in.jpg") as image:
-        assert image.getexif().get_ifd(ExifTags.IFD.IFD1), "the test's own file lacks it"
+        assert image.getexif().get_ifd(ExifTags.IFD.IFD1), "the test file has no thumbnail"
     photo = read_photo(tmp_path / "in.jpg")
     assert photo.pixels.shape == (30, 20, 3)
     write_photo(tmp_path / "out.jpg", photo.pixels, photo)
@@ -100,7 +100,7 @@ def test_damaged_exif_is_left_out(tmp_path):
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_transparency_is_kept(tmp_path, suffix, orientation):
-    """Seen over white an unchanged photo is the same to a level, and its alpha is to the bit."""
+    """Over white, an unchanged photo differs by at most one level; its alpha is the same."""
     alpha = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
     alpha[:4], alpha[4:8] = 0, 255
     Image.fromarray(np.dstack([RGB, alpha])).save(tmp_path / "in.png", exif=exif(orientation))
@@ -162,7 +162,7 @@ def test_cmyk_becomes_srgb(tmp_path):
 
 
 def test_the_profile_is_that_of_srgb_and_always_the_same():
-    """littleCMS maps sRGB to it without a change, and its date does not vary."""
+    """littleCMS maps sRGB to it without a change, and its date is fixed."""
     ours = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
     mapped = ImageCms.profileToProfile(
         Image.fromarray(RGB), ImageCms.createProfile("sRGB"), ours, outputMode="RGB"
@@ -184,7 +184,7 @@ def test_heic_without_its_package_says_what_to_do(tmp_path, suffix, monkeypatch)
 
 @pytest.mark.parametrize("suffix", [".avif", ".heic"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_what_phones_write_is_read_as_a_viewer_shows_it(tmp_path, suffix, orientation):
+def test_photos_of_phones_are_read_as_a_viewer_shows_them(tmp_path, suffix, orientation):
     if suffix == ".heic":
         pytest.importorskip("pillow_heif").register_heif_opener()
     elif not features.check("avif"):
@@ -199,12 +199,12 @@ def test_what_phones_write_is_read_as_a_viewer_shows_it(tmp_path, suffix, orient
     assert megapixels(file) == 96 * 64 / 1e6
     write_photo(tmp_path / "out.jpg", photo.pixels, photo)
     with Image.open(tmp_path / "out.jpg") as image:
-        assert image.getexif()[TOLD.Make] == "Camera"
-        assert TOLD.Orientation not in image.getexif()
+        assert image.getexif()[TAG.Make] == "Camera"
+        assert TAG.Orientation not in image.getexif()
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
-def test_a_colour_profile_that_does_not_fit_is_told_of_the_photo_itself(tmp_path):
+def test_a_wrong_colour_profile_is_reported_with_the_photos_own_name(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     image = Image.new("RGB", (24, 20))
     image.save(tmp_path / "mine.avif", icc_profile=profile)

@@ -1,4 +1,4 @@
-"""Restoring one's own photos: which files, where to, by which method; from weights alone too."""
+"""Restoring the user's own photos: the files, the results, the method and its weights."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from benchmark.board.aggregate import COLUMNS
-from benchmark.cli.choice import choose_for
+from benchmark.cli.method_choice import choose_method
 from benchmark.core import weights
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import read_image
@@ -32,7 +32,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(here):
-    """A configuration of a control, a filter and a tiny diffusion model, and its empty folder."""
+    """A run with two controls, a filter and a tiny diffusion model, and its empty folder."""
     values = {
         "name": "mine",
         "train_on": "photos",
@@ -76,7 +76,7 @@ def write_board(folder, **psnr):
     pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "leaderboard.csv", index=False)
 
 
-def bring_weights(config, folder):
+def export_weights(config, folder):
     file = folder / "diffusion-0.safetensors"
     weights.export(_trained(config, folder), file, {"status": "ok"})
     return file
@@ -95,7 +95,7 @@ def restore(run, names, label, out="out", kind="png", compare=False, **setting):
     return photos.restore_photos(photos.restorer(config, WHERE, folder, label, **setting), results)
 
 
-def test_photos_are_files_and_what_folders_hold(here):
+def test_photos_are_files_and_the_images_in_folders(here):
     (here / "in").mkdir()
     for name in ("b.jpg", "a.PNG", "c.heic", "notes.txt", ".d.png"):
         (here / "in" / name).touch()
@@ -175,12 +175,12 @@ def test_formats(run, here):
 
 
 def test_weights_of_the_configuration_need_no_run(run, here):
-    """The run's own training comes first, where there is one."""
+    """If the run has trained the entry itself, those weights are used."""
     config, folder = run
     photo("a.png")
     with pytest.raises(WeightsMissing, match=r"diffusion-0\.safetensors.*'dvc pull'"):
         restore(run, [here / "a.png"], "diffusion")
-    file = bring_weights(config, here / "weights")
+    file = export_weights(config, here / "weights")
     assert restore(run, [here / "a.png"], "diffusion") == []
     assert photos.weights_of(config, WHERE, folder, "diffusion") == file
     own = folder.training("diffusion", 0) / "weights.safetensors"
@@ -198,7 +198,7 @@ def test_an_untrained_method_says_what_to_run(run):
 
 def test_variants_and_steps(run, here):
     config, folder = run
-    bring_weights(config, here / "weights")
+    export_weights(config, here / "weights")
 
     def settings(**choice):
         return photos.restorer(config, WHERE, folder, "diffusion", **choice)
@@ -221,7 +221,7 @@ def test_variants_and_steps(run, here):
 @pytest.mark.parametrize("own", [True, False])
 def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own):
     config, folder = run
-    bring_weights(config, here / "weights")
+    export_weights(config, here / "weights")
     photo("a.png", (500, 200))
     photo("b.png", (1000, 1000))
     (here / "broken.png").write_text("a text")
@@ -230,7 +230,7 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own
     names = photos.find_photos([here / "a.png", here / "broken.png"])
 
     def choose(names, budget=None):
-        return choose_for(config, WHERE, folder, names, budget)
+        return choose_method(config, WHERE, folder, names, budget)
 
     assert choose(names).variant == "three"
     assert choose(names, 10).variant == "three"  # 0.1 megapixels
@@ -242,12 +242,12 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own
 def test_without_a_board_a_method_has_to_be_named(run, here):
     config, folder = run
     with pytest.raises(UserError, match=f"'make benchmark CONFIG={WHERE}', or name a method"):
-        choose_for(config, WHERE, folder, [], None)
+        choose_method(config, WHERE, folder, [], None)
 
 
 def test_methods_without_weights_are_passed_over(run, here):
     config, folder = run
     write_board(folder.path, identity=20.0, filter=22.0, diffusion=25.0)
-    choice = choose_for(config, WHERE, folder, [], None)
+    choice = choose_method(config, WHERE, folder, [], None)
     assert choice.method == "filter"
     assert "without weights: diffusion" in choice.why

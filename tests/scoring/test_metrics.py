@@ -195,7 +195,7 @@ def test_building_lpips_is_silent_and_leaves_the_random_state_alone(tmp_path, ca
 
     pair = noisy_pair()
     expected = LPIPS(*pair)
-    copy = tmp_path / "copy.safetensors"  # a path of its own, so that the network is built anew
+    copy = tmp_path / "copy.safetensors"  # another path, so that the network is built again
     copy.write_bytes(LPIPS_WEIGHTS.read_bytes())
     state = torch.get_rng_state()
     recwarn.clear()
@@ -254,7 +254,7 @@ def save_prior(path, mean, covariance):
 
 
 def test_niqe_measures_in_units_of_its_prior(tmp_path):
-    """With a prior so wide that the image's own covariance vanishes beside it, eq. 10 is
+    """If the covariance c of the prior is much larger than the image's own, eq. 10 is
     sqrt(2 / c) times the distance of the means: c four times as large halves it."""
     narrow = niqe(textured(), save_prior(tmp_path / "a.npz", 0.0, 1e12 * np.eye(36)))
     wide = niqe(textured(), save_prior(tmp_path / "b.npz", 0.0, 4e12 * np.eye(36)))
@@ -270,7 +270,7 @@ def test_niqe_finds_noise_unnatural():
     noisy = np.clip(photo + noise, 0, 255).astype(np.uint8)
     clean = METRIC["no-reference", "niqe"](photo)
     assert 2 < clean < 8 < METRIC["no-reference", "niqe"](noisy)
-    assert METRIC["no-reference", "niqe"](photo, noisy) == clean  # a target is not looked at
+    assert METRIC["no-reference", "niqe"](photo, noisy) == clean  # a target is not used
 
 
 def test_piqe_finds_noise_and_blocks():
@@ -327,7 +327,7 @@ def test_importing_the_metrics_imports_nothing_slow():
 
 @pytest.mark.skipif(not LPIPS_WEIGHTS.is_file(), reason="no data: run 'dvc pull'")
 def test_bundled_pairs_agree_with_skimage():
-    """Degraded test images, one a weather; its rgb2ycbcr does not round Y either."""
+    """Degraded test images, one for each weather; skimage's rgb2ycbcr does not round Y either."""
     from skimage.color import rgb2ycbcr
 
     flavour = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)

@@ -12,11 +12,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmark.board import aggregate, format
+from benchmark.board.format import value_text
+from benchmark.board.score_table import METRICS as BOARD_METRICS
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import image_files, read_image
 from benchmark.scoring.metrics import (
-    METRICS,
+    METRIC,
     NIQE_WEIGHTS,
     PROTOCOLS,
     UndefinedMetric,
@@ -29,7 +30,6 @@ from benchmark.scoring.score import score_pair
 from tests.shared import shared
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocols.md"
-METRIC = {m.key: m for m in METRICS}
 
 
 def pair(height=64, width=80, seed=0):
@@ -48,13 +48,15 @@ def test_the_documented_table_is_that_of_the_code():
 
 
 def test_the_board_shows_what_the_metrics_say():
-    assert tuple(METRIC) == aggregate.METRICS
+    assert tuple(METRIC) == BOARD_METRICS
     for key, metric in METRIC.items():
-        arrow = "↓" if key in format.LOWER_IS_BETTER else "↑"
-        assert format.HEADINGS[key].endswith(arrow)
-        assert metric.reference in format.DEFINITIONS[key]
+        arrow = "↓" if metric.direction == "lower" else "↑"
+        assert metric.lower_is_better == (arrow == "↓")
+        assert metric.heading.endswith(arrow)
+        assert metric.reference in metric.definition
         row = {key: 0.12345, f"{key}_low": math.nan, f"{key}_high": math.nan}
-        assert format.value_text(row, key) == f"{0.12345:.{metric.decimals}f}"
+        assert value_text(row, key) == f"{0.12345:.{metric.decimals}f}"
+        assert metric.text(0.12345) == f"{0.12345:.{metric.decimals}f} {metric.unit}".strip()
 
 
 def test_restormer_rounds_y():
@@ -75,7 +77,7 @@ def test_restormer_rounds_y():
 
 
 def test_restormer_on_the_rain100l_input():
-    """Rounding Y leaves the PSNR of the literature and takes 0.0001 from SSIM."""
+    """With rounded Y, PSNR is that of the literature and SSIM is 0.0001 lower."""
     folder = shared("real/Rain100L")
     targets = image_files(folder / "target")
     pairs = [(p, targets[stem]) for stem, p in image_files(folder / "input").items()]
@@ -119,7 +121,7 @@ def test_weatherdiffusion_scores_resized_images_on_y():
 
 
 def test_transweather_reorders_values():
-    """The authors' calls on float images, whose planes are viewed as pixels."""
+    """The authors' calls on float images, whose planes are read as pixels."""
     import torch
 
     restored, target = pair(60, 75)
@@ -223,9 +225,9 @@ def test_damaged_weights_are_named(tmp_path, monkeypatch):
         METRIC["dists/dists"](*pair())
 
 
-# Of pyiqa's table ResultsCalibra/results_official.csv, by the authors' implementations; absolute
-# tolerances. pyiqa halves images otherwise than MS-SSIM's MATLAB code; NIQE differs most where
-# it is worst.
+# Absolute tolerances for pyiqa's table ResultsCalibra/results_official.csv, which has values of the
+# authors' implementations. pyiqa halves images in another way than MS-SSIM's MATLAB code; NIQE
+# differs most for the worst images.
 TOLERANCES = {
     "pyiqa/ms_ssim": 5e-3,
     "pyiqa/fsim": 2e-4,
@@ -249,7 +251,7 @@ def test_official_values_of_pyiqas_calibration_images(key):
 
 @pytest.mark.skipif(not NIQE_WEIGHTS.is_file(), reason="no NIQE prior: run 'dvc pull'")
 def test_niqe_of_the_baboon_is_its_authors():
-    """5.7296 by their MATLAB code for MATLAB's Y, which is not the grey that pyiqa takes."""
+    """Their MATLAB code gives 5.7296 for MATLAB's Y, which differs from the grey image of pyiqa."""
     baboon = read_image(shared("golden/baboon.png"))
     grey = np.repeat(luma_8bit(baboon).astype(np.uint8), 3, axis=2)
     assert METRIC["no-reference/niqe"](grey) == pytest.approx(5.7296, abs=5e-4)

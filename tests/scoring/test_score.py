@@ -1,4 +1,4 @@
-"""Folders and runs become rows: every image and metric has one, with its reason if not scored."""
+"""Scores of folders and runs: every image and metric has a row, with a reason if not scored."""
 
 import math
 import shutil
@@ -15,8 +15,8 @@ from benchmark.results import schema
 from benchmark.scoring.metrics import LPIPS_WEIGHTS, metrics_of
 from benchmark.scoring.score import (
     Absent,
-    as_restored,
     problems,
+    refuse_changed,
     score_folder,
     score_images,
     score_pair,
@@ -62,7 +62,7 @@ def test_scores_do_not_depend_on_the_other_images(folders):
     assert len(alone) == len(metrics_of())
 
 
-def test_what_cannot_be_scored_says_why(folders):
+def test_an_image_that_cannot_be_scored_has_a_reason(folders):
     restored, target = folders
     write_png(restored / "only restored.png", picture(5))
     write_png(target / "only target.png", picture(5))
@@ -178,12 +178,12 @@ def test_a_run_is_scored_row_by_row(tmp_path):
         score_restored(restored, images[:1], tmp_path, ["rgb"])
 
 
-def test_an_image_that_is_not_what_was_restored_is_not_scored(tmp_path):
+def test_an_image_that_is_not_what_wrefuse_changed_is_not_scored(tmp_path):
     restored, _ = run_tables(tmp_path)
     restored = restored.assign(sha256=[checksum(tmp_path / "out/one.png"), ""])
-    assert as_restored(restored, tmp_path).equals(restored)
+    assert refuse_changed(restored, tmp_path).equals(restored)
     write_png(tmp_path / "out/one.png", picture(3))
-    changed = as_restored(restored, tmp_path)
+    changed = refuse_changed(restored, tmp_path)
     assert list(changed.status) == [schema.FAILED, schema.SKIPPED]
     assert changed.reason[0] == "the image changed after it was restored"
 

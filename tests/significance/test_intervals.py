@@ -77,7 +77,7 @@ def test_strata_count_equally_and_share_their_photos():
     values = np.array([1.0, 3.0, 10.0])
     strata = ["rain", "rain", "haze"]
     assert stratified_mean(values, strata)[0] == pytest.approx((2 + 10) / 2)
-    # Two weathers of the same photos whose scores cancel: no spread at all if drawn jointly.
+    # Two weathers of the same photos with opposite scores: without spread if drawn together.
     half = np.random.default_rng(5).normal(size=15)
     joint = mean_interval(
         np.concatenate([half, -half]), names(15) * 2, generator(), ["a"] * 15 + ["b"] * 15
@@ -89,7 +89,7 @@ def test_resampled_means_by_hand():
     draws = np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
     means = resampled_means([1.0, 2.0, 6.0], ["a", "a", "b"], draws)
     np.testing.assert_allclose(means[:, 0], [1.5, 3.0, 6.0])
-    # The stratum y has no image of photo a, so the first resample says nothing.
+    # Stratum y has no image of photo a, so the first resample gives NaN.
     means = resampled_means([1.0, 3.0, 6.0], ["a", "b", "b"], draws, ["x", "x", "y"])
     np.testing.assert_allclose(means[:, 0], [np.nan, 4.0, 4.5])
 
@@ -123,7 +123,7 @@ def test_same_seed_same_interval_other_seed_other_interval():
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12), st.integers(1, 12))
-def test_interval_holds_the_range_and_the_order(values, photos):
+def test_interval_is_within_the_range_and_in_order(values, photos):
     photo = [f"p{number % photos}" for number in range(len(values))]
     found = mean_interval(values, photo, generator(), resamples=200)
     if len(set(photo)) > 1:
@@ -154,7 +154,7 @@ def test_one_seed_or_equal_seeds_leave_the_interval_of_the_photos():
 
 
 def test_seeds_alone_give_students_interval():
-    """Every photo scores the same, so nothing but the seeds varies."""
+    """Every photo has the same score, so only the seeds vary."""
     means = np.array([1.0, 2.0, 4.0])
     found = mean_interval(
         np.full(8, means.mean()), names(8), generator(), seeds=seed_variance(means[:, None])

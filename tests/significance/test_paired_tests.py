@@ -15,14 +15,14 @@ def names(count, images=1):
     return [f"p{number:03d}" for number in range(count) for _ in range(images)]
 
 
-def held(table, seed_means=None):
-    """A contest of the columns of (N, k), each photo with one image, of methods m0, m1, ..."""
+def paired(table, seed_means=None):
+    """The paired scores of methods m0, m1, ..., the columns of (N, k); one image for each photo."""
     keys = [(f"m{number}", "default") for number in range(table.shape[1])]
     means = seed_means or {
         key: {"0": column.mean()} for key, column in zip(keys, table.T, strict=True)
     }
     values = dict(zip(keys, table.T, strict=True))
-    return pairwise.hold(values, means, names(len(table)), None)
+    return pairwise.pair_up(values, means, names(len(table)), None)
 
 
 def test_agrees_with_scipys_paired_t_test():
@@ -61,10 +61,10 @@ def test_holm_agrees_with_statsmodels_and_leaves_out_what_is_missing():
 
 
 def test_rank_ranges_by_hand():
-    """0 beats 1 and 2, which may tie; 2 beats 3, of which 1 is not told apart."""
-    ahead = np.zeros((4, 4), dtype=bool)
-    ahead[0, 1] = ahead[0, 2] = ahead[2, 3] = ahead[0, 3] = True
-    first, last = rank_ranges(ahead)
+    """0 is better than 1 and 2, which may tie. 2 is better than 3, but 1 and 3 may tie."""
+    better = np.zeros((4, 4), dtype=bool)
+    better[0, 1] = better[0, 2] = better[2, 3] = better[0, 3] = True
+    first, last = rank_ranges(better)
     assert list(zip(first, last, strict=True)) == [(1, 1), (2, 4), (2, 3), (3, 4)]
 
 
@@ -75,7 +75,7 @@ def test_all_true_ranks_are_in_their_ranges_at_the_nominal_rate():
     possible = [(1, 1), (2, 2), (3, 5), (3, 5), (3, 5), (6, 6)]
     for _ in range(runs):
         table = true + rng.normal(0, 4, (12, 1)) + rng.normal(0, 0.2, (12, 6))
-        found = pairwise.ranks(held(table), lower_is_better=False).values()
+        found = paired(table).ranks(lower_is_better=False).values()
         hits += all(
             low <= first and last <= high
             for (low, high), (first, last) in zip(found, possible, strict=True)
@@ -88,11 +88,11 @@ def test_all_true_ranks_are_in_their_ranges_at_the_nominal_rate():
 def test_lower_is_better_turns_the_ranks_round():
     rng = np.random.default_rng(4)
     table = np.array([1.0, 2.0]) + rng.normal(0, 0.1, (12, 2))
-    assert pairwise.ranks(held(table), True) == {
+    assert paired(table).ranks(True) == {
         ("m0", "default"): (1, 1),
         ("m1", "default"): (2, 2),
     }
-    assert pairwise.ranks(held(table), False)[("m1", "default")] == (1, 1)
+    assert paired(table).ranks(False)[("m1", "default")] == (1, 1)
 
 
 def test_seeds_that_differ_as_much_as_the_methods_leave_a_tie():
@@ -100,21 +100,23 @@ def test_seeds_that_differ_as_much_as_the_methods_leave_a_tie():
     a, b = ("m0", "default"), ("m1", "default")
     sure = {a: {"0": 1.0, "1": 1.01, "2": 0.99}, b: {"0": 1.5, "1": 1.51, "2": 1.49}}
     open_ = {a: {"0": 0.5, "1": 1.0, "2": 1.5}, b: {"0": 1.0, "1": 1.5, "2": 2.0}}
-    assert pairwise.ranks(held(table, sure), False) == {a: (2, 2), b: (1, 1)}
-    assert pairwise.ranks(held(table, open_), False) == {a: (1, 2), b: (1, 2)}
+    assert paired(table, sure).ranks(False) == {a: (2, 2), b: (1, 1)}
+    assert paired(table, open_).ranks(False) == {a: (1, 2), b: (1, 2)}
 
 
 def test_variants_of_one_training_pair_their_seeds():
-    """Both settings gain from a lucky training alike, so their difference is sure."""
+    """A lucky training helps both settings equally, so their difference does not vary."""
     means = {("m", "x"): {"0": 1.0, "1": 2.0}, ("m", "y"): {"0": 1.1, "1": 2.1}}
-    assert pairwise.seed_part(("m", "x"), ("m", "y"), means).value[0] == pytest.approx(0, abs=1e-20)
+    assert pairwise.variance_from_seeds(("m", "x"), ("m", "y"), means).value[0] == pytest.approx(
+        0, abs=1e-20
+    )
     other = {("m", "x"): means[("m", "x")], ("n", "x"): means[("m", "y")]}
-    both = pairwise.seed_part(("m", "x"), ("n", "x"), other)
+    both = pairwise.variance_from_seeds(("m", "x"), ("n", "x"), other)
     assert both.value[0] == pytest.approx(2 * seed_variance([[1.0], [2.0]]).value[0])
 
 
 def test_false_claims_are_as_rare_as_said_with_seeds():
-    """Two equal methods of three seeds each: how often they are told apart; 600 runs."""
+    """How often two equal methods of three seeds each differ significantly; 600 runs."""
     rng, runs, claims = np.random.default_rng(6), 600, 0
     a, b = ("m0", "default"), ("m1", "default")
     for _ in range(runs):
@@ -122,7 +124,7 @@ def test_false_claims_are_as_rare_as_said_with_seeds():
         table = rng.normal(0, 3, (12, 1)) + rng.normal(0, 0.3, (12, 2)) + seeds.mean(axis=0)
         means = {key: dict(enumerate(table[:, i].mean() - seeds[:, i].mean() + seeds[:, i]))
                  for i, key in enumerate((a, b))}  # fmt: skip
-        claims += pairwise.ranks(held(table, means), False)[a] != (1, 2)
+        claims += paired(table, means).ranks(False)[a] != (1, 2)
     assert claims / runs <= 0.07
 
 

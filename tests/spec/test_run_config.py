@@ -8,7 +8,7 @@ from benchmark.core.errors import UserError
 from benchmark.spec import registry, run_config
 from benchmark.spec.method import ALL_WEATHERS
 
-NO_RUNS = {"published"}  # numbers from papers, not a run
+NO_RUNS = {"published", "profile"}  # numbers from papers; settings of `profile`
 SHIPPED = sorted({path.stem for path in (paths.ROOT / "config").glob("*.yaml")} - NO_RUNS)
 GOOD = {
     "name": "tiny",

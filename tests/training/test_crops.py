@@ -1,4 +1,4 @@
-"""Training on the pairs of a data set: aligned, the same for every loader, faults named."""
+"""Training on a data set's pairs: they are aligned, loaders do not matter, faults are named."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 40, 56
 
 @pytest.fixture
 def pairs(tmp_path):
-    """Two pairs; an input is its target's negative, and each pixel tells where it lies."""
+    """Two pairs. An input is the negative of its target; a pixel's value is its position."""
     found = []
     for i in range(2):
         y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -48,7 +48,7 @@ def test_crops_are_aligned_squares_of_the_images_and_reach_every_edge(pairs):
     assert photos == {0, 100}
 
 
-def test_a_pair_depends_on_its_seed_and_place_alone(pairs):
+def test_a_pair_depends_on_its_seed_and_index_only(pairs):
     whole = training_data.crops(pairs, 16, seed=3, first=0, count=10)
     later = training_data.crops(pairs, 16, seed=3, first=4, count=6)
     other = training_data.crops(pairs, 16, seed=4, first=0, count=10)
@@ -83,14 +83,14 @@ def test_files_of_every_kind_are_cut_as_they_are_read(tmp_path, kind):
     assert all(torch.equal(c, whole) or torch.equal(c, whole.flip(2)) for c, _ in found)
 
 
-def test_photographs_beyond_what_is_held_are_read_when_drawn(pairs, monkeypatch):
+def test_photographs_that_are_not_kept_decoded_are_read_at_each_use(pairs, monkeypatch):
     photos = [target for _, target in pairs]
-    held = training_data.TrainingPairs(photos, 16, seed=0, first=0, count=20)
-    monkeypatch.setattr(training_data, "HELD_BYTES", 1)
+    decoded = training_data.TrainingPairs(photos, 16, seed=0, first=0, count=20)
+    monkeypatch.setattr(training_data, "DECODED_BYTES", 1)
     read = training_data.TrainingPairs(photos, 16, seed=0, first=0, count=20)
-    assert read.photos[1:] == photos[1:]  # the first is what fills the memory
+    assert read.photos[1:] == photos[1:]  # the first photo fills the allowed memory
     for i in range(20):
-        assert all(torch.equal(a, b) for a, b in zip(held[i], read[i], strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(decoded[i], read[i], strict=True))
 
 
 def test_no_folder_is_listed_while_training(pairs, card, monkeypatch):
@@ -119,7 +119,7 @@ def test_training_is_the_same_with_any_number_of_loaders(pairs, tmp_path):
 
 @pytest.fixture
 def card(tmp_path, monkeypatch, pairs):
-    """Writes a card with `train` and returns its set's folder."""
+    """A function that writes a card with the key `train` and returns the folder of its set."""
     monkeypatch.setattr(cards, "CARDS", tmp_path)
 
     def card(**train):
@@ -144,8 +144,7 @@ def test_a_card_names_pairs_and_which_to_leave_out(card, pairs):
 
 
 def test_allweathers_card_leaves_out_outdoor_rains_test_photographs(tmp_path, monkeypatch):
-    """im_0301 to im_0350, in every strength of rain, and nothing else, from a folder that is named
-    as the sets in it are."""
+    """im_0301 to im_0350 in every strength of rain, and no other file of the sets in the folder."""
     outdoor = [
         f"im_{number:04d}_s{streaks}_a{veil:02d}.png"
         for number in range(296, 356) for streaks in (80, 85, 90, 95, 100) for veil in (4, 5, 6)

@@ -1,4 +1,4 @@
-"""Training is a function of its seed, and a run that was killed ends as one that was not."""
+"""Training is a function of its seed; killed and resumed, it ends with the same weights."""
 
 import os
 import shutil
@@ -107,7 +107,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(photos, tmp_path, killed_
 
 
 @pytest.mark.parametrize("checkpoint", ["damaged", "other settings"])
-def test_a_useless_checkpoint_is_not_used(photos, tmp_path, checkpoint):
+def test_a_damaged_or_other_checkpoint_is_not_used(photos, tmp_path, checkpoint):
     folder = tmp_path / "run"
     folder.mkdir()
     if checkpoint == "damaged":
@@ -119,7 +119,7 @@ def test_a_useless_checkpoint_is_not_used(photos, tmp_path, checkpoint):
 
 @pytest.fixture
 def interrupted(photos, tmp_path, monkeypatch):
-    """A training's folder with the checkpoint of its second step."""
+    """The folder of a training that was killed after it saved the checkpoint of step 2."""
     folder, save = tmp_path / "run", TrainingState.save
 
     def stop(self, path):
@@ -170,7 +170,7 @@ def test_no_photos(tmp_path):
 
 
 def test_average_is_the_exponential_moving_average():
-    """Written out: a ← d a + (1 - d) x with d = min(decay, (1 + n) / (10 + n))."""
+    """a ← d a + (1 - d) x with d = min(decay, (1 + n) / (10 + n))."""
     update = warming_average(0.9)
     average, expected = torch.tensor([1.0]), 1.0
     for n in range(1, 200):
@@ -218,7 +218,7 @@ def test_weights_of_another_model_are_refused_by_name(tmp_path):
 
 
 def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp_path):
-    """Exactly the same mathematics for a regression, whose loss is a mean over images."""
+    """For a regression: its loss is a mean over images."""
     stage = ({"share": 1, "batch": 4, "crop": 16},)
     whole = Training(steps=4, stages=stage, warmup=1, workers=0)
     parts = whole.model_copy(update={"accumulate": 2})
@@ -252,7 +252,7 @@ def test_curves_are_written_for_tensorboard(photos, tmp_path):
 
 
 def test_two_processes_train_as_one(photos, tmp_path):
-    """Launched as several GPUs would be, on the CPU: half of the batch on each."""
+    """On the CPU, launched as on several GPUs: each process has half of the batch."""
     script = tmp_path / "train.py"
     script.write_text(
         "import sys; from pathlib import Path\n"

@@ -1,4 +1,4 @@
-"""Parts of a run come out twice the same; all of them do in `python -m tests.campaigns.twice`."""
+"""Two runs give the same results, for some methods; `python -m tests.campaigns.twice`: for all."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_method_without_an_entry_is_named(monkeypatch):
         twice.load()
 
 
-def test_what_failed_or_differs_is_told():
+def test_failures_and_differences_are_reported():
     first = {"a": ("ok", "", "1"), "b": ("skipped", "r", "nan", "failed", "s", ""), "c": ("ok",)}
     second = {**first, "a": ("ok", "", "2")}
     assert twice.wrong(first, second) == ["b: skipped r nan failed s ", "a: not the same twice"]

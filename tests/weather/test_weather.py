@@ -1,4 +1,4 @@
-"""The simulated weather against closed forms, and what every kind of weather must keep."""
+"""The simulated weather: closed forms, and properties of every kind of weather."""
 
 import json
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmark.core.errors import UserError
 from benchmark.weather import STRENGTHS, WEATHERS, degrade, training_pair
-from benchmark.weather.depth import depth_map, guided_coefficients
+from benchmark.weather.depth import depth_map
 from benchmark.weather.haze import add_haze, draw_airlight, koschmieder
 from benchmark.weather.layers import (
     blob_pyramids,
@@ -68,7 +68,7 @@ def test_result_is_an_image_and_the_input_stays(weather):
 @pytest.mark.parametrize("weather", WEATHERS)
 def test_same_generator_state_gives_the_same_bits(weather):
     a, drawn_a = degrade(scene(), weather, 0.7, np.random.default_rng(5))
-    degrade(scene(50, 40), weather, 0.4, np.random.default_rng(6))  # nothing is remembered
+    degrade(scene(50, 40), weather, 0.4, np.random.default_rng(6))  # must have no effect
     b, drawn_b = degrade(scene(), weather, 0.7, np.random.default_rng(5))
     c, _ = degrade(scene(), weather, 0.7, np.random.default_rng(7))
     assert np.array_equal(a, b)
@@ -217,7 +217,7 @@ def test_haze_transmission_is_exponential_in_depth(monkeypatch):
         if "patchiness" in drawn:
             continue
         seen += 1
-        # Black and white objects differ by exactly the transmission, whatever the airlight.
+        # Black and white objects differ by exactly the transmission, for any airlight.
         expected = np.exp(-drawn["beta"] * depth)
         difference = hazy_white - hazy_black
         assert np.allclose(difference, expected[..., None], atol=1e-3)
@@ -252,28 +252,6 @@ def test_depth_is_relative_and_varied():
         assert depth.max() <= 1 + 1e-6
         depths.append(depth)
     assert np.std(depths, axis=0).mean() > 0.1
-
-
-def test_guided_filter_against_loops():
-    rng = np.random.default_rng(0)
-    guide = rng.random((9, 11)).astype(np.float32)
-    source = rng.random((9, 11)).astype(np.float32)
-    radius, epsilon = 2, 0.01
-    a = np.zeros((9, 11))
-    b = np.zeros((9, 11))
-    padded_guide = np.pad(guide, radius, "symmetric").astype(np.float64)
-    padded_source = np.pad(source, radius, "symmetric").astype(np.float64)
-    for i in range(9):
-        for j in range(11):
-            g = padded_guide[i : i + 5, j : j + 5]
-            s = padded_source[i : i + 5, j : j + 5]
-            a[i, j] = (np.mean(g * s) - g.mean() * s.mean()) / (g.var() + epsilon)
-            b[i, j] = s.mean() - a[i, j] * g.mean()
-    found_a, found_b = guided_coefficients(guide, source, radius, epsilon)
-    middle = np.s_[2:-2, 2:-2]
-    for found, expected in ((found_a, a), (found_b, b)):
-        windows = np.lib.stride_tricks.sliding_window_view(expected, (5, 5))
-        assert np.allclose(found[middle], windows.mean(axis=(2, 3)), atol=1e-4)
 
 
 # ---- layers ---------------------------------------------------------------------------------
@@ -363,7 +341,7 @@ def test_blobs_are_closed_shapes_and_reproducible():
         assert 0.03 < blob.mean() < 0.9
 
 
-# ---- what makes each weather itself ---------------------------------------------------------
+# ---- properties of each weather -------------------------------------------------------------
 
 
 def test_rain_only_brightens_a_dark_scene_and_is_grey():

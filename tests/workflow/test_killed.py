@@ -115,36 +115,36 @@ def test_what_the_disk_refuses_is_named(tmp_path):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working directory in which a workflow was killed."""
-    monkeypatch.setattr(workflow_lock, "held", {})
+    monkeypatch.setattr(workflow_lock, "open_files", {})
     locks = tmp_path / ".snakemake" / "locks"
     locks.mkdir(parents=True)
     (locks / "0.output.lock").write_text("results/x")
     yield tmp_path / ".snakemake"
-    for handle in workflow_lock.held.values():
+    for handle in workflow_lock.open_files.values():
         os.close(handle)
 
 
 def test_the_locks_of_a_dead_workflow_are_cleared(folder):
-    assert "was killed" in workflow_lock.clear_stale(folder)
+    assert "was killed" in workflow_lock.remove_stale_locks(folder)
     assert not (folder / "locks").exists()
-    assert workflow_lock.clear_stale(folder) == ""
+    assert workflow_lock.remove_stale_locks(folder) == ""
 
 
 def test_the_locks_of_a_living_job_are_kept_and_it_is_named(folder):
     program = (
         "import sys; from pathlib import Path; from benchmark.jobs import workflow_lock;"
-        "workflow_lock.hold(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
+        "workflow_lock.acquire(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT}
     with subprocess.Popen([sys.executable, "-c", program, str(folder)], **pipes) as job:
         job.stdout.readline()
-        told = workflow_lock.clear_stale(folder)
+        told = workflow_lock.remove_stale_locks(folder)
         assert "is at work here" in told
         if os.path.exists("/proc/locks"):
             assert f"process {job.pid}" in told
         assert (folder / "locks" / "0.output.lock").exists()
         job.stdin.close()
-    assert "was killed" in workflow_lock.clear_stale(folder)
+    assert "was killed" in workflow_lock.remove_stale_locks(folder)
 
 
 def test_the_locks_stay_while_jobs_wait_in_slurms_queue(folder, monkeypatch):
@@ -161,17 +161,17 @@ def test_the_locks_stay_while_jobs_wait_in_slurms_queue(folder, monkeypatch):
     squeue.write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", f"{place / 'bin'}:{os.environ['PATH']}")
-    told = workflow_lock.clear_stale(folder)
+    told = workflow_lock.remove_stale_locks(folder)
     assert told.startswith("A workflow that was killed here left jobs in SLURM's queue")
     assert told.endswith("scancel 12 15_3")
     assert (folder / "locks" / "0.output.lock").exists()
     squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error' >&2\nexit 1\n")
     (folder / "slurm_logs").mkdir()
-    assert "does not answer" in workflow_lock.clear_stale(folder)
+    assert "does not answer" in workflow_lock.remove_stale_locks(folder)
     assert (folder / "locks" / "0.output.lock").exists()
     # SLURM's programs are here, but no workflow of this folder ever used them.
     (folder / "slurm_logs").rmdir()
-    assert "goes on where it stopped" in workflow_lock.clear_stale(folder)
+    assert "goes on where it stopped" in workflow_lock.remove_stale_locks(folder)
 
 
 def test_what_torch_makes_of_a_full_disk_is_named_too(tmp_path):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmark.board.write import write_leaderboard
 from benchmark.cli import workflow
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
@@ -138,6 +139,7 @@ def test_names_in_tables_cannot_be_paths(tmp_path, column, value):
 def test_a_report_takes_images_and_no_other_files(tmp_path):
     (tmp_path / "secret.png").write_text("a key")
     run = spoilt_run(tmp_path, "images.csv", "target", "secret.png")
+    write_leaderboard(run)
     with pytest.raises(UserError, match=r"secret\.png' is not an image"):
         build_report(run)
     assert not (run / "report").exists()

@@ -3,7 +3,7 @@ def method_of(wildcards):
 
 
 def settings_of(wildcards, *parts):
-    """The part of the configuration that a job depends on: a change of it re-runs the job."""
+    """The part of the configuration that a job depends on; if it changes, the job runs again."""
     entry = RUN.entry(wildcards.method)
     known = {
         "parameters": entry.parameters,
@@ -17,22 +17,22 @@ def settings_of(wildcards, *parts):
     return json.dumps([entry.method, *(known[part] for part in parts)])
 
 
-def trained(wildcards):
-    """The training that a restoring job needs, if its method learns."""
-    if not sources.learns(method_of(wildcards)):
+def own_training(wildcards):
+    """The training of the entry, if its method is trained."""
+    if not learns(method_of(wildcards)):
         return []
     return FOLDER.training(wildcards.method, wildcards.seed) / "training.json"
 
 
-def restored(wildcards):
-    """What is scored in one job: all variants of an entry."""
+def restored_tables(wildcards):
+    """The restored images of all variants of an entry; one job scores them."""
     return [
         FOLDER.restored(wildcards.method, variant, wildcards.seed, wildcards.dataset)
         for variant in RUN.variants_of(wildcards.method)
     ]
 
 
-def taught(wildcards):
-    """The training of the entry that a method is distilled from, if any."""
+def teacher_training(wildcards):
+    """The training of the teacher that the entry is distilled from, if it has one."""
     teacher = RUN.entry(wildcards.method).teacher
     return FOLDER.training(teacher, wildcards.seed) / "training.json" if teacher else []

@@ -1,5 +1,5 @@
 rule pull:
-    """Fetch the data from the DVC remote, unless they are there already."""
+    """Pull missing data from the DVC remote."""
     input:
         "data.dvc",
     output:
@@ -9,7 +9,7 @@ rule pull:
     conda:
         ENVIRONMENT
     shell:
-        # Under 'dvc repro' the data are there, and DVC keeps them from being pulled meanwhile.
+        # 'dvc repro' sets DVC_STAGE: it has the data already, and locks them against a pull.
         '(test -n "${{DVC_STAGE:-}}" || python -m benchmark pull > {log} 2>&1)'
         " && cp {input} {output}"
         " || (cat {log}; exit 1)"

@@ -1,10 +1,10 @@
-# Training and restoring take all cores and go first: scoring, of one core a job, then runs side by side
-# rather than alone between two of them.
+# Training and restoring use all cores and have priority. Scoring uses one core a job: its jobs then run
+# side by side at the end, and not one by one between the others.
 rule train:
     input:
-        taught,
-        sources.sources("benchmark.training.loop"),
-        lambda w: sources.sources(f"methods.{method_of(w)}"),
+        teacher_training,
+        sources("benchmark.training.loop"),
+        lambda w: sources(f"methods.{method_of(w)}"),
         FOLDER.path / "pulled.txt",
         ancient(FOLDER.images),
     output:
@@ -30,12 +30,12 @@ rule train:
         " --attempt {resources.attempt} 2>&1 | tee {log}"
 
 
-# All cores, because its times are measured: nothing may run beside it.
+# Uses all cores because it measures times: no other job may run at the same time.
 rule restore:
     input:
-        sources.sources("benchmark.restoring.dataset"),
-        lambda w: sources.sources(f"methods.{method_of(w)}"),
-        trained,
+        sources("benchmark.restoring.dataset"),
+        lambda w: sources(f"methods.{method_of(w)}"),
+        own_training,
         FOLDER.images,
     output:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
@@ -59,8 +59,8 @@ rule restore:
 
 rule score:
     input:
-        sources.sources("benchmark.scoring.score"),
-        restored,
+        sources("benchmark.scoring.score"),
+        restored_tables,
     output:
         FOLDER.scores("{method}", "{seed}", "{dataset}"),
     log:

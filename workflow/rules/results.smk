@@ -2,9 +2,9 @@ rule collect:
     input:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
         [FOLDER.restored(*unit) for unit in units(RUN)],
-        sorted(FOLDER.path.glob("submissions/*/*")),
-        sources.sources("benchmark.results.layout"),
-        sources.sources("benchmark.exchange.submissions"),
+        sorted(FOLDER.path.glob("submissions/[!.]*/*.*")),
+        sources("benchmark.jobs.collect"),
+        sources("benchmark.exchange.submissions"),
     output:
         FOLDER.path / "scores.csv",
         FOLDER.path / "cost.csv",
@@ -37,8 +37,7 @@ rule leaderboard:
         TABLES,
         FOLDER.path / "manifest.json",
         "config/published.yaml",
-        sources.sources("benchmark.board.write"),
-        sources.sources("benchmark.board.pairs"),
+        sources("benchmark.board.write"),
     output:
         report(
             FOLDER.path / "leaderboard.csv",
@@ -50,6 +49,7 @@ rule leaderboard:
         FOLDER.path / "comparisons.csv",
         FOLDER.path / "comparisons.md",
         FOLDER.path / "leaderboard.tex",
+        FOLDER.path / "leaderboard.notes.json",
     log:
         FOLDER.path / "logs/leaderboard.log",
     conda:
@@ -57,14 +57,14 @@ rule leaderboard:
     params:
         folder=FOLDER.path,
     shell:
-        "(python -m benchmark leaderboard {params.folder:q}"
-        " && python -m benchmark comparisons {params.folder:q}) 2>&1 | tee {log}"
+        "python -m benchmark leaderboard {params.folder:q} --comparisons 2>&1 | tee {log}"
 
 
 rule figures:
     input:
         TABLES,
-        sources.sources("benchmark.report.figures.draw"),
+        rules.leaderboard.output,
+        sources("benchmark.report.figures.draw"),
     output:
         report(
             directory(FOLDER.path / "figures"),
@@ -89,7 +89,7 @@ rule report:
         FOLDER.path / "manifest.json",
         FOLDER.path / "figures",
         rules.leaderboard.output,
-        sources.sources("benchmark.report.build"),
+        sources("benchmark.report.build"),
         REPORT_PARTS,
     output:
         directory(FOLDER.path / "report"),

@@ -1,6 +1,6 @@
-"""The figures of a run, drawn from its leaderboard: `figures/DATASET/NAME.svg` and `.png`.
+"""Draws the figures of a run from its leaderboard: `figures/DATASET/NAME.svg` and `.png`.
 
-Importing this module imports matplotlib and seaborn (seconds): only the verb that draws needs it.
+Importing this module imports matplotlib and seaborn, which takes seconds.
 """
 
 import json
@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from benchmark.board.aggregate import ALL, NO_REFERENCE, leaderboard
+from benchmark.board.aggregate import NO_REFERENCE
 from benchmark.board.curves import pareto_front, sampler_series, with_cards
-from benchmark.board.format import HEADINGS
+from benchmark.board.score_table import ALL, ScoreTable
+from benchmark.board.write import read_board
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.figures.image_grid import draw_grid
 from benchmark.report.figures.ranks import rank_diagram
@@ -35,26 +36,23 @@ from benchmark.report.figures.style import (
     supervision_handles,
     titled,
 )
-from benchmark.results.tables import (
-    read_cost,
-    read_images,
-    read_methods,
-    read_scores,
-)
+from benchmark.results.tables import read_images, read_methods, read_scores
+from benchmark.scoring.metrics import METRIC
 
 
 def draw_figures(run_dir: str | Path) -> list[Path]:
     """Draw the figures of every data set of a run; returns the files written.
 
-    Reads `scores.csv`, `cost.csv`, `methods.json` and, for the grid of images, `images.csv` with
-    the images it names. A figure without data (no sampler sweep, no images) is left out.
-    `figures/figures.json` lists what was drawn, with titles and texts for who cannot see it. The
-    grid of photographs is a PNG only. Old figures are replaced as a whole. Raises UserError if a
-    table is missing.
+    Reads the leaderboard, `scores.csv`, `methods.json` and, for the grid of images, `images.csv`
+    with the images that it names. A figure without data (no sampler sweep, no images) is left out.
+    `figures/figures.json` lists the figures with titles and alt texts. The grid of photographs is
+    saved only as PNG. Old figures are replaced after all new ones are drawn. Raises UserError if a
+    table is missing or changed after the leaderboard was made.
     """
     run_dir = Path(run_dir)
     scores, methods, images = read_scores(run_dir), read_methods(run_dir), read_images(run_dir)
-    board = leaderboard(scores, read_cost(run_dir), methods, images)
+    table = ScoreTable(scores, methods, images)
+    board = read_board(run_dir).table
     index = []
     with atomic_folder(run_dir / "figures") as folder, drawing_style():
         for dataset in board["dataset"].unique():
@@ -64,8 +62,8 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
                 "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
                 "quality_by_evaluations": lambda rows=rows: quality_by_evaluations(rows),
                 "quality_by_weather": lambda rows=rows: quality_by_weather(rows),
-                "ranks": lambda name=dataset: rank_diagram(scores, methods, images, name),
-                "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, scores, grid),
+                "ranks": lambda name=dataset: rank_diagram(table, name),
+                "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, table.wide, grid),
             }
             for name, draw in drawings.items():
                 drawn = draw()
@@ -80,7 +78,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
 
 
 def _apart(values: Iterable[float]) -> list[float]:
-    """Values to label on a logarithmic axis: the most frequent, none within a factor 1.4."""
+    """Values to label on a logarithmic axis: the most frequent, a factor 1.4 or more apart."""
     kept = []
     for value, _ in Counter(values).most_common():
         if all(value >= 1.4 * other or other >= 1.4 * value for other in kept):
@@ -89,10 +87,10 @@ def _apart(values: Iterable[float]) -> list[float]:
 
 
 def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
-    """Quality against network evaluations: a line a method and sampler, with intervals.
+    """Quality against network evaluations: a line for each method and sampler, with intervals.
 
-    rows: one data set of the board with its cards' `label`, `settings`, `control` and `input` (the
-    control that shows it). None if no method was sampled at more than one step count.
+    rows: from `with_cards`, of one data set. None if no method was sampled with more than one step
+    count.
     """
     rows = rows[rows["weather"] == ALL]
     series = sampler_series(rows)
@@ -107,14 +105,14 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
     ):
         for number, (name, points) in enumerate(series.items()):
             colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
-            # Lines at the same step count would hide each other's intervals.
+            # Shifted a little: intervals at the same step count would hide each other.
             nfe = points["nfe"] * 1.03 ** (number - (len(series) - 1) / 2)
             axes.errorbar(
                 nfe, points[metric], arms(points, metric), color=colour, marker=marker,
                 markersize=5, linewidth=1.5, capsize=2, elinewidth=1, label=name,
             )  # fmt: skip
         input_line(axes.axhline, rows, metric)
-        if len(others):  # the board is in order: the first is the best
+        if len(others):  # the board is sorted: the first is the best
             line = {"color": "black", "linestyle": ":", "label": others["label"].iloc[0]}
             axes.axhline(others[metric].iloc[0], **line)
         axes.set_xscale("log")
@@ -122,16 +120,16 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("network evaluations an image (NFE)")
-        axes.set_title(HEADINGS[metric])
+        axes.set_title(METRIC[metric].heading)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    title = "What more sampling steps buy"
+    title = "Quality by number of sampling steps"
     alt = f"Line chart of quality against network evaluations for {', '.join(series)}."
     return titled(figure, title, alt, rows)
 
 
 def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
-    """Quality against seconds a megapixel, with the Pareto front; every point has its name.
+    """Quality against seconds per megapixel, with the Pareto front; every point is labelled.
 
     rows: as for `quality_by_evaluations`. None if no method has both quality and time.
     """
@@ -164,19 +162,19 @@ def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylabel(HEADINGS[metric])
-        axes.set_title(f"{HEADINGS[metric].split(' ')[0]} against time")
+        axes.set_ylabel(METRIC[metric].heading)
+        axes.set_title(f"{METRIC[metric].acronym} against time")
         _label_points(axes, timed, metric)
     axes.set_xlabel("seconds a megapixel")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False)
     names = ", ".join(pareto_front(timed, metrics[0])["label"])
-    front = f"On the Pareto front of {HEADINGS[metrics[0]][:-2]}: {names}."
+    front = f"On the Pareto front of {METRIC[metrics[0]].title}: {names}."
     return titled(figure, "Quality against time", f"Scatter of quality against time. {front}", rows)
 
 
 def quality_by_weather(rows: pd.DataFrame) -> Drawn | None:
-    """Bars from the input's value to the method's, for each weather: what the method changed.
+    """Bars from the value of the input to that of the method, for each weather.
 
     rows: as for `quality_by_evaluations`. None if nothing was scored.
     """
@@ -209,7 +207,7 @@ def quality_by_weather(rows: pd.DataFrame) -> Drawn | None:
             )
             input_line(axes.axvline, part.reset_index(), metric)
             axes.set_title(weather)
-            axes.set_xlabel(HEADINGS[metric])
+            axes.set_xlabel(METRIC[metric].heading)
             axes.set_yticks(places, ranked)
             axes.grid(axis="y", visible=False)
             for place, value, status in zip(places, shown[metric], shown["status"], strict=True):
@@ -218,7 +216,7 @@ def quality_by_weather(rows: pd.DataFrame) -> Drawn | None:
     grid[0, 0].invert_yaxis()
     handles = [*supervision_handles(rows[~rows["control"]]), _input_handle()]
     figure.legend(handles=handles, loc="outside lower left", ncols=4, frameon=False)
-    title = "What each method changes, by weather (bars start at the input)"
+    title = "Change by each method, by weather (bars start at the input)"
     alt = (
         f"Bars of quality relative to the input for {len(ranked)} methods on {', '.join(weathers)}."
     )
@@ -229,21 +227,21 @@ def _input_handle() -> Line2D:
     return Line2D([], [], label="input, not restored", **INPUT_LINE)
 
 
-def _grid(run_dir, rows, scores, images) -> Drawn | None:
+def _grid(run_dir, rows, wide, images) -> Drawn | None:
     if images is None or images.empty:
         return None
-    drawn = draw_grid(run_dir, rows, scores, images)
+    drawn = draw_grid(run_dir, rows, wide, images)
     return None if drawn is None else Drawn(*drawn)
 
 
 def _measured(rows: pd.DataFrame, metrics: tuple[str, ...]) -> list[str]:
-    """Those of `metrics` that were scored; without ground truth, those that need none."""
+    """The scored ones of `metrics`; without ground truth, metrics that do not need it."""
     scored = np.isfinite(rows.loc[~rows["control"], [*metrics, *NO_REFERENCE]]).any()
     return [m for m in metrics if scored[m]] or [m for m in NO_REFERENCE if scored[m]]
 
 
 def _label_points(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
-    """Names in a column beside the axes, in the points' order, evenly spaced: none overlap."""
+    """Names in a column beside the axes, in the order of the points, without overlap."""
     rows = rows.sort_values(metric)
     places = np.linspace(0.02, 0.98, len(rows)) if len(rows) > 1 else [0.5]
     for (_, row), place in zip(rows.iterrows(), places, strict=True):

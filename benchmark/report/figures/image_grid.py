@@ -1,33 +1,35 @@
-"""The figure one looks at first: a test image a weather, its restorations and its target."""
+"""The grid of images: for each weather a test image, its restorations and its target."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.board.aggregate import ALL, per_image, weather_rank
+from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.image_io import read_image
+from benchmark.scoring.metrics import METRIC
 
 COLUMNS = 5  # methods shown between the input and the target
 CELL = 2.0  # inches
-PAIRED_SCORES = {"rgb/psnr": "{:.2f} dB", "lpips-alex/lpips": "{:.3f}"}
-UNPAIRED_SCORES = {"no-reference/niqe": "NIQE {:.2f}"}
+PAIRED_SCORES = ("rgb/psnr", "lpips-alex/lpips")
+UNPAIRED_SCORES = ("no-reference/niqe",)
 
 
 def draw_grid(
-    run_dir: Path, rows: pd.DataFrame, scores: pd.DataFrame, images: pd.DataFrame
+    run_dir: Path, rows: pd.DataFrame, wide: pd.DataFrame, images: pd.DataFrame
 ) -> tuple[Figure, str, str] | None:
-    """A row a weather: input, the best variants of the best methods, target; PSNR and LPIPS below,
-    or NIQE where there is no target.
+    """One row for each weather: input, the best variants of the best methods, and target, with PSNR
+    and LPIPS below each image (NIQE if there is no target).
 
-    rows: one data set of the board with its cards' `label`, `control` and `input`. The image of a
-    weather is the one whose input has the median PSNR (or NIQE), so it is neither picked nor lucky.
-    Returns the figure, its title and its alt text, or None if no method was scored.
+    rows: from `with_cards`, of one data set. wide: `ScoreTable.wide`. images: the data set's rows
+    of images.csv. The image of a weather is the one whose input has the median PSNR (or NIQE), so
+    that nobody chooses it. Returns the figure, its title and its alt text; None if no method was
+    scored.
     """
     dataset = rows["dataset"].iloc[0]
-    wide = per_image(scores[scores["dataset"] == dataset])
     shown = rows[(rows["weather"] == ALL) & ~rows["control"]]
     shown = shown.drop_duplicates("method").head(COLUMNS)
     given = rows[rows["input"]]
@@ -44,7 +46,7 @@ def draw_grid(
     cells = figure.subplots(len(weathers), len(heads), squeeze=False)
     for weather, line in zip(weathers, cells, strict=True):
         of_weather = images[images["weather"] == weather]
-        image = _median_image(wide, of_weather, input_key, next(iter(scores_of)))
+        image = _median_image(wide, of_weather, input_key, scores_of[0])
         place = (dataset, weather, image["image"])
         _show(line[0], _located(run_dir, image["input"]), _score(wide, place, input_key, scores_of))
         for (_, row), axes in zip(shown.iterrows(), line[1 : 1 + len(shown)], strict=True):
@@ -56,7 +58,7 @@ def draw_grid(
         line[0].set_ylabel(weather, fontsize=11, fontweight="bold")
     for axes, head in zip(cells[0], heads, strict=True):
         axes.set_title(_broken(head), fontsize=10, loc="center")
-    title = f"One test image a weather: input, restorations{', target' if paired else ''}"
+    title = f"One test image for each weather: input, restorations{', target' if paired else ''}"
     figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
     below = "PSNR in dB and LPIPS" if paired else "NIQE"
     alt = f"Rows: {', '.join(weathers)}. Columns: {', '.join(heads)}. Below: {below}."
@@ -72,7 +74,7 @@ def restored_path(run_dir: Path, key: tuple[str, str], place: tuple[str, str, st
 
 
 def repository_root(run_dir: Path) -> Path:
-    """Where the paths of `images.csv` start: the folder above `results/`."""
+    """The folder where the paths of `images.csv` start: that which holds `results/`."""
     return run_dir.resolve().parents[1]
 
 
@@ -105,12 +107,14 @@ def _median_image(
 
 
 def _score(
-    wide: pd.DataFrame, place: tuple[str, str, str], key: tuple | None, forms: dict[str, str]
+    wide: pd.DataFrame, place: tuple[str, str, str], key: tuple | None, metrics: Sequence[str]
 ) -> str:
     if key is None or place not in wide.index:
         return ""
-    values = {metric: wide.at[place, (*key, metric)] for metric in forms}
-    return " / ".join(forms[m].format(v) for m, v in values.items() if not np.isnan(v))
+    values = {metric: wide.at[place, (*key, metric)] for metric in metrics}
+    texts = [METRIC[metric].text(value) for metric, value in values.items() if not np.isnan(value)]
+    name = "" if len(metrics) > 1 else f"{METRIC[metrics[0]].acronym} "  # a pair has its heading
+    return name + " / ".join(texts) if texts else ""
 
 
 def _show(axes, path: Path, text: str) -> None:

@@ -1,49 +1,46 @@
-"""The critical difference diagram: average ranks, with bars over methods that may be ties."""
+"""The critical difference diagram: average ranks; a bar joins methods that may be ties."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.board.aggregate import ALL, ORDER, score_groups
-from benchmark.board.format import HEADINGS
+from benchmark.board.aggregate import ORDER
+from benchmark.board.score_table import ScoreTable
 from benchmark.report.figures.style import Drawn
-from benchmark.results.tables import Cards, label
+from benchmark.results.tables import label
+from benchmark.scoring.metrics import METRIC, Metric
 from benchmark.significance.friedman import RankTests, rank_tests
-from benchmark.significance.pairwise import Contest
+from benchmark.significance.pairwise import PairedScores
 
 
-def rank_diagram(
-    scores: pd.DataFrame, methods: Cards, photos: pd.DataFrame | None, dataset: str
-) -> Drawn | None:
-    """Average ranks of a data set's methods over photos and all weathers, by what orders its board.
+def rank_diagram(scores: ScoreTable, dataset: str) -> Drawn | None:
+    """Average ranks of a data set's methods over photos and all weathers, by the metric that gives
+    the ranks of its leaderboard.
 
-    A bar joins methods whose average ranks Nemenyi's test (5 %) does not tell apart. None where
-    fewer than three methods, or than two photos, can be ranked.
+    A bar joins methods whose average ranks do not differ significantly (Nemenyi, 5 %). None if
+    there are fewer than three methods or two photos.
     """
-    ranked = [(card["method"], card["variant"]) for card in methods if not card.get("control")]
-    group = next(
-        group
-        for group in score_groups(scores[scores["dataset"] == dataset], photos)
-        if group.weather == ALL
-    )
-    for metric, lower in ORDER.items():
-        contest = group.contest(ranked, metric)
-        if contest is not None:
-            tests = rank_tests(contest, lower)
-            labels = {(card["method"], card["variant"]): label(card) for card in methods}
-            names = [labels[key] for key in contest.keys]
-            return None if np.isnan(tests.p) else _draw(contest, tests, names, metric, dataset)
+    group = scores.group_of_all(dataset)
+    for metric in map(METRIC.get, ORDER):
+        paired = group.paired_scores(metric.key)
+        if paired is not None:
+            tests = rank_tests(paired, metric.lower_is_better)
+            labels = {(card["method"], card["variant"]): label(card) for card in scores.methods}
+            names = [labels[key] for key in paired.keys]
+            return None if np.isnan(tests.p) else _draw(paired, tests, names, metric, dataset)
     return None
 
 
-def _draw(contest: Contest, tests: RankTests, names: list[str], metric: str, dataset: str) -> Drawn:
+def _draw(
+    paired: PairedScores, tests: RankTests, names: list[str], metric: Metric, dataset: str
+) -> Drawn:
     import scikit_posthocs
 
     matrix = np.eye(len(names))
-    first, second = contest.pairs.T
+    first, second = paired.pairs.T
     matrix[first, second] = matrix[second, first] = tests.p_pairs
-    # By number: two labels may be the same.
-    numbers = [str(number) for number in range(len(names))]
+    # Not labels: two may be equal, and a set of texts has another order in another process.
+    numbers = list(range(len(names)))
     figure = Figure(figsize=(9, 1.6 + 0.16 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.grid(visible=False)
@@ -57,8 +54,7 @@ def _draw(contest: Contest, tests: RankTests, names: list[str], metric: str, dat
     for text in drawn["labels"]:
         number = int(text.get_text())
         text.set_text(f"{names[number]} ({tests.average[number]:.2f})")
-    heading = HEADINGS[metric].split(" ")[0]
-    title = f"Average ranks by {heading}"
+    title = f"Average ranks by {metric.acronym}"
     figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
     order = np.argsort(tests.average)
     best = ", ".join(f"{names[i]} {tests.average[i]:.2f}" for i in order[:3])

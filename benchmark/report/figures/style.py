@@ -1,4 +1,4 @@
-"""What all figures share: colours, fonts, intervals, the line of the input, and saving."""
+"""Parts of all figures: colours, fonts, intervals, the line of the input, and saving."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ MARKERS = "osD^vPX*"
 
 
 class Drawn(NamedTuple):
-    """A figure and what it shows, for a title, a caption and the alt text."""
+    """A figure with its title and alt text."""
 
     figure: Figure
     title: str
@@ -46,19 +46,19 @@ class Drawn(NamedTuple):
 
 @contextmanager
 def drawing_style() -> Iterator[None]:
-    """The look that all figures share."""
+    """The style of all figures."""
     with matplotlib.rc_context({**seaborn.axes_style("whitegrid"), **STYLE}):
         yield
 
 
 def arms(rows: pd.DataFrame, metric: str) -> np.ndarray:
-    """Lengths (2, N) of the interval below and above the mean; 0 where there is none."""
+    """Lengths (2, N) of the interval below and above the mean; 0 if there is no interval."""
     low, high = rows[metric] - rows[f"{metric}_low"], rows[f"{metric}_high"] - rows[metric]
     return np.nan_to_num(np.clip(np.stack([low, high]), 0, None))
 
 
 def input_value(rows: pd.DataFrame, metric: str) -> float:
-    """The value of the control that shows the input; NaN where there is none."""
+    """The value of the control that returns the input; NaN if there is none."""
     value = rows.loc[rows["input"], metric]
     return float(value.iloc[0]) if len(value) else np.nan
 
@@ -70,7 +70,7 @@ def input_line(draw: Callable, rows: pd.DataFrame, metric: str) -> None:
 
 
 def supervision_handles(rows: pd.DataFrame) -> list[Patch]:
-    """Legend entries for the colours of the supervisions that `rows` have."""
+    """Legend entries for the supervisions in `rows`."""
     return [
         Patch(color=colour, alpha=0.75, label=text)
         for name, (colour, _, text) in SUPERVISION.items()
@@ -85,7 +85,7 @@ def titled(figure: Figure, title: str, alt: str, rows: pd.DataFrame) -> Drawn:
 
 
 def save(figure: Figure, stem: Path, vector: bool) -> list[Path]:
-    """Write `stem`.svg (if `vector`) and `stem`.png; nothing in them depends on the time of day."""
+    """Write `stem`.svg (if `vector`) and `stem`.png, without the date in them."""
     files = []
     for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
         if suffix == ".png" or vector:

@@ -1,4 +1,4 @@
-// The charts of quality against cost and against sampling steps, drawn by Observable Plot.
+// The charts of quality against cost and against sampling steps, drawn with Observable Plot.
 "use strict";
 
 // The same colours and marks as in the figures (benchmark/report/figures/style.py).
@@ -13,7 +13,7 @@ const SERIES_SYMBOLS = ["circle", "square", "diamond", "triangle", "star", "cros
 const charts = JSON.parse(document.getElementById("chart-data").textContent);
 const axes = document.getElementById("axes");
 
-// The rows of one leaderboard that have both numbers, with what is drawn of them.
+// The rows of one leaderboard that have both numbers, with the values to draw.
 function points(rows, metric, cost) {
   return rows
     .filter((row) => !row.control && metric.name in row.values && cost.name in row.costs)
@@ -25,7 +25,7 @@ function points(rows, metric, cost) {
     });
 }
 
-// Those that no other beats in both cost and quality, the cheapest first.
+// The points for which no other is better in both cost and quality, the cheapest first.
 function paretoFront(found, metric) {
   const sign = metric.lower ? -1 : 1;
   let best = -Infinity;
@@ -47,7 +47,7 @@ function inputLine(rows, metric) {
   ];
 }
 
-// What both charts share: intervals, marks that are links with a name, and a tip.
+// Marks of both charts: intervals, dots that are links with a name, and a tip.
 function marks(found, channels) {
   const place = { x: "x", y: "y" };
   return [
@@ -60,28 +60,6 @@ function marks(found, channels) {
   ];
 }
 
-// A chart in its place; a mark that gets the focus shows its tip as under the pointer.
-function put(id, options, marked) {
-  const place = document.getElementById(id);
-  const chart = Plot.plot({
-    width: Math.max(300, Math.min(place.clientWidth, 1000)),
-    height: Math.max(300, Math.min(440, place.clientWidth * 0.75)),
-    marginLeft: 58, marginTop: 34, marginBottom: 46, grid: true, style: { fontSize: "13px" }, ...options, marks: marked,
-  });
-  // Plot labels groups that have no role, which assistive technology ignores.
-  for (const group of chart.querySelectorAll("svg[aria-label], g[aria-label]")) {
-    group.setAttribute("role", "group");
-  }
-  chart.addEventListener("focusin", (event) => {
-    const mark = event.target.closest("a");
-    if (!mark) return;
-    const { x, y, width, height } = mark.getBoundingClientRect();
-    const where = { clientX: x + width / 2, clientY: y + height / 2, pointerType: "mouse" };
-    mark.ownerSVGElement.dispatchEvent(new PointerEvent("pointermove", where));
-  });
-  place.replaceChildren(chart);
-}
-
 function say(id, text) {
   const note = document.createElement("p");
   note.className = "note";
@@ -89,7 +67,7 @@ function say(id, text) {
   document.getElementById(id).replaceChildren(note);
 }
 
-// 1, 2, 5, 10 … within the domain, or fewer where that is too many to be read.
+// 1, 2, 5, 10 … within the domain; fewer if there would be too many to read.
 function logTicks([low, high]) {
   const decades = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
   const inside = (steps) =>
@@ -126,11 +104,11 @@ function drawCost(rows, metric, cost) {
 function drawSteps(rows, metric) {
   const swept = rows.filter((row) => row.series);
   const found = points(swept, metric, { name: "nfe", text: "network evaluations" });
-  if (!found.length) return say("steps-chart", "No method shown was sampled at several step counts.");
+  if (!found.length) return say("steps-chart", "No method shown was sampled with several step counts.");
   const names = [...new Set(found.map((point) => point.series))];
   put("steps-chart", {
     ariaLabel: `${metric.text} against network evaluations`,
-    ariaDescription: `A line each for ${names.join(", ")}`,
+    ariaDescription: `One line for each of ${names.join(", ")}`,
     x: logarithmic("network evaluations an image (NFE)", found),
     y: { label: metric.text, nice: true },
     color: { domain: names, range: names.map((_, i) => STEPS[i % STEPS.length]) },
@@ -142,7 +120,7 @@ function drawSteps(rows, metric) {
   ]);
 }
 
-// Draw both charts of the rows of one leaderboard that have one of the labels.
+// Draw both charts from the rows of one leaderboard that have one of the labels.
 function drawCharts(dataset, weather, labels) {
   const rows = charts.rows.filter(
     (row) =>
@@ -150,7 +128,7 @@ function drawCharts(dataset, weather, labels) {
   );
   const metric = charts.metrics.find((known) => known.name === axes.elements.metric.value);
   const cost = charts.costs.find((known) => known.name === axes.elements.cost.value);
-  if (!metric || !cost) return ["cost-chart", "steps-chart"].forEach((id) => say(id, "Nothing was scored and timed."));
+  if (!metric || !cost) return ["cost-chart", "steps-chart"].forEach((id) => say(id, "No method has both a score and a time."));
   drawCost(rows, metric, cost);
   drawSteps(rows, metric);
 }

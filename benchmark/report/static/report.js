@@ -1,9 +1,9 @@
-// Glue between the pages and the components they use; everything is readable without it.
+// Connects the pages with their components. All content is readable without it.
 "use strict";
 
 const made = new WeakMap();
 
-// A table that sorts by any column; made once, and only when it is shown, for it reads the headings.
+// Makes a table sortable by any column. Called when the table is shown, because it reads the headings.
 function sortable(table) {
   if (!made.has(table)) {
     const heads = [...table.tHead.rows[0].cells].map((head) => ({ ...head.dataset }));
@@ -12,7 +12,7 @@ function sortable(table) {
       searchable: false, // the page has its own filters
       labels: { noResults: "No such row" },
       rowRender(values, row) {
-        row.childNodes[0].nodeName = "TH"; // the component makes every cell a TD
+        row.childNodes[0].nodeName = "TH"; // the component turns every cell into a TD
         return row;
       },
     };
@@ -31,7 +31,7 @@ function indicesOf(heads, wanted) {
   return [...heads.keys()].filter((i) => wanted(heads[i]));
 }
 
-// Show the rows that have the words and the chosen values, and the columns of the chosen protocol.
+// Shows the rows with the words and the chosen values, and the columns of the chosen protocol.
 // Returns the labels of the rows shown.
 function filterTable(table, filters) {
   const known = sortable(table);
@@ -79,7 +79,7 @@ if (form) {
   document.querySelectorAll("table.sortable").forEach(sortable);
 }
 
-// Before and after: choose what each half of the slider shows.
+// Before and after: the image in each half of the slider can be chosen.
 for (const select of document.querySelectorAll("select[data-shows]")) {
   const image = document.getElementById(select.dataset.shows);
   select.addEventListener("change", () => {
@@ -88,7 +88,7 @@ for (const select of document.querySelectorAll("select[data-shows]")) {
   });
 }
 
-// The slider's place, for who cannot see it.
+// The position of the slider, for assistive technology.
 for (const slider of document.querySelectorAll("img-comparison-slider")) {
   slider.addEventListener("slide", () => {
     slider.setAttribute("aria-valuenow", Math.round(slider.value));

@@ -1,9 +1,10 @@
-"""Metrics and the protocols they are taken under. Importing them imports no torch and no lpips."""
+"""Metrics and their protocols. Importing them does not import torch or lpips."""
 
 from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.definitions import WEIGHTS, Metric, Protocol
 from benchmark.scoring.metrics.protocols import (
     LPIPS_WEIGHTS,
+    METRIC,
     METRICS,
     NIQE_WEIGHTS,
     OWN,
@@ -14,6 +15,7 @@ from benchmark.scoring.metrics.protocols import (
 
 __all__ = [
     "LPIPS_WEIGHTS",
+    "METRIC",
     "METRICS",
     "NIQE_WEIGHTS",
     "OWN",

@@ -1,6 +1,6 @@
-"""Metrics against a target by the pyiqa package: MS-SSIM, FSIM, VIF, GMSD, DISTS.
+"""Metrics of the pyiqa package that compare with a target: MS-SSIM, FSIM, VIF, GMSD, DISTS.
 
-torch and pyiqa are imported on first use: they take seconds, and other metrics need neither.
+torch and pyiqa are imported on first use: that takes seconds, and other metrics do not need them.
 pyiqa's licences (PolyForm Noncommercial 1.0.0, parts under S-Lab 1.0) do not allow commercial use.
 """
 
@@ -15,12 +15,13 @@ import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import shown
-from benchmark.scoring.metrics.checks import UndefinedMetric
+from benchmark.scoring.metrics.checks import UndefinedMetric, pyiqa_needed
 
-# As pyiqa names them, with the smallest side that each is defined for. MS-SSIM: the 11x11 window
-# must fit after halving four times. VIF and FSIM: their filter banks. DISTS: VGG16's four poolings.
+# pyiqa's names, with the smallest side for which each metric is defined. MS-SSIM: the 11x11 window
+# must fit after the image is halved four times. VIF and FSIM: the filter banks must fit. DISTS:
+# VGG16 pools four times.
 SMALLEST = {"ms_ssim": 161, "fsim": 11, "vif": 65, "gmsd": 6, "dists": 16}
-# Below torch's folder of downloaded files: what pyiqa reads DISTS from.
+# The files that pyiqa reads for DISTS, in torch's folder of downloaded files.
 DISTS_FILES = ("checkpoints/vgg16-397923af.pth", "pyiqa/DISTS_weights-f5e65c96.pth")
 
 
@@ -28,7 +29,7 @@ def by_pyiqa(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
     """The function (restored, target) of pyiqa's metric `name`, with pyiqa's own settings.
 
     It takes uint8 (H, W, 3) and computes on the CPU. It raises UndefinedMetric if a side is below
-    `SMALLEST` or the value is not finite, WeightsMissing if pyiqa would have to download weights.
+    `SMALLEST` or the value is not finite; WeightsMissing if pyiqa would have to download weights.
     """
     return functools.partial(_score, name)
 
@@ -47,7 +48,7 @@ def _score(name: str, restored: np.ndarray, target: np.ndarray) -> float:
     with torch.inference_mode():
         value = float(_network(name)(_tensor(restored), _tensor(target)).item())
     if not math.isfinite(value):
-        raise UndefinedMetric(f"{name} is not defined for an image with this little texture")
+        raise UndefinedMetric(f"{name} is not defined for an image with so little texture")
     return value
 
 
@@ -60,7 +61,7 @@ def _tensor(image: np.ndarray) -> Any:
 
 
 def _check_dists() -> None:
-    """Raise WeightsMissing unless the files that pyiqa reads DISTS from are there."""
+    """Raise WeightsMissing if a file is missing that pyiqa reads for DISTS."""
     import torch
 
     for file in DISTS_FILES:
@@ -68,17 +69,18 @@ def _check_dists() -> None:
         if not path.is_file():
             raise WeightsMissing(
                 f"DISTS needs {shown(path)}: run 'python -c \"import pyiqa; "
-                "pyiqa.create_metric('dists')\"' once where there is a network."
+                "pyiqa.create_metric('dists')\"' once on a machine with a network."
             )
 
 
 @functools.cache
 def _network(name: str) -> Any:
-    import pyiqa
+    with pyiqa_needed():
+        import pyiqa
     import torch
 
     try:
-        # Building some draws random weights, soon overwritten: leave the caller's state alone.
+        # Some networks start from random weights: this must not change the caller's random state.
         with torch.random.fork_rng(devices=[]):
             return pyiqa.create_metric(name, device="cpu")
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

@@ -1,6 +1,11 @@
-"""What every metric asks of its images."""
+"""Checks of a metric: its images, and that pyiqa is installed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
+
+from benchmark.core.errors import UserError
 
 
 class UndefinedMetric(ValueError):
@@ -22,8 +27,23 @@ def check_pair(restored: np.ndarray, target: np.ndarray) -> None:
 
 
 def different_sizes(restored: np.ndarray, target: np.ndarray) -> str:
-    """The reason of a pair that is not scored because its images are of different sizes."""
+    """The reason why a pair of images of different sizes is not scored."""
     return (
         f"restored is {restored.shape[1]}x{restored.shape[0]}, "
         f"target is {target.shape[1]}x{target.shape[0]} pixels (width x height); never resized"
     )
+
+
+@contextmanager
+def pyiqa_needed() -> Iterator[None]:
+    """Around an import of pyiqa: UserError, with what to do, if the package is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "pyiqa":
+            raise
+        raise UserError(
+            "The protocols no-reference, pyiqa and dists need the package pyiqa, which is not "
+            "installed. Leave them out of 'protocols', or install it: '.venv/bin/pip install "
+            "--no-deps --require-hashes -r requirements/run.lock' (docs/licences.md)."
+        ) from error

@@ -1,5 +1,6 @@
-"""What a protocol and a metric are."""
+"""The classes of protocols and metrics, with everything that tables say about a metric."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +10,19 @@ import numpy as np
 
 from benchmark.scoring.metrics.checks import check_image, check_pair
 
-# Found from here, so that scoring works in any working directory.
+# An absolute path, so that scoring works in any working directory.
 WEIGHTS = Path(__file__).resolve().parents[3] / "data" / "weights"
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way of looking at images, shared by its metrics.
+    """How images are prepared for comparison, shared by several metrics.
 
-    colour, size, ssim: what is compared, at which size, with which structural similarity; `ssim` is
-    empty where there is none. source: the definition that it follows, code with its files first.
-    agrees_with: what confirms it, and known differences. align: brings restored and target, uint8
-    (H, W, 3) each, to what is compared; None, as in all of our own, compares them as they are.
+    colour, size: the colour space and the image size. ssim: the window of structural similarity;
+    empty if the protocol has none. source: the definition that it follows, code before papers.
+    agrees_with: what confirms it, and known differences. align: maps restored image and target,
+    uint8 (H, W, 3) each, to the two images that are compared; None compares them as they are.
     """
 
     name: str
@@ -36,11 +37,11 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number for a restored image, most often for a pair of it and its target.
+    """A metric: a number for a restored image, in most cases compared with its target.
 
-    title: its short name in tables. function: takes restored and target, uint8 (H, W, 3), or only
-    restored if not `needs_target`; and the path of its weight file if it has `weights`, the file's
-    name. It raises UndefinedMetric where the metric has no value.
+    title: the short name in tables. function: takes restored image and target, uint8 (H, W, 3);
+    only the restored image if `needs_target` is false; and the path of the weight file if `weights`
+    names one. It raises UndefinedMetric if the metric has no value for these images.
     """
 
     name: str
@@ -57,32 +58,51 @@ class Metric:
 
     @property
     def key(self) -> str:
-        """How tables of a run call it, such as `rgb/psnr`."""
+        """The metric's name in tables of a run, such as `rgb/psnr`."""
         return f"{self.protocol.name}/{self.name}"
 
     @property
+    def lower_is_better(self) -> bool:
+        return self.direction == "lower"
+
+    @property
+    def acronym(self) -> str:
+        """The name without its protocol, such as `PSNR`."""
+        return self.name.upper().replace("_", "-")
+
+    @property
+    def arrow(self) -> str:
+        """The direction of better values."""
+        return "↓" if self.lower_is_better else "↑"
+
+    @property
     def heading(self) -> str:
-        """Its title with the direction that is better."""
-        return f"{self.title} {'↑' if self.direction == 'higher' else '↓'}"
+        """The title with the direction of better values, such as `PSNR RGB ↑`."""
+        return f"{self.title} {self.arrow}"
 
     @property
     def definition(self) -> str:
-        """What it is and how it is taken, in a line."""
+        """Description, reference and protocol in one line."""
         return f"{self.description} ({self.reference}); protocol {self.protocol.name}"
+
+    def text(self, value: float) -> str:
+        """A value with the metric's decimals and unit, such as `25.47 dB`."""
+        number = "∞" if math.isinf(value) else f"{value:.{self.decimals}f}"
+        return f"{number} {self.unit}".strip()
 
     def __call__(
         self, restored: np.ndarray, target: np.ndarray | None = None, weights: Path = WEIGHTS
     ) -> float:
-        """Score an image; weights is the folder of weight files.
+        """Score an image; `weights` is the folder of weight files.
 
-        Raises ValueError unless the images are uint8 (H, W, 3), and if a target is needed and not
-        given; UndefinedMetric if the protocol does not bring them to one size.
+        Raises ValueError if an image is not uint8 (H, W, 3) or a needed target is not given;
+        UndefinedMetric if the images differ in size after the protocol's `align`.
         """
         check_image("restored", restored)
         images = (restored,)
         if self.needs_target:
             if target is None:
-                raise ValueError(f"{self.name} compares with a target, and none is given")
+                raise ValueError(f"{self.name} compares with a target, but none is given")
             check_image("target", target)
             align = self.protocol.align
             images = align(restored, target) if align else (restored, target)

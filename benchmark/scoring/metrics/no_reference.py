@@ -1,6 +1,6 @@
-"""NIQE and PIQE, which look at one image alone, by the pyiqa package.
+"""NIQE and PIQE of the pyiqa package, which need no target.
 
-torch and pyiqa are imported on first use: they take seconds, and other metrics need neither.
+torch and pyiqa are imported on first use: that takes seconds, and other metrics do not need them.
 """
 
 import functools
@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import shown
-from benchmark.scoring.metrics.checks import UndefinedMetric
+from benchmark.scoring.metrics.checks import UndefinedMetric, pyiqa_needed
 
 BLOCK = 96  # NIQE's blocks; their covariance needs two of them
 SMALLEST = 16  # PIQE's blocks
@@ -23,15 +23,15 @@ PRIOR = {"mu_pris_param": (1, 36), "cov_pris_param": (36, 36)}
 
 
 def niqe(image: np.ndarray, weights: Path) -> float:
-    """NIQE of a uint8 image (H, W, 3); 0 or more, lower is nearer to natural photographs.
+    """NIQE of a uint8 image (H, W, 3), at least 0; lower is closer to natural photographs.
 
     Mittal, Soundararajan and Bovik, "Making a 'completely blind' image quality analyzer", IEEE
-    Signal Processing Letters 2013, on the grey image, in blocks of 96x96 pixels; what of the image
-    does not fill a block is left out. Computed in float64 on the CPU.
+    Signal Processing Letters 2013, on the grey image, in blocks of 96x96 pixels; the border that
+    fills no block is left out. Computed in float64 on the CPU.
 
-    weights: .npz file of the prior that its authors fitted to pristine photographs.
-    Raises WeightsMissing without that file, UserError if it is not such a file, UndefinedMetric if
-    the image has fewer than two blocks or blocks without texture.
+    weights: .npz file of the prior that the authors fitted to undistorted photographs.
+    Raises WeightsMissing if that file is missing, UserError if it has other content,
+    UndefinedMetric if the image has fewer than two blocks or blocks without texture.
     """
     height, width = image.shape[:2]
     if (height // BLOCK) * (width // BLOCK) < 2:
@@ -47,8 +47,8 @@ def piqe(image: np.ndarray) -> float:
     """PIQE of a uint8 image (H, W, 3), in [0, 100]; lower is better.
 
     Venkatanath et al., "Blind image quality evaluation using perception based features", National
-    Conference on Communications 2015: it looks for blocking and noise in blocks of 16x16 pixels
-    with texture. Computed in float32 on the CPU.
+    Conference on Communications 2015: it detects blocking and noise in blocks of 16x16 pixels with
+    texture. Computed in float32 on the CPU.
     Raises UndefinedMetric if a side is below 16 pixels or the image is black.
     """
     if min(image.shape[:2]) < SMALLEST:
@@ -64,29 +64,31 @@ def _score(name: str, network: Any, image: np.ndarray) -> float:
 
     planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     with torch.inference_mode(), warnings.catch_warnings():
-        # Of fewer than two blocks with texture; the value is then not finite, or none can be found.
+        # A warning about fewer than two blocks with texture: then the value is not finite.
         warnings.filterwarnings("ignore", message="cov")
         try:
             value = float(network(planes.to(torch.float32) / 255).item())
         except torch.linalg.LinAlgError:
             value = math.nan
     if not math.isfinite(value):
-        raise UndefinedMetric(f"{name} is not defined for an image with this little texture")
+        raise UndefinedMetric(f"{name} is not defined for an image with so little texture")
     return value
 
 
 @functools.lru_cache(maxsize=1)
 def _piqe() -> Any:
-    from pyiqa.archs.piqe_arch import PIQE
+    with pyiqa_needed():
+        from pyiqa.archs.piqe_arch import PIQE
 
     return PIQE()
 
 
 @functools.lru_cache(maxsize=1)
 def _niqe(weights: Path) -> Any:
-    """pyiqa's NIQE with the prior of the file, handed over as the .mat file it reads."""
+    """pyiqa's NIQE with the prior of the file, converted to the .mat file that pyiqa reads."""
+    with pyiqa_needed():
+        from pyiqa.archs.niqe_arch import NIQE
     import scipy.io
-    from pyiqa.archs.niqe_arch import NIQE
 
     prior = _prior(weights)
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +101,7 @@ def _niqe(weights: Path) -> Any:
 
 
 def _prior(weights: Path) -> dict[str, np.ndarray]:
-    """The mean and covariance of the file; UserError if they are not there in their shapes."""
+    """Mean and covariance from the file. UserError if one is missing or has another shape."""
     try:
         with np.load(weights) as file:
             prior = {name: file[name] for name in PRIOR}

@@ -1,7 +1,7 @@
-"""How published papers score: the sizes they bring images to, their Y and their SSIM.
+"""Image sizes, luma and SSIM of published papers.
 
-Written after the evaluation code that the protocols name, for comparing with printed numbers only.
-Our protocols score images as they are.
+They follow the evaluation code that the protocols name, only for comparison with printed numbers.
+The suite's own protocols score images unchanged.
 """
 
 import math
@@ -13,9 +13,9 @@ from benchmark.scoring.metrics.pixel import PEAK, Flavour, gaussian, luma, psnr,
 
 MULTIPLE = 16
 LONGEST = 1024
-# ITU-R BT.601 over the full range, for the order blue, green, red.
+# ITU-R BT.601, full range, in the order blue, green, red.
 BGR_LUMA = np.array([0.114, 0.587, 0.299])
-# scikit-image's defaults: 7x7 mean, and for a float image in [0, 1] a range of 2, from -1 to 1.
+# scikit-image's defaults: a 7x7 mean, and for float images the range 2 (from -1 to 1).
 UNIFORM = Flavour(np.full(7, 1 / 7), peak=2 * PEAK, sample=True)
 PADDED = Flavour(gaussian(11, 1.5), padded=True)
 
@@ -48,23 +48,23 @@ def ssim_reordered(restored: np.ndarray, target: np.ndarray) -> float:
 def reordered_luma(image: np.ndarray) -> np.ndarray:
     """TransWeather's Y: uint8 (H, W, 3) to float64 (H, W, 1) in [0, 255].
 
-    Its code views planes (3, H, W) as pixels (H, W, 3) without transposing them, so that what is
-    weighted as blue, green and red are three neighbours of one channel.
+    Its code reads planes (3, H, W) as pixels (H, W, 3) without transposing them. So the weights of
+    blue, green and red are applied to three neighbouring values of one channel.
     """
     planes = np.ascontiguousarray(image.transpose(2, 0, 1))
     return (planes.reshape(image.shape).astype(np.float64) @ BGR_LUMA)[..., None]
 
 
 def ssim_padded(restored: np.ndarray, target: np.ndarray) -> float:
-    """SSIM per RGB channel, also where the Gaussian window reaches over the border, onto zeros."""
+    """SSIM per RGB channel; the image is padded with zeros for windows that cross the border."""
     return ssim(restored, target, PADDED)
 
 
 def to_multiples_of_16(restored: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both images at the size that TransWeather's and WeatherDiffusion's loaders give the target.
+    """Both images at the size of the target in TransWeather's and WeatherDiffusion's loaders.
 
-    The longer side becomes 1024 if it is above, then both are rounded up to a multiple of 16, by
-    Lanczos. Their loaders resize the input; here it is the restored image that is resized.
+    A longer side above 1024 becomes 1024, then both sides are rounded up to multiples of 16; the
+    filter is Lanczos. The loaders resize the input; here the restored image is resized.
     """
     height, width = target.shape[:2]
     longer = max(height, width)
@@ -81,9 +81,9 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def crop_target(restored: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The target's centre, of the restored image's size; as it is if it is smaller.
+    """The restored image, and the centre of the target at its size; unchanged if that is smaller.
 
-    SOTS has targets of 640x480 pixels for inputs of 620x460, which lack ten at each edge.
+    SOTS has targets of 640x480 pixels for inputs of 620x460, which lack ten pixels at each edge.
     """
     height, width = restored.shape[:2]
     spare = (target.shape[0] - height, target.shape[1] - width)

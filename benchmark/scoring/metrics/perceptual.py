@@ -1,7 +1,7 @@
-"""LPIPS, by its authors' package, with the AlexNet backbone read from a file of the project.
+"""LPIPS by its authors' package, with the AlexNet backbone from a file of the project.
 
-The package ships the linear heads and would fetch the backbone from a hub, which fails offline.
-torch and lpips are imported on first use: they take seconds, and other metrics need neither.
+The package has the linear weights, but would download the backbone, which needs a network. torch
+and lpips are imported on first use: that takes seconds, and other metrics do not need them.
 """
 
 import functools
@@ -17,7 +17,7 @@ from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.definitions import WEIGHTS
 
 LPIPS_WEIGHTS = WEIGHTS / "lpips_alexnet_features.safetensors"
-# A convolution (11, stride 4, padding 2) and two poolings (3, stride 2) leave one position of 31.
+# A convolution (11, stride 4, padding 2) and two poolings (3, stride 2) map 31 pixels to one.
 SMALLEST = 31
 
 
@@ -29,8 +29,8 @@ def lpips_alex(restored: np.ndarray, target: np.ndarray, weights: Path) -> float
     float32 on the CPU, one pair at a time, so that a value does not depend on other images.
 
     weights: safetensors file of AlexNet's convolutions, named as in torchvision.
-    Raises WeightsMissing without that file, UserError if it is another network's, UndefinedMetric
-    if a side is below 31 pixels, where AlexNet's last features would be empty.
+    Raises WeightsMissing if that file is missing, UserError if it is from another network,
+    UndefinedMetric if a side is below 31 pixels: AlexNet's last features would be empty.
     """
     height, width = restored.shape[:2]
     if min(height, width) < SMALLEST:
@@ -56,16 +56,16 @@ def _tensor(image: np.ndarray) -> Any:
 def lpips_network(weights: Path) -> Any:
     """The LPIPS network in evaluation mode with the backbone of the file, for values in [-1, 1].
 
-    Raises WeightsMissing without that file, UserError if it is another network's.
+    Raises WeightsMissing if that file is missing, UserError if it is from another network.
     """
     if not weights.is_file():
         raise WeightsMissing(f"LPIPS needs {shown(weights)}: run 'dvc pull'.")
     import lpips
     import torch
 
-    # Building it draws random weights, soon overwritten: leave the caller's random state alone.
+    # The network starts from random weights: this must not change the caller's random state.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # torchvision deprecates the argument that lpips builds AlexNet with.
+        # lpips builds AlexNet with an argument that torchvision deprecates.
         warnings.filterwarnings("ignore", module="torchvision")
         network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
     _load_backbone(network.net, weights)
@@ -73,7 +73,7 @@ def lpips_network(weights: Path) -> Any:
 
 
 def _load_backbone(backbone: Any, weights: Path) -> None:
-    """Fill `sliceK.N.weight` from `features.N.weight`; every name and shape must fit."""
+    """Fill `sliceK.N.weight` from `features.N.weight`; all names and shapes must match."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

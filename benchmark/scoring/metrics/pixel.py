@@ -17,9 +17,9 @@ LUMA = np.array([65.481, 128.553, 24.966]) / 255
 def luma(image: np.ndarray) -> np.ndarray:
     """Y of MATLAB's rgb2ycbcr, unrounded: uint8 (H, W, 3) RGB to float64 (H, W, 1) in [16, 235].
 
-    MATLAB rounds Y when given uint8 and does not when given double. Published deraining scores come
-    from both. Not rounding loses nothing and is what reproduces the Rain100L input to every printed
-    digit (26.90 dB, SSIM 0.8384; rounding gives 26.90 and 0.8383).
+    MATLAB rounds Y of uint8 images, but not of double images. Published deraining scores come from
+    both. Without rounding nothing is lost, and all printed digits of the Rain100L input are
+    reproduced (26.90 dB, SSIM 0.8384; with rounding 26.90 and 0.8383).
     """
     return (16.0 + image.astype(np.float64) @ LUMA)[..., None]
 
@@ -27,25 +27,25 @@ def luma(image: np.ndarray) -> np.ndarray:
 def psnr(restored: np.ndarray, target: np.ndarray) -> float:
     """10 log10(255² / MSE) in dB, the MSE over all values of two arrays (H, W, C) in [0, 255].
 
-    Identical images have `inf`: a legal value, which `oracle` reaches and which tables and means
-    must cope with. It is not replaced by a large number, because any such number would be made up.
+    Identical images have `inf`. It is a valid value: `oracle` has it, and tables and means show it.
+    It is not replaced by a large number, because any such number would be arbitrary.
     """
     error = np.mean((restored.astype(np.float64) - target.astype(np.float64)) ** 2)
     return math.inf if error == 0 else float(10 * np.log10(PEAK**2 / error))
 
 
 def psnr_y(restored: np.ndarray, target: np.ndarray) -> float:
-    """PSNR of `luma`, with peak 255 although it spans 219 levels: what papers print."""
+    """PSNR of `luma`. The peak is 255, as in papers, although luma has only 219 levels."""
     return psnr(luma(restored), luma(target))
 
 
 @dataclass(frozen=True)
 class Flavour:
-    """What implementations of SSIM differ in.
+    """The parameters in which implementations of SSIM differ.
 
-    kernel: weights along a side of the square window, sum 1. peak: the range that the constants are
-    taken from. padded: whether positions count at which the window reaches over the border, onto
-    zeros; else only those where it fits. sample: variances divided by N - 1 instead of N.
+    kernel: weights along one side of the square window, sum 1. peak: the range of values, which
+    scales the constants. padded: also use positions where the window crosses the border, with zeros
+    outside; otherwise only positions where it fits. sample: divide variances by N - 1, not N.
     """
 
     kernel: np.ndarray
@@ -97,20 +97,20 @@ def _plane(image: np.ndarray, channel: int) -> np.ndarray:
 
 
 def _ssim_map(x: np.ndarray, y: np.ndarray, flavour: Flavour) -> np.ndarray:
-    """Eq. 13 at every position of two planes (H, W) that counts: (H - 10, W - 10) by default."""
+    """Eq. 13 of two planes (H, W), at every position that is used: (H - 10, W - 10) by default."""
     c1, c2 = (K1 * flavour.peak) ** 2, (K2 * flavour.peak) ** 2
     count = len(flavour.kernel) ** 2
     scale = count / (count - 1) if flavour.sample else 1.0
     mean_x, mean_y = _local_mean(x, flavour), _local_mean(y, flavour)
     squares, product = mean_x**2 + mean_y**2, mean_x * mean_y
-    # Only the sum of the two variances is needed, which saves one of five filterings.
+    # Only the sum of the two variances is needed; this saves one of five filter passes.
     variances = scale * (_local_mean(x * x + y * y, flavour) - squares)
     covariance = scale * (_local_mean(x * y, flavour) - product)
     return ((2 * product + c1) * (2 * covariance + c2)) / ((squares + c1) * (variances + c2))
 
 
 def _local_mean(plane: np.ndarray, flavour: Flavour) -> np.ndarray:
-    """The window's weighted mean at every position that counts."""
+    """The weighted mean of the window at every position that is used."""
     kernel, margin = flavour.kernel, len(flavour.kernel) // 2
     means = cv2.sepFilter2D(plane, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
     return means if flavour.padded else means[margin:-margin, margin:-margin]

@@ -1,12 +1,13 @@
-"""The named ways of scoring, as data: each says what is compared and how.
+"""All protocols and metrics, as data. Every score carries the name of its protocol.
 
-Every score carries its protocol's name. `OWN` protocols score the saved 8-bit image at its own
-size. The others follow published evaluation code and are there to compare with printed numbers.
+`OWN` protocols score the saved 8-bit image at its own size. The others follow published evaluation
+code, for comparison with printed numbers.
 """
 
 from collections.abc import Iterable
 
 from benchmark.core.errors import UserError, nearest
+from benchmark.core.markdown import markdown_table
 from benchmark.scoring.metrics.by_pyiqa import by_pyiqa
 from benchmark.scoring.metrics.definitions import WEIGHTS, Metric, Protocol
 from benchmark.scoring.metrics.no_reference import niqe, piqe
@@ -38,7 +39,8 @@ RGB = Protocol(
 )
 Y_MATLAB = Protocol(
     name="y-matlab",
-    description="On luma, with peak 255 although it spans 219 levels: what deraining papers print.",
+    description="On luma. The peak is 255, as in deraining papers, although luma has only 219 "
+    "levels.",
     colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), not rounded",
     size=OWN_SIZE,
     ssim=GAUSSIAN,
@@ -53,18 +55,18 @@ LPIPS_ALEX = Protocol(
     colour="RGB, −1 to 1",
     size=OWN_SIZE,
     ssim="",
-    source="the lpips package, whose code and linear weights it is",
+    source="code and linear weights of the lpips package",
     agrees_with="The authors' values for their example images. The backbone is torchvision's "
     "ImageNet AlexNet.",
 )
 NO_REFERENCE = Protocol(
     name="no-reference",
     description="Without a target. They measure noise, blocking and unnatural statistics, not "
-    "weather: haze, and some rain, betters them. To be read beside the pictures.",
+    "weather: haze and some rain improve them. Look at the images too.",
     colour="luma of full-range YIQ, rounded",
     size=OWN_SIZE,
     ssim="",
-    source="pyiqa, whose code it is (non-commercial licence)",
+    source="code of pyiqa (non-commercial licence)",
     agrees_with="NIQE: its authors' MATLAB code on the same grey image (5.7296 for the baboon, "
     "5.7300 here). Both: the official values for pyiqa's calibration images.",
 )
@@ -75,18 +77,18 @@ PYIQA = Protocol(
     colour="luma of full-range YIQ (FSIM: all of YIQ)",
     size=OWN_SIZE,
     ssim="MS-SSIM: 11×11 Gaussian, σ 1.5, where it fits, in five scales",
-    source="pyiqa, whose code it is (non-commercial licence)",
+    source="code of pyiqa (non-commercial licence)",
     agrees_with="The official implementations' values for pyiqa's five calibration images.",
 )
 DISTS = Protocol(
     name="dists",
-    description="By pyiqa too, apart because its weights (VGG16 and the authors' own) are not "
-    "bundled: its scores say how to get them.",
+    description="From pyiqa too. It has a protocol of its own, because its weights (VGG16 and the "
+    "authors' own) are not bundled; the reason of a missing score says how to get them.",
     colour="RGB, 0–1",
     size=OWN_SIZE,
     ssim="",
-    source="pyiqa, whose code it is (non-commercial licence)",
-    agrees_with="Not confirmed here, for want of the weights.",
+    source="code of pyiqa (non-commercial licence)",
+    agrees_with="Not confirmed, because the weights were not available.",
 )
 RESTORMER = Protocol(
     name="restormer",
@@ -106,22 +108,22 @@ WEATHER_DIFFUSION = Protocol(
     ssim=GAUSSIAN,
     source="IGITUGraz/WeatherDiffusion, calculate_psnr_ssim.py, utils/metrics.py, "
     "datasets/snow100k.py, outdoorrain.py, raindrop.py",
-    agrees_with="Read in that code. It leaves open which ground truth the paper's numbers were "
-    "taken against; only a resized one has the size of its outputs.",
+    agrees_with="Read in that code. It does not say with which ground truth the paper's numbers "
+    "were computed; only a resized one has the size of its outputs.",
     align=to_multiples_of_16,
 )
 TRANSWEATHER = Protocol(
     name="transweather",
     description="As in TransWeather, which scores before saving; here the saved image is scored. "
-    "Its code weights three neighbouring values of one channel as if they were blue, green and "
-    "red, and takes SSIM's constants for a range of 2 where images span 1.",
+    "Its code applies the weights of blue, green and red to three neighbouring values of one "
+    "channel, and uses SSIM's constants for the range 2 although the images have the range 1.",
     colour="full-range BT.601 luma of reordered values",
     size=RESIZED,
     ssim="7×7 mean, sample covariance, where it fits, constants for twice the range",
     source="jeya-maria-jose/TransWeather, utils.py (calc_psnr, calc_ssim), val_data_functions.py; "
     "scikit-image 0.17.2 of its environment.yml",
     agrees_with="skimage.metrics with data_range 2 on the same values. The authors say that later "
-    "numbers were taken after saving; the repository has no code for that.",
+    "numbers were computed after saving; the repository has no code for that.",
     align=to_multiples_of_16,
 )
 RESIDE = Protocol(
@@ -207,8 +209,11 @@ METRICS = (
 )  # fmt: skip
 
 
+METRIC = {metric.key: metric for metric in METRICS}
+
+
 def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """The metrics of the named protocols (our `OWN` if None or empty), in the order of METRICS.
+    """The metrics of the named protocols (`OWN` if None or empty), in the order of METRICS.
 
     Raises UserError for an unknown name.
     """
@@ -219,13 +224,19 @@ def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
 
 
 def protocol_table() -> str:
-    """All protocols as a Markdown table, the one of docs/protocols.md."""
+    """All protocols as a Markdown table, as in docs/protocols.md."""
     heads = ("protocol", "colour", "size", "SSIM window", "metrics", "follows", "confirmed by")
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for protocol in PROTOCOLS.values():
-        titles = [m.name.upper().replace("_", "-") for m in METRICS if m.protocol is protocol]
-        cells = (f"`{protocol.name}`", protocol.colour, protocol.size, protocol.ssim or "–",
-                 ", ".join(titles), protocol.source, protocol.agrees_with)  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
+    rows = [
+        (
+            f"`{protocol.name}`",
+            protocol.colour,
+            protocol.size,
+            protocol.ssim or "–",
+            ", ".join(metric.acronym for metric in METRICS if metric.protocol is protocol),
+            protocol.source,
+            protocol.agrees_with,
+        )
+        for protocol in PROTOCOLS.values()
+    ]
     notes = [f"- `{protocol.name}`: {protocol.description}" for protocol in PROTOCOLS.values()]
-    return "\n".join([*lines, "", *notes])
+    return "\n".join([markdown_table(heads, rows), "", *notes])

@@ -6,11 +6,11 @@ All are plain functions with one signature:
 
 - denoise(x_t, t) -> x0: the denoiser's estimate of the clean image; x_t (B, C, H, W), t an int.
 - x: x at the first of the times, (B, C, H, W); standard normal where that is T.
-- timesteps: falling times, the first where sampling starts; t = 0 follows the last.
+- timesteps: falling times, from the start of sampling; t = 0 follows the last.
 - noise() -> standard normal tensor shaped like x, called once for every random step.
 
-All raise ValueError for times that do not fall or do not stay above 0. docs/mathematics.md says
-which equation each solves, in what order.
+All raise ValueError for times that do not fall or do not stay above 0. docs/mathematics.md has the
+equation and the order of each, and the equation numbers in brackets.
 """
 
 from collections.abc import Callable
@@ -26,20 +26,19 @@ from methods.diffusion.samplers.plms import plms
 from methods.diffusion.samplers.unipc import unipc
 
 
-def _one_a_step(steps: int) -> int:
+def _one_per_step(steps: int) -> int:
     return steps
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A sampler and what it costs.
+    """A sampler and its cost.
 
-    function: as above. evaluations(steps) -> the calls of `denoise` (NFE) that it makes for `steps`
-    time steps.
+    function: as above. evaluations(steps) -> number of calls of `denoise` (NFE) for `steps` times.
     """
 
     function: Callable[..., Tensor]
-    evaluations: Callable[[int], int] = _one_a_step
+    evaluations: Callable[[int], int] = _one_per_step
 
 
 SAMPLERS = {

@@ -1,4 +1,4 @@
-"""DDIM: any share of fresh noise between none and the ancestral one."""
+"""DDIM: deterministic (η = 0), ancestral (η = 1), or between."""
 
 import math
 from collections.abc import Sequence

@@ -14,12 +14,14 @@ def ddpm(
 ) -> Tensor:
     """Ancestral sampling: each step draws from p(x_s given x_t), equations (10) and (11).
 
-    On all T times this is Ho et al. (2020), algorithm 2. On fewer, the step from t to s < t takes
-    α = ᾱ_t / ᾱ_s and β = 1 - α in place of α_t and β_t, which is the same chain with its
-    intermediate times left out (Nichol and Dhariwal, 2021, section 4).
+    With all T times this is Ho et al. (2020), algorithm 2. With fewer, the step from t to s < t has
+    α = ᾱ_t / ᾱ_s and β = 1 - α instead of α_t and β_t: the same chain without its intermediate
+    times (Nichol and Dhariwal, 2021, section 4).
 
-    The mean is written with x0 in place of ε (Ho et al., equation 7), which equals (11) and does
-    not subtract nearly equal numbers where ᾱ_t is close to 0.
+        mean = (√ᾱ_s β x0 + √α (1 - ᾱ_s) x_t) / (1 - ᾱ_t),  variance = β (1 - ᾱ_s) / (1 - ᾱ_t)
+
+    This mean in x0 (Ho et al., equation 7) equals that in ε (11), and does not subtract nearly
+    equal numbers where ᾱ_t is close to 0.
     """
     for t, s in pairs(timesteps):
         x0 = denoise(x, t)

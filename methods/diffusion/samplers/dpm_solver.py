@@ -1,8 +1,12 @@
 """DPM-Solver++: exponential integrators of the probability-flow equation in x0 and λ.
 
-From t to s the exact solution is a step towards the mean, weighted with e^λ, of what the denoiser
-says on the way (`step_towards`, `step_moments`). The solvers differ in the polynomial in λ that
-they put in for it. The step to t = 0 is towards the last x0 itself, because λ = inf there.
+With λ = log(√ᾱ/√(1-ᾱ)), the exact solution from t to s (Lu et al., 2022, proposition 4.1) is
+
+    x_s = (b_s/b_t) x_t + b_s ∫ e^λ x̂0(λ) dλ  from λ_t to λ_s,  b = √(1-ᾱ)
+
+that is, a step towards the mean of x̂0 weighted with e^λ (`step_towards`, `step_moments`). The
+solvers replace x̂0(λ) by polynomials of different degree. The step to t = 0, where λ = inf, is
+towards the last x̂0 itself.
 """
 
 import math
@@ -19,10 +23,10 @@ def dpm_solver_2s(
 ) -> Tensor:
     """DPM-Solver++(2S) (Lu et al., 2022, algorithm 1), second order, one evaluation a time.
 
-    Takes the times in threes: a first-order step to the middle one, then a second-order step over
-    both from the estimates at the first and the middle. A second-order step can neither start at
-    λ = -inf (zero terminal SNR) nor end at t = 0, where the middle has no place in λ; the steps
-    there are of first order.
+    Takes three times together: a first-order step to the middle one, then a second-order step from
+    the first to the last, with the estimates at the first and the middle. A second-order step can
+    neither start at λ = -inf (zero terminal SNR) nor end at t = 0 (λ = inf), because the middle has
+    no relative position in λ; the steps there are of first order.
     """
     steps = list(pairs(timesteps))
     while steps:
@@ -44,9 +48,9 @@ def dpm_solver_2m(
 ) -> Tensor:
     """DPM-Solver++(2M) (Lu et al., 2022, algorithm 2), second order, from two times' estimates.
 
-    The mean of the line through them is taken at the middle of the step. The first step has one
-    estimate and is of first order. So is the second where the first started at λ = -inf, from
-    which no slope can be had: its length h0 = inf makes the slope 0.
+    The mean is that of the line through both estimates at the middle of the step. The first step
+    has one estimate and is of first order. So is the second if the first started at λ = -inf,
+    because its length of inf makes the slope 0.
     """
     before = None
     for t, s in pairs(timesteps):
@@ -63,9 +67,9 @@ def dpm_solver_3m(
 ) -> Tensor:
     """DPM-Solver++ with three times' estimates (Lu et al., 2022, section 4.2, k = 3), third order.
 
-    The mean of the parabola through them is exact. The authors' code and its descendants lack a
-    factor of 2 in the second derivative, which leaves second order; this is the exact mean.
-    The first two steps are those of `dpm_solver_2m`.
+    The exact mean of the parabola through the three estimates. The authors' code and code derived
+    from it lack a factor of 2 in the second derivative, and so are of second order. The first two
+    steps are those of `dpm_solver_2m`.
     """
     before: list[tuple[Tensor, int]] = []
     for t, s in pairs(timesteps):
@@ -92,7 +96,7 @@ def _parabola_mean(
 ) -> Tensor:
     """Weighted mean from t to s of the parabola in λ through the estimates at t and two before.
 
-    Newton's form in τ = (λ - λ_t) / h. Lengths of inf (from λ = -inf) make its slopes 0.
+    Newton's form in τ = (λ - λ_t) / h. Lengths of inf (from λ = -inf) make the slopes 0.
     """
     (x0_1, t_1), (x0_2, t_2) = before
     h = _step_length(schedule, t, s)

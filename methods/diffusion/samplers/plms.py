@@ -9,7 +9,7 @@ from methods.diffusion.samplers.steps import Denoise, Noise, pairs, step_towards
 from methods.diffusion.schedule import Schedule
 from methods.diffusion.targets import to_epsilon
 
-# Adams and Bashforth's weights for the newest and earlier values, by the number of values at hand.
+# Adams and Bashforth's weights, the newest value first, for each number of values.
 ADAMS_BASHFORTH = {
     1: (1.0,),
     2: (3 / 2, -1 / 2),
@@ -24,12 +24,12 @@ def plms(
     """Pseudo linear multistep sampling (Liu et al., 2022, equations 9 and 12), second order.
 
     DDIM's step with ε extrapolated from up to four times by Adams and Bashforth's weights. These
-    are for evenly spaced times; others are accepted at a loss of order.
+    are exact for evenly spaced times; with others the order is lower.
 
-    The first step is one of Heun's, the pseudo improved Euler step with which the paper's S-PNDM
-    starts; then weights for two, three and four values. The paper's F-PNDM starts with three pseudo
-    Runge-Kutta steps instead, 9 evaluations more at times between the given ones, but converges in
-    second order as well. N + 1 evaluations for N > 1 times.
+    The first step is a step of Heun's method, as the pseudo improved Euler step of the paper's
+    S-PNDM. The next steps have weights for two, three and four values. The paper's F-PNDM starts
+    with three pseudo Runge-Kutta steps, which need 9 evaluations more at intermediate times, and is
+    of second order too. N + 1 evaluations for N > 1 times.
     """
     history: list[Tensor] = []  # ε, newest first
     for t, s in pairs(timesteps):
@@ -41,8 +41,8 @@ def plms(
             continue
         weights = ADAMS_BASHFORTH[len(history)]
         change = sum(w * e for w, e in zip(weights, history, strict=True)) - history[0]
-        # DDIM's step (13) is linear in ε, with this factor. It would be infinite from ᾱ = 0, which
-        # only the first step can start at.
+        # Factor of ε in DDIM's step (13). It is finite, because only the first step can start at
+        # ᾱ = 0.
         factor = schedule.noise(s) - schedule.signal(s) * sigma / signal
         x = step_towards(x, x0, schedule, t, s) + factor * change
     return x

@@ -14,9 +14,9 @@ def unipc(
 ) -> Tensor:
     """UniPC of order 2 with B2(h), predicting data (Zhao et al., 2023, algorithms 1 and 2).
 
-    The predictor is `dpm_solver_2m`. What the denoiser says at the predicted point then replaces
-    the extrapolation in the step that led there, at no further evaluation: third order. The last
-    step, to t = 0, is towards the last x0 itself.
+    The predictor is `dpm_solver_2m`. The estimate at the predicted point then corrects the step
+    that ended there, without another evaluation: third order. The last step, to t = 0, is towards
+    the last x0 itself.
     """
     before: list[tuple[Tensor, int]] = []
     x_before = x
@@ -36,8 +36,8 @@ def unipc(
 def _corrected(x0: Tensor, before: list[tuple[Tensor, int]], schedule: Schedule, t: int) -> Tensor:
     """Mean over the step to t of the line, or the parabola, through the estimates up to t.
 
-    before: the estimates at the step's start and, but for the first step, one earlier. The line's
-    mean is taken at the middle, as published; it is finite also for a step from λ = -inf.
+    before: the estimate at the start of the step and, except in the first step, one earlier. The
+    mean of the line is that at the middle, as published; it is finite for a step from λ = -inf too.
     """
     x0_1, t_1 = before[0]
     slope = x0 - x0_1

@@ -1,10 +1,10 @@
-"""Which method restores one's photos, where none is named: by a run's leaderboard."""
+"""Chooses the method for a user's photos by the leaderboard of a run."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.board.aggregate import ALL
 from benchmark.board.recommend import Choice, choose, ranked
+from benchmark.board.score_table import ALL
 from benchmark.board.write import read_leaderboard
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.restoring.photo_io import megapixels
@@ -13,43 +13,43 @@ from benchmark.results.layout import RunFolder
 from benchmark.spec import registry
 from benchmark.spec.run_config import Config
 
-REFERENCE = Path("results/reference")  # its leaderboard comes with the repository
+REFERENCE = Path("results/reference")  # the repository has its leaderboard
 
 
-def choose_for(
+def choose_method(
     config: Config,
-    where: Path,
+    config_file: Path,
     run: RunFolder,
     photos: Iterable[Path],
     budget: float | None,
     weather: str = ALL,
 ) -> Choice:
-    """The method for these photos by the run's leaderboard, or by the reference run's without it.
+    """The method for these photos, by the leaderboard of the run or else of the reference run.
 
-    where: the configuration's file, for messages. budget: seconds a photo, which the largest has to
-    keep to; None for any time. Raises UserError if there is no leaderboard or no method.
+    config_file: for messages. budget: time limit in seconds for the largest photo; None for no
+    limit. Raises UserError if there is no leaderboard or no method.
     """
     folder = run.path if (run.path / "leaderboard.csv").exists() else REFERENCE
     if not (folder / "leaderboard.csv").exists():
         raise UserError(
-            f"There is no leaderboard to choose a method by: {remedy(where)}, or name a method "
-            "with --method."
+            f"There is no leaderboard to choose a method by: {remedy(config_file)}, or name a "
+            "method with --method."
         )
     cards = []
     for label in config.methods:
-        kind = registry.load(config.method_of(label))
+        method = registry.load(config.method_of(label))
         for variant in config.variants_of(label):
-            card = {"control": kind.card.control, "sees_target": kind.sees_target}
+            card = {"control": method.card.control, "sees_target": method.sees_target}
             cards.append({"method": label, "variant": variant, **card})
 
-    def lack(label: str) -> str | None:
+    def missing_weights(label: str) -> str | None:
         try:
-            weights_of(config, where, run, label)
+            weights_of(config, config_file, run, label)
         except WeightsMissing as error:
             return str(error)
         return None
 
     size = max((pixels for photo in photos if (pixels := megapixels(photo))), default=0.0)
     table = ranked(read_leaderboard(folder), cards, weather)
-    choice = choose(table, size, budget, lack)
+    choice = choose(table, size, budget, missing_weights)
     return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")

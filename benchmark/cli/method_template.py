@@ -1,4 +1,4 @@
-"""Starts a new method: a file in `methods/` that runs, and is tested, before a line is changed."""
+"""Writes the file of a new method from a template. The method runs before it is changed."""
 
 import keyword
 import re
@@ -12,14 +12,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_method(name: str, learned: bool) -> Path:
-    """Write `methods/NAME.py` from a template, one with a network if `learned`; returns the path.
+    """Write `methods/NAME.py` from a template; returns the path.
 
-    Raises UserError if the name cannot be a module's or is taken, by a method or a folder.
+    learned: use the template with a network. Raises UserError if the name is not valid for a module
+    or is taken by a method or a folder.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UserError(
-            f"'{name}' cannot name a method: use small letters, digits and underscores, a letter "
-            "first, and no word of Python's own."
+            f"'{name}' cannot name a method: use lower-case letters, digits and underscores, start "
+            "with a letter, and use no keyword of Python."
         )
     path = registry.FOLDER / f"{name}.py"
     if path.exists() or (registry.FOLDER / name).exists():
@@ -29,7 +30,7 @@ def write_method(name: str, learned: bool) -> Path:
 
 
 def method_source(name: str, learned: bool) -> str:
-    """The source of a method called `name`, which is valid."""
+    """The source code of a method with the valid name `name`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     words = [word for word in name.split("_") if word]

@@ -1,4 +1,4 @@
-"""What there is to use: the cards of methods, data sets and metrics, as data and as tables."""
+"""The cards of methods, data sets and metrics, as JSON-able data and as tables for a terminal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +14,12 @@ Cards = list[dict[str, Any]]
 def methods() -> Cards:
     """Every method of `methods/`: name, whether it is trained, its card, parameters and settings.
 
-    A file that cannot be loaded has an `error` in place of a card: the others are listed.
+    A file that cannot be loaded has an `error` in place of its card; the others are listed.
     """
     cards = []
     for name in registry.available():
         try:
-            kind = registry.load(name)
+            method = registry.load(name)
         except UserError as error:
             cards.append({"name": name, "error": str(error)})
             continue
@@ -29,10 +29,10 @@ def methods() -> Cards:
         card = {
             "name": name,
             "learns": sources.learns(name),
-            **kind.card.model_dump(mode="json"),
-            "sees_target": kind.sees_target,
-            "parameters": sorted(kind.Parameters.model_fields),
-            "settings": sorted(kind.Variant.model_fields),
+            **method.card.model_dump(mode="json"),
+            "sees_target": method.sees_target,
+            "parameters": sorted(method.Parameters.model_fields),
+            "settings": sorted(method.Variant.model_fields),
         }
         cards.append(card)
     return cards
@@ -77,7 +77,7 @@ LISTS: dict[str, Callable[[], Cards]] = {
     "datasets": data_sets,
     "metrics": metrics,
 }
-# Of each list: the columns of its table, a heading and the text of a card's cell.
+# The columns of each table: a heading, and a function from a card to the text of its cell.
 COLUMNS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
     "methods": {
         "method": lambda card: card["name"],
@@ -103,14 +103,14 @@ COLUMNS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
 }
 NOTES = {
     "methods": "† a control: it takes no place on the leaderboard.",
-    "datasets": "Sets that are not here: put them where the 'path' of config/datasets/NAME.yaml "
-    "says.",
+    "datasets": "Put a set that is not here into the folder that 'path' in "
+    "config/datasets/NAME.yaml names.",
     "metrics": "A metric's name is PROTOCOL/METRIC; the protocol says how the images are compared.",
 }
 
 
-def print_table(what: str, cards: Cards) -> None:
-    """Print one of `LISTS` to the terminal; cards at fault come last, with what is wrong."""
+def print_table(kind: str, cards: Cards) -> None:
+    """Print one of `LISTS` to the terminal; cards with an error come last, with the error."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -118,17 +118,17 @@ def print_table(what: str, cards: Cards) -> None:
 
     console = Console()
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, heading in enumerate(COLUMNS[what]):
-        # The names are to be copied: the other columns give way.
+    for number, heading in enumerate(COLUMNS[kind]):
+        # Names are not wrapped, so that they can be copied.
         table.add_column(heading, no_wrap=number == 0)
     for card in cards:
         if "error" not in card:
-            table.add_row(*(Text(cell(card)) for cell in COLUMNS[what].values()))
+            table.add_row(*(Text(cell(card)) for cell in COLUMNS[kind].values()))
     console.print(table)
-    console.print(Text(f"{NOTES[what]} The whole cards: --json."))
+    console.print(Text(f"{NOTES[kind]} Whole cards: --json."))
     for card in cards:
         if "error" in card:
-            console.print(Text(f"{card['name']} is at fault: {card['error']}"))
+            console.print(Text(f"{card['name']} has an error: {card['error']}"))
 
 
 def _weathers(names: list[str]) -> str:

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from methods.classical.guided_filter import box_mean, guided_filter
+from benchmark.core.guided_filter import (
+    box_mean,
+    guided_coefficients,
+    guided_filter,
+    reflected_box_mean,
+)
 
 
 def random_image(*shape, seed=0):
@@ -11,7 +16,7 @@ def random_image(*shape, seed=0):
 
 
 def fitted_windows(guide, source, radius, eps):
-    """The guided filter by definition: a penalised least-squares fit a window, then the mean."""
+    """The guided filter by definition: a penalised least-squares fit in each window, then means."""
     height, width = source.shape
     guide = guide.reshape(height, width, -1).astype(np.float64)
     total, count = np.zeros(source.shape), np.zeros(source.shape)
@@ -64,3 +69,25 @@ def test_without_a_guiding_edge_the_guided_filter_is_two_box_means(channels):
 def test_the_image_guides_itself_unchanged_for_a_tiny_eps():
     image = random_image(12, 10)
     np.testing.assert_allclose(guided_filter(image, image, 2, 1e-9), image, atol=1e-6)
+
+
+def test_coefficients_with_a_reflected_border_against_loops():
+    rng = np.random.default_rng(0)
+    guide = rng.random((9, 11)).astype(np.float32)
+    source = rng.random((9, 11)).astype(np.float32)
+    radius, epsilon = 2, 0.01
+    a = np.zeros((9, 11))
+    b = np.zeros((9, 11))
+    padded_guide = np.pad(guide, radius, "symmetric").astype(np.float64)
+    padded_source = np.pad(source, radius, "symmetric").astype(np.float64)
+    for i in range(9):
+        for j in range(11):
+            g = padded_guide[i : i + 5, j : j + 5]
+            s = padded_source[i : i + 5, j : j + 5]
+            a[i, j] = (np.mean(g * s) - g.mean() * s.mean()) / (g.var() + epsilon)
+            b[i, j] = s.mean() - a[i, j] * g.mean()
+    found_a, found_b = guided_coefficients(guide, source, radius, epsilon, mean=reflected_box_mean)
+    middle = np.s_[2:-2, 2:-2]
+    for found, expected in ((found_a, a), (found_b, b)):
+        windows = np.lib.stride_tricks.sliding_window_view(expected, (5, 5))
+        assert np.allclose(found[middle], windows.mean(axis=(2, 3)), atol=1e-4)

@@ -1,0 +1,69 @@
+"""The words that explain a board's signs: the same in Markdown, LaTeX, report and terminal."""
+
+from typing import NamedTuple
+
+from benchmark.results.tables import Cards
+
+MISSING = "–"
+CONTROL = "†"
+SUBMITTED = "‡"
+HARMFUL = "▼"
+HARM = 0.5  # dB
+
+
+class Entry(NamedTuple):
+    """A term or sign of a table and its explanation, a sentence without markup."""
+
+    term: str
+    text: str
+
+
+OPEN_RANKS = (
+    "the ranks that paired tests leave open (Holm, 5 %, all pairs of methods). Methods whose ranks "
+    "overlap may be ties."
+)
+MEANS = Entry(
+    "Values",
+    "means over images (over seeds first) with 95 % intervals from a bootstrap over photos. "
+    "Differences between seeds widen an interval; one seed says nothing about other trainings.",
+)
+ALL_WEATHERS = Entry("All weathers", "every weather has equal weight.")
+RANK = Entry("Rank", f"by PSNR RGB (by NIQE without ground truth), {OPEN_RANKS}")
+BOLD = Entry("Bold", "no other method is significantly better (Holm, 5 %).")
+NO_VALUE = Entry(
+    MISSING, "no value, because not every image of the group was scored; a note says why."
+)
+COSTS = Entry("Seconds", "medians for one image.")
+IS_CONTROL = Entry(CONTROL, "a control; it has no rank.")
+IS_HARMFUL = Entry(
+    HARMFUL, f"PSNR is more than {HARM} dB below the input's: the method makes the images worse."
+)
+IS_SUBMITTED = Entry(
+    SUBMITTED,
+    "images restored elsewhere and submitted; their costs are as stated, or missing "
+    f"({MISSING}) because they were not measured here.",
+)
+DIFFERENCE = Entry(
+    "Difference",
+    "of the means on the same images, with its 95 % interval over photos and, if there are "
+    "several, seeds.",
+)
+P_HOLM = Entry("p (Holm)", "of the paired test, corrected for all pairs of methods.")
+BETTER = Entry("Better", "the probability that the method is better on an image; ties count half.")
+
+
+def board_legend(methods: Cards) -> list[Entry]:
+    """The legend of a board with these methods."""
+    entries = [MEANS, ALL_WEATHERS, RANK, BOLD, NO_VALUE, COSTS, IS_CONTROL, IS_HARMFUL]
+    return [*entries, IS_SUBMITTED] if has_submitted(methods) else entries
+
+
+def short_legend(methods: Cards) -> list[Entry]:
+    """The part of the legend that a table of ranks, means and seconds needs."""
+    entries = [RANK, IS_CONTROL, IS_HARMFUL]
+    return [*entries, IS_SUBMITTED] if has_submitted(methods) else entries
+
+
+def has_submitted(methods: Cards) -> bool:
+    """Whether a method's images were restored elsewhere and submitted."""
+    return any(card.get("submitted") for card in methods)
