@@ -82,4 +82,4 @@ def verify(
     for name in names:
         cards.verify(name)
         for split, count in fetching.check(name).items():
-            print(f"{name} {split}: {count} images, content {cards.content(name, split)}")
+            print(f"{name} {split}: {count} images, content {cards.split_checksum(name, split)}")

@@ -21,7 +21,8 @@ LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 def read_safetensors(path: str | Path) -> dict[str, Tensor]:
     """The tensors in a safetensors file, on the CPU; UserError if it is missing or damaged."""
-    with reading(path, "a whole safetensors file", "remove it and download or convert the weights again"):
+    remedy = "remove it and download or convert the weights again"
+    with reading(path, "a whole safetensors file", remedy):
         return load_file(path)
 
 
@@ -76,9 +77,9 @@ def _only_namespaces_trusted() -> Iterator[None]:
 
 
 def _is_legacy(path: Path) -> bool:
-    with reading(path, "a torch checkpoint", "check the path, or download the file again"):
-        with path.open("rb") as file:
-            return file.read(len(LEGACY)) == LEGACY
+    remedy = "check the path, or download the file again"
+    with reading(path, "a torch checkpoint", remedy), path.open("rb") as file:
+        return file.read(len(LEGACY)) == LEGACY
 
 
 def _check_container(path: Path) -> None:

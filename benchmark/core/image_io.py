@@ -87,7 +87,7 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype} {image.shape}")
     with atomic_path(path) as temporary:
-        # zlib's level 2: files are 3 % larger than with its default, 6, and take a third of the time.
+        # zlib's level 2: 3 % larger files than its default, 6, in a third of the time.
         Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG", compress_level=2)
 
 
@@ -163,9 +163,7 @@ def _decode(path: Path, data: bytes) -> tuple[Image.Image, int, bytes | None]:
             profile = opened.info.get("icc_profile")
             return _decode_16_bit(data) if bits == 16 else opened, orientation, profile
     except Image.DecompressionBombError as error:
-        raise UserError(
-            f"{shown(path)} has too many pixels ({error}). Scale it down."
-        ) from error
+        raise UserError(f"{shown(path)} has too many pixels ({error}). Scale it down.") from error
     except Image.UnidentifiedImageError as error:
         raise UserError(
             f"{shown(path)} is not an image of a known kind ({', '.join(FORMATS)}). "
@@ -181,8 +179,7 @@ def _refuse_unsupported(image: Image.Image, path: Path) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise UserError(
-            f"{shown(path)} holds {frames} frames or pages. Save the one to use as a single "
-            "image."
+            f"{shown(path)} holds {frames} frames or pages. Save the one to use as a single image."
         )
     # Values of "I" and "F" have no defined range; LAB and HSV have no standard conversion.
     if image.mode in ("I", "F", "LAB", "HSV") or _is_odd_tiff(image):
@@ -260,4 +257,4 @@ def _to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Ima
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    return image if image.mode == "RGB" else image.convert("RGB")  # convert() would copy an RGB image
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert() copies

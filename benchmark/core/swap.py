@@ -39,9 +39,7 @@ def _system_call() -> Callable[[bytes, bytes], int] | None:
     if sys.platform == "linux" and hasattr(library, "renameat2"):
         path, number, flags = ctypes.c_char_p, ctypes.c_int, ctypes.c_uint
         library.renameat2.argtypes = (number, path, number, path, flags)
-        return lambda one, other: library.renameat2(
-            AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE
-        )
+        return lambda one, other: library.renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE)
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):
         library.renamex_np.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint)
         return lambda one, other: library.renamex_np(one, other, RENAME_SWAP)

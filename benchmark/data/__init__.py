@@ -1,4 +1,4 @@
-"""Data sets: fetched, checked, made, and listed as a run's test images and training files.
+"""Data sets: fetching, checking and making them, and listing test images and training files.
 
 It imports `core`, `spec`, `results` and `weather`.
 """

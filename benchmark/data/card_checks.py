@@ -1,4 +1,4 @@
-"""What may be wrong with a data set: each check says all that it finds, grouped by kind."""
+"""Checks of a data set. Each returns all the faults that it finds, grouped by kind."""
 
 import hashlib
 from collections import Counter
@@ -11,12 +11,17 @@ from benchmark.data.file_index import Facts
 
 SHOWN_FAULTS = 20
 Pair = tuple[str, Path, Path | None]  # photo, input, target
-Faults = dict[str, list[str]]  # by kind
+Faults = dict[str, list[str]]  # messages by kind of fault
 
 
-def what_lacks(split: str, found: dict[str, list[Pair]], expected: int | None) -> Faults:
-    """Another number of images than `expected`, if any were found; names that come twice or are
-    not UTF-8, which no table can hold."""
+def find_wrong_numbers_and_names(
+    split: str, found: dict[str, list[Pair]], expected: int | None
+) -> Faults:
+    """Another number of images than `expected`, and names that two images have or that are not
+    UTF-8, so that no table can hold them.
+
+    found: the pairs of each weather. A split without images has no wrong number.
+    """
     twice, undecodable = [], []
     for weather, pairs in found.items():
         stems = Counter(source.stem for _, source, _ in pairs)
@@ -27,11 +32,11 @@ def what_lacks(split: str, found: dict[str, list[Pair]], expected: int | None) -
     number = []
     if count and expected not in (None, count):
         number.append(f"{count} of the {expected} images of split '{split}' are there")
-    return {"of another number": number, "of one name": twice, "not UTF-8": undecodable}
+    return {"wrong numbers": number, "repeated names": twice, "names not in UTF-8": undecodable}
 
 
-def what_differs(pairs: Iterable[Pair], facts: dict[Path, Facts]) -> Faults:
-    """Targets that are missing, files that are no images, and pairs of different sizes."""
+def find_missing_and_unequal(pairs: Iterable[Pair], facts: dict[Path, Facts]) -> Faults:
+    """Targets that are missing, files that are not images, and pairs of different sizes."""
     missing, sizes = set(), []
     for _, source, target in pairs:
         if target is None:
@@ -47,32 +52,35 @@ def what_differs(pairs: Iterable[Pair], facts: dict[Path, Facts]) -> Faults:
             f"{other.width}×{other.height}"
         )
     return {
-        "missing": [f"{shown(path)} is missing" for path in sorted(missing)],
-        "unreadable": [fact.fault for fact in facts.values() if fact.fault],
-        "of different sizes": sizes,
+        "missing files": [f"{shown(path)} is missing" for path in sorted(missing)],
+        "unreadable files": [fact.fault for fact in facts.values() if fact.fault],
+        "pairs of different sizes": sizes,
     }
 
 
-def content_of(folder: Path, facts: dict[Path, Facts]) -> str:
-    """SHA-256 over the sorted lines 'CHECKSUM  PATH' of files; paths are those below `folder`."""
+def content_checksum(folder: Path, facts: dict[Path, Facts]) -> str:
+    """SHA-256 of the sorted lines 'CHECKSUM  PATH' of files; paths are relative to `folder`."""
     lines = sorted(
         f"{fact.sha256}  {path.relative_to(folder).as_posix()}\n" for path, fact in facts.items()
     )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def refuse(name: str, faults: Faults) -> None:
-    """Raise UserError if there are faults: how many, and the first SHOWN_FAULTS of each kind."""
+def raise_faults(name: str, faults: Faults) -> None:
+    """Raise UserError if there are faults: their number, and the first SHOWN_FAULTS of each kind.
+
+    name: of the data set.
+    """
     count = sum(map(len, faults.values()))
     if not count:
         return
-    lines = [f"Data set '{name}' is not as its card says ({count} faults):"]
+    lines = [f"Data set '{name}' does not agree with its card ({count} faults):"]
     for kind, listed in faults.items():
         lines += [f"  {fault}" for fault in listed[:SHOWN_FAULTS]]
         if len(listed) > SHOWN_FAULTS:
-            lines.append(f"  and {len(listed) - SHOWN_FAULTS} more that are {kind}")
+            lines.append(f"  and {len(listed) - SHOWN_FAULTS} more {kind}")
     lines.append(
-        "Run 'dvc pull --force' for the bundled set; fetch another one anew (docs/datasets.md), or "
-        f"set 'path' and what else differs in config/datasets/{name}.yaml."
+        "Run 'dvc pull --force' for the bundled set. Fetch any other set again "
+        f"(docs/datasets.md), or correct 'path' and the other keys in config/datasets/{name}.yaml."
     )
     raise UserError("\n".join(lines))

@@ -1,18 +1,27 @@
-"""Data set cards: where a set's images lie and how inputs and targets pair."""
+"""Data set cards: where a set's images are, and which target belongs to which input."""
 
 import glob
-import json
 import os
 import re
 from pathlib import Path
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 from benchmark.core import validation
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.image_io import SUFFIXES
+from benchmark.core.json_io import loads
 from benchmark.core.paths import ROOT, fits_files, from_root, shown
-from benchmark.data.card_checks import Faults, Pair, content_of, refuse, what_differs, what_lacks
+from benchmark.core.reading import reading
+from benchmark.data.card_checks import (
+    Faults,
+    Pair,
+    content_checksum,
+    find_missing_and_unequal,
+    find_wrong_numbers_and_names,
+    raise_faults,
+)
 from benchmark.data.file_index import examine
 from benchmark.results.tables import IMAGES
 from benchmark.spec import run_config
@@ -21,30 +30,33 @@ from benchmark.spec.run_config import Config
 
 CARDS = ROOT / "config" / "datasets"
 BRACES = re.compile(r"\{(\w+)\}")
+PULL = "run 'dvc pull --force'"
 
 
 class Split(Settings):
-    """Patterns of input and target paths below the set's folder.
+    """Patterns of the paths of inputs and targets, relative to the set's folder.
 
-    `{weather}` and `{photo}` stand for parts of a path, other names in braces for parts that do not
-    matter. A target is found by filling in what its input's path gave; photographs without ground
-    truth have no `target`. Images with the same `{photo}` show the same scene; without it every
-    image is its own photo. `input` may name one pattern a weather.
+    A name in braces matches a part of a path, without "/". The path of an input gives the values
+    of the names, and these values in the pattern `target` give the path of its target. `{weather}`
+    is the weather. Images with the same `{photo}` show the same scene; without `{photo}`, every
+    image is a separate scene. Other names have no meaning. `input` may be one pattern per
+    weather. Photographs without ground truth have no `target`.
     """
 
     input: str | dict[str, str]
     target: str | None = None
 
     def input_of(self, weather: str) -> str:
-        """The input pattern of one weather, `{weather}` filled in."""
+        """The input pattern of one weather, with the value of `{weather}`."""
         pattern = self.input if isinstance(self.input, str) else self.input[weather]
         return pattern.replace("{weather}", weather)
 
 
 class Archive(Settings):
-    """One published archive of a set: its file name, its address if it has a direct one, SHA-256.
+    """One published archive of a set: its file name, its direct address if it has one, its SHA-256.
 
-    Without `sha256` the checksum of the first download is kept in `config/datasets/NAME.lock.json`.
+    Without `sha256`, the checksum of the first download is kept in
+    `config/datasets/NAME.lock.json`.
     """
 
     file: str
@@ -53,20 +65,21 @@ class Archive(Settings):
 
 
 class TrainSplit(Split):
-    """Pairs to train on; `without`: inputs left out, as patterns of their file names."""
+    """Training pairs. `without`: patterns of the file names of inputs to leave out."""
 
     target: str
     without: tuple[str, ...] = ()
 
 
 class DatasetCard(Settings):
-    """One file of `config/datasets/`. A user changes `path`, nothing else.
+    """One file of `config/datasets/`. A user needs to change only `path`.
 
-    `pairs`: how many images each split has, over all weathers. `content`: the SHA-256 of a split's
-    files, as `python -m benchmark verify` prints it. `same_photo`: groups of `{photo}` names that
-    show one scene, which intervals count once. `archives`: what `python -m benchmark fetch` takes.
-    `train`: a pattern of clean photographs from which pairs are made while training, or patterns of
-    pairs.
+    `pairs`: number of images of each split, over all weathers. `content`: the SHA-256 of a split's
+    files, as `python -m benchmark verify` prints it. `same_photo`: groups of `{photo}` values that
+    show one scene; confidence intervals count such a scene once. `archives`: the archives that
+    `python -m benchmark fetch` downloads. `train`: a pattern of clean photographs, from which pairs
+    are made during training, or patterns of pairs. `manifest`: a JSON file with the checksums of
+    the set's files.
     """
 
     title: str
@@ -86,12 +99,34 @@ class DatasetCard(Settings):
 
     @property
     def folder(self) -> Path:
-        """The set's folder; relative paths count from the repository root."""
+        """The set's folder. A relative `path` starts at the repository root."""
         return ROOT / self.path
 
 
+class _ListedFile(BaseModel):
+    path: str
+    sha256: str
+
+
+class _ListedPair(BaseModel):
+    degraded: str
+    level: str
+
+
+class _Manifest(BaseModel):
+    """The keys of a set's manifest that are read; it may have others.
+
+    `files`: path from the set's folder and checksum. `pairs`: strength level of a degraded picture.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    files: list[_ListedFile]
+    pairs: list[_ListedPair] = []
+
+
 def load_card(name: str) -> DatasetCard:
-    """The card `config/datasets/NAME.yaml`; UserError naming the file and key at fault."""
+    """The card `config/datasets/NAME.yaml`; UserError with the file and key at fault."""
     file = CARDS / f"{name}.yaml"
     known = [p.stem for p in CARDS.glob("*.yaml")]
     if name not in known:
@@ -106,7 +141,7 @@ def load_card(name: str) -> DatasetCard:
 
 
 def _card_faults(card: DatasetCard) -> list[str]:
-    """What types alone do not say: unknown weathers and splits, names in braces without a value."""
+    """Faults besides wrong types: unknown weathers or splits, names in braces without a value."""
     faults = [
         f"unknown weather '{weather}'.{nearest(weather, (*ALL_WEATHERS, CLEAR))}"
         for weather in card.weathers
@@ -119,18 +154,18 @@ def _card_faults(card: DatasetCard) -> list[str]:
         if split not in card.splits
     ]
     if not fits_files(card.path):
-        faults.append("path: no file system takes it")
+        faults.append("path: too long, or has a zero byte")
     train = card.train if isinstance(card.train, str) else ""
-    if _leaves(train) or _leaves(card.manifest or ""):
-        faults.append("train and manifest lie below the set's path, without '..'")
+    if _leads_out(train) or _leads_out(card.manifest or ""):
+        faults.append("train and manifest must be below the set's path, without '..'")
     splits = {f"splits.{name}": split for name, split in card.splits.items()}
     if isinstance(card.train, TrainSplit):
         splits["train"] = card.train
     for name, split in splits.items():
         patterns = [split.input] if isinstance(split.input, str) else [*split.input.values()]
         patterns += [] if split.target is None else [split.target]
-        if any(not pattern or _leaves(pattern) for pattern in patterns):
-            faults.append(f"{name}: patterns lie below the set's path, without '..'")
+        if any(not pattern or _leads_out(pattern) for pattern in patterns):
+            faults.append(f"{name}: patterns must be below the set's path, without '..'")
         for weather in card.weathers:
             if isinstance(split.input, dict) and weather not in split.input:
                 faults.append(f"{name}.input has no pattern for {weather}")
@@ -142,19 +177,20 @@ def _card_faults(card: DatasetCard) -> list[str]:
     return faults
 
 
-def _leaves(pattern: str) -> bool:
-    """Whether a pattern leads out of the folder that it is meant for, or to nowhere."""
+def _leads_out(pattern: str) -> bool:
+    """Whether a pattern leads out of the set's folder, or cannot be a path."""
     path = Path(pattern)
     return path.is_absolute() or ".." in path.parts or not fits_files(pattern)
 
 
 def verify(name: str) -> None:
-    """Compare a set's files, training photographs and weights too, with its manifest, if any.
+    """Compare all files in a set's manifest, if it has one, with their checksums.
 
-    Raises UserError that lists the files that are missing or have another checksum.
+    That includes training photographs and weights. Raises UserError that lists the files that are
+    missing or have another checksum.
     """
     card = load_card(name)
-    listed = {card.folder / key: entry["sha256"] for key, entry in _manifest(card).items()}
+    listed = {card.folder / path: sha256 for path, sha256 in _read_manifest(card)[0].items()}
     facts = examine(filter(os.path.isfile, listed), name)
     missing = [f"{shown(path)} is missing" for path in listed if path not in facts]
     differing = [
@@ -162,13 +198,14 @@ def verify(name: str) -> None:
         for path, fact in facts.items()
         if fact.sha256 != listed[path]
     ]
-    refuse(name, {"missing": missing, "differing": differing})
+    raise_faults(name, {"missing files": missing, "changed files": differing})
 
 
 def image_counts(name: str, choice: run_config.DatasetChoice) -> dict[str, tuple[int, Path | None]]:
-    """How many images of each weather a run's data set has, and one of them.
+    """The number of images of each weather in a run's data set, and the path of one of them.
 
-    Counted on disk; where the set is not there, its card's number in equal parts and no image.
+    Images are counted on disk. If the set is not there, each weather has an equal part of the
+    number on the card, and no image.
     """
     card = load_card(choice.card or name)
     weathers, split = choice.weathers or card.weathers, card.splits[choice.split]
@@ -183,18 +220,18 @@ def image_counts(name: str, choice: run_config.DatasetChoice) -> dict[str, tuple
 def find_images(config: Config) -> pd.DataFrame:
     """All test images of a run, one row each, with checksums; columns IMAGES.
 
-    Paths below the repository are relative to it; photographs without ground truth have an empty
-    `target`. Raises UserError that lists all that is wrong with a set: a split without images or
-    with another number than its card's, an input without target, two inputs of one name, files
-    that are no images, an input and a target of different sizes, another content than the card's.
+    Paths below the repository are relative to it. Photographs without ground truth have an empty
+    `target`. Raises UserError that lists all faults of a set: a split without images or with
+    another number than the card's, an input without target, two inputs with one name, files that
+    are not images, an input and a target of different sizes, other content than the card's.
     """
     tables = []
     for name, choice in config.datasets.items():
         card_name = choice.card or name
         card = load_card(card_name)
         _check_choice(card_name, card, choice)
-        table, faults = images_of(name, card, choice)
-        refuse(card_name, faults)
+        table, faults = list_images(name, card, choice)
+        raise_faults(card_name, faults)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
@@ -211,45 +248,45 @@ def _check_choice(name: str, card: DatasetCard, choice: run_config.DatasetChoice
             )
 
 
-def images_of(
+def list_images(
     name: str, card: DatasetCard, choice: run_config.DatasetChoice
 ) -> tuple[pd.DataFrame, Faults]:
-    """The images that an entry `name` of a run chooses (columns IMAGES), and all that is wrong."""
-    split, listed = card.splits[choice.split], _manifest(card)
+    """The images that a run's data set `name` chooses (columns IMAGES), and all faults."""
+    split, (_, levels) = card.splits[choice.split], _read_manifest(card)
     weathers = choice.weathers or card.weathers
     found = {weather: find_pairs(card, split, weather) for weather in weathers}
     faults = {
-        "without images": [
+        "weathers without images": [
             f"no {weather} image matches {card.path}/{split.input_of(weather)}"
             for weather, pairs in found.items()
             if not pairs
         ]
     }
     all_weathers = found.keys() == set(card.weathers)
-    faults |= what_lacks(
+    faults |= find_wrong_numbers_and_names(
         choice.split, found, card.pairs.get(choice.split) if all_weathers else None
     )
     found = {weather: pairs[: choice.limit] for weather, pairs in found.items()}
     pairs = [pair for pairs in found.values() for pair in pairs]
     paths = sorted({path for pair in pairs for path in pair[1:] if path and os.path.isfile(path)})
     facts = examine(paths, name)
-    faults |= what_differs(pairs, facts)
+    faults |= find_missing_and_unequal(pairs, facts)
     stated = card.content.get(choice.split)
-    if stated and all_weathers and not choice.limit and stated != content_of(card.folder, facts):
-        faults["of another content"] = [
+    complete = all_weathers and not choice.limit
+    if stated and complete and stated != content_checksum(card.folder, facts):
+        faults["changed splits"] = [
             f"the files of split '{choice.split}' are not those of the card's checksum"
         ]
     first = {photo: group[0] for group in card.same_photo for photo in group}
     rows = []
     for weather, pairs in found.items():
         for photo, source, target in pairs:
-            entry = listed.get(source.relative_to(card.folder).as_posix(), {})
             row = {
                 "dataset": name,
                 "weather": weather,
                 "image": source.stem,
                 "photo": first.get(photo, photo),
-                "strength": entry.get("strength", ""),
+                "strength": levels.get(source.relative_to(card.folder).as_posix(), ""),
             }
             for role, path in (("input", source), ("target", target)):
                 known = path in facts
@@ -259,12 +296,12 @@ def images_of(
     return pd.DataFrame(rows, columns=list(IMAGES)), faults
 
 
-def content(name: str, split: str) -> str:
-    """The checksum of a split's files, for its card's `content`."""
+def split_checksum(name: str, split: str) -> str:
+    """The checksum of a split's files, for the card's `content`."""
     card = load_card(name)
     pairs = [p for weather in card.weathers for p in find_pairs(card, card.splits[split], weather)]
     paths = sorted({path for pair in pairs for path in pair[1:] if path})
-    return content_of(card.folder, examine(paths, name))
+    return content_checksum(card.folder, examine(paths, name))
 
 
 def find_pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
@@ -280,36 +317,36 @@ def find_pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
         match = re.fullmatch(expression, path.relative_to(card.folder).as_posix())
         if match and path.suffix.lower() in SUFFIXES:
             values = {"weather": weather, **match.groupdict()}
-            target = card.folder / _filled(split.target, values) if split.target else None
+            target = card.folder / _fill_in(split.target, values) if split.target else None
             found.append((values.get("photo", path.stem), path, target))
     return found
 
 
-def _filled(pattern: str, values: dict[str, str]) -> str:
-    """A pattern with values for its names in braces; `str.format` would do more than that."""
+def _fill_in(pattern: str, values: dict[str, str]) -> str:
+    """A pattern with the values of its names in braces. `str.format` would allow more than that."""
     return BRACES.sub(lambda part: values[part[1]], pattern)
 
 
-def _manifest(card: DatasetCard) -> dict[str, dict]:
-    """What the set's manifest says of each file, by path below the set's folder.
+def _read_manifest(card: DatasetCard) -> tuple[dict[str, str], dict[str, str]]:
+    """The checksum of each file, and the strength level of each degraded picture.
 
-    `files` gives checksums, `pairs` the strength level of each degraded picture.
+    Both by path below the set's folder, and empty if the card has no manifest. Raises UserError
+    with the file and key at fault.
     """
     if card.manifest is None:
-        return {}
+        return {}, {}
     file = card.folder / card.manifest
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        listed = {entry["path"]: {"sha256": entry["sha256"]} for entry in manifest["files"]}
-        for pair in manifest.get("pairs", []):
-            listed[pair["degraded"]]["strength"] = pair["level"]
-        if not all(isinstance(path, str) for path in listed):
-            raise TypeError("a path is no text")
-    except FileNotFoundError:
-        raise UserError(
-            f"{shown(file)}, the card's 'manifest', is missing. Run 'dvc pull' and try again."
-        ) from None
-    # Value: JSON's and UTF-8's own errors; recursion: thousands of brackets in each other.
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise UserError(f"{shown(file)} is damaged ({error}). Run 'dvc pull --force'.") from error
-    return listed
+    where = f"{shown(file)} (the card's 'manifest')"
+    with reading(where, "valid JSON", PULL):
+        content = loads(file.read_text(encoding="utf-8"))
+    manifest = validation.parse(_Manifest, content, where, PULL)
+    checksums = {entry.path: entry.sha256 for entry in manifest.files}
+    levels = {}
+    for number, pair in enumerate(manifest.pairs):
+        if pair.degraded not in checksums:
+            raise UserError(
+                f"{where}: pairs.{number}.degraded: {pair.degraded!r:.60} is not in 'files'; "
+                f"{PULL}."
+            )
+        levels[pair.degraded] = pair.level
+    return checksums, levels

@@ -1,4 +1,4 @@
-"""Downloads a large file over HTTP: resumes where it stopped, tries again, is whole or absent."""
+"""Downloads a large file over HTTP. It resumes and retries; the file is whole or absent."""
 
 import json
 import re
@@ -11,20 +11,20 @@ from benchmark.core.errors import UserError
 
 TRIES, PAUSE = 5, 1.0  # seconds, doubled after each failed try
 CONNECT_SECONDS, SILENCE_SECONDS = 10, 60
-CHUNK = 2**16  # what a broken connection loses at most
+CHUNK = 2**16  # bytes: the most that is lost if the connection breaks
 
 
 class _TryAgain(Exception):
-    """Something that may go better next time."""
+    """A failure after which a new request may succeed."""
 
 
 def download(url: str, file: Path) -> None:
-    """Fetch `url` to `file`, with a progress bar on a terminal.
+    """Download `url` to `file`, with a progress bar on a terminal.
 
-    What has arrived lies in `FILE.part` until it is whole; a later call goes on from there if the
-    server still has the same file (by its ETag or date) and starts anew if not. Raises UserError,
-    naming the URL: not HTTP, refused by the server, no answer or broken off after TRIES tries, a
-    full disk.
+    The bytes are kept in `FILE.part` until the file is whole. A later call continues there if the
+    server still has the same file (by its ETag or date), and starts again if not. Raises UserError
+    with the URL if it is not HTTP, if the server refuses it, if there is no answer or the
+    connection breaks TRIES times, or if the disk is full.
     """
     import requests
 
@@ -43,15 +43,15 @@ def download(url: str, file: Path) -> None:
     else:
         have = part.stat().st_size if part.exists() else 0
         raise UserError(
-            f"{url} could not be downloaded: {reason}. Run the same command again: it goes on "
-            f"after the {have} bytes that are there ({part})."
+            f"{url} could not be downloaded: {reason}. Run the same command again: it continues "
+            f"after the first {have} bytes ({part})."
         )
     part.replace(file)
     note.unlink(missing_ok=True)
 
 
 def _continue(url: str, part: Path, note: Path) -> None:
-    """One request for what is missing of `part`. Returns when the file is whole."""
+    """One request for the missing bytes of `part`. Returns when the file is whole."""
     import requests
 
     have = part.stat().st_size if part.exists() else 0
@@ -62,7 +62,7 @@ def _continue(url: str, part: Path, note: Path) -> None:
     with requests.get(
         url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)
     ) as answer:
-        if answer.status_code == 416:  # nothing is missing, or another file is there now
+        if answer.status_code == 416:  # no byte is missing, or the server has another file now
             if answer.headers.get("Content-Range") == f"bytes */{have}":
                 return
             part.unlink()
@@ -83,7 +83,7 @@ def _continue(url: str, part: Path, note: Path) -> None:
 
 
 def _append(answer, part: Path, have: int) -> None:
-    """Write the body after the first `have` bytes of `part`; _TryAgain if it ends early."""
+    """Write the body after the first `have` bytes of `part`; raise _TryAgain if it ends early."""
     from tqdm import tqdm
 
     length = answer.headers.get("Content-Length")
@@ -107,16 +107,23 @@ def _append(answer, part: Path, have: int) -> None:
 def _check_range(content_range: str, have: int) -> None:
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range)
     if not match or int(match[1]) != have:
-        raise UserError(f"The server sent another part of the file than asked: '{content_range}'.")
+        raise UserError(
+            f"The server sent another part of the file than requested: '{content_range}'. "
+            "Delete the file that ends with .part, and try again."
+        )
 
 
 def _version_of(answer) -> str | None:
-    """What tells this content of a URL from a later one; a weak ETag does not promise as much."""
+    """The ETag or date by which a later answer for this URL is known to have the same content.
+
+    A weak ETag does not guarantee the same bytes and is not used.
+    """
     etag = answer.headers.get("ETag", "")
     return etag if etag.startswith('"') else answer.headers.get("Last-Modified")
 
 
 def _version(note: Path) -> str | None:
+    """The version of the bytes in FILE.part; None if it is not known."""
     try:
         return json.loads(note.read_text(encoding="utf-8"))["version"]
     except (OSError, ValueError, RecursionError, KeyError, TypeError):

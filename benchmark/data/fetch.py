@@ -2,7 +2,7 @@
 
     python -m benchmark fetch NAME --accept-licence [--from FILE_OR_URL ...]
 
-The set appears at its card's `path` in one step when all of it is right, and not at all otherwise.
+The set is moved to its card's `path` in one step, after all checks. If one fails, there is no set.
 """
 
 import json
@@ -12,20 +12,37 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlparse
+
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from benchmark.core.atomic import write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
+from benchmark.core.json_io import read_json
+from benchmark.core.paths import shown
+from benchmark.core.validation import parse
 from benchmark.data import cards
+from benchmark.data.card_checks import raise_faults
 from benchmark.data.cards import Archive, DatasetCard
 from benchmark.data.download import download
 from benchmark.data.unpack import unpack
 from benchmark.spec.run_config import DatasetChoice
 
 
+class _LockedFile(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    sha256: str
+
+
+class _Lock(RootModel[dict[str, _LockedFile]]):
+    """A lock file, `config/datasets/NAME.lock.json`: the first download of each archive."""
+
+
 def terms(card: DatasetCard) -> str:
-    """What one agrees to, and should know, before fetching a set."""
+    """The licence that a user agrees to, and other facts to know before fetching a set."""
     return "\n".join(
         f"{key}: {text}"
         for key, text in (
@@ -39,26 +56,26 @@ def terms(card: DatasetCard) -> str:
 
 
 def fetch(name: str, sources: list[str]) -> dict[str, int]:
-    """Prepare the set of card `name` from archives; returns how many images each split has.
+    """Prepare the set of card `name` from archives; returns the number of images in each split.
 
-    sources: files or addresses of archives; those of the card if none. Downloads are kept beside
-    the set's folder, `.NAME.download/`, until the set is there; files of the user's are left alone.
-    Raises UserError, and leaves the set's folder as it was: a set is there already, no address is
-    known, a download or an archive that is refused, another checksum than the card's or than that
-    of the first download, content that does not fit the card.
+    sources: files or addresses of archives; if empty, the addresses on the card. Downloads are kept
+    beside the set's folder, in `.NAME.download/`, until the set is complete. The user's own files
+    are not changed. Raises UserError, and leaves the set's folder as it was, if: a set is there
+    already, no address is known, a download or an archive is refused, the checksum is not that of
+    the card or of the first download, or the content does not agree with the card.
     """
     card = cards.load_card(name)
     folder = card.folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(
-            f"{card.path} is there already and is left as it is. 'python -m benchmark verify "
-            f"{name}' checks it; move it away to fetch the set anew."
+            f"{card.path} is there already and is not changed. 'python -m benchmark verify "
+            f"{name}' checks it. To fetch the set again, move it away first."
         )
-    archives = _archives(name, card, sources)
-    with _alone(folder) as downloads:
-        files = [_file(archive, source, downloads) for archive, source in archives]
+    archives = _choose_archives(name, card, sources)
+    with _lock_downloads(folder) as downloads:
+        files = [_get_file(archive, source, downloads) for archive, source in archives]
         lock = cards.CARDS / f"{name}.lock.json"
-        sums = _check_sums(archives, files, lock)
+        sums = _check_sha256(archives, files, lock)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             unpacked = Path(scratch) / "unpacked"
             for file in files:
@@ -67,7 +84,7 @@ def fetch(name: str, sources: list[str]) -> dict[str, int]:
             try:
                 counts = check(name, card.model_copy(update={"path": str(root)}))
             except UserError as error:
-                raise UserError(str(error).replace(f"{root}/", "")) from None
+                raise UserError(_without_folder(str(error), root)) from None
             if folder.exists():
                 folder.rmdir()
             os.replace(root, folder)
@@ -76,28 +93,35 @@ def fetch(name: str, sources: list[str]) -> dict[str, int]:
     return counts
 
 
-def check(name: str, card: DatasetCard | None = None) -> dict[str, int]:
-    """Check all splits of a set of which there is anything; returns how many images each has.
+def _without_folder(message: str, folder: Path) -> str:
+    """A message with paths below `folder` made relative to it, in both forms that messages have."""
+    quoted = shown(folder)[1:-1]
+    return message.replace(f"{folder}/", "").replace(f"{quoted}/", "")
 
-    Raises UserError that lists all that is wrong, or that there is nothing.
+
+def check(name: str, card: DatasetCard | None = None) -> dict[str, int]:
+    """Check all splits of a set that have images; returns the number of images in each.
+
+    Raises UserError that lists all faults, or says that no split has images.
     """
     card = card or cards.load_card(name)
     counts, all_faults = {}, {}
     for split in card.splits:
-        table, faults = cards.images_of(name, card, DatasetChoice(split=split))
+        table, faults = cards.list_images(name, card, DatasetChoice(split=split))
         if table.empty:
             continue
         counts[split] = len(table)
         for kind, listed in faults.items():
             all_faults.setdefault(kind, []).extend(listed)
     if not counts:
-        _, all_faults = cards.images_of(name, card, DatasetChoice(split=next(iter(card.splits))))
-    cards.refuse(name, all_faults)
+        first = DatasetChoice(split=next(iter(card.splits)))
+        _, all_faults = cards.list_images(name, card, first)
+    raise_faults(name, all_faults)
     return counts
 
 
-def _archives(name: str, card: DatasetCard, sources: list[str]) -> list[tuple[Archive, str]]:
-    """Each archive with where to take it from; what the card says of a file goes by its name."""
+def _choose_archives(name: str, card: DatasetCard, sources: list[str]) -> list[tuple[Archive, str]]:
+    """Each archive with its source. A file's entry on the card is found by the file's name."""
     known = {archive.file: archive for archive in card.archives}
     if sources:
         named = [(_file_name(source), source) for source in sources]
@@ -121,8 +145,8 @@ def _file_name(source: str) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
-    """The folder of downloads, while no other process fetches the same set."""
+def _lock_downloads(folder: Path) -> Iterator[Path]:
+    """The folder of downloads, locked, so that no other process fetches the same set."""
     import fcntl
 
     downloads = folder.with_name(f".{folder.name}.download")
@@ -137,7 +161,7 @@ def _alone(folder: Path) -> Iterator[Path]:
         yield downloads
 
 
-def _file(archive: Archive, source: str, downloads: Path) -> Path:
+def _get_file(archive: Archive, source: str, downloads: Path) -> Path:
     if "://" not in source:
         if not Path(source).is_file():
             raise UserError(f"There is no archive {source}. Check the path given with --from.")
@@ -148,20 +172,19 @@ def _file(archive: Archive, source: str, downloads: Path) -> Path:
     return file
 
 
-def _check_sums(
+def _check_sha256(
     archives: list[tuple[Archive, str]], files: list[Path], lock: Path
 ) -> dict[str, dict]:
     """Refuse an archive with another checksum than the card's or the lock file's, if they have one.
 
-    Returns what the lock file is to hold. A refused download is deleted.
+    Returns the new content of the lock file. A refused download is deleted.
     """
-    try:
-        known = json.loads(lock.read_text(encoding="utf-8"))
-        locked = {file: entry["sha256"] for file, entry in known.items()}
-    except FileNotFoundError:
-        known, locked = {}, {}
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{lock} is damaged ({error}). Restore it, or delete it.") from error
+    known: dict[str, Any] = {}
+    if lock.exists():
+        remedy = "restore it, or delete it"
+        known = read_json(lock, remedy)
+        parse(_Lock, known, str(lock), remedy)
+    locked = {file: entry["sha256"] for file, entry in known.items()}
     for (archive, source), file in zip(archives, files, strict=True):
         found = checksum(file)
         expected = archive.sha256 or locked.get(archive.file, found)
@@ -173,7 +196,7 @@ def _check_sums(
             )
             raise UserError(
                 f"{source} is refused: its SHA-256 is {found}, {where} {expected}. It is damaged "
-                "or has been replaced. Download it again; if its publisher did replace it, change "
+                "or has been replaced. Download it again. If its publisher has replaced it, change "
                 "the checksum there."
             )
         known[archive.file] = {"sha256": found, "bytes": file.stat().st_size, "source": source}
@@ -181,7 +204,7 @@ def _check_sums(
 
 
 def _find_root(name: str, card: DatasetCard, unpacked: Path) -> Path:
-    """The folder of an archive below which most of the card's patterns match; the highest such."""
+    """The folder below which most of the card's patterns match; of equal ones, the topmost."""
     patterns = [
         cards.BRACES.sub("*", split.input_of(weather))
         for split in card.splits.values()
@@ -193,11 +216,11 @@ def _find_root(name: str, card: DatasetCard, unpacked: Path) -> Path:
         if matches > most:
             best, most = Path(folder), matches
     if best is None:
-        held = sorted({path.relative_to(unpacked).as_posix() for path in unpacked.glob("*/*")})
+        present = sorted({path.relative_to(unpacked).as_posix() for path in unpacked.glob("*/*")})
         raise UserError(
             f"The archives of '{name}' have no image where its card looks for them "
-            f"({', '.join(dict.fromkeys(patterns))}). They have {', '.join(held[:10]) or 'nothing'}"
-            f"{' and more' if len(held) > 10 else ''}. Write what they have into 'splits' of "
-            f"config/datasets/{name}.yaml."
+            f"({', '.join(dict.fromkeys(patterns))}). They have "
+            f"{', '.join(present[:10]) or 'nothing'}{' and more' if len(present) > 10 else ''}. "
+            f"Change the patterns in 'splits' of config/datasets/{name}.yaml accordingly."
         )
     return best

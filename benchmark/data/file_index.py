@@ -1,6 +1,6 @@
-"""What a run needs to know of many files: checksums, sizes in pixels, and which are unreadable.
+"""Finds checksums and sizes in pixels of many files, and images that cannot be read.
 
-Files are read in parallel threads, a bounded number at a time. What was found is remembered in
+Files are read in parallel threads, a bounded number at a time. The results are kept in
 `.cache/files.sqlite`, so that unchanged files are not read again.
 """
 
@@ -22,7 +22,7 @@ from benchmark.core.paths import ROOT
 CACHE = ROOT / ".cache" / "files.sqlite"
 MAX_THREADS = 16
 BATCH = 1024
-# A file that changed this short a time ago may change again without its time telling.
+# A file that changed so recently may change again without a new time of modification.
 FRESH_NANOSECONDS = 2_000_000_000
 TABLE = (
     "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT, "
@@ -32,7 +32,7 @@ TABLE = (
 
 @dataclass(frozen=True)
 class Facts:
-    """A file's SHA-256 and, of an image, its size in pixels or why it cannot be read."""
+    """A file's SHA-256 and, for an image, its size in pixels or the reason why it is unreadable."""
 
     sha256: str
     height: int = 0
@@ -41,11 +41,12 @@ class Facts:
 
 
 def examine(paths: Iterable[Path], label: str = "checking") -> dict[Path, Facts]:
-    """Facts of each file; shows a progress bar named `label` on a terminal.
+    """The facts of each file; shows a progress bar named `label` on a terminal.
 
-    Files with an image's suffix are decoded, all others only hashed. A file counts as unchanged
-    while its size, inode and times of modification and of change (which no program sets at will)
-    are as they were. Raises OSError if a file is missing or not to be opened.
+    Files with the suffix of an image are decoded, all others only hashed. A file counts as
+    unchanged if its size, its inode, its time of modification and its time of change (which
+    programs cannot set) are the same as before. Raises OSError if a file is missing or cannot be
+    opened.
     """
     paths = list(dict.fromkeys(paths))
     found: dict[Path, Facts] = {}
@@ -53,7 +54,7 @@ def examine(paths: Iterable[Path], label: str = "checking") -> dict[Path, Facts]
         started = time.time_ns()
         stamps = {path: _stamp(path.stat()) for path in paths}
         for batch in _batches(paths):
-            found |= _remembered(cache, {path: stamps[path] for path in batch})
+            found |= _look_up(cache, {path: stamps[path] for path in batch})
         new = [path for path in paths if path not in found]
         with ThreadPoolExecutor(threads()) as pool, _bar(len(new), label) as bar:
             for batch in _batches(new):
@@ -67,7 +68,7 @@ def examine(paths: Iterable[Path], label: str = "checking") -> dict[Path, Facts]
                     for path, fact in facts.items()
                     if _changed(path.stat()) < started - FRESH_NANOSECONDS
                 }
-                _remember(cache, settled)
+                _store(cache, settled)
     return found
 
 
@@ -82,7 +83,7 @@ def _facts(path: Path) -> Facts:
 
 
 def _stamp(status: os.stat_result) -> str:
-    """What changes when a file does."""
+    """A text that is different after the file has changed."""
     times = status.st_mtime_ns, status.st_ctime_ns
     return "-".join(map(str, (status.st_size, *times, status.st_ino, status.st_dev)))
 
@@ -91,14 +92,15 @@ def _changed(status: os.stat_result) -> int:
     return max(status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _remembered(cache: sqlite3.Connection, stamps: dict[Path, str]) -> dict[Path, Facts]:
+def _look_up(cache: sqlite3.Connection, stamps: dict[Path, str]) -> dict[Path, Facts]:
+    """The stored facts of the files whose stamp is the stored one."""
     marks = ",".join("?" * len(stamps))
     by_name = {str(path): path for path in stamps}
     query = f"SELECT * FROM files WHERE path IN ({marks})"  # noqa: S608  (marks are question marks)
     try:
         rows = cache.execute(query, list(by_name)).fetchall()
     except (sqlite3.Error, UnicodeDecodeError):
-        return {}  # a damaged page: the files are read anew
+        return {}  # a damaged page: the files are read again
     return {
         by_name[name]: Facts(*values)
         for name, stamp, *values in rows
@@ -106,8 +108,8 @@ def _remembered(cache: sqlite3.Connection, stamps: dict[Path, str]) -> dict[Path
     }
 
 
-def _remember(cache: sqlite3.Connection, facts: dict[Path, tuple[str, Facts]]) -> None:
-    """Keep what was found, except of files that changed while they were read."""
+def _store(cache: sqlite3.Connection, facts: dict[Path, tuple[str, Facts]]) -> None:
+    """Store the facts, except those of files that changed while they were read."""
     rows = [
         (str(path), stamp, *astuple(fact))
         for path, (stamp, fact) in facts.items()
@@ -117,33 +119,34 @@ def _remember(cache: sqlite3.Connection, facts: dict[Path, tuple[str, Facts]]) -
         with cache:
             cache.executemany("REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
     except sqlite3.Error:
-        pass  # another process has it locked, or the disk is full: the files are read again
+        pass  # another process has locked it, or the disk is full: the files are read again
 
 
 def _open_cache() -> sqlite3.Connection:
-    """The cache; one in memory where the file is damaged, of another layout or not to be had."""
+    """The cache. In memory, if its file is damaged, has another layout or cannot be opened."""
     try:
         CACHE.parent.mkdir(parents=True, exist_ok=True)
         cache = sqlite3.connect(CACHE, timeout=30)
         cache.execute(TABLE)
         cache.execute("SELECT path, stamp, sha256, height, width, fault FROM files LIMIT 1")
         return cache
-    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:  # decode: of its own messages
-        print(f"{CACHE} cannot be used ({error}): files are read anew. Delete it to mend that.")
+    # UnicodeDecodeError: SQLite's own messages need not be UTF-8.
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
+        print(f"{CACHE} cannot be used ({error}): all files are read again. Delete this file.")
         cache = sqlite3.connect(":memory:")
         cache.execute(TABLE)
         return cache
 
 
 def _batches(paths: list[Path]) -> Iterator[list[Path]]:
-    """BATCH at a time: an interrupted check keeps all but the last of them."""
+    """The paths in batches: an interrupted check loses only the results of the last one."""
     remaining = iter(paths)
     while batch := list(islice(remaining, BATCH)):
         yield batch
 
 
 def threads() -> int:
-    """One a core that this process may use: decoders and hashes release Python's lock."""
+    """One thread per core that this process may use: decoders and hashes release Python's lock."""
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4, MAX_THREADS)
 
 

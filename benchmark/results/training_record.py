@@ -33,9 +33,7 @@ def read(folder: Path, remedy: str) -> dict[str, Any]:
     facts = check(read_json(file, remedy), str(file), remedy)
     if facts["status"] == OK or facts.get("reason"):
         return facts
-    raise UserError(
-        f"{file}: reason: not there, although the status is not '{OK}'; {remedy}."
-    )
+    raise UserError(f"{file}: reason: not there, although the status is not '{OK}'; {remedy}.")
 
 
 def check(facts: Any, where: str, remedy: str = "") -> dict[str, Any]:

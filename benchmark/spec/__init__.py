@@ -1,4 +1,4 @@
-"""What is asked for: methods and their cards, a run's configuration, how a model is trained.
+"""What a user specifies: methods and their cards, a run's configuration, training settings.
 
 It imports `core`.
 """

@@ -1,4 +1,4 @@
-"""Builds the method of a configuration's entry."""
+"""Builds the method of an entry of the configuration."""
 
 import torch
 
@@ -9,7 +9,7 @@ from benchmark.spec.run_config import Config
 
 
 def build(config: Config, label: str, seed: int) -> Method:
-    """The method of an entry with its parameters; a network starts from the seed's weights."""
+    """The method of an entry with its parameters; its network is initialised by `seed`."""
     kind = registry.load(config.method_of(label))
     torch.manual_seed(named_seed("weights", seed))
     return kind(kind.Parameters(**config.entry(label).parameters))

@@ -1,4 +1,4 @@
-"""Methods whose networks compute nothing, for counting what they would compute."""
+"""Replaces a method's network by one that computes nothing, to count its operations quickly."""
 
 import copy
 from collections.abc import Iterator
@@ -14,23 +14,24 @@ from benchmark.spec.method import LearnedMethod, Method
 
 @contextmanager
 def hollow(method: Method) -> Iterator[None]:
-    """Inside, a learned method's network, and its teacher's, give zeros and compute nothing.
+    """Inside, the networks of a learned method and of its teacher return zeros.
 
-    They still run, on tensors that have a shape and no content (torch's device `meta`), so that a
-    flop counter sees the operations of forward and backward; all else of the method is computed.
-    Counts are as with content, but for attention's gradient: it has four products here, where the
-    kernels that compute it make the weights anew, a fifth.
+    They run on tensors that have a shape but no content (torch's device `meta`): a FLOP counter
+    sees the operations of forward and backward, but nothing is computed. The rest of the method is
+    computed as usual. The counts are those of the real network, except for the gradient of
+    attention: it has four products here; the kernels that compute it need a fifth, because they
+    compute the attention weights a second time.
     """
     with ExitStack() as stack:
         for learner in (method, getattr(method, "teacher", None)):
             if isinstance(learner, LearnedMethod):
                 stack.callback(setattr, learner, "network", learner.network)
-                learner.network = _emptied(learner.network)
+                learner.network = _without_content(learner.network)
         yield
 
 
-def _emptied(network: nn.Module) -> nn.Module:
-    """A copy without weights that takes and gives tensors of the CPU, and stays where it is."""
+def _without_content(network: nn.Module) -> nn.Module:
+    """A copy on the device `meta`. Its inputs and outputs are on the CPU; `to` does not move it."""
     empty = {id(x): x.to("meta") for x in network.buffers()}
     for x in network.parameters():
         empty[id(x)] = nn.Parameter(x.detach().to("meta"), x.requires_grad)
@@ -42,12 +43,12 @@ def _emptied(network: nn.Module) -> nn.Module:
 
 
 def _moved(values: Any, device: str) -> Any:
-    """The same nest of tuples, lists and dicts, its tensors moved."""
+    """The same nested tuples, lists and dicts, with the tensors moved to `device`."""
     return tree_map(lambda x: _Moved.apply(x, device) if isinstance(x, Tensor) else x, values)
 
 
 class _Moved(torch.autograd.Function):
-    """Zeros of a tensor's shape on another device; its gradient comes back as zeros too."""
+    """Zeros of a tensor's shape on another device; the gradient is zeros on the tensor's device."""
 
     @staticmethod
     def forward(ctx, x: Tensor, device: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a method is: its card, its declared parameters, and how it restores (and learns)."""
+"""The base classes of methods: card, parameters, how to restore and, if it learns, its loss."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Supervision = Literal["none", "clean-only", "paired"]
 ALL_WEATHERS = ("rain", "haze", "raindrop", "snow", "mix")
-CLEAR = "clear"  # photographs without weather, which no method may harm
+CLEAR = "clear"  # photographs without weather; a method should leave them unchanged
 
 
 class Settings(BaseModel):
@@ -23,7 +23,7 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _name_unknown_keys(cls, values):
-        """Pydantic refuses an unknown key; this says which key was probably meant."""
+        """Pydantic refuses an unknown key; this adds the nearest known key to the message."""
         if isinstance(values, dict):
             for key in values:
                 if key not in cls.model_fields:
@@ -34,8 +34,8 @@ class Settings(BaseModel):
 class Card(Settings):
     """Who made a method and what it needs; shown on the leaderboard and in the report.
 
-    `control` marks reference rows (the input, the ground truth) that take no place in a ranking.
-    `weathers` are those the method was made for; on others its status is `skipped`.
+    `control` marks reference rows (the input, the ground truth), which are not ranked. `weathers`:
+    the weathers that the method was made for; on others its status is `skipped`.
     """
 
     title: str
@@ -49,17 +49,17 @@ class Card(Settings):
 
 
 class Method:
-    """One way of removing weather: subclass it once in `methods/NAME.py`, no more is needed.
+    """A method of removing weather. To add one, subclass this once in `methods/NAME.py`.
 
     Images are float32 tensors `(B, 3, H, W)` in [0, 1], of any H, W >= 1.
-    A *variant* is a setting used when restoring (sampler, steps): it never needs training.
+    A *variant* is a choice of settings for restoring (sampler, steps), which needs no training.
     """
 
     card: ClassVar[Card]
     Parameters: ClassVar[type[Settings]] = Settings
     Variant: ClassVar[type[Settings]] = Settings
-    sees_target: ClassVar[bool] = False  # only the oracle
-    network: "nn.Module | None" = None  # if it has one, the board counts its parameters
+    sees_target: ClassVar[bool] = False  # only the oracle is given the ground truth
+    network: "nn.Module | None" = None  # its parameters are counted on the leaderboard
 
     def __init__(self, parameters: Settings | None = None):
         self.parameters = parameters or self.Parameters()
@@ -71,48 +71,51 @@ class Method:
         """Restore a batch.
 
         degraded: float32 (B, 3, H, W) in [0, 1] on `self.device`. variant: an instance of
-        `self.Variant`. generators: one CPU generator an image, the only source of randomness, so
-        that an image's result does not depend on its batch. Returns the same shape; values outside
-        [0, 1] are clipped by the suite.
+        `self.Variant`. generators: one CPU generator per image; no other randomness is allowed, so
+        that an image's result does not depend on its batch. Returns the same shape; the suite clips
+        values outside [0, 1].
         """
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 
     @classmethod
     def has_teacher(cls) -> bool:
-        """Whether it learns from another entry."""
+        """Whether the method is distilled from another entry (implements `learn_from`)."""
         return False
 
     def evaluations(self, variant: Settings) -> int:
-        """Network evaluations an image costs (NFE); 0 for a method without a network."""
+        """Network evaluations per image (NFE); 0 for a method without a network."""
         return 0
 
     def facts(self) -> dict[str, float | str]:
-        """Figures of the method itself that a reader of the report should know."""
+        """Numbers and texts about the method to show in the report, by name."""
         return {}
 
 
 class LearnedMethod(Method):
-    """A method with a network that the suite trains: it says what to build and what to minimise."""
+    """A method with a network that the suite trains: defines the network and the loss."""
 
     def __init__(self, parameters: Settings | None = None):
         super().__init__(parameters)
         self.network: nn.Module = self.build()
 
     def build(self) -> "nn.Module":
-        """The untrained network; the suite seeds torch before calling it."""
+        """The untrained network. The suite seeds torch before it calls this."""
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 
     def learn_from(self, teacher: "LearnedMethod") -> None:
-        """Take what is needed of a trained teacher, the entry that the configuration names."""
-        raise NotImplementedError  # only methods that distil another have one
+        """Take what is needed from the trained teacher, the entry that the configuration names."""
+        raise NotImplementedError  # only methods that distil another one implement it
 
     @classmethod
     def has_teacher(cls) -> bool:
-        """Whether it learns from another entry."""
+        """Whether the method is distilled from another entry (implements `learn_from`)."""
         return cls.learn_from is not LearnedMethod.learn_from
 
     def loss(self, clean: "Tensor", degraded: "Tensor", generator: "torch.Generator") -> "Tensor":
-        """The scalar to minimise for a batch of pairs, both (B, 3, H, W) in [0, 1]."""
+        """The scalar to minimise for a batch of pairs, both float32 (B, 3, H, W) in [0, 1].
+
+        generator: the only source of randomness that the loss may use.
+        """
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 
     def evaluations(self, variant: Settings) -> int:

@@ -1,4 +1,4 @@
-"""Finds methods by name. A method is loaded when it is asked for, never all of them."""
+"""Finds and loads methods by name. Only the method asked for is imported."""
 
 import importlib
 from types import ModuleType
@@ -12,12 +12,12 @@ FOLDER = ROOT / "methods"
 
 
 def available() -> list[str]:
-    """Names of all methods: the files of `methods/`, without a leading underscore."""
+    """Names of all methods: the files of `methods/` whose names have no leading underscore."""
     return sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_"))
 
 
 def check_name(name: str) -> None:
-    """Raise UserError, with the nearest known name, unless `methods/NAME.py` is there."""
+    """Raise UserError, with the nearest known name, unless `methods/NAME.py` exists."""
     if name not in available():
         raise UserError(f"There is no method '{name}'.{nearest(name, available())}")
 
@@ -53,14 +53,17 @@ def load(name: str) -> type[Method]:
 
 
 def _import(name: str) -> ModuleType:
-    """The module of a method. Raises UserError if it imports a part of the suite that is not there,
-    as files do that were written before the suite's modules moved."""
+    """The module of a method.
+
+    Raises UserError if it imports a module of the suite that does not exist, as method files do
+    that were written before the suite's modules were moved.
+    """
     try:
         return importlib.import_module(f"methods.{name}")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("benchmark."):
             raise
         raise UserError(
-            f"methods/{name}.py imports '{error.name}', which is not there. What a method needs is "
-            f"in one place: 'from benchmark import {', '.join(benchmark.__all__)}'."
+            f"methods/{name}.py imports '{error.name}', which does not exist. A method imports all "
+            f"that it needs by 'from benchmark import {', '.join(benchmark.__all__)}'."
         ) from error

@@ -1,4 +1,4 @@
-"""A run's configuration: read from YAML, checked, every fault named with what to do."""
+"""A run's configuration: read from YAML and checked; errors name every key at fault."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,10 +22,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]*$")]
 
 
 class DatasetChoice(Settings):
-    """Which part of a data set is restored: `weathers` and `limit` (images a weather) narrow it.
+    """The part of a data set that a run restores.
 
-    `card` is the file in `config/datasets/`; it defaults to the entry's own name, so that a run may
-    have several splits of one set.
+    `card`: the name of the card in `config/datasets/`. Default: the name of the entry. With it, a
+    run may have several splits of one set. `weathers`: default: all of the card. `limit`: the
+    largest number of images per weather; default: all.
     """
 
     card: Name | None = None
@@ -35,13 +36,13 @@ class DatasetChoice(Settings):
 
 
 class MethodEntry(Settings):
-    """One line of the board's making: a method file with its parameters, and its variants.
+    """A method in a run: its file, its parameters, how it is trained, and its variants.
 
-    `method` is the file in `methods/`; it defaults to the entry's own name. `training` replaces
-    single values of the run's `training`, `seeds` the run's `seeds`. `weathers`: what a specialist
-    is trained on and restores; all that the method is made for if none. `teacher`: the entry that
-    it is distilled from. `weights` and `time_limit` replace the
-    run's.
+    `method`: the name of the file in `methods/`. Default: the name of the entry. `parameters`: of
+    the method. `training`: values that replace those of the run's `training`. `seeds`, `weights`,
+    `time_limit`: replace those of the run. `weathers`: the weathers on which a specialist is
+    trained and which it restores. Default: all that the method is made for. `teacher`: the entry
+    that the method is distilled from. `variants`: name → settings for restoring.
     """
 
     method: str | None = None
@@ -61,15 +62,17 @@ class MethodEntry(Settings):
 
 
 class Config(Settings):
-    """A whole run: `results/NAME/` is what it writes.
+    """The configuration of a run, which writes `results/NAME/`.
 
-    `datasets` are restored and scored; the clean photographs of the set `train_on` are trained on.
-    `discover`: also run, with its defaults, every method in `methods/` that is neither named here
-    nor in `leave_out`. `weights`: files of `export-weights` to use in place of training, a path
-    below the repository in which `{entry}` and `{seed}` stand for theirs. `time_limit`: minutes
-    that training an entry, and restoring a data set with a variant of it, may take.
+    `datasets`: the sets to restore and score. `train_on`: the card of the set with the training
+    data. `training`, `seeds`: for all entries that do not set their own. `methods`: entries by
+    name. `discover`: also run every other method in `methods/`, with its defaults, except those in
+    `leave_out`. `weights`: files of `export-weights` to use instead of training; a path from the
+    repository root in which `{entry}` and `{seed}` are replaced. `time_limit`: minutes; the limit
+    for training an entry, and for restoring a data set with a variant.
 
-    A file with the key `extends`, the name of another beside it, starts from that one's keys.
+    A file may have the key `extends`: the name of another file in the same folder. Keys that it
+    does not set are taken from there.
     """
 
     name: Name
@@ -90,7 +93,7 @@ class Config(Settings):
         return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
 
     def entry(self, label: str) -> MethodEntry:
-        """The entry called `label`; UserError with the nearest name if there is none."""
+        """The entry `label`; UserError with the nearest name if there is none."""
         if label not in self.methods:
             raise UserError(
                 f"No method entry '{label}' in the run.{registry.nearest(label, self.methods)}"
@@ -98,54 +101,54 @@ class Config(Settings):
         return self.methods[label]
 
     def card_of(self, dataset: str) -> str:
-        """The name of the card behind a data set entry."""
+        """The name of the card of a data set entry."""
         return self.datasets[dataset].card or dataset
 
     def method_of(self, label: str) -> str:
-        """The name of the method file behind an entry."""
+        """The name of the method file of an entry."""
         return self.entry(label).method or label
 
     def training_of(self, label: str) -> Training:
-        """The run's training settings with the entry's own on top."""
+        """The run's training settings, with the entry's own values in their place."""
         return Training(**{**self.training.model_dump(), **self.entry(label).training})
 
     def seeds_of(self, label: str) -> tuple[int, ...]:
-        """The seeds an entry is trained and restored with."""
+        """The seeds with which an entry is trained and restores."""
         seeds = self.entry(label).seeds
         return self.seeds if seeds is None else seeds
 
     def weathers_of(self, label: str) -> tuple[str, ...]:
-        """The kinds of weather an entry is trained on and restores."""
+        """The weathers on which an entry is trained and which it restores."""
         return self.entry(label).weathers or ALL_WEATHERS
 
     def weights_of(self, label: str, seed: int) -> Path | None:
-        """The file of an entry that comes trained, if it does."""
+        """The weight file to use instead of training an entry, or None if there is none."""
         weights = self.entry(label).weights or self.weights
         if weights is None or not sources.learns(self.method_of(label)):
             return None
         return paths.ROOT / weights.replace("{entry}", label).replace("{seed}", str(seed))
 
     def trains(self, label: str) -> bool:
-        """Whether an entry is trained in this run: it learns, and does not come with weights."""
+        """Whether an entry is trained in this run: its method learns and no weights are given."""
         if not sources.learns(self.method_of(label)):
             return False
         return not (self.entry(label).weights or self.weights)
 
     def time_limit_of(self, label: str) -> float | None:
-        """Minutes after which a job of an entry is ended, if there is a limit."""
+        """Minutes after which a job of an entry is stopped, or None for no limit."""
         return self.entry(label).time_limit or self.time_limit
 
     def variants_of(self, label: str) -> dict[str, dict[str, Any]]:
-        """Variant names and settings; an entry that names none has one, `default`."""
+        """Settings by variant name. An entry without variants has one, `default`."""
         return self.entry(label).variants or {"default": {}}
 
 
 def load(path: str | Path) -> Config:
     """Read and check a configuration file.
 
-    Raises UserError that names the file and the key at fault: not YAML, unknown key, wrong type,
-    unknown method or data set. Methods' own parameters are checked by `check_methods`, which has to
-    import them.
+    Raises UserError with the file and the key at fault: not YAML, unknown key, wrong type, unknown
+    method, a teacher that does not fit. `check_methods` checks the methods' own parameters, for
+    which it imports the methods.
     """
     path = Path(path)
     config = parse(Config, _read(path), str(path))
@@ -158,7 +161,9 @@ def load(path: str | Path) -> Config:
     for label, entry in config.methods.items():
         _check_teacher(config, label, entry, path)
         if entry.weights and not sources.learns(config.method_of(label)):
-            raise UserError(f"{path}: methods.{label}.weights: the method does not learn.")
+            raise UserError(
+                f"{path}: methods.{label}.weights: the method does not learn. Remove the key."
+            )
     for name in config.leave_out:
         try:
             registry.check_name(name)
@@ -169,12 +174,12 @@ def load(path: str | Path) -> Config:
         found = {name: MethodEntry() for name in registry.available() if name not in used}
         config = config.model_copy(update={"methods": {**config.methods, **found}})
     if not config.methods:
-        raise UserError(f"{path}: methods: none is named. Add one, or let 'discover' find them.")
+        raise UserError(f"{path}: methods: none is named. Add one, or set 'discover: true'.")
     return config
 
 
 def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The keys and values of a file and, below them, of those it extends."""
+    """The keys and values of a file, completed from the file that it extends."""
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
@@ -198,23 +203,28 @@ def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -
         raise UserError(f"{path}: methods.{label}.teacher: {error}") from None
     if teacher.teacher is not None or not sources.learns(config.method_of(entry.teacher)):
         raise UserError(
-            f"{path}: methods.{label}.teacher: '{entry.teacher}' must be an entry that learns, and "
-            "not from another."
+            f"{path}: methods.{label}.teacher: '{entry.teacher}' must be an entry that "
+            "learns and has no teacher itself."
         )
     for seed in config.seeds_of(label):
         if seed not in config.seeds_of(entry.teacher):
             raise UserError(
-                f"{path}: methods.{label}.seeds: '{entry.teacher}' is not trained with seed {seed}."
+                f"{path}: methods.{label}.seeds: '{entry.teacher}' is not trained with seed "
+                f"{seed}. Add the seed there, or remove it here."
             )
 
 
 def check_methods(config: Config, where: str) -> None:
-    """Check every entry's parameters, variants and teacher against what its method declares."""
+    """Check every entry's parameters, variants and teacher against its method's declarations.
+
+    Raises UserError with `where` (the configuration's file) and the key at fault.
+    """
     for label in config.methods:
         method = registry.load(config.method_of(label))
         if config.entry(label).teacher and not method.has_teacher():
             raise UserError(
-                f"{where}: methods.{label}.teacher: '{config.method_of(label)}' learns from none."
+                f"{where}: methods.{label}.teacher: '{config.method_of(label)}' takes no teacher. "
+                "Remove the key."
             )
         parse(
             method.Parameters,

@@ -1,4 +1,4 @@
-"""What the sources of a method say, without importing it: planning a run must not import torch."""
+"""Reads the source of a method without importing it: planning a run must not import torch."""
 
 import ast
 from functools import cache
@@ -11,10 +11,7 @@ from benchmark.spec import registry
 
 @cache
 def learns(name: str) -> bool:
-    """Whether a method is trained: its class derives from LearnedMethod, or from one that does.
-
-    Read from the source, because planning a run must not import torch.
-    """
+    """Whether a method is trained: its class derives from LearnedMethod, directly or not."""
     tree = _parse(registry.FOLDER / f"{name}.py")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     bases = {ast.unparse(base).split(".")[-1] for c in classes for base in c.bases}
@@ -33,8 +30,8 @@ def learns(name: str) -> bool:
 def sources(module: str) -> tuple[str, ...]:
     """The project's files that a module imports, directly or not, itself included.
 
-    Paths relative to the repository root. The workflow lists them as inputs of a job, so that an
-    edit re-runs what depends on it and nothing else.
+    Paths are relative to the repository root. The workflow lists them as inputs of a job, so that
+    an edit re-runs only the jobs that depend on the file.
     """
     found: set[Path] = set()
     waiting = [module]

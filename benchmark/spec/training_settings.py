@@ -1,4 +1,4 @@
-"""How a model is trained; apart from the training itself, so that planning needs no torch."""
+"""The settings of a training. Kept apart from the training, so that planning needs no torch."""
 
 from typing import Literal
 
@@ -8,7 +8,10 @@ from benchmark.spec.method import Settings
 
 
 class Stage(Settings):
-    """A share of the gradient steps, with its batch (pairs) and crop (side of a pair, pixels)."""
+    """A part of the training: its share of the gradient steps, its batch and its crop.
+
+    `share`: in (0, 1]. `batch`: pairs per gradient step. `crop`: side of a square crop, in pixels.
+    """
 
     share: float = Field(gt=0, le=1)
     batch: int = Field(ge=1)
@@ -16,13 +19,19 @@ class Stage(Settings):
 
 
 class Training(Settings):
-    """Gradient steps and their stages, optimiser (`muon`: AdamW for biases and gains), learning
-    rate (linear warm-up, cosine decay), AdamW's betas, gradient clipping (norm), EMA decay, parts
-    that a batch is computed in (gradient accumulation), arithmetic, whether torch compiles the
-    network, loader processes, and a checkpoint every so many seconds.
+    """All settings of a training.
 
-    Stages go from many small crops, whose variety teaches fast, to few large ones, whose context
-    tells a hazy scene from a pale one (progressive learning, Zamir et al., 2022, section 4).
+    `steps`: gradient steps, divided into `stages`. `optimizer`: `muon` uses AdamW for biases and
+    gains. `learning_rate`: its peak, after a linear warm-up of `warmup` steps and before a cosine
+    decay. `betas`: of AdamW. `clip`: largest norm of the gradient. `ema`: decay of the moving
+    average of the weights. `accumulate`: number of equal parts in which a batch is computed
+    (gradient accumulation). `precision`: arithmetic, `no` for float32. `compile`: whether torch
+    compiles the network. `workers`: processes that load data. `checkpoint_seconds`: time between
+    two checkpoints.
+
+    The default stages go from many small crops, which are varied and cheap, to few large ones,
+    which have the context to distinguish a hazy scene from a pale one (progressive learning, Zamir
+    et al., 2022, section 4).
     """
 
     steps: int = Field(default=500, ge=1)
@@ -44,20 +53,20 @@ class Training(Settings):
 
     @field_validator("precision", mode="before")
     @classmethod
-    def _no_is_a_word(cls, precision: object) -> object:
-        """YAML reads a bare `no` as false."""
+    def _read_false_as_no(cls, precision: object) -> object:
+        """YAML reads `no` without quotes as false."""
         return "no" if precision is False else precision
 
     @field_validator("stages")
     @classmethod
-    def _shares_make_one(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def _check_shares(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         total = sum(stage.share for stage in stages)
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the shares of the stages must sum to 1, not {total:g}")
         return stages
 
     @model_validator(mode="after")
-    def _batches_divide(self) -> "Training":
+    def _check_batches(self) -> "Training":
         for stage in self.stages:
             if stage.batch % self.accumulate:
                 raise ValueError(

@@ -228,13 +228,13 @@ def test_a_new_temporary_that_another_process_swept_is_made_again(tmp_path, monk
 
 
 def test_threads_may_write_into_one_folder(tmp_path):
-    names = [str(number) for number in range(20)]
+    names = {str(number): str(number) for number in range(20)}
     threads = [threading.Thread(target=write_text, args=(tmp_path / n, n)) for n in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == names
 
 
 def test_files_and_folders_get_the_usual_permissions(tmp_path):

@@ -1,4 +1,4 @@
-"""FLOPs counted without arithmetic are those of the computation itself."""
+"""The FLOPs counted without computing are those of the real computation."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ METHODS = [
 
 @pytest.fixture(autouse=True)
 def _plain_attention():
-    """Attention by plain products: a kernel of its own makes its weights anew in the gradient."""
+    """Attention as matrix products: a fused kernel computes its weights twice for the gradient."""
     with sdpa_kernel(SDPBackend.MATH):
         yield
 
@@ -57,7 +57,7 @@ def of_restoring(method, settings):
 
 
 @pytest.mark.parametrize(("name", "settings"), METHODS)
-def test_a_hollow_network_counts_as_one_that_computes(name, settings):
+def test_a_network_without_content_has_the_same_counts(name, settings):
     method = make(name)
     network = method.network
     computed = of_training(method), of_restoring(method, settings)
@@ -70,14 +70,14 @@ def test_a_hollow_network_counts_as_one_that_computes(name, settings):
 
 
 @pytest.mark.parametrize("denoiser", ["nafnet", "transformer", "restormer"])
-def test_every_denoiser_can_be_hollow(denoiser):
+def test_every_denoiser_can_run_without_content(denoiser):
     method = make("conditional_diffusion", denoiser)
     computed = of_training(method), of_restoring(method, {})
     with hollow(method):
         assert (of_training(method), of_restoring(method, {})) == computed
 
 
-def test_a_hollow_network_gives_zeros_and_no_gradient():
+def test_a_network_without_content_returns_zeros_and_no_gradient():
     method = make("regression")
     torch.nn.init.normal_(method.network.leave.weight)
     x = torch.rand(1, 3, 16, 24, requires_grad=True)
@@ -90,8 +90,8 @@ def test_a_hollow_network_gives_zeros_and_no_gradient():
     assert method.network(x).any()
 
 
-def test_tiles_cost_their_pixels():
-    """Of 96×64 pixels in tiles of 32 without overlap, six are evaluated."""
+def test_tiles_cost_as_much_as_their_pixels():
+    """96×64 pixels in tiles of 32 without overlap are six tiles."""
     method = make("regression")
     variant = method.Variant(tile=32, overlap=0)
     with torch.no_grad(), flop_counter() as counter:

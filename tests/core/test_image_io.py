@@ -1,4 +1,4 @@
-"""Every kind of image file becomes the right 8-bit RGB, or a message that names the file."""
+"""Every kind of image file is read as the right 8-bit RGB, or the error names the file."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ def as_8_bit(wide: np.ndarray) -> np.ndarray:
 
 
 def grey_alpha_16_png(pixels: np.ndarray) -> bytes:
-    """A 16-bit grey PNG with alpha, which no library here writes."""
+    """A 16-bit grey PNG with alpha, which none of the libraries writes."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -52,13 +52,13 @@ def test_lossless_webp_keeps_its_values(tmp_path):
     assert np.array_equal(read_image(tmp_path / "x.webp"), RGB)
 
 
-def test_one_bit_is_black_and_white(tmp_path):
+def test_one_bit_becomes_black_and_white(tmp_path):
     Image.fromarray(GREY > 99).save(tmp_path / "x.png")
     assert np.array_equal(read_image(tmp_path / "x.png")[..., 1], np.uint8(255) * (GREY > 99))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_16_bit_is_scaled_not_cut(tmp_path, suffix):
+def test_16_bit_is_scaled_not_truncated(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"
     cv2.imwrite(str(path), RGB16[..., ::-1])
     assert np.array_equal(read_image(path), as_8_bit(RGB16))
@@ -67,7 +67,7 @@ def test_16_bit_is_scaled_not_cut(tmp_path, suffix):
     assert np.array_equal(read_image(path)[..., 2], as_8_bit(RGB16[..., 0]))
 
 
-def test_transparency_is_over_white(tmp_path):
+def test_transparency_is_composited_over_white(tmp_path):
     alpha = RNG.integers(0, 256, (6, 9, 1), dtype=np.uint8)
     over_white = 255 + (RGB.astype(float) - 255) * (alpha / 255)
     Image.fromarray(np.concatenate([RGB, alpha], 2)).save(tmp_path / "rgba.png")
@@ -82,7 +82,7 @@ def test_transparency_is_over_white(tmp_path):
     assert np.array_equal(read_image(tmp_path / "rgba16.png"), read_image(tmp_path / "rgba.png"))
 
 
-def test_palette_with_transparent_colour(tmp_path):
+def test_a_palette_with_a_transparent_colour_is_read(tmp_path):
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putdata([0, 1])
@@ -92,12 +92,12 @@ def test_palette_with_transparent_colour(tmp_path):
     assert read_image(tmp_path / "t.png").tolist() == [[[10, 20, 30], [255, 255, 255]]]
 
 
-def test_cmyk(tmp_path):
+def test_cmyk_becomes_rgb(tmp_path):
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "x.jpg", quality=100)
     assert np.abs(read_image(tmp_path / "x.jpg").astype(int) - (255, 0, 0)).max() <= 2
 
 
-# Where the top-left pixel of a stored 2x3 image is to be seen, by the EXIF standard.
+# How a viewer turns the stored image, by the EXIF standard.
 @pytest.mark.parametrize("orientation, seen", [
     (1, lambda x: x), (2, np.fliplr), (3, lambda x: np.rot90(x, 2)), (4, np.flipud),
     (5, lambda x: x.swapaxes(0, 1)), (6, lambda x: np.rot90(x, -1)),
@@ -131,7 +131,7 @@ def xyz_profile() -> bytes:
 
 
 def linear_srgb_profile() -> bytes:
-    """sRGB's built-in profile renamed, with a linear tone curve in place of its own."""
+    """sRGB's built-in profile renamed, with a linear tone curve instead of sRGB's."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = struct.unpack(">I", profile[128:132])[0]
     for i in range(count):
@@ -163,7 +163,7 @@ def test_unusable_profiles_are_refused(tmp_path, profile):
 
 
 def bad_files(folder) -> dict[str, str]:
-    """File name to what its message says."""
+    """Damaged files: the name of each, and a part of its error message."""
     png, jpeg = io.BytesIO(), io.BytesIO()
     noise = Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
     noise.save(png, "PNG")
@@ -184,12 +184,12 @@ def bad_files(folder) -> dict[str, str]:
     return {
         "short.png": "truncated", "short.jpg": "truncated", "short16.png": "truncated",
         "text.png": "not an image", "empty.png": "not an image", "folder.png": "cannot be read",
-        "bomb.png": "more pixels", "moving.png": "2 frames", "pages.tif": "2 frames",
+        "bomb.png": "too many pixels", "moving.png": "2 frames", "pages.tif": "2 frames",
         "float.tif": "mode F", "nowhere.png": "no file",
     }  # fmt: skip
 
 
-def test_bad_files_are_named(tmp_path):
+def test_damaged_files_are_named(tmp_path):
     for name, message in bad_files(tmp_path).items():
         with pytest.raises(UserError, match=message) as caught:
             read_image(tmp_path / name)
@@ -216,7 +216,7 @@ def test_damaged_files_never_raise_anything_else(tmp_path, suffix):
             assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
 
 
-def test_written_png_comes_back_and_is_deterministic(tmp_path):
+def test_a_written_png_is_read_with_the_same_values_and_has_the_same_bytes(tmp_path):
     for name in ODD_NAMES:
         write_png(tmp_path / "new" / f"{name}.png", RGB)
         assert np.array_equal(read_image(tmp_path / "new" / f"{name}.png"), RGB)
@@ -229,7 +229,7 @@ def test_written_png_comes_back_and_is_deterministic(tmp_path):
             write_png(tmp_path / "x.png", wrong)
 
 
-def test_every_level_survives_the_way_through_float():
+def test_every_level_is_the_same_after_conversion_to_float_and_back():
     levels = np.arange(256, dtype=np.uint8)
     assert to_float(levels).dtype == np.float32
     assert np.array_equal(to_uint8(to_float(levels)), levels)
@@ -248,7 +248,7 @@ def test_to_uint8_rounds_half_to_even_and_refuses_nan():
             to_uint8(np.array([0.5, bad]))
 
 
-def test_image_files(tmp_path):
+def test_image_files_are_sorted_and_others_left_out(tmp_path):
     for name in ("b.png", "a.JPG", ".hidden.png", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "c.png").symlink_to("gone.png")

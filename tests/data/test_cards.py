@@ -1,4 +1,4 @@
-"""Cards: pairing by patterns, and everything wrong with a set said at once."""
+"""Cards: pairing by patterns, and errors that list all the faults of a set."""
 
 import json
 
@@ -40,9 +40,6 @@ def card(tmp_path, monkeypatch):
     return card
 
 
-NO_PATH = '{"files": [{"path": 3, "sha256": ""}]}'
-
-
 def find(entry="mine", **choice):
     values = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {entry: choice}}
     return cards.find_images(Config(**values))
@@ -62,7 +59,7 @@ def test_all_faults_are_listed_at_once(card):
     folder = card()
     for photo in ("a b", "c"):
         (folder / "clear" / f"{photo}.png").unlink()
-    with pytest.raises(UserError, match=r"(?s)2 faults.*a b\.png is missing.*c\.png is missing"):
+    with pytest.raises(UserError, match=r"(?s)2 faults.*a b\.png' is missing.*c\.png' is missing"):
         find()
 
 
@@ -72,16 +69,43 @@ def test_a_damaged_file_is_found_by_the_manifest(card):
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
     files += [{"path": p, "sha256": "0" * 64} for p in ("photos/gone.jpg", "x" * 300, "a\0b")]
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
-    with pytest.raises(UserError, match=r"(?s)gone\.jpg is missing.*c_1\.png differs from "):
+    with pytest.raises(UserError, match=r"(?s)gone\.jpg' is missing.*c_1\.png' differs from "):
         cards.verify("mine")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"files": [{}]}', "[" * 5000, '"\udcff"', NO_PATH])
-def test_a_damaged_manifest_is_named(card, text):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", ": Input should be a valid dictionary"),
+        ('{"files": [{}]}', r": files\.0\.path: Field required.*files\.0\.sha256"),
+        ("[" * 5000, "is not valid JSON"),
+        ('"\udcff"', "is not valid JSON"),
+        ('{"files": [{"path": 3, "sha256": ""}]}', r": files\.0\.path: .* valid string"),
+        ('{"files": [{"path": "a", "sha256": 3}]}', r": files\.0\.sha256: .* valid string"),
+        ('{"files": [], "pairs": {}}', ": pairs: Input should be a valid list"),
+        ('{"files": [], "pairs": [{}]}', r": pairs\.0\.degraded: .*pairs\.0\.level"),
+        (
+            '{"files": [], "pairs": [{"degraded": "a", "level": "light"}]}',
+            r": pairs\.0\.degraded: 'a' is not in 'files'",
+        ),
+    ],
+)
+def test_a_damaged_manifest_is_named_with_its_key(card, text, message):
     file = card(manifest="manifest.json") / "manifest.json"
     file.write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
+    named = r"(?s)manifest\.json' \(the card's 'manifest'\) ?"
+    with pytest.raises(UserError, match=named + message) as caught:
         find()
+    assert str(caught.value).endswith("; run 'dvc pull --force'.")
+
+
+def test_a_manifest_gives_the_strength_of_an_image(card):
+    folder = card(manifest="manifest.json")
+    files = [{"path": "hazy/c_1.png", "sha256": "0" * 64}]
+    pairs = [{"degraded": "hazy/c_1.png", "level": "light", "more": 3}]
+    (folder / "manifest.json").write_text(json.dumps({"files": files, "pairs": pairs, "seed": 0}))
+    assert list(find().strength) == ["", "", "light", ""]
 
 
 @pytest.mark.parametrize(
@@ -91,12 +115,16 @@ def test_a_damaged_manifest_is_named(card, text):
         ({}, {"weathers": ["haz"]}, "Did you mean 'haze'"),
         ({"weathers": ["hase"]}, {}, "Did you mean 'haze'"),
         ({"titel": "x"}, {}, "Did you mean 'title'"),
-        ({"path": "x" * 300}, {}, "path: no file system takes it"),
-        ({"path": "a\0b"}, {}, "path: no file system takes it"),
-        ({"train": "x" * 300}, {}, "train and manifest lie below"),
-        ({"splits": {"test": {"input": "x" * 300 + "{photo}"}}}, {}, "test: patterns lie below"),
+        ({"path": "x" * 300}, {}, "path: too long, or has a zero byte"),
+        ({"path": "a\0b"}, {}, "path: too long, or has a zero byte"),
+        ({"train": "x" * 300}, {}, "train and manifest must be below"),
+        (
+            {"splits": {"test": {"input": "x" * 300 + "{photo}"}}},
+            {},
+            "test: patterns must be below",
+        ),
         ({"path": "nowhere"}, {}, "no haze image matches nowhere"),
-        ({"manifest": "none.json"}, {}, r"none\.json, the card.s .manifest., is missing"),
+        ({"manifest": "none.json"}, {}, r"none\.json' \(the card's 'manifest'\) is missing"),
         ({"pairs": {"tets": 3}}, {}, "pairs: no split 'tets'.*Did you mean 'test'"),
         ({"splits": {"test": {"input": {"rain": "x"}}}}, {}, "no pattern for haze"),
         (
@@ -113,7 +141,7 @@ def test_bad_cards_and_choices_are_named(card, changes, choice, message):
         find(**choice)
 
 
-def test_training_photos_must_be_there(card):
+def test_training_photos_must_exist(card):
     card()
     with pytest.raises(UserError, match="no 'train' pattern"):
         training_files.training_photos("mine")
@@ -124,7 +152,7 @@ def test_training_photos_must_be_there(card):
         training_files.training_photos("mien")
 
 
-def test_too_few_pairs_are_told(card):
+def test_too_few_pairs_are_an_error(card):
     card(pairs={"test": 5})
     with pytest.raises(UserError, match="4 of the 5 images of split 'test' are there"):
         find(limit=1)
@@ -132,66 +160,67 @@ def test_too_few_pairs_are_told(card):
     assert len(find()) == 4
 
 
-def test_too_few_pairs_and_missing_targets_are_told_together(card):
+def test_too_few_pairs_and_missing_targets_are_in_one_error(card):
     folder = card(pairs={"test": 5})
     (folder / "clear" / "c.png").unlink()
-    with pytest.raises(UserError, match=r"(?s)2 faults.*4 of the 5.*c\.png is missing"):
+    with pytest.raises(UserError, match=r"(?s)2 faults.*4 of the 5.*c\.png' is missing"):
         find()
 
 
-def test_more_pairs_than_the_card_counts_are_told(card):
+def test_more_pairs_than_on_the_card_are_an_error(card):
     card(pairs={"test": 3})
     with pytest.raises(UserError, match="4 of the 3 images of split 'test' are there"):
         find()
 
 
-def test_pairs_of_different_sizes_and_broken_images_are_told_together(card):
+def test_pairs_of_different_sizes_and_broken_images_are_in_one_error(card):
     folder = card()
     write_png(folder / "clear" / "c.png", np.zeros((5, 4, 3), np.uint8))
     (folder / "hazy" / "a b_2.png").write_bytes(b"no image")
-    message = r"(?s)3 faults.*a b_2\.png' is not an image.*c_1\.png has 4×4 pixels, its target 4×5"
+    message = r"(?s)3 faults.*a b_2\.png' is not an image.*c_1\.png' has 4×4 pixels, its target 4×5"
     with pytest.raises(UserError, match=message):
         find()
 
 
-def test_of_many_faults_of_a_kind_the_first_are_shown_with_their_number(card):
+def test_the_first_faults_of_a_kind_are_shown_with_the_number_of_the_others(card):
     folder = card()
     for i in range(30):
         (folder / "hazy" / f"lost{i:02}_1.png").write_bytes(b"")
-    with pytest.raises(UserError, match="60 faults") as told:
+    with pytest.raises(UserError, match="60 faults") as caught:
         find()
-    shown = str(told.value)
-    assert shown.count("is missing") == shown.count("not an image") == 20
-    assert shown.count("and 10 more that are") == 2
+    message = str(caught.value)
+    assert message.count("is missing") == message.count("not an image") == 20
+    assert message.count("and 10 more missing files") == 1
+    assert message.count("and 10 more unreadable files") == 1
 
 
 def test_content_is_compared_with_the_card(card):
     folder = card()
-    stated = cards.content("mine", "test")
+    stated = cards.split_checksum("mine", "test")
     card(content={"test": stated})
     assert len(find()) == 4
     write_png(folder / "hazy" / "c_2.png", np.full((4, 4, 3), 9, np.uint8))
     with pytest.raises(UserError, match="files of split 'test' are not those of the card's check"):
         find()
-    assert len(find(limit=1)) == 1  # a part cannot be compared
+    assert len(find(limit=1)) == 1  # a part of the images has no checksum on the card
     card(content={"tset": stated})
     with pytest.raises(UserError, match=r"content: no split 'tset'.*Did you mean 'test'"):
         find()
 
 
-def test_too_few_pairs_of_one_weather_only_count_when_all_are_used(card):
+def test_the_number_of_pairs_is_checked_only_if_all_weathers_are_used(card):
     card(weathers=["haze", "rain"], pairs={"test": 9})
     with pytest.raises(UserError, match="8 of the 9"):
         find()
     assert len(find(weathers=["rain"])) == 4
 
 
-def test_repeated_photos_are_one(card):
+def test_repeated_photos_count_as_one(card):
     card(same_photo=[["c", "a b"]])
     assert set(find().photo) == {"c"}
 
 
-def test_photographs_without_ground_truth(card):
+def test_photographs_without_ground_truth_have_no_target(card):
     folder = card(splits={"test": {"input": "hazy/{photo}.{suffix}"}})
     (folder / "hazy" / "notes.txt").write_text("not an image")
     images = find()
@@ -199,20 +228,20 @@ def test_photographs_without_ground_truth(card):
     assert set(images.target) == set(images.target_sha256) == {""}
 
 
-def test_two_inputs_of_one_name_would_overwrite_each_other(card):
+def test_two_inputs_with_one_name_are_an_error(card):
     folder = card(splits={"test": {"input": "hazy/{photo}.{suffix}"}})
     (folder / "hazy" / "c_1.jpg").write_bytes(b"")
     with pytest.raises(UserError, match="2 haze images are called 'c_1'"):
         find()
 
 
-def test_an_entry_may_name_its_card(card):
+def test_an_entry_may_have_another_name_than_its_card(card):
     card()
     images = find("hazy-ones", card="mine")
     assert set(images.dataset) == {"hazy-ones"} and len(images) == 4
 
 
-# Card, split, weather, and an input, its target and its photo as the authors name them.
+# Card, split, weather; then an input, its target and its photo, with the names of the authors.
 PUBLISHED = [
     ("rain100l", "test", "rain", "rainy/rain-001.png", "norain-001.png", "001"),
     ("rain100l", "test", "rain", "rainy/rain-014.png", "norain-014.png", "005"),
@@ -238,7 +267,7 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("name", "split", "weather", "source", "target", "photo"), PUBLISHED)
-def test_cards_fit_the_published_layouts(
+def test_cards_match_the_published_layouts(
     tmp_path, monkeypatch, name, split, weather, source, target, photo
 ):
     values = yaml.safe_load((cards.CARDS / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -254,7 +283,7 @@ def test_cards_fit_the_published_layouts(
     assert row.target == (str(tmp_path / "set" / target) if target else "")
 
 
-def test_every_card_is_sound_and_tried_above():
+def test_every_card_is_valid_and_tested_above():
     names = {path.stem for path in cards.CARDS.glob("*.yaml")}
     assert names == {row[0] for row in PUBLISHED} | {"photos", "clear"}
     for name in names:

@@ -1,4 +1,4 @@
-"""Fetching sets from archives: downloads that break, archives that attack, sets that do not fit."""
+"""Fetching sets: broken downloads, hostile archives, sets that do not agree with their card."""
 
 import hashlib
 import io
@@ -68,7 +68,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 
 @pytest.fixture
 def card(tmp_path, monkeypatch):
-    """Writes a card in a folder of its own; returns where its set is to lie."""
+    """Writes a card into a separate folder; returns the folder of its set."""
     cards = tmp_path / "cards"
     cards.mkdir()
     monkeypatch.setattr(datasets, "CARDS", cards)
@@ -84,13 +84,13 @@ def card(tmp_path, monkeypatch):
 
 
 def nothing_left(folder: Path) -> bool:
-    """No set, no half of one, no scratch folder; downloads alone may be kept."""
+    """No set, no part of one, no temporary folder. Only downloads may be kept."""
     names = {path.name for path in folder.parent.iterdir()} if folder.parent.exists() else set()
     return names <= {f".{folder.name}.download"}
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz", "tar.bz2"])
-def test_a_set_is_found_wherever_it_lies_in_its_archive(card, tmp_path, kind):
+def test_a_set_is_found_in_any_folder_of_its_archive(card, tmp_path, kind):
     folder, archive = card(), tmp_path / f"set.{kind}"
     if kind == "zip":
         make_zip(archive, PAIRS | {"__MACOSX/._a.png": b"", "deep/readme.txt": b"read me"})
@@ -113,7 +113,7 @@ def test_a_set_in_several_archives(card, tmp_path):
         for role in ("in", "gt")
     ]
     assert fetch.fetch("mine", [str(part) for part in parts]) == {"test": 2}
-    with pytest.raises(UserError, match="is there already and is left as it is"):
+    with pytest.raises(UserError, match="is there already and is not changed"):
         fetch.fetch("mine", [str(part) for part in parts])
     assert fetch.check("mine") == {"test": 2}
 
@@ -121,14 +121,14 @@ def test_a_set_in_several_archives(card, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"deep/folder/gt/b.png": None}, r"gt/b\.png is missing"),
+        ({"deep/folder/gt/b.png": None}, r"'gt/b\.png' is missing"),
         ({"deep/folder/gt/b.png": png(0, side=5)}, "4×4 pixels, its target 5×5"),
         ({"deep/folder/gt/b.png": png(0, side=64)[:-30]}, r"gt/b\.png.*damaged or truncated"),
         ({"deep/folder/in/c.png": png(0), "deep/folder/gt/c.png": png(0)}, "3 of the 2 images"),
         ({name: None for name in PAIRS} | {"other/x.png": png(0)}, "no image where its card looks"),
     ],
 )
-def test_a_set_that_does_not_fit_its_card_leaves_nothing(card, tmp_path, change, message):
+def test_a_set_that_does_not_agree_with_its_card_leaves_nothing(card, tmp_path, change, message):
     folder = card()
     files = {name: data for name, data in (PAIRS | change).items() if data is not None}
     with pytest.raises(UserError, match=f"(?s){message}"):
@@ -136,12 +136,24 @@ def test_a_set_that_does_not_fit_its_card_leaves_nothing(card, tmp_path, change,
     assert nothing_left(folder) and not list(datasets.CARDS.glob("*.json"))
 
 
+@pytest.mark.parametrize("inside", [True, False], ids=["below", "elsewhere"])
+def test_paths_in_messages_are_relative_to_the_set(card, tmp_path, monkeypatch, inside):
+    """The temporary folder is not shown, whether it is below the working directory or not."""
+    if inside:
+        monkeypatch.chdir(tmp_path)
+    card()
+    files = {name: data for name, data in PAIRS.items() if name != "deep/folder/gt/b.png"}
+    with pytest.raises(UserError, match=r"'gt/b\.png' is missing") as caught:
+        fetch.fetch("mine", [str(make_zip(tmp_path / "set.zip", files))])
+    assert "unpacked" not in str(caught.value)
+
+
 HOSTILE_NAMES = ["../evil.png", "/evil.png", "in/../../evil.png", "..\\evil.png", "C:evil.png"]
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_names_that_lead_elsewhere_are_refused(card, tmp_path, kind, name):
+def test_names_that_lead_out_of_the_folder_are_refused(card, tmp_path, kind, name):
     folder, archive = card(), tmp_path / f"set.{kind}"
     if kind == "zip":
         make_zip(archive, PAIRS | {name: b"evil"})
@@ -205,7 +217,7 @@ def test_a_name_of_gigabytes_is_refused_before_it_is_read(tmp_path):
     info = tarfile.TarInfo("././@LongLink")
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 4 * 2**30
     (tmp_path / "set.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    with pytest.raises(UserError, match="header of it is larger"):
+    with pytest.raises(UserError, match="one of its headers is larger"):
         unpack(tmp_path / "set.tar", tmp_path / "out")
 
 
@@ -232,7 +244,7 @@ def test_names_that_come_twice_are_refused(tmp_path):
     assert (tmp_path / "out" / "a.png").read_bytes() == b"1"
 
 
-def test_a_web_page_instead_of_an_archive_is_told(tmp_path):
+def test_a_web_page_instead_of_an_archive_is_refused(tmp_path):
     (tmp_path / "set.zip").write_text("\n<!DOCTYPE html><title>Sign in</title>")
     with pytest.raises(UserError, match=r"web page, not an archive.*with a browser"):
         unpack(tmp_path / "set.zip", tmp_path / "out")
@@ -255,14 +267,23 @@ def test_another_checksum_is_refused(card, tmp_path):
 def test_a_damaged_lock_is_named(card, tmp_path):
     folder, archive = card(), make_zip(tmp_path / "set.zip", PAIRS)
     lock = datasets.CARDS / "mine.lock.json"
-    for text in ("{", "[" * 5000, "[3]", '{"set.zip": 3}'):
+    for text, message in (
+        ("{", " is not valid JSON"),
+        ("[" * 5000, " is not valid JSON"),
+        ("[3]", ": Input should be a valid dictionary"),
+        ('{"set.zip": 3}', r": set\.zip: Input should be a valid dictionary"),
+        ('{"set.zip": {"bytes": 3}}', r": set\.zip\.sha256: Field required"),
+        ('{"set.zip": {"sha256": 3}}', r": set\.zip\.sha256: Input should be a valid string"),
+    ):
         lock.write_text(text)
-        with pytest.raises(UserError, match=r"mine\.lock\.json is damaged"):
+        with pytest.raises(
+            UserError, match=rf"mine\.lock\.json{message}.*restore it, or delete it"
+        ):
             fetch.fetch("mine", [str(archive)])
         assert nothing_left(folder)
 
 
-def test_where_no_address_is_known_the_source_is_named(card):
+def test_without_an_address_the_source_is_named(card):
     card(archives=[{"file": "set.zip"}])
     with pytest.raises(UserError, match=r"no direct address of set\.zip\. Get it from https://ex"):
         fetch.fetch("mine", [])
@@ -271,8 +292,8 @@ def test_where_no_address_is_known_the_source_is_named(card):
             fetch.fetch("mine", [source])
 
 
-def test_downloads_go_on_where_they_broke_off(card, tmp_path, monkeypatch):
-    """Against a real server: cut after a third, resumed by Range; another file starts anew."""
+def test_downloads_continue_where_they_broke_off(card, tmp_path, monkeypatch):
+    """With a real server: cut after a third, resumed by Range; another file starts again."""
     folder = card()
     noise = np.random.default_rng(0).bytes(900_000)
     (tmp_path / "server").mkdir()
@@ -282,7 +303,7 @@ def test_downloads_go_on_where_they_broke_off(card, tmp_path, monkeypatch):
         os.utime(served, (1e9, 1e9))  # a file as old as published ones are has a strong ETag
         with (
             servers.cut_after(port, 400_000) as cut,
-            pytest.raises(UserError, match="Run the same command again: it goes on"),
+            pytest.raises(UserError, match="Run the same command again: it continues"),
         ):
             fetch.fetch("mine", [f"http://127.0.0.1:{cut}/set.zip"])
         part = folder.parent / ".mine.download" / "set.zip.part"
@@ -300,7 +321,7 @@ def test_downloads_go_on_where_they_broke_off(card, tmp_path, monkeypatch):
             download.download(f"http://127.0.0.1:{port}/none.zip", tmp_path / "none.zip")
 
 
-def test_a_half_download_of_a_file_that_was_replaced_starts_anew(tmp_path, monkeypatch):
+def test_a_partial_download_of_a_file_that_was_replaced_starts_again(tmp_path, monkeypatch):
     (tmp_path / "server").mkdir()
     with servers.apache(tmp_path / "server") as port:
         served = tmp_path / "server" / "www" / "set.zip"
@@ -313,7 +334,7 @@ def test_a_half_download_of_a_file_that_was_replaced_starts_anew(tmp_path, monke
     assert not list(tmp_path.glob("*.part*"))
 
 
-def test_a_server_that_does_not_answer(tmp_path, monkeypatch):
+def test_a_server_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "PAUSE", 0.0)
     url = f"http://127.0.0.1:{servers.free_port()}/set.zip"
     with pytest.raises(UserError, match=r"could not be downloaded: .*refused"):
@@ -335,11 +356,13 @@ def test_unchanged_files_are_not_read_again(tmp_path, monkeypatch):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # hides it from the date alone
+    os.utime(
+        path, ns=(before.st_atime_ns, before.st_mtime_ns)
+    )  # the time of modification does not show the change
     assert file_index.examine([path])[path].sha256 == "read again" and read == [path]
 
 
-def test_files_that_have_just_changed_are_not_remembered(tmp_path, monkeypatch):
+def test_facts_of_files_that_have_just_changed_are_not_stored(tmp_path, monkeypatch):
     monkeypatch.setattr(file_index, "CACHE", tmp_path / "files.sqlite")
     path = tmp_path / "a.txt"
     path.write_text("1")
@@ -348,7 +371,7 @@ def test_files_that_have_just_changed_are_not_remembered(tmp_path, monkeypatch):
     assert file_index.examine([path])[path].sha256 == "read again"
 
 
-def test_a_damaged_cache_does_no_harm(tmp_path, monkeypatch, capsys):
+def test_a_damaged_cache_is_not_used(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(file_index, "CACHE", tmp_path / "files.sqlite")
     (tmp_path / "files.sqlite").write_text("no database, but long enough to be taken for one" * 20)
     (tmp_path / "a.txt").write_text("1")

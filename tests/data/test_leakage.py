@@ -1,4 +1,4 @@
-"""A photograph is found again by what it shows; a run that trains on it is refused."""
+"""A test photograph is found in the training data by its content, and the run is refused."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,14 @@ from PIL import Image
 
 from benchmark.core.errors import UserError
 from benchmark.data import cards, leakage, training_files
-from benchmark.data.leakage import BITS, SAME_PHOTO, difference_hash, look, near, relation
+from benchmark.data.leakage import (
+    BITS,
+    SAME_PHOTO_BITS,
+    describe_match,
+    difference_hash,
+    find_candidates,
+    make_fingerprint,
+)
 from benchmark.spec.run_config import Config
 from tests.shared import shared
 
@@ -22,7 +29,7 @@ def scene(seed):
 
 
 def cropped(image):
-    """As bundled targets are made: short side scaled, cropped about the centre."""
+    """As bundled targets are made: short side scaled, centre cropped."""
     image = image.resize((96, 64), Image.Resampling.LANCZOS)
     return image.crop((16, 0, 80, 64))
 
@@ -64,17 +71,17 @@ def images_of(*targets):
 @pytest.mark.parametrize(
     ("suffix", "options"), [("png", {}), ("jpg", {"quality": 60}), ("tif", {}), ("webp", {})]
 )
-def test_a_photo_trained_on_is_refused_in_any_form(tmp_path, photos, change, suffix, options):
+def test_a_training_photo_is_refused_in_any_form(tmp_path, photos, change, suffix, options):
     other, again = tmp_path / "other.png", tmp_path / f"again.{suffix}"
     scene(100).save(other)
     change(scene(3)).save(again, **options)
-    how = r"(is|has the pixels of) '.*train3\.png'\nTake"
+    how = r"(is|has the pixels of) '.*train3\.png'\nRemove"
     message = rf"\(1\):\n  mine: photo 'scene 1', .*again\.{suffix} {how}"
     with pytest.raises(UserError, match=message):
         leakage.check(images_of(other, again), photos)
 
 
-def test_other_photos_are_not(tmp_path, photos):
+def test_other_photos_are_accepted(tmp_path, photos):
     targets = []
     for seed in range(100, 120):
         targets.append(tmp_path / f"{seed}.png")
@@ -82,7 +89,7 @@ def test_other_photos_are_not(tmp_path, photos):
     leakage.check(images_of(*targets), photos)
 
 
-def test_without_a_target_the_input_is_looked_at(photos):
+def test_without_a_target_the_input_is_compared(photos):
     with pytest.raises(UserError, match="scene 0"):
         leakage.check(images_of("").assign(input=str(photos[0])), photos)
 
@@ -92,8 +99,8 @@ def test_a_target_of_several_images_is_named_once(tmp_path, photos):
         leakage.check(images_of(photos[0], photos[0]), photos)
 
 
-def test_bits_tell_where_grey_rises_to_the_right():
-    """A ramp up, then down, on the central square of a wide image: known by hand."""
+def test_bits_are_set_where_grey_rises_to_the_right():
+    """A ramp up, then down, in the central square of a wide image: the hash is known."""
     square = 10 * (8 - np.abs(np.arange(17) - 8)).astype(np.uint8)
     wide = np.full((17, 27), 255, np.uint8)
     wide[:, 5:22] = square
@@ -102,12 +109,12 @@ def test_bits_tell_where_grey_rises_to_the_right():
 
 @pytest.fixture(scope="module")
 def trained():
-    return [look(photo) for photo in training_files.training_photos("photos")]
+    return [make_fingerprint(photo) for photo in training_files.training_photos("photos")]
 
 
 def test_crops_are_found_wherever_they_lie(tmp_path, trained):
-    """At random places, 60 to 90 % wide and high, half of them mirrored, scaled by 0.7 and saved
-    as JPEG of quality 60; each against ten photographs. At most one in ten escapes."""
+    """Crops at random places, 60 to 90 % wide and high, half of them mirrored, scaled by 0.7 and
+    saved as JPEG of quality 60; each against ten photographs. At most one in ten is missed."""
     rng = np.random.default_rng(0)
     trained, crops = trained[:10], []
     for number in range(30):
@@ -117,16 +124,17 @@ def test_crops_are_found_wherever_they_lie(tmp_path, trained):
         part = image.crop((left, top, left + width, top + height))
         part = mirrored(part) if number % 2 else part
         part.resize((7 * width // 10, 7 * height // 10)).save(tmp_path / "x.jpg", quality=60)
-        crops.append(look((tmp_path / "x.jpg").rename(tmp_path / f"{number}.jpg")))
-    found = [(i, j) for i, j in near(crops, trained) if relation(crops[i], trained[j])]
+        crops.append(make_fingerprint((tmp_path / "x.jpg").rename(tmp_path / f"{number}.jpg")))
+    candidates = find_candidates(crops, trained)
+    found = [(i, j) for i, j in candidates if describe_match(crops[i], trained[j])]
     assert all(j == i % 10 for i, j in found)
     assert len(found) >= 27
-    turned_round = {(i, j) for j, i in near(trained, crops)}
+    turned_round = {(i, j) for j, i in find_candidates(trained, crops)}
     assert turned_round >= set(found)
 
 
-def test_too_many_photos_are_compared_as_a_whole_and_said(tmp_path, monkeypatch, capsys):
-    """Above the limit a turned photo is found, and a crop, which is found below it, is not."""
+def test_too_many_photos_are_compared_only_as_a_whole_with_a_message(tmp_path, monkeypatch, capsys):
+    """Above the limit a turned photo is still found; a crop is found only below it."""
     photos = training_files.training_photos("photos")[:5]
     again, part = tmp_path / "again.png", tmp_path / "part.png"
     with Image.open(photos[2]) as image:
@@ -139,27 +147,27 @@ def test_too_many_photos_are_compared_as_a_whole_and_said(tmp_path, monkeypatch,
     with pytest.raises(UserError, match=r"\(1\):\n  mine: photo 'scene 0'"):
         leakage.check(images_of(again, part), photos)
     assert "mine: 2 test and 5 training photographs are too many" in capsys.readouterr().err
-    monkeypatch.setattr(leakage, "CROP_PAIRS", 5)  # of each data set
+    monkeypatch.setattr(leakage, "CROP_PAIRS", 5)  # the limit holds for each data set
     with pytest.raises(UserError, match=r"\(2\)"):
         leakage.check(images_of(again, part).assign(dataset=["one", "other"]), photos)
 
 
-def test_flat_images_are_the_same_only_by_their_pixels(tmp_path):
+def test_flat_images_match_only_by_their_pixels(tmp_path):
     for value in (10, 20):
         Image.new("RGB", (40, 30), (value,) * 3).save(tmp_path / f"{value}.png")
     Image.new("RGB", (40, 30), (10,) * 3).save(tmp_path / "again.png")
-    looks = [look(tmp_path / f"{name}.png") for name in ("10", "20", "again")]
-    assert relation(looks[0], looks[2]) == "has the pixels of"
+    fingerprints = [make_fingerprint(tmp_path / f"{name}.png") for name in ("10", "20", "again")]
+    assert describe_match(fingerprints[0], fingerprints[2]) == "has the pixels of"
 
 
 def test_real_repeats_of_rain100l_are_found_and_no_others():
-    """The nine repeats of the card `rain100l`, some of them turned or saved anew."""
+    """The nine repeats of the card `rain100l`, some of them turned or saved again."""
     folder = shared("real/Rain100L/target")
-    looks = [look(path) for path in sorted(folder.iterdir())]
+    fingerprints = [make_fingerprint(path) for path in sorted(folder.iterdir())]
     found = {
-        frozenset((looks[i].path.stem, looks[j].path.stem))
-        for i, j in near(looks, looks)
-        if i < j and relation(looks[i], looks[j])
+        frozenset((fingerprints[i].path.stem, fingerprints[j].path.stem))
+        for i, j in find_candidates(fingerprints, fingerprints)
+        if i < j and describe_match(fingerprints[i], fingerprints[j])
     }
     card = cards.load_card("rain100l")
     numbers = [{int("".join(filter(str.isdigit, stem))) for stem in pair} for pair in found]
@@ -176,13 +184,12 @@ def test_an_unreadable_photo_is_named(tmp_path, photos):
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_bundled_photos_are_apart_by_a_wide_margin(split, trained):
+def test_bundled_photos_differ_by_a_wide_margin(split, trained):
     values = {"name": "x", "train_on": "photos", "methods": {}}
     images = cards.find_images(Config(**values, datasets={"photos": {"split": split}}))
-    targets = [look(cards.ROOT / target) for target in images.target.unique()]
-    assert not [
-        pair for pair in near(targets, trained) if relation(targets[pair[0]], trained[pair[1]])
-    ]
+    targets = [make_fingerprint(cards.ROOT / target) for target in images.target.unique()]
+    candidates = find_candidates(targets, trained)
+    assert not [(i, j) for i, j in candidates if describe_match(targets[i], trained[j])]
     hashes = np.stack([photo.hashes[0] for photo in trained])
     for target in targets:
-        assert (BITS - hashes @ target.hashes[0]).min() / 2 > 1.9 * SAME_PHOTO
+        assert (BITS - hashes @ target.hashes[0]).min() / 2 > 1.9 * SAME_PHOTO_BITS

@@ -1,9 +1,10 @@
-"""The data set maker, on three small photographs."""
+"""Making the bundled data set, with three small photographs."""
 
 import csv
 import hashlib
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.cli import main
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, write_png
 from benchmark.core.seeds import numpy_generator
-from benchmark.data import make_pairs
+from benchmark.data import make_bundle, make_pairs
 from benchmark.data.make_bundle import HELD_OUT, make_data
 from benchmark.data.make_pairs import remake_pairs
 from benchmark.weather import STRENGTHS, WEATHERS, degrade
@@ -24,7 +26,7 @@ SMALL = {"test": ["tower"], "val": ["goat"]}
 
 @pytest.fixture
 def photos(tmp_path):
-    """Three photographs of other shapes than the targets, with their manifest."""
+    """Three photographs with other sizes than the targets, and their manifest."""
     folder = tmp_path / "photos"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -58,7 +60,7 @@ def contents(folder):
     }
 
 
-def test_twice_gives_the_same_bits(photos, weights, tmp_path):
+def test_making_the_data_twice_gives_the_same_bits(photos, weights, tmp_path):
     first = make_data(photos, tmp_path / "a", weights=weights, held_out=SMALL)
     second = make_data(photos, tmp_path / "b", weights=weights, held_out=SMALL)
     assert first == second
@@ -67,7 +69,7 @@ def test_twice_gives_the_same_bits(photos, weights, tmp_path):
     assert other["pairs"] != first["pairs"]
 
 
-def test_layout_and_manifest_tell_the_same(photos, weights, tmp_path):
+def test_layout_and_manifest_agree(photos, weights, tmp_path):
     out = tmp_path / "data"
     manifest = make_data(photos, out, weights=weights, held_out=SMALL)
     assert json.loads((out / "manifest.json").read_text()) == manifest
@@ -115,7 +117,7 @@ def test_pairs_are_their_target_in_the_weather_described(photos, tmp_path):
         assert parameters == pair["parameters"]
 
 
-def test_another_photo_leaves_the_pictures_of_the_others(photos, tmp_path):
+def test_another_photo_does_not_change_the_pictures_of_the_others(photos, tmp_path):
     make_data(photos, tmp_path / "a", held_out=SMALL)
     shutil.copy(photos / "hill.png", photos / "zebra.png")
     with (photos / "manifest.csv").open("a") as handle:
@@ -144,7 +146,7 @@ def test_splits_do_not_share_photos():
     assert all(len(set(names)) == len(names) for names in HELD_OUT.values())
 
 
-def test_licences_travel_along(photos, tmp_path):
+def test_licences_are_passed_on(photos, tmp_path):
     make_data(photos, tmp_path / "data", held_out=SMALL)
     with (tmp_path / "data" / "photos" / "manifest.csv").open(newline="") as handle:
         rows = {row["file"]: row for row in csv.DictReader(handle)}
@@ -160,7 +162,30 @@ def test_licences_travel_along(photos, tmp_path):
     assert str(tmp_path) not in readme
 
 
-def test_overwrite_is_asked_for_and_keeps_other_files(photos, tmp_path):
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_command_in_the_readme_makes_the_same_data(
+    photos, weights, tmp_path, monkeypatch, seed
+):
+    monkeypatch.setattr(make_bundle, "HELD_OUT", SMALL)
+    make_data(photos, tmp_path / "first", seed, weights=weights)
+    readme = (tmp_path / "first" / "README.md").read_text()
+    command = next(line for line in readme.splitlines() if line.startswith("    python"))
+    program, *arguments = shlex.split(command.removeprefix("    python -m "))
+    places = {"PHOTOS": photos, "WEIGHTS": weights, "data": tmp_path / "again"}
+    arguments = [str(places.get(argument, argument)) for argument in arguments]
+    monkeypatch.setattr("sys.argv", [program, *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert program == "benchmark" and not end.value.code
+    assert contents(tmp_path / "again") == contents(tmp_path / "first")
+
+
+def test_the_manifest_names_the_module_that_made_it(photos, tmp_path):
+    manifest = make_data(photos, tmp_path / "data", held_out=SMALL)
+    assert manifest["generator"] == make_bundle.__name__
+
+
+def test_overwriting_needs_the_option_and_keeps_other_files(photos, tmp_path):
     out = tmp_path / "data"
     make_data(photos, out, held_out={"test": ["hill"], "val": ["goat"]})
     (out / "weights").mkdir()
@@ -188,29 +213,35 @@ def test_manifest_without_licences_is_refused(photos, tmp_path):
 def test_a_row_of_another_length_is_refused(photos, tmp_path, row):
     with (photos / "manifest.csv").open("a") as handle:
         handle.write(f"{row}\n")
-    with pytest.raises(UserError, match=r"manifest\.csv: the row of .* or names no file"):
+    with pytest.raises(
+        UserError, match=r"manifest\.csv: the row of .* or names no file: correct it"
+    ):
         make_data(photos, tmp_path / "data", held_out=SMALL)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"pairs": [{"split": "../x", "photo": "goat"}]},
-        {"pairs": [{"split": "val", "photo": "a/b"}]},
-        {"pairs": ["x"]},
-        {"files": [3]},
-        {"files": None},
-        "[" * 5000,
+        (
+            {"pairs": [{"split": "../x", "photo": "goat"}]},
+            r": pairs\.0\.split: '\.\./x' cannot name",
+        ),
+        ({"pairs": [{"split": "val", "photo": "a/b"}]}, r": pairs\.0\.photo: 'a/b' cannot name"),
+        ({"pairs": ["x"]}, r": pairs\.0: Input should be a valid dictionary"),
+        ({"files": [3]}, r": files\.0: Input should be a valid dictionary"),
+        ({"files": None}, ": files: Input should be a valid list"),
+        ({"seed": "0"}, ": seed: Input should be a valid integer"),
+        ("[" * 5000, " is not valid JSON"),
     ],
 )
-def test_a_wrong_manifest_of_the_pairs_is_named(photos, tmp_path, change):
+def test_a_wrong_manifest_of_the_pairs_is_named(photos, tmp_path, change, message):
     make_data(photos, tmp_path / "data", held_out=SMALL)
     file = tmp_path / "data" / "manifest.json"
     text = change
     if isinstance(change, dict):
         text = json.dumps(json.loads(file.read_text()) | change)
     file.write_text(text)
-    with pytest.raises(UserError, match=r"manifest\.json is missing or damaged"):
+    with pytest.raises(UserError, match=rf"manifest\.json{message}.*dvc pull"):
         remake_pairs(tmp_path / "data", tmp_path / "again")
     assert not (tmp_path / "again").exists() and not (tmp_path / "x").exists()
 
@@ -219,19 +250,19 @@ def test_a_wrong_manifest_of_the_pairs_is_named(photos, tmp_path, change):
 def test_a_photo_elsewhere_is_refused(photos, tmp_path, file):
     with (photos / "manifest.csv").open("a") as handle:
         handle.write(f"{file},1,1,CC0-1.0,,,\n")
-    with pytest.raises(UserError, match=rf"manifest\.csv: '{file}' does not lie beside it"):
+    with pytest.raises(UserError, match=rf"manifest\.csv: '{file}' is not in the folder"):
         make_data(photos, tmp_path / "data", held_out=SMALL)
 
 
 def test_two_photos_of_one_name_are_refused(photos, tmp_path):
     with (photos / "manifest.csv").open("a") as handle:
         handle.write("tower.jpg,1,1,CC0-1.0,,,\n")
-    with pytest.raises(UserError, match="one name"):
+    with pytest.raises(UserError, match="two files with one name"):
         make_data(photos, tmp_path / "data", held_out=SMALL)
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text"])
-def test_bad_photos_are_named_and_nothing_is_written(photos, tmp_path, damage):
+def test_damaged_photos_are_named_and_nothing_is_written(photos, tmp_path, damage):
     path = photos / "hill.png"
     if damage == "missing":
         path.unlink()
@@ -261,7 +292,7 @@ def test_out_must_be_a_folder(photos, tmp_path):
         make_data(photos, tmp_path / "data", held_out=SMALL)
 
 
-def test_pairs_are_remade_bit_for_bit_from_the_data_alone(photos, tmp_path):
+def test_pairs_are_made_again_bit_for_bit_from_the_data_alone(photos, tmp_path):
     data = tmp_path / "data"
     make_data(photos, data, held_out=SMALL)
     assert remake_pairs(data, tmp_path / "again") == []
@@ -269,7 +300,7 @@ def test_pairs_are_remade_bit_for_bit_from_the_data_alone(photos, tmp_path):
         assert path.read_bytes() == (data / path.relative_to(tmp_path / "again")).read_bytes()
 
 
-def test_a_changed_target_gives_other_pairs_and_they_are_named(photos, tmp_path):
+def test_pairs_that_differ_because_of_a_changed_target_are_named(photos, tmp_path):
     data = tmp_path / "data"
     make_data(photos, data, held_out=SMALL)
     target = next((data / "photos" / "val").glob("*.png"))
@@ -278,6 +309,6 @@ def test_a_changed_target_gives_other_pairs_and_they_are_named(photos, tmp_path)
     assert {Path(path).stem for path in differing} == {target.stem}
 
 
-def test_remaking_without_a_manifest_says_what_to_do(tmp_path):
-    with pytest.raises(UserError, match=r"manifest\.json.*dvc pull"):
+def test_without_a_manifest_the_error_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match=r"manifest\.json is missing; run 'dvc pull"):
         remake_pairs(tmp_path, tmp_path / "again")

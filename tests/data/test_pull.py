@@ -1,4 +1,4 @@
-"""The data over DVC remotes on real servers: there and back, and what is said when it fails."""
+"""Data on DVC remotes on real servers: push and pull, and the message if a pull fails."""
 
 import configparser
 import filecmp
@@ -67,7 +67,7 @@ def dvc(repository: Path, *arguments: str) -> None:
 
 
 def use(repository: Path, settings: dict[str, str]) -> None:
-    """What 'dvc remote add -d' and 'dvc remote modify' write, without a process for each."""
+    """Write what 'dvc remote add -d' and 'dvc remote modify' write, without their processes."""
     config = configparser.ConfigParser()
     config["core"] = {"remote": "lab", "analytics": "false", "no_scm": "true"}
     config["'remote \"lab\"'"] = {"verify": "true", **settings}
@@ -76,7 +76,7 @@ def use(repository: Path, settings: dict[str, str]) -> None:
 
 
 def push(repository: Path) -> None:
-    """Push as after 'dvc add', whatever an earlier test left."""
+    """Push as after 'dvc add', whatever an earlier test left behind."""
     forget(repository)
     shutil.copytree(repository / "kept-cache", repository / ".dvc" / "cache")
     dvc(repository, "push", "--quiet")
@@ -117,8 +117,10 @@ def started(kind: Kind, folder: Path):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_data_go_to_a_server_and_come_back(repository, tmp_path, monkeypatch, name):
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # else S3 tries for minutes once the line is cut
+def test_data_are_pushed_to_a_server_and_pulled_again(repository, tmp_path, monkeypatch, name):
+    monkeypatch.setenv(
+        "AWS_MAX_ATTEMPTS", "1"
+    )  # otherwise S3 tries for minutes after the connection is cut
     kind, data = KINDS[name], repository / "data"
     with started(kind, tmp_path) as port:
         good = kind.settings(port, tmp_path, True)
@@ -143,8 +145,8 @@ def test_data_go_to_a_server_and_come_back(repository, tmp_path, monkeypatch, na
         pull(repository)
 
 
-def test_plain_http_serves_what_webdav_took(repository, tmp_path):
-    """A server that only reads: data pushed into its folder (as by WebDAV or SSH) are pulled."""
+def test_data_pushed_over_webdav_are_pulled_over_http(repository, tmp_path):
+    """A server that only reads: data are in its folder, as WebDAV or SSH push them."""
     data = repository / "data"
     with servers.apache(tmp_path) as port:
         use(repository, {"url": str(tmp_path / "www" / "store")})
@@ -165,7 +167,7 @@ def test_a_damaged_bundled_remote_is_named(repository, tmp_path):
         pull(repository)
 
 
-def test_what_a_killed_pull_left_does_not_stop_the_next(repository, tmp_path):
+def test_the_leftovers_of_a_killed_pull_do_not_stop_the_next(repository, tmp_path):
     """The name is one that DVC 3.67 left; see tests/campaigns/killed_pull.py."""
     use(repository, {"url": str(tmp_path / "store")})
     push(repository)
@@ -176,7 +178,7 @@ def test_what_a_killed_pull_left_does_not_stop_the_next(repository, tmp_path):
     assert identical(repository / "kept", repository / "data")
 
 
-def test_files_of_ones_own_among_the_data_are_kept_and_named(repository, tmp_path):
+def test_the_users_files_in_the_data_folder_are_kept_and_named(repository, tmp_path):
     use(repository, {"url": str(tmp_path / "store")})
     push(repository)
     forget(repository)
@@ -194,7 +196,7 @@ def test_damaged_settings_are_named(repository, text):
         pull(repository)
 
 
-def test_a_remote_that_does_not_check_what_arrives_is_refused(repository):
+def test_a_remote_without_verification_is_refused(repository):
     use(repository, {"url": "s3://data", "verify": "false"})
     with pytest.raises(UserError, match="'dvc remote modify lab verify true'"):
         pull(repository)

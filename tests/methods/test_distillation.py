@@ -142,7 +142,7 @@ def test_a_wrong_teacher_is_named(tmp_path, changes, message):
 @pytest.mark.parametrize("method", ["regression", "identity"])
 def test_a_teacher_of_a_method_that_learns_from_none_is_named(tmp_path, method):
     config, _ = run_of(tmp_path, method=method, parameters={})
-    with pytest.raises(UserError, match=f"methods.student.teacher: '{method}' learns from none"):
+    with pytest.raises(UserError, match=f"methods.student.teacher: '{method}' takes no teacher"):
         run_config.check_methods(config, "run.yaml")
 
 

@@ -428,7 +428,7 @@ def not_a_dict(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (not_there, "cannot be read: No such file"),
+        (not_there, "is missing; check the path"),
         (folder, "cannot be read: Is a directory"),
         (cut_off, "cut off or not a torch checkpoint"),
         (web_page, "cut off or not a torch checkpoint"),

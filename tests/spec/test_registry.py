@@ -1,4 +1,4 @@
-"""Methods are found by file name, and a job knows which files it depends on."""
+"""Methods are found by file name, and the files that a job depends on are found by imports."""
 
 import sys
 
@@ -18,7 +18,7 @@ RESTORE = "    def restore(self, degraded, variant, generators):\n        return
 
 @pytest.fixture
 def add(tmp_path, monkeypatch):
-    """Puts a method file into a folder of its own that stands for methods/."""
+    """Writes a method file into a temporary folder, which replaces methods/."""
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     monkeypatch.setattr(methods, "__path__", [str(tmp_path)])
 
@@ -30,7 +30,7 @@ def add(tmp_path, monkeypatch):
     return add
 
 
-def test_a_dropped_in_file_is_a_method(add):
+def test_a_new_file_in_the_folder_is_a_method(add):
     add("mine", HEAD + "class Mine(Method):\n" + CARD + RESTORE)
     add("_helper", "")
     assert registry.available() == ["mine"]
@@ -64,13 +64,13 @@ def test_a_syntax_error_names_file_and_line(add, tmp_path, monkeypatch):
         sources.learns(add("broken", "class :\n"))
 
 
-def test_learned_methods_are_known_without_importing_them():
+def test_learned_methods_are_recognised_without_importing_them():
     assert sources.learns("regression")
     assert sources.learns("conditional_diffusion")
     assert not sources.learns("identity")
 
 
-def test_an_edit_of_what_reads_configurations_trains_nothing_again():
+def test_an_edit_of_the_configuration_reader_does_not_train_again():
     assert "benchmark/core/weights.py" in sources.sources("benchmark.training.loop")
     assert "benchmark/spec/run_config.py" not in sources.sources("benchmark.training.loop")
 
@@ -87,6 +87,9 @@ def test_sources_follow_imports():
 
 
 def test_the_suite_knows_no_single_method():
-    """What the workflow's jobs run depends on no method's file."""
-    for module in ("training", "restoring", "scoring", "run", "leaderboard", "report.build"):
-        assert not [p for p in sources.sources(f"benchmark.{module}") if p.startswith("methods/")]
+    """The jobs of the workflow depend on no method's file."""
+    jobs = ("jobs.train", "jobs.restore", "jobs.score", "jobs.collect")
+    for module in (*jobs, "board.write", "report.build"):
+        files = sources.sources(f"benchmark.{module}")
+        assert "benchmark/core/errors.py" in files
+        assert not [path for path in files if path.startswith("methods/")]

@@ -1,4 +1,4 @@
-"""Every fault in a configuration is named with its file and key, and the nearest known name."""
+"""Every error in a configuration names the file, the key and the nearest known name."""
 
 import pytest
 import yaml
@@ -33,7 +33,7 @@ def changed(**values):
     return {**GOOD, **values}
 
 
-def test_good_configuration_with_its_defaults(write):
+def test_a_valid_configuration_gets_its_defaults(write):
     config = run_config.load(write(GOOD))
     assert config.variants_of("identity") == {"default": {}}
     assert config.training_of("regression").steps == 3
@@ -41,13 +41,13 @@ def test_good_configuration_with_its_defaults(write):
     assert config.seeds_of("regression") == (0,)
 
 
-def test_no_is_a_precision_though_yaml_reads_it_as_false(tmp_path):
+def test_precision_no_is_accepted_although_yaml_reads_it_as_false(tmp_path):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(GOOD) + "training: {precision: no}\n")
     assert run_config.load(tmp_path / "run.yaml").training.precision == "no"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_configurations_and_their_methods_are_sound(name):
+def test_shipped_configurations_and_their_methods_are_valid(name):
     path = paths.ROOT / "config" / f"{name}.yaml"
     run_config.check_methods(run_config.load(path), str(path))
 
@@ -92,14 +92,14 @@ def test_shipped_configurations_and_their_methods_are_sound(name):
         ("", "must hold keys"),
     ],
 )
-def test_bad_configuration_is_named(write, values, message):
+def test_an_invalid_configuration_is_named(write, values, message):
     with pytest.raises(UserError, match=message) as caught:
         run_config.load(write(values))
     assert "run.yaml" in str(caught.value)
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(UserError, match="no such configuration"):
+    with pytest.raises(UserError, match=r"none\.yaml is missing; check its name"):
         run_config.load(tmp_path / "none.yaml")
 
 
@@ -152,7 +152,8 @@ def test_a_file_that_extends_another_replaces_its_keys(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("base", "message"), [("other.yaml", "extends this file"), ("none.yaml", "no such config")]
+    ("base", "message"),
+    [("other.yaml", "extends this file"), ("none.yaml", r"none\.yaml is missing")],
 )
 def test_a_base_that_cannot_be_extended_is_named(tmp_path, base, message):
     other = tmp_path / "other.yaml"

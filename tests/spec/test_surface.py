@@ -1,4 +1,4 @@
-"""What a method file may rely on: one import that later moves of modules must not break."""
+"""The names that method files import from `benchmark`; they must stay when modules are moved."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def test_importing_the_suite_imports_neither_torch_nor_opencv():
         "import benchmark.images",
     ],
 )
-def test_a_file_with_an_import_of_before_is_told_the_new_one(line, tmp_path, monkeypatch):
+def test_an_outdated_import_is_an_error_that_names_the_new_one(line, tmp_path, monkeypatch):
     (tmp_path / "median_of_before.py").write_text(line + "\n")
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     monkeypatch.setattr("methods.__path__", [str(tmp_path)])
@@ -47,7 +47,7 @@ def test_a_file_with_an_import_of_before_is_told_the_new_one(line, tmp_path, mon
         registry.load("median_of_before")
 
 
-def test_another_missing_package_is_not_taken_for_ours(tmp_path, monkeypatch):
+def test_another_missing_package_is_not_reported_as_a_module_of_the_suite(tmp_path, monkeypatch):
     (tmp_path / "wants_more.py").write_text("import no_such_package\n")
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     monkeypatch.setattr("methods.__path__", [str(tmp_path)])

@@ -191,7 +191,7 @@ def test_pairs_of_a_weather_that_the_set_lacks(card):
 def test_pairs_of_two_sizes_are_refused_before_training_and_in_it(card, pairs):
     card()
     write_png(pairs[1][0], np.zeros((8, 9, 3), np.uint8))
-    with pytest.raises(UserError, match=r"input/1\.png \(9×8\) and .*gt/1\.png \(56×40\)"):
+    with pytest.raises(UserError, match=r"input/1\.png' \(9×8\) and .*gt/1\.png' \(56×40\)"):
         training_files.check_training("mine", ("mix",))
     crops = training_data.crops(pairs[1:], 16, seed=0, first=0, count=1)
     with pytest.raises(UserError, match=r"input/1\.png.* is 9×8"):

@@ -95,7 +95,7 @@ def test_the_campaign_tells_a_traceback_and_an_error_that_names_nothing(tmp_path
     ("text", "message"),
     [
         ("[" * 5000, "is not valid YAML"),
-        ("extends: none.yaml", r"run\.yaml: extends: .*none\.yaml: no such"),
+        ("extends: none.yaml", r"run\.yaml: extends: .*none\.yaml is missing"),
         ("extends: ..", r"run\.yaml: extends: .* cannot be read"),
         ('leave_out: ["\\ud800"]', "is not valid YAML.*surrogates not allowed"),
         ('extends: "\\0"', r"run\.yaml: extends: .* is not valid"),

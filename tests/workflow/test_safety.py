@@ -18,7 +18,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.core.paths import ROOT
 from benchmark.data import cards
-from benchmark.jobs import restore
+from benchmark.jobs import restore, score
 from benchmark.report import build_report
 from benchmark.results.tables import read_scores
 from tests.synthetic_run import card, make_run
@@ -67,6 +67,7 @@ def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr(restore, "ROOT", root)
+        patch.setattr(score, "ROOT", root)
         patch.setattr(cards, "CARDS", root / "cards")
         file = root / "it's $(touch pwned).yaml"
         workflow.images(file)
@@ -114,7 +115,7 @@ def test_a_card_cannot_lead_out_of_its_path(tmp_path, monkeypatch, key, value):
     (split if key in split else values)[key] = value
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.setattr(cards, "CARDS", tmp_path)
-    with pytest.raises(UserError, match=r"mine\.yaml: .*without '\.\.'"):
+    with pytest.raises(UserError, match=r"mine\.yaml': .*without '\.\.'"):
         cards.load_card("mine")
 
 
