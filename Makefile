@@ -13,7 +13,7 @@ else
 INSTALL := -r requirements.in
 endif
 
-.PHONY: benchmark test setup lint docs audit campaign-kill campaign-fuzz help
+.PHONY: benchmark test setup lint docs audit campaign-kill campaign-fuzz campaign-plan help
 .DEFAULT_GOAL := help
 
 benchmark: setup ## set up, pull the data, run everything, print the leaderboard
@@ -21,9 +21,10 @@ benchmark: setup ## set up, pull the data, run everything, print the leaderboard
 	@snakemake --cores all --config run=$(CONFIG)
 	@python -m benchmark show --config $(CONFIG)
 
+# A test process for each core (more than eight would only wait for each other).
 test: setup ## set up, pull the data, run the tests
 	@python -m benchmark pull
-	@python -m pytest -q
+	@python -m pytest -q --numprocesses=logical --maxprocesses=8 --dist=worksteal
 
 setup: $(VENV)/installed ## make .venv and install the locked dependencies
 
@@ -58,6 +59,9 @@ campaign-kill: setup ## kill a run's verbs, whole workflows and pulls at random 
 
 campaign-fuzz: setup ## feed wrong files to everything that reads one (docs/robustness.md)
 	@python -m tests.campaigns.fuzz
+
+campaign-plan: setup ## measure how long the workflow takes to plan many jobs
+	@python -m tests.campaigns.planning
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'

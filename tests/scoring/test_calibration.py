@@ -29,7 +29,9 @@ PRINTED = {
 def pair(weather: str, protocol: str) -> tuple[np.ndarray, np.ndarray]:
     """A restored image and its target. For `reside` the input lacks ten pixels at each edge, as
     inputs of SOTS do."""
-    restored, target = (read_image(FOLDER / f"{weather}_{part}.png") for part in ("input", "target"))
+    restored, target = (
+        read_image(FOLDER / f"{weather}_{part}.png") for part in ("input", "target")
+    )
     return (restored[10:-10, 10:-10], target) if protocol == "reside" else (restored, target)
 
 

@@ -1,6 +1,6 @@
-"""The Kubernetes profile: what is submitted, and that the workflow's jobs go through it.
+"""The Kubernetes profile: the jobs that it submits, and a part of the workflow through it.
 
-No cluster is here: `tests/kubernetes/kubectl` stands for one and runs each job's command itself.
+Instead of a cluster, `tests/kubernetes/kubectl` runs the command of each job itself.
 """
 
 import json
@@ -15,13 +15,13 @@ from benchmark.core.paths import ROOT
 from tests.clone import SMOKE, snakemake
 
 PROFILE = "workflow/profiles/kubernetes"
-# One method is trained, restored and scored, each in a job.
+# Training, restoring and scoring of one method are one job each.
 TARGET = "results/smoke/scores/unet/seed0/photos.csv"
 
 
 @pytest.fixture
 def jobs(tmp_path, monkeypatch):
-    """The folder of the jobs that the stand-in for kubectl has seen."""
+    """The folder where the replacement of kubectl keeps its jobs."""
     folder = tmp_path / "jobs"
     folder.mkdir()
     monkeypatch.setenv("KUBECTL_JOBS", str(folder))
@@ -63,12 +63,12 @@ def status():
     return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().strip()
 
 
-@pytest.mark.parametrize(("ended", "stands"), [("0", "success"), ("137", "failed")])
-def test_how_a_job_stands(jobs, ended, stands):
+@pytest.mark.parametrize(("exit_status", "expected"), [("0", "success"), ("137", "failed")])
+def test_the_status_of_a_job(jobs, exit_status, expected):
     (jobs / "a.json").touch()
     assert status() == "running"
-    (jobs / "a.ended").write_text(ended)
-    assert status() == stands
+    (jobs / "a.ended").write_text(exit_status)
+    assert status() == expected
 
 
 def test_a_cluster_that_does_not_answer_fails_no_job(jobs):
@@ -82,21 +82,23 @@ def test_a_job_that_was_deleted_has_failed(jobs):
 
 
 def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
-    repository, jobs, tmp_path, monkeypatch
+    smoke_run, repository, jobs, monkeypatch
 ):
-    pytest.importorskip("snakemake_executor_plugin_cluster_generic")
-    # More than first attempts at restoring and scoring have.
+    pytest.importorskip(
+        "snakemake_executor_plugin_cluster_generic",
+        reason="Snakemake's plug-in for generic clusters is not installed",
+    )
+    # Restoring and scoring have less memory than this in their first attempts.
     monkeypatch.setenv("KUBECTL_NEEDS", "10000")
-    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
-    shutil.rmtree(clone / "results/smoke/train/unet")
+    shutil.rmtree(repository / "results/smoke/train/unet")
     for part in ("restored", "scores"):
-        shutil.rmtree(clone / f"results/smoke/{part}/unet")
+        shutil.rmtree(repository / f"results/smoke/{part}/unet")
     done = snakemake(
-        clone, TARGET, "--workflow-profile", PROFILE, "--latency-wait", "5",
-        "--config", f"run={SMOKE}",
+        repository, TARGET, "--workflow-profile", PROFILE, "--latency-wait", "5",
+        "--seconds-between-status-checks", "1", "--config", f"run={SMOKE}",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (clone / TARGET).read_bytes() == (repository / TARGET).read_bytes()
+    assert (repository / TARGET).read_bytes() == (smoke_run / TARGET).read_bytes()
     containers = [job["spec"]["template"]["spec"]["containers"][0] for job in created(jobs)]
     memory = [container["resources"]["limits"]["memory"] for container in containers]
     assert memory == ["16000M", "8000M", "16000M", "4000M", "8000M", "12000M"]
