@@ -98,14 +98,16 @@ def main() -> None:
     # What the verbs import: their forks then need not.
     import matplotlib.figure
     import seaborn
+    import torch._dynamo
+    import torch.utils.tensorboard
 
     from benchmark import report  # noqa: F401
+    from benchmark.board import write  # noqa: F401
     from benchmark.data import leakage  # noqa: F401
-    from benchmark.jobs import restore  # noqa: F401
+    from benchmark.jobs import collect, restore, score, train  # noqa: F401
     from benchmark.report.figures import draw  # noqa: F401
-    from benchmark.scoring import score  # noqa: F401
 
-    del matplotlib, seaborn
+    del matplotlib, seaborn, torch
     for line in sys.stdin:
         print(json.dumps(serve(json.loads(line))), flush=True)
 

@@ -205,14 +205,14 @@ def test_a_method_that_misbehaves_stops_no_other(repository):
 
 
 JOBS_A_SEED = {"train": 1, "restore": 25, "score": 5}
-CALLS_A_JOB = 30_000  # 21,000 with Snakemake 9.23; without the cache of sources far more
+CALLS_A_JOB = 24_000  # 21,330 with Snakemake 9.27; 26,890 if sources are looked up for each job
 
 
 def test_planning_takes_as_many_calls_for_a_job_however_many_there_are(repository, ask):
     """Sources are found once and nothing is looked up in all jobs for each job. Calls are counted,
     because a duration depends on the machine; tests/campaigns/planning.py measures durations."""
     calls = []
-    for seeds in (1, 4, 7):
+    for seeds in (1, 3, 5):
         write_many(repository, seeds)
         answer = ask(repository, "--config", f"run={MANY}", count=True)
         assert answer["code"] == 0, answer["output"]
@@ -222,5 +222,5 @@ def test_planning_takes_as_many_calls_for_a_job_however_many_there_are(repositor
         }
         calls.append(answer["calls"])
     first, second = calls[1] - calls[0], calls[2] - calls[1]
-    assert 0 < second < 1.1 * first
-    assert second < CALLS_A_JOB * 3 * sum(JOBS_A_SEED.values())
+    assert 0 < second < 1.05 * first
+    assert second < CALLS_A_JOB * 2 * sum(JOBS_A_SEED.values())
