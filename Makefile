@@ -10,7 +10,7 @@ GROUPS :=
 ALL_GROUPS := run cluster docs lint remotes test
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz help
+.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan help
 .NOTPARALLEL: # one pip at a time
 .DEFAULT_GOAL := help
 
@@ -19,9 +19,10 @@ benchmark: setup ## set up, pull the data, run everything, print the leaderboard
 	@snakemake --cores all --config run=$(CONFIG)
 	@python -m benchmark show --config $(CONFIG)
 
+# A test process for each core (more than eight would only wait for each other).
 test: setup $(VENV)/installed-test ## set up, pull the data, run the tests
 	@python -m benchmark pull
-	@python -m pytest -q
+	@python -m pytest -q --numprocesses=logical --maxprocesses=8 --dist=worksteal
 
 setup: $(VENV)/installed-run $(GROUPS:%=$(VENV)/installed-%) ## make .venv, install the packages of a run and of GROUPS
 
@@ -69,6 +70,9 @@ campaign-kill: setup $(VENV)/installed-test ## kill a run's verbs, whole workflo
 
 campaign-fuzz: setup $(VENV)/installed-test ## feed wrong files to everything that reads one (docs/robustness.md)
 	@python -m tests.campaigns.fuzz
+
+campaign-plan: setup $(VENV)/installed-test ## measure how long the workflow takes to plan many jobs
+	@python -m tests.campaigns.planning
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'

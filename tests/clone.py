@@ -1,5 +1,6 @@
 """A copy of the repository in which the workflow can run, for tests."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,13 @@ import pytest
 from benchmark.core.paths import ROOT
 
 SMOKE = "config/smoke.yaml"
+# Folders with most bytes of a clone. Copies of the clone share their files: a test that changes
+# such a file has to replace it.
+SHARED = (("data",), ("data-store",), (".dvc", "cache"))
 
 
 def clone(folder: Path) -> Path:
-    """The repository copied to `folder`; the test is skipped, saying so, without the data."""
+    """The repository copied to `folder`; the test is skipped without the data, with the reason."""
     if not (ROOT / "data" / "manifest.json").exists():
         pytest.skip("the data are not here: run 'dvc pull'")
     for name in ("benchmark", "methods", "workflow", "config", ".dvc", "data-store"):
@@ -22,6 +26,17 @@ def clone(folder: Path) -> Path:
     shutil.copy(ROOT / "data.dvc", folder)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     return folder
+
+
+def copied(source: Path, folder: Path) -> Path:
+    """A clone copied to `folder` with all that was made in it. Files of SHARED are hard links."""
+
+    def copy(file: str, target: str) -> None:
+        parts = Path(file).relative_to(source).parts
+        shares = any(parts[: len(top)] == top for top in SHARED)
+        (os.link if shares else shutil.copy2)(file, target)
+
+    return shutil.copytree(source, folder, symlinks=True, copy_function=copy)
 
 
 def snakemake(folder: Path, *options: str) -> subprocess.CompletedProcess:

@@ -1,9 +1,10 @@
-"""Real servers on the loopback interface, each in a folder of its own, for the tests of remotes.
+"""Real servers on the loopback interface for the tests of remotes, each in its own folder.
 
-A test that asks for one whose program is not installed skips and says so.
+A test is skipped, with the reason, if the program of its server is not installed.
 """
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -20,10 +21,13 @@ import pytest
 
 USER, PASSWORD = "reader", "correct horse"
 START_SECONDS = 20
+# Below the ports that the kernel gives to clients. Each test process has its own ports, because a
+# port that is free now may be taken by another process before the server listens.
+FIRST_PORT, PORTS, PROCESSES = 20_000, 500, 24
 
 
 def program(name: str, package: str) -> str:
-    """The path of a server's program; the test is skipped without it."""
+    """The path of a server's program. The test is skipped if there is none."""
     found = shutil.which(name, path=os.defpath + ":/usr/sbin:/usr/local/sbin")
     if found is None:
         pytest.skip(f"{name} is not installed (Debian package {package})")
@@ -31,14 +35,20 @@ def program(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of this test process that nothing listens on."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PROCESSES
+    first = FIRST_PORT + PORTS * process
+    for port in random.sample(range(first, first + PORTS), PORTS):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"no port from {first} to {first + PORTS - 1} is free")
 
 
 @contextmanager
 def running(command: list[str], port: int, folder: Path, **environment: str) -> Iterator[None]:
-    """Run a server until the block ends; fails with what it printed if it does not listen."""
+    """Run a server until the block ends. The test fails, with the server's output, if it ends or
+    does not listen on its port."""
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -64,7 +74,7 @@ def _listens(port: int) -> bool:
 
 @contextmanager
 def ssh(folder: Path) -> Iterator[int]:
-    """OpenSSH's server: yields its port; `folder/key` is let in, `folder/stranger` is not."""
+    """OpenSSH's server: yields its port. It accepts the key `folder/key`, not `folder/stranger`."""
     server = program("sshd", "openssh-server")
     for name in ("host", "key", "stranger"):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
@@ -76,7 +86,7 @@ def ssh(folder: Path) -> Iterator[int]:
         f"PidFile none\nUsePAM no\nSubsystem sftp internal-sftp\n"
     )
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)  # sshd as root wants it for its separated process
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd needs it if root starts it
     with running([server, "-D", "-e", "-f", f"{folder}/sshd_config"], port, folder):
         yield port
 
@@ -113,9 +123,9 @@ LoadModule dav_fs_module {modules}/mod_dav_fs.so
 
 @contextmanager
 def apache(folder: Path) -> Iterator[int]:
-    """Apache: yields its port. `folder/www` is public; `/private` is WebDAV behind a password.
+    """Apache: yields its port. `folder/www` is public; `/private` is WebDAV with a password.
 
-    It runs as another user, who may not enter pytest's folders: `folder/www` is a link.
+    Apache runs as another user, who may not enter pytest's folders: `folder/www` is a link.
     """
     server = program("apache2", "apache2")
     with tempfile.TemporaryDirectory(prefix="unweather-apache-") as name:
@@ -141,7 +151,7 @@ def apache(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def s3(folder: Path) -> Iterator[int]:
-    """nanio, a small S3-compatible server that checks signatures: its port. Bucket `data`."""
+    """nanio, an S3-compatible server that checks signatures: yields its port. Bucket `data`."""
     if find_spec("nanio") is None:
         pytest.skip("nanio, an S3-compatible server, is not installed (pip install nanio)")
     (folder / "buckets" / "data").mkdir(parents=True)
@@ -154,7 +164,8 @@ def s3(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def cut_after(port: int, limit: int) -> Iterator[int]:
-    """A proxy before a server, which hangs up for good after `limit` bytes of reply: its port."""
+    """A proxy in front of a server: yields its port. After `limit` bytes of replies it closes all
+    connections and accepts no more."""
     listener = socket.create_server(("127.0.0.1", 0))
     passed = [0]
 

@@ -1,4 +1,4 @@
-"""The folder of reference values that is not part of the repository; tests skip without it."""
+"""Reference data that are not part of the repository. Tests that need them are skipped without."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ SHARED = Path(os.environ.get("UNWEATHER_SHARED", Path(__file__).parents[2] / "sh
 
 
 def shared(path: str) -> Path:
-    """A file or folder below the shared folder; the test is skipped, saying so, without it."""
+    """A file or folder of the reference data. The test is skipped, with the reason, without it."""
     if not (SHARED / path).exists():
-        pytest.skip(f"reference data {path} is not here (set UNWEATHER_SHARED)")
+        pytest.skip(f"{path} of the reference data is missing (UNWEATHER_SHARED names the folder)")
     return SHARED / path

@@ -1,4 +1,4 @@
-"""A made-up run for tests of what comes after scoring: tables, cards and small images."""
+"""An invented run for tests of leaderboards, figures and reports: tables, cards, small images."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ NASTY_SET = "set '\"<b>&#% {{7*7}}"
 
 
 def card(method: str, variant: str = "default", gain: float = 0.0, **more) -> dict:
-    """A method card; `gain` in dB drives the made-up scores."""
+    """A method card. `gain`: by how many dB the invented scores are better than the input's."""
     return {
         "label": method if variant == "default" else f"{method} {variant}",
         "method": method,
@@ -45,7 +45,7 @@ def card(method: str, variant: str = "default", gain: float = 0.0, **more) -> di
 
 
 def score_rows(dataset, weather, image, card, values, seed=0) -> list[dict]:
-    """The five rows of one image; `values` in the order of PAIRS."""
+    """The five rows of scores.csv of one image; `values` in the order of PAIRS."""
     key = (dataset, weather, image, card["method"], card["variant"], str(seed))
     return [
         dict(zip(SCORES, (*key, *pair, value, OK, ""), strict=True))
@@ -89,7 +89,7 @@ def default_cards() -> list[dict]:
 def make_run(
     run: Path, photos=4, weathers=("rain", "haze", "raindrop", "snow"), cards=None, side=48
 ):
-    """Write a whole made-up run into `run` = .../results/NAME; returns its cards."""
+    """Write a whole invented run into the folder `run`, .../results/NAME; returns its cards."""
     from PIL import Image
 
     cards = default_cards() if cards is None else cards
@@ -102,7 +102,7 @@ def make_run(
             ramp = np.linspace(0, 200, side)[None, :, None] + np.zeros((side, 1, 3))
             clean = np.clip(ramp + 20 * np.sin(np.arange(side) / 5 + p)[:, None, None], 0, 255)
             noise = generator.normal(0, 30, clean.shape)
-            hashes = ("0" * 64, "1" * 64)  # nothing after scoring reads them
+            hashes = ("0" * 64, "1" * 64)  # only scoring reads them
             paths = {kind: f"data/{weather}/{kind}/{image}.png" for kind in ("input", "target")}
             for kind, pixels in (("input", clean + noise), ("target", clean)):
                 _save(Image, root / paths[kind], pixels)
@@ -160,7 +160,7 @@ def make_run(
 
 
 def make_nasty_run(run: Path) -> None:
-    """A made-up run with markup wherever a text can hold it: names, cards, reasons, credits."""
+    """An invented run with markup in all texts: names, cards, reasons, credits."""
     make_run(run, photos=3, weathers=("rain", "haze"), side=32)
     cards = json.loads((run / "methods.json").read_text())
     for c in cards:

@@ -74,7 +74,7 @@ def test_latex_signs_in_names_are_text(run, board):
 
 
 @pytest.mark.skipif(
-    shutil.which("pdflatex") is None, reason="no pdflatex here: the table is not typeset"
+    shutil.which("pdflatex") is None, reason="pdflatex is not installed: the table is not typeset"
 )
 def test_it_can_be_typeset(run, board, tmp_path):
     page = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}\input{table}"

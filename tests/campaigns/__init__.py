@@ -1,1 +1,1 @@
-"""Long campaigns that try to break the suite; a few of their points are among the normal tests."""
+"""Long campaigns that try to break the suite. The tests run a few examples of each."""

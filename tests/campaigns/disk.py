@@ -1,4 +1,4 @@
-"""A small disk of its own below a run, which can be full or read-only. Linux, as root."""
+"""A small file system for a run, which can be made full or read-only. Linux, as root."""
 
 import errno
 import os
@@ -6,13 +6,13 @@ import subprocess
 from pathlib import Path
 
 MEGABYTES = 64
-BLOCK = 4096  # bytes; a tmpfs gives room in pages
+BLOCK = 4096  # bytes: the page size, in which a tmpfs allocates
 
 
 class Disk:
     """A tmpfs mounted on an empty folder.
 
-    Raises PermissionError where this process may not mount.
+    Raises PermissionError if this process may not mount.
     """
 
     def __init__(self, folder: Path):
@@ -21,17 +21,17 @@ class Disk:
         _run("mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(folder))
 
     def fill(self, room: int) -> None:
-        """Leave room for so many bytes, in whole blocks."""
+        """Leave `room` bytes free, rounded down to whole blocks."""
         free = os.statvfs(self.folder).f_bavail * BLOCK
         with self._filler.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, free - room // BLOCK * BLOCK)
 
     def empty(self) -> None:
-        """Give the room back."""
+        """Free all space again."""
         self._filler.unlink(missing_ok=True)
 
     def lock(self, locked: bool) -> None:
-        """Make it read-only, or writable again."""
+        """Make the disk read-only (`locked` true) or writable."""
         mode = "ro" if locked else "rw"
         _run("mount", "-o", f"remount,{mode},size={MEGABYTES}m", str(self.folder))
 

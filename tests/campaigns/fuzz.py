@@ -1,10 +1,10 @@
-"""Feeds thousands of wrong files to everything that reads one.
+"""Feeds thousands of wrong files to every reader of files.
 
     python -m tests.campaigns.fuzz --examples 2000 --seed 0
 
-Every outcome must be a success or a UserError that names the file, or the key in it, in less than
-half a minute and without taking gigabytes of memory. Example N of a target is a function of the
-seed, the target and N alone: `--target NAME --first N --examples 1` repeats it.
+Every outcome must be a success, or a UserError that names the file or a key in it, within half a
+minute and without gigabytes of memory. Example N of a target depends only on the seed, the target
+and N: `--target NAME --first N --examples 1` repeats it.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from tests.campaigns.targets import SLOW, TARGETS, Target
 
-FEWER = 10  # times fewer examples of a slow target
+FEWER = 10  # a slow target gets this many times fewer examples
 SECONDS = 30
-MEMORY = 6 * 2**30  # bytes of address space beyond what the imports take
+MEMORY = 6 * 2**30  # bytes of address space in addition to that of the imports
 
 
 def outcome(target: Target, folder: Path, random: Random) -> tuple[str, str]:
-    """`accepted` or `refused` with the message; else what was wrong with it."""
+    """`accepted`, or `refused` with its message, or a fault with its details."""
     names: tuple[str, ...] = ()
     try:
         with _limits():
@@ -53,13 +53,13 @@ def outcome(target: Target, folder: Path, random: Random) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def _limits():
-    """A time limit, nothing printed, no warnings."""
+    """Inside: a time limit, no output, no warnings."""
 
     def late(*_):
         raise TimeoutError(f"longer than {SECONDS} s")
 
     before = signal.signal(signal.SIGPROF, late)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of its own work, however busy the machine
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # processor time: other load does not count
     try:
         with (
             open(os.devnull, "w") as nowhere,
@@ -75,7 +75,7 @@ def _limits():
 
 
 def run(name: str, examples: int, seed: int, first: int = 0) -> dict[str, list[tuple[int, str]]]:
-    """The outcomes of a target's examples: (number, message) by kind."""
+    """Outcomes of examples of a target: for each kind of outcome, the numbers and messages."""
     found: dict[str, list[tuple[int, str]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, first + examples):
@@ -90,7 +90,7 @@ def main() -> None:
         "--examples",
         type=int,
         default=1000,
-        help=f"of each target; a slow one gets 1 in {FEWER}",
+        help=f"number for each target; slow ones get 1 in {FEWER}",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)
@@ -107,11 +107,11 @@ def main() -> None:
         found = run(name, examples, arguments.seed, arguments.first)
         faults = {k: v for k, v in found.items() if k not in ("accepted", "refused")}
         counts = [len(found.get(kind, [])) for kind in ("accepted", "refused")]
-        told = Counter({kind: len(v) for kind, v in faults.items()}).most_common()
-        text = "; ".join(f"{n} {kind}" for kind, n in told) or "none"
+        counted = Counter({kind: len(v) for kind, v in faults.items()}).most_common()
+        text = "; ".join(f"{n} {kind}" for kind, n in counted) or "none"
         print(f"| {name} | {examples} | {counts[0]} | {counts[1]} | {text} |", flush=True)
-        for kind, told in faults.items():
-            for number, message in told[:2]:
+        for kind, examples_of_kind in faults.items():
+            for number, message in examples_of_kind[:2]:
                 print(f"{name}, example {number}: {kind}: {message[:300]}", file=sys.stderr)
         wrong |= bool(faults)
     sys.exit(wrong)

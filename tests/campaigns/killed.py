@@ -1,18 +1,18 @@
-"""Kills the verbs of a run, each at random moments, and checks that nothing is lost or half done.
+"""Kills the verbs of a run at random moments, and checks that nothing is lost or incomplete.
 
     python -m tests.campaigns.killed --points 200 --seed 0
 
-A point is a verb that is killed (SIGKILL to its process group) at a change of a file below
-results/, or up to a tenth of a second after one. Half of the points start from what the earlier
-verbs wrote, half from a finished run that is made anew. At once after the kill every file must be
-whole, and either the old or the new one. Then the verb and all later ones up to scores.csv are run
-again: each must succeed, nothing partial may be left, and every result must be byte for byte that
-of an undisturbed run, but for what clocks and memory meters say.
+A point is a verb that is killed (SIGKILL to its process group) when it changes a file below
+results/, or up to a tenth of a second later. In half of the points the verb starts from the results
+of the earlier verbs, in the other half from a finished run, which it makes again. Directly after
+the kill every file must be complete, either the old version or the new one. Then the verb and all
+later ones up to scores.csv run again: each must succeed and leave no partial file, and every result
+must be equal to that of an undisturbed run, except for measured times and memory.
 
-Last, every verb is run where nothing, or not everything, can be written: on a file system of its
-own that is full but for some bytes, or read-only (Linux, as root), and where files can grow to some
-bytes only. It must end well or with one line that names the file, lose nothing, and go on when
-there is room.
+At the end every verb runs where it cannot write, or not everything: on a disk that is full except
+for some bytes, on a read-only one (Linux, as root), and with a limit on the size of files. It must
+succeed, or end with one line that names the file. It must lose nothing, and go on when there is
+space again.
 """
 
 import argparse
@@ -53,7 +53,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "figures": ("figures", workspace.RUN),
     "report": ("report", workspace.RUN),
 }
-LIMITS = (2000, 20_000)  # bytes of a file, fewer than most results have
+LIMITS = (2000, 20_000)  # bytes of a file; most results are larger
 ROOMS = (0, 8192, 65_536)  # bytes left on a full disk
 FILES, FULL, READ_ONLY = "files grow no further", "full disk", "read-only folder"
 SLOWEST = 0.1  # seconds from a change of a file to the kill
@@ -61,8 +61,12 @@ SLOWEST = 0.1  # seconds from a change of a file to the kill
 
 @dataclass
 class Point:
-    """One disturbance: of which stage, from a finished run or not; at which change of a file and
-    how long after it; or what keeps it from writing, and the bytes that it may write."""
+    """One disturbance of a stage: a kill or an obstacle.
+
+    finished: the stage starts from a finished run. A kill comes `delay` seconds after change
+    number `operation` of a file. An obstacle is one of FILES, FULL, READ_ONLY; `room`: bytes that
+    can be written.
+    """
 
     stage: str
     finished: bool
@@ -75,7 +79,7 @@ class Point:
 
 
 class Campaign:
-    """A workspace with an undisturbed run in it, and the process that runs verbs there."""
+    """A workspace with an undisturbed run, and the process that runs verbs in it."""
 
     def __init__(self, folder: Path, stages: Sequence[str] = tuple(STAGES), own_disk=False):
         self.stages = stages
@@ -103,7 +107,7 @@ class Campaign:
     def ask(
         self, stage: str, after: int | None = None, delay=0.0, limit: int | None = None
     ) -> dict:
-        """Run a stage, and kill it if `after` is given; how it ended (see victim.py)."""
+        """Run a stage, and kill it at change `after`, if given. The answer of victim.py."""
         how = {"after": after, "delay": delay, "limit": limit}
         request = {"verb": STAGES[stage], "log": str(self.log), **how}
         self.process.stdin.write(json.dumps(request) + "\n")
@@ -111,7 +115,7 @@ class Campaign:
         return json.loads(self.process.stdout.readline())
 
     def finish(self, stage: str) -> int:
-        """Run a stage to its end; returns its number of file changes, raises if it fails."""
+        """Run a stage to its end. Returns its number of file changes; RuntimeError if it fails."""
         done = self.ask(stage)
         if done["code"]:
             raise RuntimeError(f"{stage} ended with {done['code']}: {self.log.read_text()[-500:]}")
@@ -122,7 +126,7 @@ class Campaign:
         shutil.copytree(self.run, self.states / name)
 
     def try_point(self, point: Point) -> None:
-        """Kill at a point and go on; `point.outcome` becomes `ok`, or what was wrong."""
+        """Kill at a point and go on. Sets `point.outcome` to `ok` or the faults."""
         shutil.rmtree(self.run)
         shutil.copytree(self.states / ("end" if point.finished else point.stage), self.run)
         before = whole.contents(self.run)
@@ -131,7 +135,7 @@ class Campaign:
         point.outcome = "; ".join([*faults, *self._go_on(point.stage)]) or "ok"
 
     def try_obstacle(self, point: Point) -> None:
-        """Run a stage where it cannot write all that it has to, then with room again."""
+        """Run a stage that cannot write everything, then again with enough space."""
         shutil.rmtree(self.run)
         shutil.copytree(self.states / ("end" if point.finished else point.stage), self.run)
         before = whole.contents(self.run)
@@ -157,7 +161,7 @@ class Campaign:
             self.disk.lock(False)
 
     def _go_on(self, first: str) -> list[str]:
-        """Run a stage and the later ones up to scores.csv; what is then wrong with the run."""
+        """Run a stage and the later ones up to scores.csv. The faults of the run after that."""
         faults, names = [], [*self.stages]
         last = max(names.index("collect"), names.index(first))
         try:
@@ -173,7 +177,7 @@ class Campaign:
 
 
 def points(operations: dict[str, int], number: int, seed: int) -> list[Point]:
-    """Points spread evenly over the stages, at random changes, half of them at once."""
+    """Points for all stages in turn, at random changes of files, half of them without delay."""
     generator = random.Random(seed)
     names = list(operations)
     drawn = []
@@ -198,8 +202,8 @@ def obstacles(own_disk: bool) -> list[Point]:
 
 
 def table(tried: list[Point], by: str) -> str:
-    """A Markdown table: a row for each value of a point's field, how many there were and what came
-    of them."""
+    """A Markdown table with a row for each value of a field of the points: their number and their
+    outcomes."""
     lines = [f"| {by} | points | stopped before its end | outcome |", "|---|---:|---:|---|"]
     for value in dict.fromkeys(getattr(point, by) for point in tried):
         own = [point for point in tried if getattr(point, by) == value]
@@ -215,7 +219,7 @@ def _may_mount() -> bool:
             Disk(Path(folder)).close()
         return True
     except (PermissionError, FileNotFoundError) as error:
-        print(f"no disk of its own, so none is full or read-only: {error}", file=sys.stderr)
+        print(f"cannot mount a disk, so none is full or read-only: {error}", file=sys.stderr)
         return False
 
 

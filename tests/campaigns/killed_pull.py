@@ -1,10 +1,10 @@
-"""Kills the pull of the data at random moments, types the same command again, and checks the data.
+"""Kills the pull of the data at random moments, repeats the command, and checks the data.
 
     python -m tests.campaigns.killed_pull --points 50 --seed 0
 
 Every point starts without data and without DVC's cache. A pull is killed (SIGKILL to its process
-group) up to three times; the next one is left alone, and has to succeed. Then every file of the
-data's manifest must be there with its checksum, and what checks data sets before a run must say so.
+group) one to three times. The next pull is not killed and has to succeed. Then every file of the
+data's manifest must be there with its checksum, by the check that comes before each run.
 """
 
 import argparse
@@ -27,7 +27,7 @@ KILLS = 3
 
 
 def pull(folder: Path, log: Path, seconds: float | None = None) -> int | None:
-    """Type the command; its exit status, or None if it was killed after so many seconds."""
+    """Run the command. Its exit status, or None if it was killed after `seconds`."""
     with log.open("w") as output:
         process = subprocess.Popen(
             PULL, cwd=folder, stdout=output, stderr=output, start_new_session=True
@@ -41,8 +41,8 @@ def pull(folder: Path, log: Path, seconds: float | None = None) -> int | None:
 
 
 def try_point(folder: Path, log: Path, moments: list[float]) -> tuple[int, str]:
-    """Kill pulls at these moments and then let one be: how many were killed, and `ok` or what is
-    wrong."""
+    """Kill pulls at these moments, then pull to the end. How many were killed, and `ok` or the
+    fault."""
     _forget(folder)
     killed = [pull(folder, log, seconds) for seconds in moments].count(None)
     if code := pull(folder, log):

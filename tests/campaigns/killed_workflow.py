@@ -1,11 +1,11 @@
-"""Kills a whole workflow again and again, types the same command each time, until it is done.
+"""Kills a whole workflow again and again and repeats the command, until the run is done.
 
     python -m tests.campaigns.killed_workflow --points 20 --seed 0
 
-Two of three kills take Snakemake with its jobs (as closing a terminal or a batch system does), the
-third Snakemake alone, whose job then goes on without it. The command must go on by itself where the
-run stopped, or say which process is still at work; at the end, scores.csv, weights and restored
-images must be byte for byte those of a run that was left alone.
+Two of three kills end Snakemake and its jobs, as closing a terminal or a batch system does. The
+third ends Snakemake alone, and its job goes on. The repeated command must go on where the run
+stopped, or name the process that is still running. At the end scores.csv, weights and restored
+images must have the same bytes as those of an undisturbed run.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from tests.campaigns import whole, workspace
 
 COMMAND = (sys.executable, "-m", "snakemake", "--cores", "all", "--config")
 SAME = (".safetensors", ".png")
-LONGEST = 0.5  # from the command to the kill, as a share of what an undisturbed run takes
+LONGEST = 0.5  # longest time to a kill, as a share of the time of an undisturbed run
 
 
 @dataclass
 class Kill:
-    """Seconds after the command, whether the jobs died too, the rule at work, what came of it."""
+    """Seconds after the start, whether jobs were killed too, the running rule, the outcome."""
 
     seconds: float
     with_jobs: bool
@@ -38,7 +38,7 @@ class Kill:
 
 
 def start(folder: Path, log: Path) -> subprocess.Popen:
-    """Type the command; what it prints goes to `log`. The data are there, none are pulled."""
+    """Run the command with its output in `log`. The data are there and not pulled."""
     return subprocess.Popen(
         [*COMMAND, f"run={workspace.CONFIG}"],
         cwd=folder,
@@ -55,7 +55,7 @@ def rule_at_work(log: Path) -> str:
 
 
 def results(run: Path) -> dict[str, bytes]:
-    """What has to be the same in every run: scores.csv, weights, restored images."""
+    """The files that are equal in every run, with their bytes: scores, weights, images."""
     return {
         name: path.read_bytes()
         for name, path in whole.files(run).items()
@@ -63,7 +63,7 @@ def results(run: Path) -> dict[str, bytes]:
     }
 
 
-def leave_alone(folder: Path, log: Path) -> dict[str, bytes]:
+def run_undisturbed(folder: Path, log: Path) -> dict[str, bytes]:
     if start(folder, log).wait():
         raise RuntimeError(f"the undisturbed run failed: {log.read_text()[-2000:]}")
     return results(folder / workspace.RUN)
@@ -72,8 +72,8 @@ def leave_alone(folder: Path, log: Path) -> dict[str, bytes]:
 def kill_until_done(
     folder: Path, log: Path, generator: random.Random, longest: float
 ) -> list[Kill]:
-    """Type the command until it ends by itself, killing it after at most `longest` seconds; the
-    kills until then, with what was wrong."""
+    """Repeat the command until it ends by itself; kill it each time after at most `longest`
+    seconds. The kills, with their outcomes."""
     kills: list[Kill] = []
     orphans: set[int] = set()  # process groups whose Snakemake alone was killed
     while True:
@@ -102,7 +102,7 @@ def kill_until_done(
 
 
 def _wait_for(groups: set[int]) -> None:
-    """Wait until the jobs that outlived their Snakemake are done."""
+    """Wait for the jobs whose Snakemake was killed alone."""
     while groups:
         for group in tuple(groups):
             try:
@@ -133,7 +133,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         log = Path(temporary) / "log.txt"
         start_time = time.monotonic()
-        expected = leave_alone(workspace.make(Path(temporary) / "alone"), log)
+        expected = run_undisturbed(workspace.make(Path(temporary) / "alone"), log)
         longest = LONGEST * (time.monotonic() - start_time)
         while len(kills) < arguments.points and not wrong:
             folder = workspace.make(Path(temporary) / f"killed{len(kills)}")

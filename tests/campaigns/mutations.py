@@ -1,4 +1,4 @@
-"""Valid files made wrong: their bytes, the tree of a YAML or JSON file, the cells of a table."""
+"""Makes valid files wrong: bytes, nodes of YAML and JSON trees, cells of tables."""
 
 import copy
 import csv
@@ -30,7 +30,7 @@ TEXTS = (
 
 
 def of_bytes(data: bytes, random: Random) -> bytes:
-    """One to three changes: cut, flipped, inserted, removed, repeated, zeroed, extreme numbers."""
+    """One to three changes: cut, flip, insert, remove, repeat, zero, all ones, header."""
     for _ in range(random.randint(1, 3)):
         at = random.randint(0, len(data))
         length = random.choice((1, 2, 4, 16, 256))
@@ -49,14 +49,14 @@ def of_bytes(data: bytes, random: Random) -> bytes:
         elif kind in ("zero", "ones"):
             fill = b"\0" if kind == "zero" else b"\xff"
             data = data[:at] + fill * len(data[at : at + length]) + data[at + length :]
-        else:  # the header, where sizes and kinds are
+        else:  # the header, which has sizes and types
             at = random.randint(0, min(64, len(data)))
             data = data[:at] + random.randbytes(random.randint(1, 4)) + data[at + 4 :]
     return data
 
 
 def of_text(text: str, random: Random) -> str:
-    """A sign of the format's grammar put somewhere, or a stretch removed or repeated."""
+    """A syntax character inserted, or a part removed, repeated or nested deeply."""
     at, length = random.randint(0, len(text)), random.choice((1, 5, 40))
     kind = random.choice(("put", "remove", "repeat", "nest"))
     if kind == "put":
@@ -69,7 +69,7 @@ def of_text(text: str, random: Random) -> str:
 
 
 def of_tree(tree: Any, random: Random) -> Any:
-    """One to three nodes replaced by something odd, removed, repeated or renamed."""
+    """One to three nodes replaced by an odd value, removed, renamed, wrapped or swapped."""
     tree = copy.deepcopy(tree)
     for _ in range(random.randint(1, 3)):
         places = list(_places(tree))
@@ -101,7 +101,7 @@ def _places(tree: Any):
 
 
 def of_table(text: str, random: Random) -> str:
-    """A CSV file with cells, rows or columns changed, or its text."""
+    """One to three changes of cells, rows or columns of a CSV file, or one of its text."""
     if random.random() < 0.2:
         return of_text(text, random)
     rows = [row for row in csv.reader(io.StringIO(text)) if row]

@@ -1,10 +1,10 @@
-"""Trains and restores every method twice, at a tiny size, and compares what comes out bit by bit.
+"""Trains and restores every method twice, at a tiny size, and compares the results bit by bit.
 
     python -m tests.campaigns.twice --precision bf16
 
-Runs on the device that there is. A part is a training, whose weights are compared, or the restoring
-of two images with one variant. Each method of `methods/` has to be among the entries of
-`every_method.yaml`, but for those that only run with published weights.
+Runs on the GPU, or on the CPU if there is none. A part is a training, whose weights are compared,
+or the restoration of two images by one variant. Each method of `methods/` must have an entry in
+`every_method.yaml`, except for those that run with published weights only.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from benchmark.spec import registry, run_config, sources
 from benchmark.spec.run_config import Config
 
 ENTRIES = Path(__file__).with_name("every_method.yaml")
-PUBLISHED = {"checkpoint", "weatherdiff"}  # run with their authors' weights alone
+PUBLISHED = {"checkpoint", "weatherdiff"}  # run with their authors' weights only
 Outcome = tuple[str, ...]  # status, reason and checksum, of each image or of the weights
 
 
 def load(precision: str = "no", compiled: bool = False, only: list[str] | None = None) -> Config:
-    """The entries, or `only` some; ValueError if a method has none."""
+    """The configuration of all entries or those in `only`. ValueError if a method has none."""
     config = run_config.load(ENTRIES)
     missing = {*registry.available()} - PUBLISHED - {config.method_of(m) for m in config.methods}
     if missing:
@@ -43,14 +43,14 @@ def load(precision: str = "no", compiled: bool = False, only: list[str] | None =
 
 
 def run(config: Config, folder: Path) -> dict[str, Outcome]:
-    """Train and restore every entry in `folder`; what came out, by the part's name."""
+    """Train and restore every entry in `folder`. The outcomes by name of the part."""
     there, outcomes = RunFolder(folder), {}
     folder.mkdir()
     write_csv(cards.find_images(config), there.images)
     for label in config.methods:
         if sources.learns(config.method_of(label)):
             train.train(config, there, label, 0)
-            outcomes[f"train {label}"] = _trained(there.training(label, 0))
+            outcomes[f"train {label}"] = _training_outcome(there.training(label, 0))
         for variant in config.variants_of(label):
             restore.restore(config, there, label, variant, 0, "photos")
             table = read_table(there.restored(label, variant, 0, "photos"), RESTORED, "")
@@ -59,14 +59,14 @@ def run(config: Config, folder: Path) -> dict[str, Outcome]:
     return outcomes
 
 
-def _trained(folder: Path) -> Outcome:
+def _training_outcome(folder: Path) -> Outcome:
     facts, weights = training_record.read(folder, ""), folder / "weights.safetensors"
     whole = checksum(weights) if weights.exists() else ""
     return facts["status"], facts.get("reason", ""), whole
 
 
 def wrong(first: dict[str, Outcome], second: dict[str, Outcome]) -> list[str]:
-    """One line for each part that failed or did not come out the same."""
+    """One line for each part that failed or differs."""
     good = {schema.OK, schema.SKIPPED}
     lines = [
         f"{part}: {' '.join(outcome)}"

@@ -1,13 +1,13 @@
-"""Runs verbs in forked processes and kills them at a file operation, or a moment after it.
+"""Runs verbs in forked processes and kills them at, or just after, a file operation.
 
-Started in a workspace; each line of its input is a JSON request, each line of its output the
-answer. Forking spares every verb the seconds that importing torch takes.
+Runs in a workspace. Each line of its input is a JSON request, each line of its output the answer.
+A fork has torch imported already, which saves seconds for each verb.
 
     {"verb": [...], "after": N, "delay": SECONDS, "log": FILE, "limit": BYTES}
     {"operations": N, "killed": true, "code": STATUS}
 
-`after` is null for a verb that is to finish, `limit` for one that may write files of any size: a
-file that grows beyond it fails as on a full disk.
+`after`: the number of the file operation at which the verb is killed, or null. `limit`: writing
+more bytes than this to a file fails, as on a full disk, or null.
 """
 
 import ctypes
@@ -25,8 +25,10 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def count_operations(after: int | None, delay: float, tell: int) -> ctypes.c_long:
-    """Count the changes of files below results/ by this process and those it forks; at the one
-    numbered `after` die, or tell the parent, which kills after `delay`."""
+    """Count the changes of files below results/ by this process and its forks.
+
+    At number `after` die, or write to `tell`: the parent then kills after `delay`.
+    """
     counter = ctypes.c_long.from_buffer(mmap.mmap(-1, mmap.PAGESIZE))  # shared with forks
 
     def audit(event: str, arguments: tuple) -> None:
@@ -47,7 +49,7 @@ def count_operations(after: int | None, delay: float, tell: int) -> ctypes.c_lon
 
 
 def child(request: dict, tell: int) -> None:
-    """Run the verb as the command line would and leave with its status."""
+    """Run the verb as the command line does, and exit with its status."""
     os.setsid()
     if request["limit"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit"],) * 2)
@@ -78,32 +80,34 @@ def serve(request: dict) -> dict:
         os.close(reading)
         child(request, writing)
     os.close(writing)
-    told = b""
+    received = b""
     while part := os.read(reading, 4096):
-        told += part
-        if told == b"x":
+        received += part
+        if received == b"x":
             select.select([reading], [], [], request["delay"])
             os.killpg(process, signal.SIGKILL)
     os.close(reading)
     _, status = os.waitpid(process, 0)
     killed = os.WIFSIGNALED(status)
-    operations = json.loads(told.lstrip(b"x") or b"{}").get("operations", request["after"])
+    operations = json.loads(received.lstrip(b"x") or b"{}").get("operations", request["after"])
     return {"operations": operations, "killed": killed, "code": os.waitstatus_to_exitcode(status)}
 
 
 def main() -> None:
     sys.path.insert(0, os.getcwd())
-    # All that the verbs import, so that forked ones need not.
+    # What the verbs import: their forks then need not.
     import matplotlib.figure
     import seaborn
+    import torch._dynamo
+    import torch.utils.tensorboard
 
     from benchmark import report  # noqa: F401
+    from benchmark.board import write  # noqa: F401
     from benchmark.data import leakage  # noqa: F401
-    from benchmark.jobs import restore  # noqa: F401
+    from benchmark.jobs import collect, restore, score, train  # noqa: F401
     from benchmark.report.figures import draw  # noqa: F401
-    from benchmark.scoring import score  # noqa: F401
 
-    del matplotlib, seaborn
+    del matplotlib, seaborn, torch
     for line in sys.stdin:
         print(json.dumps(serve(json.loads(line))), flush=True)
 

@@ -1,4 +1,4 @@
-"""Whether the files of a run are whole, and whether two runs hold the same results."""
+"""Checks that the files of a run are complete, and that two runs have the same results."""
 
 import csv
 import hashlib
@@ -12,7 +12,7 @@ from safetensors.torch import load
 from benchmark.core.atomic import PARTIAL
 from benchmark.core.image_io import read_image
 
-# What a clock or a memory meter says differs from run to run.
+# Measured values differ between runs.
 MEASURED = ("seconds", "training_seconds", "peak_memory_bytes", "finished", "device")
 PARTS_OF_A_WHOLE = ("figures", "report")
 
@@ -22,7 +22,7 @@ def is_partial(path: Path) -> bool:
 
 
 def files(run: Path) -> dict[str, Path]:
-    """The result files of a run by their path in it; not logs, checkpoints and partial files."""
+    """The files of a run by their path in it, without partial ones and TensorBoard's."""
     return {
         path.relative_to(run).as_posix(): path
         for path in sorted(run.rglob("*"))
@@ -35,7 +35,7 @@ def partial_files(run: Path) -> list[str]:
 
 
 def content(path: Path) -> str:
-    """A digest of what a file says, without what was measured. Raises if the file is not whole."""
+    """A digest of a file without measured values. Raises if the file is not complete."""
     data = path.read_bytes()
     if path.suffix == ".csv":
         rows = list(csv.DictReader(io.StringIO(data.decode()), strict=True))
@@ -64,9 +64,9 @@ def _unmeasured(value):
 
 
 def damage(run: Path, before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """What a kill broke: files that are not whole, or neither as before nor as they were to be.
+    """What a kill damaged: files that are not complete, or neither the old nor the new version.
 
-    before, after: contents by path of the run at the start and of the undisturbed end.
+    before, after: `contents` of the run before the verb and after an undisturbed one.
     """
     faults, found = [], files(run)
     for name, path in found.items():

@@ -1,4 +1,4 @@
-"""A copy of the repository with a run that takes seconds, in which a campaign may break things."""
+"""A copy of the repository with a run of seconds, which a campaign may damage."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from benchmark.core.paths import ROOT
 NAME = "tiny"
 CONFIG = f"config/{NAME}.yaml"
 RUN = f"results/{NAME}"
-# A checkpoint after every step; no metric that takes seconds to load.
+# A checkpoint after every step. No metric that takes seconds to load.
 TEXT = """name: tiny
 train_on: photos
 datasets: {photos: {split: val, weathers: [rain], limit: 2}}
@@ -24,7 +24,7 @@ discover: false
 
 
 def make(folder: Path) -> Path:
-    """Copy the code into `folder`, link the data, add the configuration; returns `folder`."""
+    """Copy the code to `folder`, link the data, add the configuration. Returns `folder`."""
     for name in ("benchmark", "methods", "workflow", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "data.dvc", folder)

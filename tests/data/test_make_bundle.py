@@ -26,8 +26,12 @@ SMALL = {"test": ["tower"], "val": ["goat"]}
 
 @pytest.fixture
 def photos(tmp_path):
-    """Three photographs with other sizes than the targets, and their manifest."""
-    folder = tmp_path / "photos"
+    return three_photos(tmp_path)
+
+
+def three_photos(parent):
+    """Three photographs of other shapes than the targets, with their manifest."""
+    folder = parent / "photos"
     folder.mkdir()
     rng = np.random.default_rng(0)
     sizes = {"tower": (300, 280), "goat": (200, 330), "hill": (360, 800)}
@@ -40,6 +44,20 @@ def photos(tmp_path):
         )
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def data(made, tmp_path):
+    """A copy of `made`, for a test that changes it."""
+    return shutil.copytree(made, tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The data set of the three photographs, made once. Read only."""
+    folder = tmp_path_factory.mktemp("made")
+    make_data(three_photos(folder), folder / "data", held_out=SMALL)
+    return folder / "data"
 
 
 @pytest.fixture
@@ -91,9 +109,8 @@ def test_layout_and_manifest_agree(photos, weights, tmp_path):
     assert not [path for path in out.rglob(".partial*")]
 
 
-def test_sizes(photos, tmp_path):
-    make_data(photos, tmp_path / "data", held_out=SMALL)
-    folder = tmp_path / "data" / "photos"
+def test_sizes(made):
+    folder = made / "photos"
     with Image.open(folder / "train" / "hill.jpg") as image:
         assert image.size == (640, 288)
     for path in ("val/goat.png", "test/tower.png"):
@@ -101,9 +118,8 @@ def test_sizes(photos, tmp_path):
             assert image.size == (256, 256)
 
 
-def test_pairs_are_their_target_in_the_weather_described(photos, tmp_path):
-    out = tmp_path / "data"
-    manifest = make_data(photos, out, held_out=SMALL)
+def test_pairs_are_their_target_in_the_weather_described(made):
+    out, manifest = made, json.loads((made / "manifest.json").read_text())
     assert len(manifest["pairs"]) == 2 * len(WEATHERS)
     for pair in manifest["pairs"]:
         low, high = STRENGTHS[pair["level"]]
@@ -117,13 +133,12 @@ def test_pairs_are_their_target_in_the_weather_described(photos, tmp_path):
         assert parameters == pair["parameters"]
 
 
-def test_another_photo_does_not_change_the_pictures_of_the_others(photos, tmp_path):
-    make_data(photos, tmp_path / "a", held_out=SMALL)
+def test_another_photo_does_not_change_the_pictures_of_the_others(made, photos, tmp_path):
     shutil.copy(photos / "hill.png", photos / "zebra.png")
     with (photos / "manifest.csv").open("a") as handle:
         handle.write("zebra.png,800,360,CC0-1.0,,https://x.org,animal\n")
     make_data(photos, tmp_path / "b", held_out={**SMALL, "test": ["tower", "zebra"]})
-    before, after = contents(tmp_path / "a"), contents(tmp_path / "b")
+    before, after = contents(made), contents(tmp_path / "b")
     same = [path for path in before if path.endswith((".png", ".jpg"))]
     assert same
     assert all(before[path] == after[path] for path in same)
@@ -146,9 +161,8 @@ def test_splits_do_not_share_photos():
     assert all(len(set(names)) == len(names) for names in HELD_OUT.values())
 
 
-def test_licences_are_passed_on(photos, tmp_path):
-    make_data(photos, tmp_path / "data", held_out=SMALL)
-    with (tmp_path / "data" / "photos" / "manifest.csv").open(newline="") as handle:
+def test_licences_are_passed_on(made):
+    with (made / "photos" / "manifest.csv").open(newline="") as handle:
         rows = {row["file"]: row for row in csv.DictReader(handle)}
     assert set(rows) == {"train/hill.jpg", "val/goat.png", "test/tower.png"}
     row = rows["test/tower.png"]
@@ -156,10 +170,10 @@ def test_licences_are_passed_on(photos, tmp_path):
     assert (row["source"], row["split"]) == ("https://x.org/tower", "test")
     assert (row["width"], row["height"]) == ("256", "256")
     assert "256" in row["changes"]
-    readme = (tmp_path / "data" / "README.md").read_text()
+    readme = (made / "README.md").read_text()
     assert "CC-BY-SA-4.0: 3" in readme
     assert "share-alike" in readme
-    assert str(tmp_path) not in readme
+    assert str(made.parent) not in readme
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -234,15 +248,14 @@ def test_a_row_of_another_length_is_refused(photos, tmp_path, row):
         ("[" * 5000, " is not valid JSON"),
     ],
 )
-def test_a_wrong_manifest_of_the_pairs_is_named(photos, tmp_path, change, message):
-    make_data(photos, tmp_path / "data", held_out=SMALL)
-    file = tmp_path / "data" / "manifest.json"
+def test_a_wrong_manifest_of_the_pairs_is_named(data, tmp_path, change, message):
+    file = data / "manifest.json"
     text = change
     if isinstance(change, dict):
         text = json.dumps(json.loads(file.read_text()) | change)
     file.write_text(text)
     with pytest.raises(UserError, match=rf"manifest\.json{message}.*dvc pull"):
-        remake_pairs(tmp_path / "data", tmp_path / "again")
+        remake_pairs(data, tmp_path / "again")
     assert not (tmp_path / "again").exists() and not (tmp_path / "x").exists()
 
 
@@ -292,17 +305,13 @@ def test_out_must_be_a_folder(photos, tmp_path):
         make_data(photos, tmp_path / "data", held_out=SMALL)
 
 
-def test_pairs_are_made_again_bit_for_bit_from_the_data_alone(photos, tmp_path):
-    data = tmp_path / "data"
-    make_data(photos, data, held_out=SMALL)
+def test_pairs_are_made_again_bit_for_bit_from_the_data_alone(data, tmp_path):
     assert remake_pairs(data, tmp_path / "again") == []
     for path in (tmp_path / "again").rglob("*.png"):
         assert path.read_bytes() == (data / path.relative_to(tmp_path / "again")).read_bytes()
 
 
-def test_pairs_that_differ_because_of_a_changed_target_are_named(photos, tmp_path):
-    data = tmp_path / "data"
-    make_data(photos, data, held_out=SMALL)
+def test_pairs_that_differ_because_of_a_changed_target_are_named(data, tmp_path):
     target = next((data / "photos" / "val").glob("*.png"))
     write_png(target, 255 - read_image(target))
     differing = remake_pairs(data, tmp_path / "again")

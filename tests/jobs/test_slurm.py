@@ -18,14 +18,16 @@ TARGET = "results/smoke/scores/unet/seed0/photos.csv"
 
 
 @pytest.fixture
-def slurm():
+def slurm(machine):
     """A SLURM of one node; if it cannot be started, the test is skipped with the reason."""
-    pytest.importorskip("snakemake_executor_plugin_slurm")
+    pytest.importorskip(
+        "snakemake_executor_plugin_slurm", reason="Snakemake's plug-in for SLURM is not installed"
+    )
     for program in ("slurmctld", "slurmd", "munged"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin"):
             pytest.skip(f"{program} is not installed")
     if os.geteuid() != 0:
-        pytest.skip("SLURM's daemons are started by root")
+        pytest.skip("only root can start SLURM's daemons")
     up = subprocess.run([NODE, "up"], capture_output=True, text=True)
     if up.returncode:
         pytest.skip(up.stderr.strip())
@@ -43,15 +45,14 @@ def on_slurm(clone, target, config, *options):
     )  # fmt: skip
 
 
-def test_slurm_gives_the_same_scores(repository, slurm, tmp_path):
-    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
-    shutil.rmtree(clone / "results/smoke/train/unet")
+def test_slurm_gives_the_same_scores(smoke_run, repository, slurm):
+    shutil.rmtree(repository / "results/smoke/train/unet")
     for part in ("restored", "scores"):
-        shutil.rmtree(clone / f"results/smoke/{part}/unet")
-    done = on_slurm(clone, TARGET, f"run={SMOKE}")
+        shutil.rmtree(repository / f"results/smoke/{part}/unet")
+    done = on_slurm(repository, TARGET, f"run={SMOKE}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr.count("submitted with SLURM jobid") == 3
-    assert (clone / TARGET).read_bytes() == (repository / TARGET).read_bytes()
+    assert (repository / TARGET).read_bytes() == (smoke_run / TARGET).read_bytes()
 
 
 METHOD = """\
@@ -72,30 +73,29 @@ class Takes(Method):
 """
 
 
-def test_too_much_memory_is_a_status_after_three_attempts(repository, slurm, tmp_path):
+def test_too_much_memory_is_a_status_after_three_attempts(repository, slurm):
     shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
     if "task/cgroup" not in shown:
         pytest.skip("this SLURM does not limit memory: it needs control groups of version 1")
-    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
-    (clone / "methods/takes.py").write_text(METHOD)
+    (repository / "methods/takes.py").write_text(METHOD)
     sizes = {"less": 1, "more": 1500, "most": 9000}
     config = {
         "name": "memory", "train_on": "photos", "discover": False, "protocols": ["rgb"],
         "datasets": {"photos": {"split": "val", "weathers": ["rain"], "limit": 1}},
         "methods": {"takes": {"variants": {k: {"megabytes": v} for k, v in sizes.items()}}},
     }  # fmt: skip
-    (clone / "config/memory.yaml").write_text(yaml.safe_dump(config))
+    (repository / "config/memory.yaml").write_text(yaml.safe_dump(config))
     done = on_slurm(
-        clone, "results/memory/cost.csv", "run=config/memory.yaml",
+        repository, "results/memory/cost.csv", "run=config/memory.yaml",
         "--set-resources", "restore:mem_mb=1000 * min(attempt, 3)",
         "score:mem_mb=1000 * min(attempt, 3)",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    cost = pd.read_csv(clone / "results/memory/cost.csv").set_index("variant")
+    cost = pd.read_csv(repository / "results/memory/cost.csv").set_index("variant")
     assert cost.status.to_dict() == {"less": "ok", "more": "ok", "most": "out-of-memory"}
     log = "results/memory/logs/restore/takes-most-seed0-photos.log"
     assert re.fullmatch(
         rf"its process was killed when memory ran out, in attempt \d, SLURM job \d+ \(log: {log}\)",
         cost.reason["most"],
     )
-    assert "out-of-memory: its process was killed" in (clone / log).read_text()
+    assert "out-of-memory: its process was killed" in (repository / log).read_text()

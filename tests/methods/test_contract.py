@@ -12,6 +12,7 @@ from tests.methods.test_checkpoint import tiny_checkpoint
 from tests.methods.test_weatherdiff import tiny_weatherdiff
 
 SMALL = {"network": {"width": 8, "multipliers": (1, 2), "blocks": 1}}
+FEW = {"iterations": 20}  # of a method that fits a network to each image
 
 
 def make(name):
@@ -24,11 +25,15 @@ def make(name):
     return method
 
 
+def variant_of(method):
+    return method.Variant(**{k: v for k, v in FEW.items() if k in method.Variant.model_fields})
+
+
 def restore(method, degraded, seeds):
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     target = (degraded,) if method.sees_target else ()
     with torch.inference_mode():
-        return method.restore(degraded, method.Variant(), generators, *target)
+        return method.restore(degraded, variant_of(method), generators, *target)
 
 
 @pytest.fixture(params=registry.available())
@@ -79,7 +84,7 @@ def test_evaluations_are_what_is_declared(method):
     else:  # it has no network, or builds one for each image
         with outermost_calls(calls):
             restore(method, torch.rand(1, 3, 24, 24), [0])
-    assert len(calls) == method.evaluations(method.Variant())
+    assert len(calls) == method.evaluations(variant_of(method))
 
 
 @contextmanager
@@ -104,9 +109,9 @@ def outermost_calls(calls):
 def test_learned_method_learns_a_pair(method):
     """Forty steps on one pair lower the loss."""
     if not isinstance(method, LearnedMethod):
-        pytest.skip("it does not learn")
+        pytest.skip("the method does not learn")
     if method.has_teacher():
-        pytest.skip("it learns from a teacher: see test_distillation.py")
+        pytest.skip("the method learns from a teacher: tested in test_distillation.py")
     generator = torch.Generator().manual_seed(2)
     # Squares of one colour: a prior of clean images cannot learn independent pixels.
     clean = torch.rand(4, 3, 4, 4, generator=generator).repeat_interleave(4, 2)

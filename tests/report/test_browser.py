@@ -15,7 +15,7 @@ from tests.synthetic_run import NASTY, NASTY_SET, make_nasty_run
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no chromium here: the report is not tried in a browser"
+    BROWSER is None, reason="chromium is not installed: the report is not opened in a browser"
 )
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 PHONE = {"width": 360, "height": 740}

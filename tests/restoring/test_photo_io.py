@@ -186,7 +186,9 @@ def test_heic_without_its_package_says_what_to_do(tmp_path, suffix, monkeypatch)
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_photos_of_phones_are_read_as_a_viewer_shows_them(tmp_path, suffix, orientation):
     if suffix == ".heic":
-        pytest.importorskip("pillow_heif").register_heif_opener()
+        pytest.importorskip(
+            "pillow_heif", reason="pillow-heif is not installed"
+        ).register_heif_opener()
     elif not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     ramp = np.linspace(0, 255, 96, dtype=np.uint8)
@@ -231,7 +233,7 @@ def test_an_avif_with_any_byte_wrong_is_read_or_named(tmp_path):
 @pytest.mark.parametrize("suffix", [".avif", ".heic"])
 def test_damaged_files_of_phones_are_named(tmp_path, suffix):
     if suffix == ".heic":
-        pytest.importorskip("pillow_heif")
+        pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
     file = tmp_path / f"in{suffix}"
     file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
     assert megapixels(file) is None

@@ -229,7 +229,9 @@ def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp
     assert any(not torch.allclose(start[k], first[k], atol=2e-3) for k in first)
 
 
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for a CPU with g++")
+@pytest.mark.skipif(
+    not shutil.which("g++"), reason="g++ is not installed: torch needs it to compile for a CPU"
+)
 def test_compiled_training_ends_as_eager_training(photos, tmp_path):
     eager = SETTINGS.model_copy(update={"steps": 4})
     first = run(photos, tmp_path / "eager", eager, name="regression")[1]
@@ -259,23 +261,25 @@ def test_two_processes_train_as_one(photos, tmp_path):
         "from benchmark.training import loop\n"
         "from benchmark.spec.training_settings import Training\n"
         "from tests.training.test_loop import make\n"
-        "folder = Path(sys.argv[1])\n"
-        "stage = ({'share': 1, 'batch': int(sys.argv[2]), 'crop': 16},)\n"
-        "settings = Training(steps=3, stages=stage, warmup=1, workers=0)\n"
-        "photos = sorted(Path(sys.argv[3]).glob('*.png'))\n"
-        "loop.train(make('regression'), photos, settings, 0, folder)\n"
+        "for batch in sys.argv[2:]:\n"
+        "    folder = Path(sys.argv[1], batch)\n"
+        "    stage = ({'share': 1, 'batch': int(batch), 'crop': 16},)\n"
+        "    settings = Training(steps=3, stages=stage, warmup=1, workers=0)\n"
+        "    photos = sorted(Path(sys.argv[1]).parent.glob('*.png'))\n"
+        "    loop.train(make('regression'), photos, settings, 0, folder)\n"
     )
 
-    def launch(processes, batch):
-        folder = tmp_path / f"{processes}"
-        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node"]
-        command += [str(processes), script, folder, str(batch), tmp_path]
+    def launch(launcher, name, *batches):
+        folder = tmp_path / name
+        command = [sys.executable, *launcher, script, folder, *batches]
         environment = {**os.environ, "PYTHONPATH": str(paths.ROOT), "OMP_NUM_THREADS": "1"}
         environment["ACCELERATE_USE_CPU"] = "1"
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
-        return load_file(folder / "weights.safetensors")
+        return [load_file(folder / batch / "weights.safetensors") for batch in batches]
 
-    two, one = launch(2, 2), launch(1, 4)
+    launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
+    (two,) = launch(launcher, "two processes", "2")
+    one, half = launch((), "one process", "4", "2")
     assert all(torch.allclose(two[k], one[k], atol=2e-3) for k in one)
-    assert not all(torch.allclose(two[k], launch(1, 2)[k], atol=2e-3) for k in one)
+    assert not all(torch.allclose(two[k], half[k], atol=2e-3) for k in one)

@@ -1,4 +1,4 @@
-"""A kill at any moment, a full disk: files are whole or absent, and the same command goes on.
+"""After a kill or on a full disk files are complete or absent, and the same command goes on.
 
 A few points of the campaigns `tests.campaigns.killed` and `killed_workflow`.
 """
@@ -17,7 +17,7 @@ from benchmark.core.paths import ROOT
 from benchmark.jobs import workflow_lock
 from tests.campaigns.killed import FILES, STAGES, Campaign, Point
 
-# No figures: a report does without, and they are the slowest.
+# Without the figures: a report does not need them, and they are the slowest.
 VERBS = [stage for stage in STAGES if stage != "figures"]
 
 
@@ -62,7 +62,7 @@ with {code} as temporary:
 @pytest.mark.parametrize(
     "kind", ["atomic_path(sys.argv[1] + '/a.csv')", "atomic_folder(sys.argv[1] + '/a')"]
 )
-def test_what_a_killed_writer_left_is_gone_after_the_next(tmp_path, kind):
+def test_the_partial_file_of_a_killed_process_is_removed_by_the_next_write(tmp_path, kind):
     write_text(tmp_path / "a.csv", "whole")
     die_while_writing(tmp_path, kind)
     assert (tmp_path / "a.csv").read_text() == "whole"
@@ -74,7 +74,7 @@ def test_what_a_killed_writer_left_is_gone_after_the_next(tmp_path, kind):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "b"]
 
 
-def test_a_file_that_is_being_written_is_not_swept(tmp_path):
+def test_the_partial_file_of_a_running_process_is_kept(tmp_path):
     with atomic_path(tmp_path / "a") as temporary:
         program = (
             "import sys; from benchmark.core.atomic import write_text; write_text(sys.argv[1], '')"
@@ -97,7 +97,7 @@ def test_an_error_keeps_the_old_folder_and_success_replaces_all_of_it(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_what_the_disk_refuses_is_named(tmp_path):
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("old")
     with pytest.raises(NotWritten, match=r"file/x\.csv cannot be written \(File exists\)"):
         write_text(tmp_path / "file" / "x.csv", "")
@@ -174,7 +174,7 @@ def test_the_locks_stay_while_jobs_wait_in_slurms_queue(folder, monkeypatch):
     assert "goes on where it stopped" in workflow_lock.remove_stale_locks(folder)
 
 
-def test_what_torch_makes_of_a_full_disk_is_named_too(tmp_path):
+def test_a_full_disk_is_named_when_torch_writes(tmp_path):
     program = """
 import resource, sys, torch
 from benchmark.core.atomic import atomic_path

@@ -82,21 +82,23 @@ def test_a_job_that_was_deleted_has_failed(jobs):
 
 
 def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
-    repository, jobs, tmp_path, monkeypatch
+    smoke_run, repository, jobs, monkeypatch
 ):
-    pytest.importorskip("snakemake_executor_plugin_cluster_generic")
+    pytest.importorskip(
+        "snakemake_executor_plugin_cluster_generic",
+        reason="Snakemake's plug-in for generic clusters is not installed",
+    )
     # Restoring and scoring have less memory than this in their first attempts.
     monkeypatch.setenv("KUBECTL_NEEDS", "10000")
-    clone = shutil.copytree(repository, tmp_path / "clone", symlinks=True)
-    shutil.rmtree(clone / "results/smoke/train/unet")
+    shutil.rmtree(repository / "results/smoke/train/unet")
     for part in ("restored", "scores"):
-        shutil.rmtree(clone / f"results/smoke/{part}/unet")
+        shutil.rmtree(repository / f"results/smoke/{part}/unet")
     done = snakemake(
-        clone, TARGET, "--workflow-profile", PROFILE, "--latency-wait", "5",
-        "--config", f"run={SMOKE}",
+        repository, TARGET, "--workflow-profile", PROFILE, "--latency-wait", "5",
+        "--seconds-between-status-checks", "1", "--config", f"run={SMOKE}",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (clone / TARGET).read_bytes() == (repository / TARGET).read_bytes()
+    assert (repository / TARGET).read_bytes() == (smoke_run / TARGET).read_bytes()
     containers = [job["spec"]["template"]["spec"]["containers"][0] for job in created(jobs)]
     memory = [container["resources"]["limits"]["memory"] for container in containers]
     assert memory == ["16000M", "8000M", "16000M", "4000M", "8000M", "12000M"]

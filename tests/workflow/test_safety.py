@@ -1,4 +1,4 @@
-"""What comes from elsewhere (files, their names, tables) runs no code and leads nowhere else."""
+"""Foreign files, names and tables run no code and lead to no file outside their folder."""
 
 import json
 import re
@@ -31,7 +31,7 @@ HOSTILE = (
 
 
 class References(HTMLParser):
-    """Collects what a page refers to and the names of its elements."""
+    """Collects the references and the elements of a page."""
 
     def __init__(self):
         super().__init__()
@@ -44,7 +44,7 @@ class References(HTMLParser):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run through all verbs but the figures, on images with hostile names."""
+    """A run of all verbs except `figures`, on images with hostile names."""
     root = tmp_path_factory.mktemp("hostile")
     rng, photos = np.random.default_rng(0), root / "it's a $(touch pwned) set"
     for name in HOSTILE:
@@ -66,8 +66,8 @@ def run(tmp_path_factory):
     (root / "it's $(touch pwned).yaml").write_text(yaml.safe_dump(config))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setattr(restore, "ROOT", root)
-        patch.setattr(score, "ROOT", root)
+        for job in (restore, score):
+            patch.setattr(job, "ROOT", root)
         patch.setattr(cards, "CARDS", root / "cards")
         file = root / "it's $(touch pwned).yaml"
         workflow.images(file)
@@ -119,7 +119,8 @@ def test_a_card_cannot_lead_out_of_its_path(tmp_path, monkeypatch, key, value):
         cards.load_card("mine")
 
 
-def spoilt_run(folder, table, column, value):
+def run_with_wrong_column(folder, table, column, value):
+    """A finished run with `value` in all rows of a column of a table."""
     run = folder / "results" / "run"
     make_run(run, photos=1, weathers=("rain",), cards=[card("identity", control=True)], side=16)
     rows = pd.read_csv(run / table, dtype=str, keep_default_na=False)
@@ -131,22 +132,22 @@ def spoilt_run(folder, table, column, value):
 @pytest.mark.parametrize("column", ["image", "weather", "dataset", "method"])
 @pytest.mark.parametrize("value", ["../../x", "/tmp/x", "..", ""])
 def test_names_in_tables_cannot_be_paths(tmp_path, column, value):
-    run = spoilt_run(tmp_path, "scores.csv", column, value)
+    run = run_with_wrong_column(tmp_path, "scores.csv", column, value)
     with pytest.raises(UserError, match=rf"scores\.csv: {column} .* cannot name a file"):
         read_scores(run)
 
 
-def test_a_report_takes_images_and_no_other_files(tmp_path):
+def test_a_report_copies_images_and_no_other_files(tmp_path):
     (tmp_path / "secret.png").write_text("a key")
-    run = spoilt_run(tmp_path, "images.csv", "target", "secret.png")
+    run = run_with_wrong_column(tmp_path, "images.csv", "target", "secret.png")
     write_leaderboard(run)
     with pytest.raises(UserError, match=r"secret\.png' is not an image"):
         build_report(run)
     assert not (run / "report").exists()
 
 
-def test_no_code_runs_what_a_file_says():
-    """ruff's rules of flake8-bandit: pickle, eval, exec, shells, yaml.load and their like."""
+def test_no_code_executes_the_content_of_a_file():
+    """By ruff's rules from flake8-bandit: no pickle, eval, exec, shell, unsafe yaml.load, …"""
     tops = ("benchmark", "methods")
     command = [sys.executable, "-m", "ruff", "check", "--output-format", "json", *tops]
     command += ["--select", "S", "--ignore", "S101,S603,S606,S607"]

@@ -1,7 +1,7 @@
-"""What is read from files, each with valid examples, a way of making them wrong, and its readers.
+"""All kinds of files that are read. A target writes a wrong file of its kind and reads it.
 
-A target is called with a folder and a `Random`; it writes a wrong file there and reads it. What it
-yields are names one of which an error has to tell: the file, or the key in it.
+A target is called with a folder, for the file, and a `Random`. It yields names: an error has to
+mention one of them, the file or a key in it.
 """
 
 from tests.campaigns.targets import files, images, parts, runs, settings

@@ -1,4 +1,4 @@
-"""What the targets share: writing wrong files, and that a refusal leaves things as they were."""
+"""Shared by the targets: writing wrong files, and checking that an error changes nothing."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ from benchmark.core.errors import UserError
 from benchmark.data import cards
 from tests.campaigns import mutations
 
-# What every card of a data set says.
+# The keys that every card of a data set has.
 CARD = {"title": "x", "weathers": ["rain"], "licence": "x", "source": "x", "citation": "x"}
 Target = Callable[[Path, Random], Iterator[str | tuple[str, ...]]]
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a file with its folders; half of a Unicode character is written as it is."""
+    """Write a file and its folders. Lone surrogates are written as they are."""
     data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -27,7 +27,7 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def wrong_yaml(tree: Any, random: Random) -> str:
-    """A tree as YAML with changes of its nodes and, at times, of the text."""
+    """A tree as YAML, with changed nodes and sometimes a changed text."""
     try:
         text = yaml.safe_dump(mutations.of_tree(tree, random), allow_unicode=True)
     except yaml.YAMLError:
@@ -36,13 +36,13 @@ def wrong_yaml(tree: Any, random: Random) -> str:
 
 
 def wrong_json(tree: Any, random: Random) -> str:
-    """A tree as JSON with changes of its nodes and, at times, of the text."""
+    """A tree as JSON, with changed nodes and sometimes a changed text."""
     text = json.dumps(mutations.of_tree(tree, random))
     return mutations.of_text(text, random) if random.random() < 0.2 else text
 
 
 def wrong_text(name: str, good: str, random: Random) -> str:
-    """The text of a JSON file or a table, by its name, made wrong."""
+    """A wrong version of a JSON file or, if `name` has another suffix, of a table."""
     if name.endswith(".json"):
         return wrong_json(json.loads(good), random)
     return mutations.of_table(good, random)
@@ -55,7 +55,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 @contextmanager
 def kept_if_refused(folder: Path) -> Iterator[None]:
-    """Inside, a UserError has to leave all files below `folder` as they are."""
+    """Inside: a UserError must leave all files below `folder` unchanged."""
     before = contents(folder)
     try:
         yield
@@ -68,7 +68,7 @@ def kept_if_refused(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def cards_in(folder: Path) -> Iterator[None]:
-    """Data set cards are read from `folder`."""
+    """Inside: data set cards are read from `folder`."""
     cards.CARDS, before = folder, cards.CARDS
     try:
         yield

@@ -1,4 +1,4 @@
-"""Wrong binary files: weights, checkpoints, archives, the cache of what was examined."""
+"""Wrong binary files: weights, checkpoints, archives, the cache of examined files."""
 
 import bz2
 import gzip
@@ -48,7 +48,7 @@ def _network():
 
 
 def weight_file(folder: Path, random: Random):
-    """A file of export-weights, its bytes changed or what it says of its training."""
+    """A file of export-weights with changed bytes or changed facts about its training."""
     path, raw, good = (folder / name for name in ("weights.safetensors", "raw", "good"))
     if not good.exists():
         weights.save(_network(), raw)
@@ -75,7 +75,7 @@ def torch_checkpoint(folder: Path, random: Random):
 
 
 def training_checkpoint(folder: Path, random: Random):
-    """The checkpoint from which an interrupted training goes on: its bytes or its content."""
+    """The checkpoint of an interrupted training, with changed bytes or changed content."""
     good, path = folder / "good.pt", folder / "train" / "checkpoint.pt"
     photo = write(folder / "photo.png", pictures()[0][1])
     settings = Training(**STEPS, checkpoint_seconds=1e-9)
@@ -86,7 +86,7 @@ def training_checkpoint(folder: Path, random: Random):
         write(path, mutations.of_bytes(good.read_bytes(), random))
     else:
         content = torch.load(good, weights_only=True)
-        # What the optimiser keeps is known to torch alone: it is there or not.
+        # The format of the optimiser's state is torch's own: it is there or not.
         kept = {name: content.pop(name) for name in ("optimizer", "schedule")}
         kept = kept if random.random() < 0.9 else {}
         torch.save(mutations.of_tree(content, random) | kept, path)
@@ -116,7 +116,7 @@ def metric_weights(folder: Path, random: Random):
     name = random.choice(("lpips_alexnet_features.safetensors", "niqe_pris_params.npz"))
     data = (ROOT / "data/weights" / name).read_bytes()
     path = folder / name
-    head = mutations.of_bytes(data[:4000], random)  # where the names and shapes are
+    head = mutations.of_bytes(data[:4000], random)  # it has the names and shapes
     write(path, head + data[4000:] if random.random() < 0.5 else mutations.of_bytes(data, random))
     yield path.name
     if path.suffix == ".npz":
@@ -126,7 +126,7 @@ def metric_weights(folder: Path, random: Random):
 
 
 def _packed(kind: str, members: list[tuple[str, bytes]], random: Random) -> bytes:
-    """An archive of members; a compressed tar may be wrong below its compression."""
+    """An archive of members. The tar inside a compressed one may be wrong."""
     buffer = io.BytesIO()
     if kind in ("zip", "stored"):
         method = zipfile.ZIP_STORED if kind == "stored" else zipfile.ZIP_DEFLATED
@@ -148,7 +148,7 @@ def _packed(kind: str, members: list[tuple[str, bytes]], random: Random) -> byte
 
 
 def _archive(folder: Path, random: Random) -> Path:
-    """A wrong archive of two pairs of images, in most of its bytes or in a member's name."""
+    """An archive of two pairs of images, often with wrong bytes or a wrong member's name."""
     kind, members = random.choice(KINDS), [*MEMBERS]
     if random.random() < 0.3:
         members[random.randrange(4)] = (random.choice(NAMES), MEMBERS[0][1])
@@ -158,7 +158,7 @@ def _archive(folder: Path, random: Random) -> Path:
 
 
 def archive(folder: Path, random: Random):
-    """An archive that is unpacked: nothing is written elsewhere."""
+    """An archive is unpacked. Nothing may be written outside its folder."""
     out = folder / "place" / "unpacked"
     shutil.rmtree(out.parent, ignore_errors=True)
     out.parent.mkdir()
@@ -172,7 +172,7 @@ def archive(folder: Path, random: Random):
 
 
 def fetched_set(folder: Path, random: Random):
-    """A set that is fetched: its archive, its card or the checksums of the first download."""
+    """A data set is fetched: wrong archive, card or checksums of the first download."""
     place, cards = folder / "sets" / "mine", folder / "cards"
     shutil.rmtree(place, ignore_errors=True)
     pattern = {"input": "in/{photo}.png", "target": "gt/{photo}.png"}
@@ -188,7 +188,7 @@ def fetched_set(folder: Path, random: Random):
     if chosen == "lock":
         write(lock, wrong_json(sums, random))
     text = wrong_yaml(card, random) if chosen == "card" else yaml.safe_dump(card)
-    # A path that is mutated would lie in the repository: another than the set's is left out.
+    # A changed path could lie in the repository: only cards with the set's path are used.
     text = text if str(place) in text else yaml.safe_dump(card)
     write(cards / "mine.yaml", text)
     with cards_in(cards):
@@ -201,7 +201,7 @@ def fetched_set(folder: Path, random: Random):
 
 
 def cache_of_files(folder: Path, random: Random):
-    """The cache of what is known of files: if it is damaged, they are read anew."""
+    """The cache of examined files. If it is damaged, the files are read again."""
     path, good = folder / "files.sqlite", folder / "good.sqlite"
     files = [ROOT / "data.dvc", ROOT / "LICENSE", ROOT / "README.md"]
     file_index.CACHE, before = path, file_index.CACHE

@@ -1,4 +1,4 @@
-"""Wrong images: as data, as photos of one's own, as photographs that data are made of."""
+"""Wrong images: data, users' photos, photographs for make-data."""
 
 import io
 import json
@@ -27,7 +27,7 @@ STEMS = ("photo", "-v", "a b", "a\nb", "日本", "$(touch x)", "<b>'\"", "a" * 2
 
 @cache
 def pictures() -> list[tuple[str, bytes]]:
-    """Small images of every kind that is read, and some that are refused: (suffix, bytes)."""
+    """Small images of every kind that is read and of some that are refused: (suffix, bytes)."""
     pixels = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
     colour = Image.fromarray(pixels)
     grey16 = Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 257)
@@ -49,7 +49,7 @@ def pictures() -> list[tuple[str, bytes]]:
 
 @cache
 def _phone_pictures() -> list[tuple[str, bytes]]:
-    """What phones and cameras write besides: EXIF of every kind, a colour profile, AVIF."""
+    """As from phones and cameras: with EXIF data, with a colour profile, AVIF, HEIC."""
     image = Image.fromarray(np.full((24, 20, 3), 99, np.uint8))
     exif = _turned()
     exif[0x010F], exif[0x8769], exif[0x8825] = "Maker", {0x9003: "2026:01:01 00:00:00"}, {1: "N"}
@@ -79,7 +79,7 @@ def image_file(folder: Path, random: Random):
 
 
 def own_photos(folder: Path, random: Random):
-    """A folder of photos to restore, with odd names; they stay as they are."""
+    """A folder of photos with odd names is restored. The photos stay unchanged."""
     shutil.rmtree(folder / "photos", ignore_errors=True)
     shutil.rmtree(folder / "out", ignore_errors=True)
     stems = random.sample(STEMS, 2)
@@ -97,7 +97,7 @@ def own_photos(folder: Path, random: Random):
     problems = photos.restore_photos(restorer, results)
     assert before == {path: path.read_bytes() for path in (folder / "photos").iterdir()}
     for _, problem in problems:
-        # An error that was not foreseen is told by its class alone; it is none of the photo's.
+        # The message of an unexpected error is its class only, without the photo: a fault.
         if any(stem in problem for stem in (repr(stem)[1:-1] for stem in stems)):
             continue
         raise AssertionError(problem)
@@ -106,7 +106,7 @@ def own_photos(folder: Path, random: Random):
 
 
 def photographs(folder: Path, random: Random):
-    """Photographs with their table, of which the bundled data are made."""
+    """Photographs with their table, from which make-data makes the bundled data."""
     source, out = folder / "photos", folder / "data"
     shutil.rmtree(source, ignore_errors=True)
     files = [f"{n}.{suffix}" for n, (suffix, _) in enumerate(pictures()[:4])]
@@ -125,7 +125,7 @@ def photographs(folder: Path, random: Random):
 
 
 def pairs_manifest(folder: Path, random: Random):
-    """The bundled data's manifest, by which the pairs are made again."""
+    """The manifest of the bundled data, from which remake-pairs makes the pairs."""
     data = folder / "made"
     if not data.exists():
         source = folder / "source"
@@ -134,7 +134,7 @@ def pairs_manifest(folder: Path, random: Random):
         make_bundle.make_data(source, data, held_out={"val": ["a"]})
         shutil.copy(data / "manifest.json", folder / "good.json")
     manifest = json.loads((folder / "good.json").read_text(encoding="utf-8"))
-    # Two pairs are enough to be looked at.
+    # Two pairs are enough and fast.
     manifest["pairs"] = manifest["pairs"][:2]
     write(data / "manifest.json", wrong_json(manifest, random))
     outside = {path for path in folder.iterdir()} | {folder / "again"}

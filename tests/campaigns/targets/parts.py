@@ -1,4 +1,4 @@
-"""Wrong parts of a run that is being made, and what others hand in to one."""
+"""Wrong parts of an unfinished run, and wrong submissions."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ TABLES = ("method.json", "scores.csv", "restored.csv", "images.csv")
 
 
 def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
-    """A run of one image whose every job is done: configuration and folder."""
+    """A run of one image with all jobs done: its configuration and folder."""
     path = write(folder / "tiny.yaml", workspace.TEXT.replace("limit: 2", "limit: 1"))
     config, run = run_config.load(path), RunFolder(folder / "results" / "tiny")
     if not run.images.exists():
@@ -41,7 +41,7 @@ def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
 
 
 def parts_of_run(folder: Path, random: Random):
-    """The files that later jobs read: training.json, the tables of images, restored and scored."""
+    """Files that later jobs read: training.json, tables of images, of restorations, of scores."""
     config, run = _tiny(folder)
     training = run.training("unet", 0) / "training.json"
     tables = [run.restored(*unit) for unit in units(config)]
@@ -64,7 +64,7 @@ def parts_of_run(folder: Path, random: Random):
 
 
 def earlier_costs(folder: Path, random: Random):
-    """What an earlier run took, by which a later one is planned."""
+    """The measured costs of an earlier run, from which a later one is planned."""
     config, run = _tiny(folder)
     training = run.training("unet", 0) / "training.json"
     chosen = random.choice([training, run.path / "cost.csv"])
@@ -79,7 +79,7 @@ def earlier_costs(folder: Path, random: Random):
 
 
 def _judged(folder: Path) -> Path:
-    """A run, with a method that was submitted to it, each time as it was at first."""
+    """A run with a submitted method. Each call restores its files."""
     run, good = folder / "results" / "mine", folder / "good"
     if not good.exists():
         make_run(run, 2, ("rain", "haze"), [card("median", gain=2.0)], side=16)
@@ -93,7 +93,7 @@ def _judged(folder: Path) -> Path:
 
 
 def submission_tables(folder: Path, random: Random):
-    """A submission's tables, which every later `collect` reads."""
+    """The tables of a submission, which `collect` reads."""
     run = _judged(folder)
     path = run / "submissions" / "theirs" / random.choice(TABLES)
     write(path, wrong_text(path.name, path.read_text(encoding="utf-8"), random))
@@ -106,7 +106,7 @@ def submission_tables(folder: Path, random: Random):
 
 
 def submitted_images(folder: Path, random: Random):
-    """A folder of restored images that is submitted; the run stays if it is refused."""
+    """A folder of restored images is submitted. If it is refused, the run stays unchanged."""
     run, images = _judged(folder), folder / "theirs"
     shutil.rmtree(images, ignore_errors=True)
     shutil.copytree(run / "restored/median/default/seed0/test-set", images / "test-set")

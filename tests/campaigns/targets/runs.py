@@ -1,4 +1,4 @@
-"""Wrong tables of finished runs: what boards, reports, comparisons and merges are made from."""
+"""Wrong tables of finished runs, from which leaderboards, reports and merges are made."""
 
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ from tests.campaigns.targets.common import contents, kept_if_refused, write, wro
 from tests.synthetic_run import card, make_run
 
 TABLES = ("scores.csv", "cost.csv", "images.csv", "methods.json", "manifest.json")
-# What only a report reads.
+# Read by the report only.
 PARTS = (
     "leaderboard.csv",
     "leaderboard.notes.json",
@@ -31,10 +31,9 @@ CREDITS = "file,licence,author,source\nrain/target/photo00.png,CC0,A,x\n"
 def run_of(
     folder: Path, name: str = "mine", method: str = "median", gain: float = 1.0, drawn=False
 ) -> Path:
-    """A whole run of a control and a method, `folder/results/NAME`, each time as it was at first;
-    drawn: with its figures and comparisons.
+    """A whole run of a control and a method in `folder/results/NAME`. Each call restores its files.
 
-    Two such runs have the same scores of the control.
+    drawn: with figures and comparisons. All such runs have the same scores of the control.
     """
     run, good = folder / "results" / name, folder / f"good-{name}"
     if not good.exists():
@@ -83,7 +82,7 @@ def report(folder: Path, random: Random):
 
 
 def best_method(folder: Path, random: Random):
-    """The leaderboard by which a method is chosen for photos."""
+    """A wrong leaderboard, from which a method is chosen for photos."""
     run = run_of(folder)
     name = spoil(run, ("leaderboard.csv",), random)
     yield name, "leaderboard", "methods.json"
@@ -102,7 +101,7 @@ def comparisons(folder: Path, random: Random):
 
 
 def compared(folder: Path, random: Random):
-    """Two runs side by side."""
+    """Two runs are compared."""
     first, second = run_of(folder, "first"), run_of(folder, "second", gain=2.0)
     name = spoil(random.choice((first, second)), TABLES, random)
     yield name, "scores.csv", "methods.json", str(first)
@@ -110,7 +109,7 @@ def compared(folder: Path, random: Random):
 
 
 def merged(folder: Path, random: Random):
-    """Two runs that are joined in place of an earlier merge, which stays if they cannot be."""
+    """Two runs are merged. An earlier merge stays if that fails."""
     first, second = run_of(folder, "first"), run_of(folder, "second", "opening", gain=2.0)
     out = folder / "results" / "both"
     if not out.exists():

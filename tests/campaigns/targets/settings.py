@@ -1,4 +1,4 @@
-"""Wrong texts that say what is done: configurations, cards, manifests, published numbers, DVC."""
+"""Wrong settings: configurations, cards, manifests, published numbers, DVC's files."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from tests.campaigns.targets.common import CARD, cards_in, write, wrong_json, wr
 from tests.campaigns.targets.images import pictures
 
 CONFIGS = ("smoke", "default", "reference", "formulations", "pretrained")
-# A repository of DVC that holds one file, without git.
+# Settings of a DVC repository without git.
 DVC_CONFIG = """[core]
     no_scm = true
     analytics = false
@@ -37,7 +37,7 @@ def _tree(path: Path):
 
 
 def config_file(folder: Path, random: Random):
-    for name in CONFIGS:  # what is extended
+    for name in CONFIGS:  # they extend each other
         write(folder / f"{name}.yaml", (ROOT / f"config/{name}.yaml").read_bytes())
     tree = _tree(ROOT / "config" / f"{random.choice(CONFIGS)}.yaml")
     path = write(folder / "run.yaml", wrong_yaml(tree, random))
@@ -94,7 +94,7 @@ def _reference():
 
 
 def dvc_files(folder: Path, random: Random):
-    """The pointer, the settings or the remote's files of a DVC repository that is pulled."""
+    """A DVC repository is pulled: wrong pointer, settings or files of the remote."""
     repository = folder / "repository"
     if not repository.exists():
         write(repository / ".dvc" / "config", DVC_CONFIG)
