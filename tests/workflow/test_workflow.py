@@ -112,7 +112,7 @@ def test_a_damaged_dvc_object_is_an_error_that_says_so(repository):
     replace(victim, victim.read_bytes()[:-1000])
     done = snakemake(repository, "--config", f"run={SMOKE}")
     assert done.returncode != 0
-    assert "'git checkout data-store' restores it" in done.stdout + done.stderr
+    assert "restore it with 'git checkout data-store'" in done.stdout + done.stderr
     assert not (repository / "results" / "smoke" / "images.csv").exists()
 
 
