@@ -8,12 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchmark.core.alternatives import Alternatives
     from benchmark.core.errors import UserError, WeightsMissing
     from benchmark.core.image_io import to_float, to_uint8
     from benchmark.spec.method import ALL_WEATHERS, Card, LearnedMethod, Method, Settings
 
 _PLACES = {
     "ALL_WEATHERS": "spec.method",
+    "Alternatives": "core.alternatives",
     "Card": "spec.method",
     "LearnedMethod": "spec.method",
     "Method": "spec.method",
@@ -26,6 +28,7 @@ _PLACES = {
 
 __all__ = [
     "ALL_WEATHERS",
+    "Alternatives",
     "Card",
     "LearnedMethod",
     "Method",

@@ -27,41 +27,6 @@ def learns(name: str) -> bool:
 
 
 @cache
-def sources(module: str) -> tuple[str, ...]:
-    """The project's files that a module imports, directly or not, itself included.
-
-    Paths are relative to the repository root. The workflow lists them as inputs of a job, so that
-    an edit re-runs only the jobs that depend on the file.
-    """
-    found: set[Path] = set()
-    waiting = [module]
-    while waiting:
-        path = _file_of(waiting.pop())
-        if path is None or path in found:
-            continue
-        found.add(path)
-        waiting += _imports(path)
-    return tuple(sorted(str(p.relative_to(paths.ROOT)) for p in found))
-
-
-def _file_of(module: str) -> Path | None:
-    base = paths.ROOT / module.replace(".", "/")
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
-    return next((p for p in candidates if p.is_file()), None)
-
-
-@cache
-def _imports(path: Path) -> list[str]:
-    names = []
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [n for n in names if n.split(".")[0] in ("benchmark", "methods")]
-
-
-@cache
 def _parse(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8"))

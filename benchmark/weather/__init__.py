@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.alternatives import Alternatives
 from benchmark.core.errors import UserError, nearest
 from benchmark.weather.haze import add_haze
 from benchmark.weather.layers import Image, grey, smooth_field, three
@@ -26,7 +27,7 @@ from benchmark.weather.snow import add_snow
 WEATHERS = ("rain", "haze", "raindrop", "snow", "mix")
 STRENGTHS = {"light": (0.12, 0.28), "medium": (0.42, 0.58), "heavy": (0.8, 1.0)}
 
-_ADD = {
+_ADD: Alternatives = {
     "rain": add_rain,
     "haze": add_haze,
     "raindrop": add_raindrops,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from benchmark import Alternatives
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -128,7 +130,7 @@ def edm(
     return Schedule(1 / (1 + sigma**2))
 
 
-SCHEDULES = {
+SCHEDULES: Alternatives = {
     "linear": linear,
     "scaled-linear": scaled_linear,
     "cosine": cosine,

@@ -9,6 +9,7 @@ equal length in a variable that differs between the spacings. All raise ValueErr
 import torch
 from torch import Tensor
 
+from benchmark import Alternatives
 from methods.diffusion.schedule import Schedule, uniform_timesteps
 
 
@@ -40,7 +41,7 @@ def log_snr(schedule: Schedule, steps: int, start: int | None = None) -> list[in
     return _distinct([start, *nearest[1:]])
 
 
-SPACINGS = {"uniform": uniform, "quadratic": quadratic, "log-snr": log_snr}
+SPACINGS: Alternatives = {"uniform": uniform, "quadratic": quadratic, "log-snr": log_snr}
 
 
 def noised_start(condition: Tensor, schedule: Schedule, t0: int, noise: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ shape and multiplies the squared error of that target. Finite for 0 <= snr <= in
 import torch
 from torch import Tensor
 
+from benchmark import Alternatives
 from methods.diffusion.targets import Target
 
 
@@ -31,4 +32,4 @@ def min_snr(target: Target, snr: Tensor, gamma: float = 5.0) -> Tensor:
     return gamma / snr.clamp(min=gamma)
 
 
-WEIGHTINGS = {"plain": plain, "min-snr": min_snr}
+WEIGHTINGS: Alternatives = {"plain": plain, "min-snr": min_snr}

@@ -13,19 +13,24 @@ from typing import Any, Literal, get_args
 from pydantic import model_validator
 from torch import nn
 
-from benchmark import Settings
+from benchmark import Alternatives, Settings
 from benchmark.core.errors import nearest
 from methods.networks.nafnet import NAFNet
 from methods.networks.restormer import Restormer
 from methods.networks.transformer import Transformer
 from methods.networks.unet import Conditioning, UNet
 
-NETWORKS = {"unet": UNet, "nafnet": NAFNet, "transformer": Transformer, "restormer": Restormer}
+NETWORKS: Alternatives = {
+    "unet": UNet,
+    "nafnet": NAFNet,
+    "transformer": Transformer,
+    "restormer": Restormer,
+}
 
 # Arguments of the networks that the methods set, not their users.
 SET_BY_METHODS = {"in_channels", "out_channels", "time", "conditioning"}
 
-DENOISERS = {
+DENOISERS: Alternatives = {
     "unet": {
         "small": {"width": 48, "multipliers": (1, 1, 1, 1), "blocks": 1, "unshuffle": 2},
         # WeatherDiff's levels.
@@ -74,7 +79,7 @@ def build(
     input; conditioning: see `UNet`; no other network has `modulation`. Raises ValueError for an
     unknown name, size or conditioning, and for modulation with another network.
     """
-    _check("denoiser", name, DENOISERS)
+    _check("denoiser", name, DENOISERS.keys())
     _check("size", size, DENOISERS[name])
     _check("conditioning", conditioning, get_args(Conditioning))
     settings = {**DENOISERS[name][size], **overrides}

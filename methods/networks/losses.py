@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark import Alternatives
 from benchmark.scoring.metrics.perceptual import LPIPS_WEIGHTS, SMALLEST, lpips_network
 
 WINDOW = 11  # side of SSIM's window
@@ -89,7 +90,7 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 Loss = Literal["rmse+ssim", "rmse+ssim+lpips", "rmse", "l1"]
-LOSSES = {
+LOSSES: Alternatives = {
     "rmse+ssim": restoration_error,
     "rmse+ssim+lpips": perceptual_error,
     "rmse": rmse,

@@ -68,28 +68,3 @@ def test_learned_methods_are_recognised_without_importing_them():
     assert sources.learns("regression")
     assert sources.learns("conditional_diffusion")
     assert not sources.learns("identity")
-
-
-def test_an_edit_of_the_configuration_reader_does_not_train_again():
-    assert "benchmark/core/weights.py" in sources.sources("benchmark.training.loop")
-    assert "benchmark/spec/run_config.py" not in sources.sources("benchmark.training.loop")
-
-
-def test_sources_follow_imports():
-    files = sources.sources("methods.regression")
-    assert "methods/regression.py" in files
-    assert "methods/networks/unet.py" in files
-    assert "benchmark/spec/method.py" in files
-    assert not any(path.startswith("methods/diffusion") for path in files)
-    assert "methods/diffusion/samplers/__init__.py" in sources.sources(
-        "methods.conditional_diffusion"
-    )
-
-
-def test_the_suite_knows_no_single_method():
-    """The jobs of the workflow depend on no method's file."""
-    jobs = ("jobs.train", "jobs.restore", "jobs.score", "jobs.collect")
-    for module in (*jobs, "board.write", "report.build"):
-        files = sources.sources(f"benchmark.{module}")
-        assert "benchmark/core/errors.py" in files
-        assert not [path for path in files if path.startswith("methods/")]

@@ -10,8 +10,8 @@ from benchmark import UserError
 from benchmark.spec import registry
 
 SURFACE = {
-    "ALL_WEATHERS", "Card", "LearnedMethod", "Method", "Settings", "UserError", "WeightsMissing",
-    "to_float", "to_uint8",
+    "ALL_WEATHERS", "Alternatives", "Card", "LearnedMethod", "Method", "Settings", "UserError",
+    "WeightsMissing", "to_float", "to_uint8",
 }  # fmt: skip
 
 

@@ -36,3 +36,17 @@ def teacher_training(wildcards):
     """The training of the teacher that the entry is distilled from, if it has one."""
     teacher = RUN.entry(wildcards.method).teacher
     return FOLDER.training(teacher, wildcards.seed) / "training.json" if teacher else []
+
+
+def meaning_of_sources(wildcards, without, *functions):
+    """What the sources that a job runs mean: comments, docstrings and what the entry's settings do
+    not choose are left out (benchmark/spec/reach.py). If it changes, the job runs again.
+    """
+    entry = RUN.entry(wildcards.method)
+    settings = {
+        **entry.parameters,
+        **(RUN.variants_of(wildcards.method).get(wildcards.get("variant")) or {}),
+        "weathers": RUN.weathers_of(wildcards.method),
+    }
+    method = RUN.method_of(wildcards.method)
+    return reach.meaning_for_entry(method, json.dumps(settings), without, functions)

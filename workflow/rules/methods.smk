@@ -3,8 +3,6 @@
 rule train:
     input:
         teacher_training,
-        sources("benchmark.training.loop"),
-        lambda w: sources(f"methods.{method_of(w)}"),
         FOLDER.path / "pulled.txt",
         ancient(FOLDER.images),
     output:
@@ -24,6 +22,12 @@ rule train:
         settings=lambda w: settings_of(
             w, "parameters", "training", "weathers", "weights"
         ),
+        sources=lambda w: meaning_of_sources(
+            w,
+            reach.NOT_IN_TRAINING,
+            "benchmark.training.loop:train",
+            "benchmark.spec.build:build",
+        ),
     shell:
         "python -m benchmark train --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --processes {resources.processes}"
@@ -33,8 +37,6 @@ rule train:
 # Uses all cores because it measures times: no other job may run at the same time.
 rule restore:
     input:
-        sources("benchmark.restoring.dataset"),
-        lambda w: sources(f"methods.{method_of(w)}"),
         own_training,
         FOLDER.images,
     output:
@@ -51,6 +53,12 @@ rule restore:
     params:
         config=CONFIG,
         settings=lambda w: settings_of(w, "parameters", "variant", "weathers"),
+        sources=lambda w: meaning_of_sources(
+            w,
+            reach.NOT_IN_RESTORING,
+            "benchmark.restoring.dataset:restore",
+            "benchmark.spec.build:build",
+        ),
     shell:
         "python -m benchmark restore-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed}"
@@ -59,7 +67,6 @@ rule restore:
 
 rule score:
     input:
-        sources("benchmark.scoring.score"),
         restored_tables,
     output:
         FOLDER.scores("{method}", "{seed}", "{dataset}"),
@@ -70,6 +77,7 @@ rule score:
     params:
         config=CONFIG,
         settings=lambda w: settings_of(w, "variants", "protocols"),
+        sources=reach.meaning_of("benchmark.scoring.score:score_restored"),
     shell:
         "python -m benchmark score-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --dataset {wildcards.dataset:q} 2>&1 | tee {log}"

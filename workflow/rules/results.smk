@@ -3,8 +3,6 @@ rule collect:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
         [FOLDER.restored(*unit) for unit in units(RUN)],
         sorted(FOLDER.path.glob("submissions/[!.]*/*.*")),
-        sources("benchmark.jobs.collect"),
-        sources("benchmark.exchange.submissions"),
     output:
         FOLDER.path / "scores.csv",
         FOLDER.path / "cost.csv",
@@ -16,6 +14,12 @@ rule collect:
         ENVIRONMENT
     params:
         config=CONFIG,
+        # The methods' cards are among what it writes.
+        sources=reach.meaning_of(
+            "benchmark.jobs.collect:collect",
+            "benchmark.exchange.submissions:read",
+            *sorted({f"methods.{RUN.method_of(label)}:*" for label in RUN.methods}),
+        ),
     shell:
         "python -m benchmark collect --config {params.config:q} 2>&1 | tee {log}"
 
@@ -37,7 +41,6 @@ rule leaderboard:
         TABLES,
         FOLDER.path / "manifest.json",
         "config/published.yaml",
-        sources("benchmark.board.write"),
     output:
         report(
             FOLDER.path / "leaderboard.csv",
@@ -56,6 +59,7 @@ rule leaderboard:
         ENVIRONMENT
     params:
         folder=FOLDER.path,
+        sources=reach.meaning_of("benchmark.board.write:write_leaderboard"),
     shell:
         "python -m benchmark leaderboard {params.folder:q} --comparisons 2>&1 | tee {log}"
 
@@ -64,7 +68,6 @@ rule figures:
     input:
         TABLES,
         rules.leaderboard.output,
-        sources("benchmark.report.figures.draw"),
     output:
         report(
             directory(FOLDER.path / "figures"),
@@ -79,6 +82,7 @@ rule figures:
         ENVIRONMENT
     params:
         folder=FOLDER.path,
+        sources=reach.meaning_of("benchmark.report.figures.draw:draw_figures"),
     shell:
         "python -m benchmark figures {params.folder:q} 2>&1 | tee {log}"
 
@@ -89,7 +93,6 @@ rule report:
         FOLDER.path / "manifest.json",
         FOLDER.path / "figures",
         rules.leaderboard.output,
-        sources("benchmark.report.build"),
         REPORT_PARTS,
     output:
         directory(FOLDER.path / "report"),
@@ -99,5 +102,6 @@ rule report:
         ENVIRONMENT
     params:
         folder=FOLDER.path,
+        sources=reach.meaning_of("benchmark.report.build:build_report"),
     shell:
         "python -m benchmark report {params.folder:q} 2>&1 | tee {log}"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from benchmark import Alternatives
 from methods.diffusion.samplers.ddim import ddim
 from methods.diffusion.samplers.ddpm import ddpm
 from methods.diffusion.samplers.dpm_solver import dpm_solver_2m, dpm_solver_2s, dpm_solver_3m
@@ -41,7 +42,7 @@ class Sampler:
     evaluations: Callable[[int], int] = _one_per_step
 
 
-SAMPLERS = {
+SAMPLERS: Alternatives[Sampler] = {
     "ddpm": Sampler(ddpm),
     "ddim": Sampler(ddim),
     "dpm-solver-2s": Sampler(dpm_solver_2s),
