@@ -3,12 +3,12 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmark.core.paths import ROOT
+from tests.preloaded import python
 
 SMOKE = "config/smoke.yaml"
 # Folders with most bytes of a clone. Copies of the clone share their files: a test that changes
@@ -41,5 +41,5 @@ def copied(source: Path, folder: Path) -> Path:
 
 def snakemake(folder: Path, *options: str) -> subprocess.CompletedProcess:
     """Run the workflow of a clone on all cores, or as `options` say."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", *options]
+    command = [python(), "-m", "snakemake", "--cores", "all", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -1,40 +1,26 @@
 """The workflow from data to report on two photos, and what it re-runs after an edit."""
 
 import os
+import pstats
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-import pytest
 import yaml
 
 from benchmark.results import schema
-from tests import planner
 from tests.campaigns.planning import MANY, write_many
 from tests.clone import SMOKE, snakemake
+from tests.preloaded import python
 
 
-@pytest.fixture(scope="module")
-def ask():
-    """Plans a run in a folder: see tests/planner.py."""
-    with planner.started() as process:
-        yield process.plan
-
-
-@pytest.fixture
-def planned(ask) -> Callable[..., dict[str, int]]:
+def planned(folder: Path, config: str = SMOKE) -> dict[str, int]:
     """Jobs by rule that would run now in a folder."""
-
-    def planned(folder: Path, config: str = SMOKE) -> dict[str, int]:
-        answer = ask(folder, "--config", f"run={config}")
-        assert answer["code"] == 0, answer["output"]
-        return jobs_in(answer["output"])
-
-    return planned
+    done = snakemake(folder, "--dry-run", "--config", f"run={config}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return jobs_in(done.stdout)
 
 
 def jobs_in(output: str) -> dict[str, int]:
@@ -59,7 +45,7 @@ def test_every_result_is_there(smoke_run):
     assert list((run / "figures").rglob("*.svg"))
 
 
-def test_running_again_does_nothing(repository, planned):
+def test_running_again_does_nothing(repository):
     assert planned(repository) == {}
 
 
@@ -93,7 +79,7 @@ def edit(repository: Path, name: str, old: str, new: str) -> None:
         ("methods/diffusion/samplers/plms.py", "def plms(", "# edited\ndef plms(", {}),
     ],
 )  # fmt: skip
-def test_an_edit_re_runs_what_computes_something_else(repository, planned, file, old, new, jobs):
+def test_an_edit_re_runs_what_computes_something_else(repository, file, old, new, jobs):
     """Jobs that restore are scored again; what is collected from them is made again too."""
     text = (repository / file).read_text()
     assert old in text
@@ -102,13 +88,13 @@ def test_an_edit_re_runs_what_computes_something_else(repository, planned, file,
     assert {rule: found[rule] for rule in ("images", "train", "restore") if rule in found} == jobs
 
 
-def test_the_text_of_a_methods_card_is_collected_and_nothing_is_computed(repository, planned):
+def test_the_text_of_a_methods_card_is_collected_and_nothing_is_computed(repository):
     edit(repository, "methods/regression.py", 'title="Regression"', 'title="Another title"')
     jobs = planned(repository)
     assert "collect" in jobs and not {"train", "restore", "score"} & set(jobs)
 
 
-def test_new_step_counts_never_retrain(repository, planned):
+def test_new_step_counts_never_retrain(repository):
     old, new = "ddpm-2: {sampler: ddpm, steps: 2}", "ddpm-3: {sampler: ddpm, steps: 3}"
     edit(repository, SMOKE, old, new)
     jobs = planned(repository)
@@ -116,21 +102,21 @@ def test_new_step_counts_never_retrain(repository, planned):
     assert (jobs["restore"], jobs["score"]) == (1, 1)
 
 
-def test_without_a_variant_its_method_is_scored_again_and_nothing_restored(repository, planned):
+def test_without_a_variant_its_method_is_scored_again_and_nothing_restored(repository):
     edit(repository, SMOKE, "      ddpm-2: {sampler: ddpm, steps: 2}\n", "")
     jobs = planned(repository)
     assert "restore" not in jobs
     assert (jobs["score"], jobs["collect"]) == (1, 1)
 
 
-def test_a_misspelt_method_is_an_error_that_names_it(repository, ask):
+def test_a_misspelt_method_is_an_error_that_names_it(repository):
     (repository / "config" / "wrong.yaml").write_text(
         (repository / SMOKE).read_text().replace("method: regression", "method: regresion")
     )
-    answer = ask(repository, "--config", "run=config/wrong.yaml")
-    assert answer["code"] != 0
-    assert "Did you mean 'regression'" in answer["output"]
-    assert "Traceback" not in answer["output"]
+    done = snakemake(repository, "--dry-run", "--config", "run=config/wrong.yaml")
+    assert done.returncode != 0
+    assert "Did you mean 'regression'" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_damaged_dvc_object_is_an_error_that_says_so(repository):
@@ -151,13 +137,13 @@ def replace(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def test_what_is_tried_again_is_planned_and_nothing_else(repository, planned):
+def test_what_is_tried_again_is_planned_and_nothing_else(repository):
     table = repository / "results/smoke/restored/unet/default/seed0/photos.csv"
     stamp = table.stat()
     table.write_text(table.read_text().replace(",ok,", ",timed-out,"))
     os.utime(table, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     assert planned(repository) == {}
-    retry = [sys.executable, "-m", "benchmark", "retry", "--config", SMOKE]
+    retry = [python(), "-m", "benchmark", "retry", "--config", SMOKE]
     subprocess.run([*retry, "--status", "timed-out"], cwd=repository, check=True)
     jobs = planned(repository)
     assert (jobs["restore"], jobs["score"], jobs["collect"]) == (1, 1, 1)
@@ -237,19 +223,20 @@ JOBS_A_SEED = {"train": 1, "restore": 25, "score": 5}
 CALLS_A_JOB = 24_000  # 21,330 with Snakemake 9.27; 26,890 if sources are looked up for each job
 
 
-def test_planning_takes_as_many_calls_for_a_job_however_many_there_are(repository, ask):
+def test_planning_takes_as_many_calls_for_a_job_however_many_there_are(repository):
     """Sources are found once and nothing is looked up in all jobs for each job. Calls are counted,
     because a duration depends on the machine; tests/campaigns/planning.py measures durations."""
-    calls = []
+    calls, file = [], repository / "calls"
     for seeds in (1, 3, 5):
         write_many(repository, seeds)
-        answer = ask(repository, "--config", f"run={MANY}", count=True)
-        assert answer["code"] == 0, answer["output"]
-        jobs = jobs_in(answer["output"])
+        command = [python(), "-m", "cProfile", "-o", file, "-m", "snakemake", "--dry-run"]
+        command += ["--cores", "all", "--config", f"run={MANY}"]
+        done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+        jobs = jobs_in(done.stdout)
         assert {rule: jobs[rule] for rule in JOBS_A_SEED} == {
             rule: seeds * number for rule, number in JOBS_A_SEED.items()
-        }
-        calls.append(answer["calls"])
+        }, done.stderr
+        calls.append(pstats.Stats(str(file)).total_calls)
     first, second = calls[1] - calls[0], calls[2] - calls[1]
     assert 0 < second < 1.05 * first
     assert second < CALLS_A_JOB * 2 * sum(JOBS_A_SEED.values())
