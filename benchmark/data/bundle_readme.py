@@ -23,8 +23,9 @@ weights.
 Splits are by photograph. Each target appears once in each weather. Light, medium and heavy rotate
 over targets and weathers, so that every weather has the same number of each. The weather is
 simulated in sRGB values by `benchmark/weather/`, where its models and papers are named. The same
-command gives the same files bit for bit with the library versions in `manifest.json`; other
-versions may round or compress differently.
+command gives the same files bit for bit with the library versions in `manifest.json`. Other
+versions may round or compress differently, and so may a matrix product on another kind of
+processor: on one with AVX-512, set OPENBLAS_CORETYPE=Haswell.
 
 ## Licences of the pictures
 
