@@ -186,7 +186,7 @@ def executed(work):
 TINY = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
 CASES = [
     ("regression", TINY, {}),
-    ("regression", {"denoiser": "nafnet", "loss": "l1"}, {}),
+    ("regression", {"denoiser": "nafnet", "loss": "l1", "network": {"width": 8, "middle": 1}}, {}),
     ("conditional_diffusion", TINY, {"sampler": "dpm-solver-2m", "steps": 2}),
     ("conditional_diffusion", {**TINY, "target": "v", "schedule": "cosine"}, {"sampler": "plms",
                                                                             "steps": 3}),
@@ -208,7 +208,7 @@ def test_all_that_is_executed_is_reached(method, parameters, variant, train):
     """What Python's own profiler sees of a method's functions, against what the sources say."""
     kind = registry.load(method)
     generator = torch_generator("test")
-    pair = torch.rand(2, 3, 32, 32, generator=generator)
+    pair = torch.rand(2, 3, 16, 16, generator=generator)
 
     def work():
         built = kind(kind.Parameters(**parameters))
