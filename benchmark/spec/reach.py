@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core import paths
-from benchmark.core.errors import UserError
+from benchmark.spec.sources import parse_source
 
 PACKAGES = ("benchmark", "methods")
 # Members of a method's class that a job does not call.
@@ -95,7 +95,7 @@ def method_digests(
     where they leave a field out, its default in the sources chooses.
     """
     module = f"methods.{method}"
-    given = dict(_named_strings(settings))
+    given = _named_strings(settings)
     chosen = {value for values in given.values() for value in values}
     for name, values in _defaults(module).items():
         if name not in given:
@@ -112,10 +112,10 @@ def _method_class(module: str) -> str:
     return WHOLE
 
 
-def _named_strings(values: Any, name: str = "") -> Iterator[tuple[str, set[str]]]:
+def _named_strings(settings: Any) -> dict[str, set[str]]:
     """The strings in nested settings, by the key that they stand under."""
     found: dict[str, set[str]] = {}
-    waiting = [(name, values)]
+    waiting = [("", settings)]
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, str):
@@ -124,7 +124,7 @@ def _named_strings(values: Any, name: str = "") -> Iterator[tuple[str, set[str]]
             waiting += [(str(inner), part) for inner, part in value.items()]
         elif isinstance(value, Collection):
             waiting += [(key, part) for part in value]
-    return iter(found.items())
+    return found
 
 
 @cache
@@ -372,14 +372,8 @@ def _meaning(node: ast.AST) -> str:
 @cache
 def _module(name: str) -> Module:
     """A module's source, read once in a process."""
-    path = _file_of(name)
-    try:
-        tree = _NoDocstrings().visit(ast.parse(path.read_text(encoding="utf-8")))
-    except SyntaxError as error:
-        file = path.relative_to(paths.ROOT)
-        raise UserError(f"{file}, line {error.lineno}: {error.msg}.") from error
     module = Module(name)
-    for statement in tree.body:
+    for statement in _NoDocstrings().visit(parse_source(_file_of(name))).body:
         _sort_in(statement, module)
     return module
 

@@ -12,7 +12,7 @@ from benchmark.spec import registry
 @cache
 def learns(name: str) -> bool:
     """Whether a method is trained: its class derives from LearnedMethod, directly or not."""
-    tree = _parse(registry.FOLDER / f"{name}.py")
+    tree = parse_source(registry.FOLDER / f"{name}.py")
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     bases = {ast.unparse(base).split(".")[-1] for c in classes for base in c.bases}
     if "LearnedMethod" in bases:
@@ -26,8 +26,8 @@ def learns(name: str) -> bool:
     return any(learns(other) for other in others if other in registry.available())
 
 
-@cache
-def _parse(path: Path) -> ast.Module:
+def parse_source(path: Path) -> ast.Module:
+    """The syntax tree of a source file. Raises UserError naming file and line of a syntax error."""
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:

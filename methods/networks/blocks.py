@@ -45,7 +45,7 @@ class Denoiser(nn.Module):
 
         embedding: (B, 4 width), or None for a network without time.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each network has its own
 
     def output_convolution(self, channels: int, out_channels: int, bias: bool = True) -> nn.Conv2d:
         """The last layer, 3×3. It starts at zero, so that an untrained network returns zeros."""
