@@ -15,6 +15,7 @@ from benchmark.core.errors import NotWritten, WeightsMissing
 from benchmark.core.flops import flop_counter
 from benchmark.core.image_io import read_image, to_float, to_uint8, write_png
 from benchmark.core.seeds import torch_generator
+from benchmark.restoring import output
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED
 from benchmark.spec.method import ALL_WEATHERS, CLEAR, LearnedMethod, Method, Settings
@@ -108,8 +109,7 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
         flops[size] = counter.get_total_flops() or None
     with device.Stopwatch(machine) as watch:
         restored = run()
-    if restored.shape != degraded.shape:
-        raise ValueError(f"restored {tuple(restored.shape)} from {tuple(degraded.shape)}")
+    output.check(restored, degraded)
     pixels = to_pixels(restored)
     file = out / image.weather / f"{image.image}.png"
     write_png(file, pixels)

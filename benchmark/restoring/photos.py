@@ -14,7 +14,7 @@ from benchmark.core.image_io import to_float
 from benchmark.core.paths import is_utf8, shown
 from benchmark.core.seeds import torch_generator
 from benchmark.core.validation import parse
-from benchmark.restoring import dataset
+from benchmark.restoring import dataset, output
 from benchmark.restoring.photo_io import (
     SAVED,
     is_photo,
@@ -178,6 +178,7 @@ def _restore_one(restorer: Restorer, result: Output) -> None:
     generator = torch_generator("photo", result.photo.name)
     with torch.inference_mode():
         restored = restorer.method.restore(degraded, restorer.settings, [generator])
+    output.check(restored, degraded)
     pixels = dataset.to_pixels(restored)
     write_photo(result.restored, pixels, photo)
     if result.comparison:

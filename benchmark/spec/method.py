@@ -72,8 +72,8 @@ class Method:
 
         degraded: float32 (B, 3, H, W) in [0, 1] on `self.device`. variant: an instance of
         `self.Variant`. generators: one CPU generator per image; no other randomness is allowed, so
-        that an image's result does not depend on its batch. Returns the same shape; the suite clips
-        values outside [0, 1].
+        that an image's result does not depend on its batch. Returns float32 (B, 3, H, W) in [0, 1];
+        the suite clips what overshoots, and refuses 8-bit levels, integers and other shapes.
         """
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from benchmark.restoring import output
 from benchmark.spec import registry, sources
 from benchmark.spec.method import ALL_WEATHERS, LearnedMethod
 from tests.methods.test_checkpoint import tiny_checkpoint
@@ -47,31 +48,41 @@ def method(request, tmp_path, monkeypatch):
 
 def test_card_has_all_texts_and_known_weathers(method):
     card = method.card
-    assert all([card.title, card.citation, card.licence, card.description])
-    assert set(card.weathers) <= set(ALL_WEATHERS)
+    for field in ("title", "citation", "licence", "description"):
+        assert getattr(card, field), f"card: '{field}' is empty"
+    unknown = {*card.weathers} - {*ALL_WEATHERS}
+    assert not unknown, f"card: unknown weathers {unknown}, known are {ALL_WEATHERS}"
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (13, 5), (40, 33)])
-def test_restores_any_size_to_finite_values(method, size):
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (13, 5), (40, 33)], ids="{0[0]}x{0[1]}".format)
+def test_restores_any_size_to_float32_in_0_to_1(method, size):
     degraded = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
     before = degraded.clone()
     restored = restore(method, degraded, [0])
-    assert restored.shape == degraded.shape
-    assert restored.dtype == torch.float32
-    assert torch.isfinite(restored).all()
-    assert (degraded == before).all(), "the input was changed"
+    output.check(restored, degraded)  # its errors say what was expected
+    assert restored.dtype == torch.float32, f"restore() returned {restored.dtype}, not float32"
+    assert torch.isfinite(restored).all(), "restore() returned NaN or infinite values"
+    assert torch.equal(degraded, before), "restore() changed its input: work on a copy"
 
 
 def test_an_image_does_not_depend_on_its_batch(method):
     batch = torch.rand(3, 3, 24, 24, generator=torch.Generator().manual_seed(1))
     together = restore(method, batch, [0, 1, 2])
     alone = restore(method, batch[1:2], [1])
-    assert torch.allclose(together[1:2], alone, atol=1e-4)
+    difference = (together[1:2] - alone).abs().max().item()
+    assert difference <= 2e-4, (
+        f"an image restored in a batch of three differs by {difference:.2g} from the same image "
+        "restored alone: compute statistics for each image, and take its noise from generators[i]"
+    )
 
 
 def test_same_seed_same_image(method):
     degraded = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(1))
-    assert (restore(method, degraded, [5]) == restore(method, degraded, [5])).all()
+    first, second = (restore(method, degraded, [5]) for _ in range(2))
+    assert torch.equal(first, second), (
+        "two calls with the same generator seed gave different images: draw all random numbers "
+        "from the generators that restore() is given"
+    )
 
 
 def test_evaluations_are_what_is_declared(method):
@@ -84,7 +95,10 @@ def test_evaluations_are_what_is_declared(method):
     else:  # it has no network, or builds one for each image
         with outermost_calls(calls):
             restore(method, torch.rand(1, 3, 24, 24), [0])
-    assert len(calls) == method.evaluations(variant_of(method))
+    declared = method.evaluations(variant_of(method))
+    assert len(calls) == declared, (
+        f"evaluations() declares {declared} network evaluations an image, {len(calls)} were made"
+    )
 
 
 @contextmanager
@@ -126,12 +140,18 @@ def test_learned_method_learns_a_pair(method):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+    first, last = sum(losses[:4]) / 4, sum(losses[-4:]) / 4
+    assert last < 0.8 * first, (
+        f"40 steps on one pair took the loss from {first:.3g} to {last:.3g}, expected below "
+        f"{0.8 * first:.3g}: does loss() depend on the network, and does its gradient reach it?"
+    )
 
 
 def test_is_known_to_learn_without_being_imported(method, request):
     name = request.node.callspec.params["method"]
-    assert sources.learns(name) == isinstance(method, LearnedMethod)
+    assert sources.learns(name) == isinstance(method, LearnedMethod), (
+        "derive from LearnedMethod, or from a class of methods/ that does, by that name"
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 3, 5])

@@ -69,6 +69,10 @@ def wrong_shape(x):
     return x[..., :4]
 
 
+def levels(x):
+    return x * 255
+
+
 def crash(x):
     raise RuntimeError("broken\nhere")
 
@@ -86,6 +90,7 @@ def no_cpu_memory(x):
     [
         (not_finite, "failed", "not finite"),
         (wrong_shape, "failed", r"\(1, 3, 12, 4\)"),
+        (levels, "failed", "divide them by 255"),
         (crash, "failed", "RuntimeError: broken here"),
         (no_memory, "out-of-memory", "CUDA out of memory"),
         (no_cpu_memory, "out-of-memory", "allocate memory"),
