@@ -175,7 +175,7 @@ def _score(
     """Scores of the images in `folder` by the protocols that the run has."""
     protocols = [name for name in PROTOCOLS if (scores["protocol"] == name).any()]
     files = [str(_file_in(folder.resolve(), row)) for row in rows.to_dict("records")]
-    return score_restored(rows.assign(file=files), images, root, protocols)
+    return score_restored(rows.assign(file=files), images, root, protocols, as_given=True)
 
 
 def _with_files(rows: pd.DataFrame, folder: Path, place: Path) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from benchmark.restoring import dataset as restoring
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
 from benchmark.results.tables import IMAGES, read_table
+from benchmark.scoring.metrics import storages_of
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config
@@ -48,7 +49,8 @@ def restore(
     if isinstance(method, LearnedMethod):
         file, failure = trained_weights(run, label, seed)
     weathers = config.weathers_of(label)
-    job = restoring.Job(label, variant, seed, method, settings, file, weathers)
+    storages = storages_of(config.protocols)
+    job = restoring.Job(label, variant, seed, method, settings, file, weathers, storages)
     if failure:
         rows = restoring.failed_rows(job, images, failure)
     else:

@@ -13,8 +13,9 @@ from benchmark.core import device, weights
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import NotWritten, WeightsMissing
 from benchmark.core.flops import flop_counter
-from benchmark.core.image_io import read_image, to_float, to_uint8, write_png
+from benchmark.core.image_io import read_image, to_float, to_uint8
 from benchmark.core.seeds import torch_generator
+from benchmark.core.storage import ROUNDED, Storage
 from benchmark.restoring import output
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED
@@ -27,7 +28,7 @@ class Job:
 
     label, variant, seed: go into the table; the seed also determines the noise. weights: the file
     of a learned method's weights. weathers: those of the entry; only images with a weather that
-    the method's card has too are restored.
+    the method's card has too are restored. storages: the ways to store each image.
     """
 
     label: str
@@ -37,10 +38,13 @@ class Job:
     settings: Settings
     weights: Path | None
     weathers: tuple[str, ...] = ALL_WEATHERS
+    storages: tuple[Storage, ...] = (ROUNDED,)
 
 
 def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFrame:
     """Restore every image to `out/WEATHER/IMAGE.png` (8 bit); returns a table of files and cost.
+
+    A further storage of the job has a folder of its own, `out/NAME/WEATHER/`.
 
     images: rows of images.csv, with paths relative to `root`. The table has one row for each image,
     with columns RESTORED. If an image fails, its row has a status and a reason, and the other
@@ -110,10 +114,7 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
     with device.Stopwatch(machine) as watch:
         restored = run()
     output.check(restored, degraded)
-    pixels = to_pixels(restored)
-    file = out / image.weather / f"{image.image}.png"
-    write_png(file, pixels)
-    return {
+    return _store(job, image, restored, root, out) | {
         "width": size[1],
         "height": size[0],
         "seconds": round(watch.seconds, 6),
@@ -121,9 +122,18 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
         "flops": flops[size],
         "peak_memory_bytes": device.peak_memory(machine),
         "device": device.describe(machine),
-        "file": file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file),
-        "sha256": checksum(file),
     }
+
+
+def _store(job: Job, image, restored: torch.Tensor, root: Path, out: Path) -> dict:
+    """Save one image in every storage of the job; returns the columns of files and checksums."""
+    columns = {}
+    for storage in job.storages:
+        path = storage.path(out, image.weather, image.image)
+        storage.write(path, to_array(restored))
+        file = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+        columns |= dict(zip(storage.columns, (file, checksum(path)), strict=True))
+    return columns
 
 
 def read_tensor(path: Path, machine: torch.device) -> torch.Tensor:
@@ -137,7 +147,12 @@ def to_pixels(restored: torch.Tensor) -> np.ndarray:
 
     Raises ValueError if a value is not finite.
     """
-    return to_uint8(restored[0].float().permute(1, 2, 0).cpu().numpy())
+    return to_uint8(to_array(restored))
+
+
+def to_array(restored: torch.Tensor) -> np.ndarray:
+    """float32 (H, W, 3) from a result (1, 3, H, W)."""
+    return restored[0].float().permute(1, 2, 0).cpu().numpy()
 
 
 def _row(job: Job, image) -> dict:

@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.core.atomic import atomic_path
+from benchmark.core.storage import STORAGES
 from benchmark.results import schema
 from benchmark.spec.run_config import Config
 
-# Columns of the table of restored images: the cost of each, its file and the file's SHA-256.
-RESTORED = (*schema.COST, "file", "sha256")
+# Columns of the table of restored images: the cost of each, and file and SHA-256 in each storage;
+# empty in a storage that no protocol of the run asks for.
+RESTORED = (*schema.COST, *(column for storage in STORAGES for column in storage.columns))
 AGAIN = "delete it and run 'snakemake --cores all' again"
 RECORD = ".attempts.json"
 

@@ -10,6 +10,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import AGAIN, read_json
 from benchmark.core.paths import fits_files
 from benchmark.core.reading import reading
+from benchmark.core.storage import STORAGES
 from benchmark.core.validation import parse
 from benchmark.results.method_card import MethodCard
 from benchmark.results.schema import COST, SCORES, STATUSES
@@ -37,7 +38,7 @@ NUMBERS = {
 }
 # These columns become names of files and folders.
 NAMES = ("dataset", "weather", "image", "method", "variant")
-PATHS = ("input", "target", "file")
+PATHS = ("input", "target", *(storage.columns[0] for storage in STORAGES))
 Cards = Sequence[dict[str, Any]]
 
 

@@ -1,8 +1,9 @@
 """Scores of restored images: one row for each image and metric, with a status and a reason."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import image_files, read_image
+from benchmark.core.storage import STORAGES
 from benchmark.results import schema
 from benchmark.scoring.metrics import WEIGHTS, Metric, UndefinedMetric, metrics_of
 
@@ -29,7 +31,8 @@ class Absent:
 
 
 Source = Path | Absent
-Pair = tuple[Row, Source, Source]  # key columns, restored, target
+Restored = Source | Mapping[str, Source]  # the same for every protocol, or by name of the storage
+Pair = tuple[Row, Restored, Source]  # key columns, restored, target
 NO_TARGET = Absent(schema.SKIPPED, schema.NO_TARGET)
 
 
@@ -59,9 +62,9 @@ def score_images(
 ) -> pd.DataFrame:
     """Score pairs one by one, in their order; a row has the pair's key columns and the score.
 
-    pairs: (key columns, restored, target); an image is a path or `Absent`. An image that cannot be
-    read is `failed` with the reason, and the next ones are scored. A value depends only on its own
-    pair.
+    pairs: (key columns, restored, target); an image is a path or `Absent`. If `restored` maps names
+    of storages to images, a metric takes that of its protocol. An image that cannot be read is
+    `failed` with the reason, and the next ones are scored. A value depends only on its own pair.
     """
     rows: list[Row] = []
     for key, restored, target in tqdm(list(pairs), "score", unit="image"):
@@ -119,14 +122,16 @@ def score_restored(
     root: Path,
     protocols: Iterable[str] | None = None,
     weights: Path = WEIGHTS,
+    as_given: bool = False,
 ) -> pd.DataFrame:
     """Score restored images of a run; returns the columns `schema.SCORES`, in the order of
     `restored`.
 
-    restored: one row for each image, with the key columns, `file`, `status` and `reason`. images:
-    rows of images.csv; the target is empty if there is no ground truth. Paths are relative to
-    `root`. An image that was not restored keeps its status and reason. Raises UserError if `images`
-    has no row for a restored image.
+    restored: one row for each image, columns `layout.RESTORED`. images: rows of images.csv; the
+    target is empty if there is no ground truth. Paths are relative to `root`. as_given: the images
+    come from elsewhere, and each is scored as it is in `file`, also by protocols with another
+    storage. An image that was not restored keeps its status and reason. Raises UserError if
+    `images` has no row for a restored image.
     """
     metrics = metrics_of(protocols)
     targets = {(i.dataset, i.weather, i.image): i.target for i in images.itertuples()}
@@ -135,10 +140,22 @@ def score_restored(
         name = (row.dataset, row.weather, row.image)
         if name not in targets:
             raise UserError(f"images.csv has no {'/'.join(name)}. Restore and score again.")
-        source = root / row.file if row.status == schema.OK else Absent(row.status, row.reason)
+        if row.status != schema.OK:
+            source = Absent(row.status, row.reason)
+        else:
+            source = root / row.file if as_given else _stored(row, root)
         target = root / targets[name] if targets[name] else NO_TARGET
         pairs.append(({key: getattr(row, key) for key in KEYS}, source, target))
     return score_images(pairs, metrics, weights).reindex(columns=list(schema.SCORES))
+
+
+def _stored(row: Any, root: Path) -> dict[str, Source]:
+    """The files of a restored image by name of the storage."""
+    files = {storage.name: getattr(row, storage.columns[0]) for storage in STORAGES}
+    return {
+        name: root / file if file else Absent(schema.FAILED, f"not stored as {name}: restore again")
+        for name, file in files.items()
+    }
 
 
 def refuse_changed(restored: pd.DataFrame, root: Path) -> pd.DataFrame:
@@ -147,15 +164,19 @@ def refuse_changed(restored: pd.DataFrame, root: Path) -> pd.DataFrame:
     This happens if restoring by hand was killed: the images are newer than the table.
     """
     changed = [
-        row.status == schema.OK
-        and (root / row.file).is_file()
-        and checksum(root / row.file) != row.sha256
-        for row in restored.itertuples()
+        row["status"] == schema.OK and any(_differs(row, *s.columns, root) for s in STORAGES)
+        for row in restored.to_dict("records")
     ]
     fault = {"status": schema.FAILED, "reason": "the image changed after it was restored"}
     restored = restored.copy()
     restored.loc[changed, list(fault)] = list(fault.values())
     return restored
+
+
+def _differs(row: Row, file: str, sha256: str, root: Path) -> bool:
+    """Whether a file is there and is not the one of the table."""
+    path = root / row[file]
+    return bool(row[file]) and path.is_file() and checksum(path) != row[sha256]
 
 
 def problems(scores: pd.DataFrame) -> list[str]:
@@ -165,12 +186,17 @@ def problems(scores: pd.DataFrame) -> list[str]:
 
 
 def _score_files(
-    restored: Source, target: Source, metrics: Sequence[Metric], weights: Path
+    restored: Restored, target: Source, metrics: Sequence[Metric], weights: Path
 ) -> list[Row]:
-    ours = _read(restored)
-    if isinstance(ours, Absent):
-        return unscored(metrics, ours.status, ours.reason)
-    return score_pair(ours, _read(target), metrics, weights)
+    theirs, rows = _read(target), []
+    for storage, group in groupby(metrics, lambda metric: metric.protocol.storage.name):
+        same = tuple(group)
+        ours = _read(restored[storage] if isinstance(restored, Mapping) else restored)
+        if isinstance(ours, Absent):
+            rows += unscored(same, ours.status, ours.reason)
+        else:
+            rows += score_pair(ours, theirs, same, weights)
+    return rows
 
 
 def _read(source: Source) -> np.ndarray | Absent:

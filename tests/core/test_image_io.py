@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import image_files, read_image, to_float, to_uint8, write_png
+from benchmark.core.image_io import (
+    image_files,
+    read_image,
+    to_float,
+    to_uint8,
+    write_jpeg,
+    write_png,
+)
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -239,6 +246,25 @@ def test_every_level_is_the_same_after_conversion_to_float_and_back():
 def test_to_uint8_is_the_nearest_level_and_clipped(value):
     level = int(to_uint8(np.array([value], np.float32))[0])
     assert abs(level - 255 * min(max(value, 0), 1)) <= 0.5 + 1e-4
+
+
+def test_truncation_takes_the_level_below_and_keeps_levels():
+    levels = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(to_uint8(to_float(levels), "truncate"), levels)
+    assert to_uint8(np.array([0.99, 1.01, 254.99, 300, -3]) / 255, "truncate").tolist() == [
+        0, 1, 254, 255, 0
+    ]  # fmt: skip
+
+
+def test_a_jpeg_is_close_to_its_pixels_and_the_same_each_time(tmp_path):
+    pixels = np.repeat(np.linspace(0, 255, 64, dtype=np.uint8)[None, :, None], 48, 0).repeat(3, 2)
+    files = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for file in files:
+        write_jpeg(file, pixels, 95)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert np.abs(read_image(files[0]).astype(int) - pixels).max() <= 3
+    with pytest.raises(ValueError, match="uint8"):
+        write_jpeg(files[0], pixels / 255, 95)
 
 
 def test_to_uint8_rounds_half_to_even_and_refuses_nan():

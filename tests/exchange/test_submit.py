@@ -44,7 +44,9 @@ def scored_run(root, photos, weathers, side):
     images = read_images(run)
     rows = images[IMAGE].assign(method="regression", variant="default", seed="0", status="ok")
     files = [f"results/demo/{OWN}/{r.dataset}/{r.weather}/{r.image}.png" for r in rows.itertuples()]
-    scores = score_restored(rows.assign(file=files, reason=""), images, root, ["rgb", "y-matlab"])
+    scores = score_restored(
+        rows.assign(file=files, reason=""), images, root, ["rgb", "y-matlab"], as_given=True
+    )
     scores.to_csv(run / "scores.csv", index=False)
     return run
 

@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 
 from benchmark.core import weights
+from benchmark.core.checksum import checksum
 from benchmark.core.image_io import read_image, write_png
+from benchmark.core.storage import STORAGES
 from benchmark.restoring import dataset
 from benchmark.results.layout import RESTORED
 from benchmark.results.tables import IMAGES
@@ -59,6 +61,22 @@ def test_images_are_saved_in_8_bits_and_their_cost_is_in_the_table(images, tmp_p
     assert row.peak_memory_bytes > 1e6
     assert row.device.startswith(("cpu: ", "cuda: "))
     assert (read_image(tmp_path / row.file) == read_image(tmp_path / "0.png")).all()
+
+
+def test_an_image_is_saved_in_every_storage_of_the_job(images, tmp_path):
+    def between(x):
+        return (x + 0.6 / 255).clamp(0, 1)
+
+    job = dataset.Job("l", "v", 0, Stub(between), Stub.Variant(), None, storages=STORAGES)
+    table = dataset.restore(job, images, tmp_path, tmp_path / "out")
+    row, levels = table.iloc[0], read_image(tmp_path / "0.png").astype(int)
+    assert row.file == "out/haze/image0.png" and row.jpeg_file == "out/jpeg/haze/image0.jpg"
+    assert (read_image(tmp_path / row.file) == np.minimum(levels + 1, 255)).all()
+    assert (read_image(tmp_path / row.truncated_file) == levels).all()
+    with Image.open(tmp_path / row.jpeg_file) as jpeg:
+        assert (jpeg.format, jpeg.size) == ("JPEG", (16, 12))
+    for file, sha256 in (storage.columns for storage in STORAGES):
+        assert checksum(tmp_path / row[file]) == row[sha256]
 
 
 def not_finite(x):

@@ -16,6 +16,7 @@ from benchmark.board.format import value_text
 from benchmark.board.score_table import METRICS as BOARD_METRICS
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import image_files, read_image
+from benchmark.core.storage import JPEG, ROUNDED, TRUNCATED
 from benchmark.scoring.metrics import (
     METRIC,
     NIQE_WEIGHTS,
@@ -24,8 +25,10 @@ from benchmark.scoring.metrics import (
     by_pyiqa,
     metrics_of,
     protocol_table,
+    storages_of,
 )
 from benchmark.scoring.metrics.papers import crop_target, luma_8bit, to_multiples_of_16
+from benchmark.scoring.metrics.pixel import shrunk_by_integer
 from benchmark.scoring.score import score_pair
 from tests.shared import shared
 
@@ -174,6 +177,48 @@ def test_reside_crops_a_larger_target():
         assert (crop_target(small, target[:10, :12])[1] == expected).all()
 
 
+def test_prenet_scores_truncated_images_as_ssim_m_does():
+    """statistic/ssim.m in NumPy: the mirrored mean, every second value, then the Gaussian."""
+    assert storages_of(["rgb", "prenet"]) == (ROUNDED, TRUNCATED)
+    restored, target = pair()
+    assert METRIC["prenet/ssim"](restored, target) == METRIC["y-matlab/ssim"](restored, target)
+    restored, target = pair(385, 391)
+    small = []
+    for image in (restored, target):
+        y = 16 + image @ np.array([65.481, 128.553, 24.966]) / 255
+        y = np.pad(y, ((0, 1), (0, 1)), mode="symmetric")
+        means = (y[:-1, :-1] + y[1:, :-1] + y[:-1, 1:] + y[1:, 1:]) / 4
+        small.append(means[::2, ::2])
+    expected = structural_similarity(
+        *small, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+    )
+    assert METRIC["prenet/ssim"](restored, target) == pytest.approx(expected, abs=1e-10)
+    assert METRIC["prenet/psnr"](restored, target) == METRIC["y-matlab/psnr"](restored, target)
+
+
+@pytest.mark.parametrize(("side", "expected"), [(383, 383), (384, 192), (640, 214)])
+def test_the_factor_of_ssim_m(side, expected):
+    assert shrunk_by_integer(np.zeros((side, 700, 1))).shape[0] == expected
+
+
+def test_a_factor_of_three_takes_the_mean_around_every_third_pixel():
+    plane = np.random.default_rng(0).uniform(0, 255, (640, 700))
+    padded = np.pad(plane, 1, mode="symmetric")
+    expected = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).mean((2, 3))[::3, ::3]
+    assert np.allclose(shrunk_by_integer(plane[..., None])[..., 0], expected)
+
+
+def test_weatherbench_scores_jpegs_without_their_border():
+    assert storages_of(["weatherbench"]) == (ROUNDED, JPEG)
+    restored, target = pair()
+    for name in ("psnr", "ssim"):
+        ours = METRIC[f"weatherbench/{name}"](restored, target)
+        other = METRIC[f"y-matlab/{name}"](restored[4:-4, 4:-4], target[4:-4, 4:-4])
+        assert ours == pytest.approx(other, abs=1e-10)
+    with pytest.raises(UndefinedMetric, match="nothing is left of 80x8 pixels"):
+        METRIC["weatherbench/psnr"](restored[:8], target[:8])
+
+
 def test_only_reside_and_the_resizing_take_images_of_different_sizes():
     restored, target = pair()
     rows = score_pair(restored[:-4], target, metrics_of(PROTOCOLS.keys() - {"dists", "pyiqa"}))
@@ -181,6 +226,7 @@ def test_only_reside_and_the_resizing_take_images_of_different_sizes():
     assert status == {
         "rgb": "failed", "y-matlab": "failed", "restormer": "failed",
         "reside": "ok", "weatherdiffusion": "ok", "transweather": "ok",
+        "prenet": "failed", "weatherbench": "failed",
     }  # fmt: skip
     with pytest.raises(UndefinedMetric, match=r"80x64.*80x60.*never resized"):
         METRIC["reside/psnr"](restored, target[:-4])

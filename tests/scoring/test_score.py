@@ -12,6 +12,7 @@ from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, write_png
 from benchmark.results import schema
+from benchmark.results.layout import RESTORED
 from benchmark.scoring.metrics import LPIPS_WEIGHTS, metrics_of
 from benchmark.scoring.score import (
     Absent,
@@ -156,9 +157,10 @@ def run_tables(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     key = {"dataset": "d", "weather": "rain", "method": "m", "variant": "v", "seed": 0}
     write_png(root / "out" / "one.png", picture(1))
     write_png(root / "data" / "one.png", picture(2))
+    key = dict.fromkeys(RESTORED, "") | key
     restored = pd.DataFrame([
         key | {"image": "one", "file": "out/one.png", "status": schema.OK, "reason": ""},
-        key | {"image": "two", "file": None, "status": schema.SKIPPED, "reason": "not made"},
+        key | {"image": "two", "status": schema.SKIPPED, "reason": "not made"},
     ])  # fmt: skip
     images = pd.DataFrame([
         {"dataset": "d", "weather": "rain", "image": name, "target": f"data/{name}.png"}
@@ -178,11 +180,33 @@ def test_a_run_is_scored_row_by_row(tmp_path):
         score_restored(restored, images[:1], tmp_path, ["rgb"])
 
 
-def test_an_image_that_is_not_what_wrefuse_changed_is_not_scored(tmp_path):
+def test_a_protocol_scores_the_file_that_it_asks_for(tmp_path):
+    restored, images = run_tables(tmp_path)
+    write_png(tmp_path / "out/truncated/one.png", picture(3))
+    restored.loc[0, "truncated_file"] = "out/truncated/one.png"
+    names = ["y-matlab", "prenet", "weatherbench"]
+    scores = score_restored(restored, images, tmp_path, names).set_index(["image", "protocol"])
+    for protocol, file in (("y-matlab", "one.png"), ("prenet", "truncated/one.png")):
+        own = score_pair(read_image(tmp_path / "out" / file), picture(2), metrics_of([protocol]))
+        assert list(scores.loc[("one", protocol), "value"]) == [row["value"] for row in own]
+    assert set(scores.loc[("one", "weatherbench"), "reason"]) == {
+        "not stored as jpeg: restore again"
+    }
+    assert set(scores.loc["two", "reason"]) == {"not made"}
+    given = score_restored(restored, images, tmp_path, names, as_given=True)
+    psnr = given[given.metric == "psnr"].set_index("protocol").value
+    assert psnr["prenet"].iloc[0] == psnr["y-matlab"].iloc[0]
+
+
+@pytest.mark.parametrize("column", ["", "jpeg_"])
+def test_an_image_that_was_changed_since_is_not_scored(tmp_path, column):
     restored, _ = run_tables(tmp_path)
-    restored = restored.assign(sha256=[checksum(tmp_path / "out/one.png"), ""])
+    write_png(tmp_path / "jpeg.png", picture(1))
+    file = tmp_path / ("jpeg.png" if column else "out/one.png")
+    restored.loc[0, [f"{column}file", f"{column}sha256"]] = [str(file), checksum(file)]
+    restored.loc[0, "sha256"] = checksum(tmp_path / "out/one.png")
     assert refuse_changed(restored, tmp_path).equals(restored)
-    write_png(tmp_path / "out/one.png", picture(3))
+    write_png(file, picture(3))
     changed = refuse_changed(restored, tmp_path)
     assert list(changed.status) == [schema.FAILED, schema.SKIPPED]
     assert changed.reason[0] == "the image changed after it was restored"

@@ -13,6 +13,7 @@ def settings_of(wildcards, *parts):
         "variant": RUN.variants_of(wildcards.method).get(wildcards.get("variant")),
         "variants": [*RUN.variants_of(wildcards.method)],
         "protocols": RUN.protocols,
+        "storages": [asdict(storage) for storage in storages_of(RUN.protocols)],
     }
     return json.dumps([entry.method, *(known[part] for part in parts)])
 

@@ -52,7 +52,9 @@ rule restore:
         attempt=lambda w, attempt: attempt,
     params:
         config=CONFIG,
-        settings=lambda w: settings_of(w, "parameters", "variant", "weathers"),
+        settings=lambda w: settings_of(
+            w, "parameters", "variant", "weathers", "storages"
+        ),
         sources=lambda w: meaning_of_sources(
             w,
             reach.NOT_IN_RESTORING,

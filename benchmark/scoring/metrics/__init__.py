@@ -11,6 +11,7 @@ from benchmark.scoring.metrics.protocols import (
     PROTOCOLS,
     metrics_of,
     protocol_table,
+    storages_of,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "UndefinedMetric",
     "metrics_of",
     "protocol_table",
+    "storages_of",
 ]

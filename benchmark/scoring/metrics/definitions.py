@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from benchmark.core.storage import ROUNDED, Storage
 from benchmark.scoring.metrics.checks import check_image, check_pair
 
 # An absolute path, so that scoring works in any working directory.
@@ -21,8 +22,9 @@ class Protocol:
 
     colour, size: the colour space and the image size. ssim: the window of structural similarity;
     empty if the protocol has none. source: the definition that it follows, code before papers.
-    agrees_with: what confirms it, and known differences. align: maps restored image and target,
-    uint8 (H, W, 3) each, to the two images that are compared; None compares them as they are.
+    agrees_with: what confirms it, and known differences. storage: how a restored image is stored
+    before it is scored. align: maps restored image and target, uint8 (H, W, 3) each, to the two
+    images that are compared; None compares them as they are.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Protocol:
     ssim: str
     source: str
     agrees_with: str
+    storage: Storage = ROUNDED
     align: Callable[[np.ndarray, np.ndarray], Pair] | None = None
 
 

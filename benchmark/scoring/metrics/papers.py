@@ -9,6 +9,7 @@ import math
 import numpy as np
 from PIL import Image
 
+from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.pixel import PEAK, Flavour, gaussian, luma, psnr, ssim
 
 MULTIPLE = 16
@@ -18,6 +19,8 @@ BGR_LUMA = np.array([0.114, 0.587, 0.299])
 # scikit-image's defaults: a 7x7 mean, and for float images the range 2 (from -1 to 1).
 UNIFORM = Flavour(np.full(7, 1 / 7), peak=2 * PEAK, sample=True)
 PADDED = Flavour(gaussian(11, 1.5), padded=True)
+SHRUNK = Flavour(gaussian(11, 1.5), shrink=True)
+BORDER = 4  # pixels that WeatherBench cuts off each side
 
 
 def psnr_y_8bit(restored: np.ndarray, target: np.ndarray) -> float:
@@ -33,6 +36,31 @@ def ssim_y_8bit(restored: np.ndarray, target: np.ndarray) -> float:
 def luma_8bit(image: np.ndarray) -> np.ndarray:
     """Y of MATLAB's rgb2ycbcr for 8-bit images, which rounds: uint8 (H, W, 3) to (H, W, 1)."""
     return np.floor(luma(image) + 0.5)
+
+
+def ssim_y_shrunk(restored: np.ndarray, target: np.ndarray) -> float:
+    """SSIM of `luma`; images whose shorter side has 384 pixels or more are scaled down first."""
+    return ssim(luma(restored), luma(target), SHRUNK)
+
+
+def psnr_y_inside(restored: np.ndarray, target: np.ndarray) -> float:
+    """PSNR of `luma` without four pixels at each side."""
+    return psnr(_inside(luma(restored)), _inside(luma(target)))
+
+
+def ssim_y_inside(restored: np.ndarray, target: np.ndarray) -> float:
+    """SSIM of `luma` without four pixels at each side."""
+    return ssim(_inside(luma(restored)), _inside(luma(target)))
+
+
+def _inside(image: np.ndarray) -> np.ndarray:
+    """(H, W, C) without its border. Raises UndefinedMetric if nothing is left."""
+    height, width = image.shape[:2]
+    if min(height, width) <= 2 * BORDER:
+        raise UndefinedMetric(
+            f"without {BORDER} pixels at each side, nothing is left of {width}x{height} pixels"
+        )
+    return image[BORDER:-BORDER, BORDER:-BORDER]
 
 
 def psnr_reordered(restored: np.ndarray, target: np.ndarray) -> float:

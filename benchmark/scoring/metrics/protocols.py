@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.markdown import markdown_table
+from benchmark.core.storage import JPEG, STORAGES, TRUNCATED, Storage
 from benchmark.scoring.metrics.by_pyiqa import by_pyiqa
 from benchmark.scoring.metrics.definitions import WEIGHTS, Metric, Protocol
 from benchmark.scoring.metrics.no_reference import niqe, piqe
@@ -15,9 +16,12 @@ from benchmark.scoring.metrics.papers import (
     crop_target,
     psnr_reordered,
     psnr_y_8bit,
+    psnr_y_inside,
     ssim_padded,
     ssim_reordered,
     ssim_y_8bit,
+    ssim_y_inside,
+    ssim_y_shrunk,
     to_multiples_of_16,
 )
 from benchmark.scoring.metrics.perceptual import LPIPS_WEIGHTS, lpips_alex
@@ -137,6 +141,29 @@ RESIDE = Protocol(
     "DehazeFormer (IDKiro/DehazeFormer, test.py) scales down to about 256 pixels before SSIM.",
     align=crop_target,
 )
+PRENET = Protocol(
+    name="prenet",
+    description="As in PReNet and BRN, whose test scripts truncate restored images to 8 bits "
+    "(csdwren/PReNet, test_PReNet.py, line 74; csdwren/RecDerain, test_BRN.py, line 93).",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), not rounded",
+    size=OWN_SIZE,
+    ssim=f"{GAUSSIAN}; images from 384 pixels on are scaled down first",
+    source="csdwren/PReNet, test_PReNet.py, statistic/statistic_rain100L.m, statistic/ssim.m",
+    agrees_with="The formulas of statistic/ssim.m in NumPy. MATLAB itself was not run.",
+    storage=TRUNCATED,
+)
+WEATHERBENCH = Protocol(
+    name="weatherbench",
+    description="As in WeatherBench, which scores restored images stored as JPEG (evaluation.py, "
+    "lines 50 and 54). Their quality is not stated; here it is OpenCV's default, 95. LPIPS is "
+    "taken with the border.",
+    colour="Y of MATLAB's rgb2ycbcr (BT.601, 16–235), not rounded; LPIPS: RGB, −1 to 1",
+    size="own; PSNR and SSIM without 4 pixels at each side",
+    ssim=GAUSSIAN,
+    source="guanqiyuan/WeatherBench, evaluation.py",
+    agrees_with="Read in that code.",
+    storage=JPEG,
+)
 OWN = (RGB.name, Y_MATLAB.name, LPIPS_ALEX.name, NO_REFERENCE.name)
 PROTOCOLS = {
     protocol.name: protocol
@@ -151,6 +178,8 @@ PROTOCOLS = {
         WEATHER_DIFFUSION,
         TRANSWEATHER,
         RESIDE,
+        PRENET,
+        WEATHERBENCH,
     )
 }
 
@@ -168,6 +197,12 @@ def _ssim(protocol: Protocol, label: str, function=ssim) -> Metric:
                   "higher", 3, "", "Wang et al., IEEE TIP 2004, eq. 13")  # fmt: skip
 
 
+def _lpips(protocol: Protocol, label: str) -> Metric:
+    return Metric("lpips", protocol, label, "learned perceptual distance", lpips_alex,
+                  "lower", 3, "", "Zhang et al., CVPR 2018, eq. 1",
+                  weights=LPIPS_WEIGHTS.name)  # fmt: skip
+
+
 def _pyiqa(name: str, title: str, description: str, reference: str) -> Metric:
     return Metric(name, PYIQA, title, description, by_pyiqa(name), "higher", 3, "", reference)
 
@@ -177,8 +212,7 @@ METRICS = (
     _ssim(RGB, "RGB"),
     _psnr(Y_MATLAB, "Y", psnr_y),
     _ssim(Y_MATLAB, "Y", ssim_y),
-    Metric("lpips", LPIPS_ALEX, "LPIPS", "learned perceptual distance", lpips_alex,
-           "lower", 3, "", "Zhang et al., CVPR 2018, eq. 1", weights=LPIPS_WEIGHTS.name),
+    _lpips(LPIPS_ALEX, "LPIPS"),
     Metric(
         "niqe", NO_REFERENCE, "NIQE", "distance from the statistics of natural photographs", niqe,
         "lower", 2, "", "Mittal et al., IEEE SPL 2013", needs_target=False,
@@ -206,6 +240,11 @@ METRICS = (
     _ssim(TRANSWEATHER, "TransWeather", ssim_reordered),
     _psnr(RESIDE, "RESIDE"),
     _ssim(RESIDE, "RESIDE", ssim_padded),
+    _psnr(PRENET, "PReNet", psnr_y),
+    _ssim(PRENET, "PReNet", ssim_y_shrunk),
+    _psnr(WEATHERBENCH, "WeatherBench", psnr_y_inside),
+    _ssim(WEATHERBENCH, "WeatherBench", ssim_y_inside),
+    _lpips(WEATHERBENCH, "LPIPS WeatherBench"),
 )  # fmt: skip
 
 
@@ -223,12 +262,24 @@ def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
     return tuple(metric for metric in METRICS if metric.protocol.name in chosen)
 
 
+def storages_of(protocols: Iterable[str] | None = None) -> tuple[Storage, ...]:
+    """The ways in which the protocols store restored images; always rounded to 8 bits as well.
+
+    Raises UserError for an unknown name.
+    """
+    wanted = {metric.protocol.storage for metric in metrics_of(protocols)}
+    return tuple(s for s in STORAGES if s in wanted or s == STORAGES[0])
+
+
 def protocol_table() -> str:
     """All protocols as a Markdown table, as in docs/protocols.md."""
-    heads = ("protocol", "colour", "size", "SSIM window", "metrics", "follows", "confirmed by")
+    heads = (
+        "protocol", "stored", "colour", "size", "SSIM window", "metrics", "follows", "confirmed by"
+    )  # fmt: skip
     rows = [
         (
             f"`{protocol.name}`",
+            _stored(protocol.storage),
             protocol.colour,
             protocol.size,
             protocol.ssim or "–",
@@ -240,3 +291,8 @@ def protocol_table() -> str:
     ]
     notes = [f"- `{protocol.name}`: {protocol.description}" for protocol in PROTOCOLS.values()]
     return "\n".join([markdown_table(heads, rows), "", *notes])
+
+
+def _stored(storage: Storage) -> str:
+    levels = "rounded" if storage.quantise == "round" else "truncated"
+    return levels if storage.jpeg_quality is None else f"JPEG {storage.jpeg_quality}"
