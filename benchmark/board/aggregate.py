@@ -58,8 +58,8 @@ class Board:
     """A leaderboard.
 
     table: one row a data set, weather (and `all`), method and variant; columns `COLUMNS`. best: the
-    (dataset, weather, method, variant, metric) where no other method is significantly better, set
-    in bold type. reasons: why a row's status is not ok.
+    (dataset, weather, method, variant, metric) that are set in bold type (`legend.BOLD`). reasons:
+    why a row's status is not ok.
     """
 
     table: pd.DataFrame
@@ -86,8 +86,8 @@ def make_board(scores: ScoreTable, cost: pd.DataFrame) -> Board:
     range of ranks that paired tests by the first metric of `ORDER` leave open (`pairwise.ranks`);
     empty for controls and methods without that score. Costs are medians over the restored images;
     training costs are those of the first seed. `n_images` counts images with a score. Rows are
-    sorted by data set, then weather (`all` first), then the metrics of `ORDER`, best first;
-    controls come last.
+    sorted by data set (in the run's order), then weather (`all` first), then the metrics of
+    `ORDER`, best first; controls come last.
     """
     return join_groups(scores, cost, [group_values(group) for group in scores.groups()])
 
@@ -103,7 +103,8 @@ def join_groups(scores: ScoreTable, cost: pd.DataFrame, parts: Iterable[GroupVal
     board = board.merge(seeds, on=GROUP[2:], how="left")
     board["n_seeds"] = board["n_seeds"].fillna(0).astype(int)
     board[["rank", "device"]] = board[["rank", "device"]].fillna("")
-    board = _in_order(_with_card_facts(board, methods).reindex(columns=[*COLUMNS, "control"]))
+    board = _with_card_facts(board, methods).reindex(columns=[*COLUMNS, "control"])
+    board = _in_order(board, scores.datasets)
     reasons = zip(found[GROUP].itertuples(index=False, name=None), found["reason"], strict=True)
     return Board(
         board,
@@ -120,15 +121,13 @@ def group_values(group: ScoreGroup) -> GroupValues:
     table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=group.wide.columns)
     table = table.T.stack().unstack(["metric", -1])
     table.columns = [metric + end for metric, end in table.columns]
-    ranks = {metric: found for metric in METRICS if (found := _ranks(group, metric))}
-    shown = next((ranks[metric] for metric in ORDER if metric in ranks), {})
-    texts = {key: rank_text(*ends) for key, ends in shown.items()}
+    ranks = next((found for metric in ORDER if (found := _ranks(group, metric))), {})
+    texts = {key: rank_text(*ends) for key, ends in ranks.items()}
     table["rank"] = pd.Series(texts, dtype=str).reindex(table.index)
     best = [
         (group.dataset, group.weather, *key, metric)
-        for metric, places in ranks.items()
-        for key, (first, _) in places.items()
-        if first == 1
+        for metric in METRICS
+        for key in _bold(group, metric, table)
     ]
     rows = table.reset_index().assign(dataset=group.dataset, weather=group.weather)
     return GroupValues(rows, best)
@@ -137,6 +136,26 @@ def group_values(group: ScoreGroup) -> GroupValues:
 def _ranks(group: ScoreGroup, metric: str) -> dict[tuple[str, str], tuple[int, int]]:
     paired = group.paired_scores(metric)
     return {} if paired is None else paired.ranks(METRIC[metric].lower_is_better)
+
+
+def _bold(group: ScoreGroup, metric: str, table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The methods set in bold type: not significantly worse than the best, and, as the numbers are
+    printed, with the best mean inside of their interval. None if no method is significantly worse.
+
+    table: means and intervals by (method, variant).
+    """
+    paired = group.paired_scores(metric)
+    if paired is None:
+        return []
+    lower, decimals = METRIC[metric].lower_is_better, METRIC[metric].decimals
+    ties = paired.ties_of_best(lower)
+    if len(ties) == len(paired.keys):
+        return []
+    means = paired.means()
+    best = round(min(means) if lower else max(means), decimals)
+    low, high = (table[metric + end].round(decimals) for end in ("_low", "_high"))
+    # The interval of a single photo is unknown: NaN is neither below nor above.
+    return [key for key in ties if not (low[key] > best or high[key] < best)]
 
 
 def _seed_variances(group: ScoreGroup) -> Variance:
@@ -171,10 +190,13 @@ def _with_card_facts(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:
     )
 
 
-def _in_order(board: pd.DataFrame) -> pd.DataFrame:
+def _in_order(board: pd.DataFrame, datasets: list[str]) -> pd.DataFrame:
     weathers = sorted(board["weather"].unique(), key=weather_rank)
-    board = board.assign(place=board["weather"].map({w: i for i, w in enumerate(weathers)}))
-    keys = ["dataset", "place", "control", *ORDER, "method", "variant"]
+    board = board.assign(
+        set_place=board["dataset"].map({name: i for i, name in enumerate(datasets)}),
+        place=board["weather"].map({w: i for i, w in enumerate(weathers)}),
+    )
+    keys = ["set_place", "place", "control", *ORDER, "method", "variant"]
     by_metric = [METRIC[metric].lower_is_better for metric in ORDER]
     ascending = [True, True, True, *by_metric, True, True]
     board = board.sort_values(keys, ascending=ascending, na_position="last", ignore_index=True)

@@ -1,6 +1,7 @@
 """How numbers, names and missing values are written in every table of a run."""
 
 import math
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,6 +12,7 @@ from benchmark.scoring.metrics import METRIC
 
 __all__ = [
     "MISSING",
+    "broken",
     "cell",
     "count_text",
     "device_numbers",
@@ -69,6 +71,17 @@ def interval_text(row: dict, name: str, form: str) -> str:
     value, low, high = (row.get(name + end, math.nan) for end in ("", "_low", "_high"))
     text = number_text(value, form)
     return text if math.isnan(low) else f"{text} [{low:{form}}, {high:{form}}]"
+
+
+def broken(name: str, width: int) -> str:
+    """A name in lines of at most `width` characters where it can be broken: after spaces and
+    underscores, not within words."""
+    lines = [""]
+    for part in re.findall(r"[^ _]+[ _]?|[ _]", name):
+        if len(lines[-1] + part.rstrip()) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def p_text(p: float, named: bool = False) -> str:

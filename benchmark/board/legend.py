@@ -29,7 +29,11 @@ MEANS = Entry(
 )
 ALL_WEATHERS = Entry("All weathers", "every weather has equal weight.")
 RANK = Entry("Rank", f"by PSNR RGB (by NIQE without ground truth), {OPEN_RANKS}")
-BOLD = Entry("Bold", "no other method is significantly better (Holm, 5 %).")
+BOLD = Entry(
+    "Bold",
+    "not significantly worse than the best method that is no control (Holm, 5 %), and the best "
+    "mean lies in the interval. Nothing is bold where no method is significantly worse.",
+)
 NO_VALUE = Entry(
     MISSING, "no value, because not every image of the group was scored; a note says why."
 )
@@ -49,6 +53,7 @@ DIFFERENCE = Entry(
     "several, seeds.",
 )
 P_HOLM = Entry("p (Holm)", "of the paired test, corrected for all pairs of methods.")
+APART = Entry("Bold", "the two methods differ significantly (Holm, 5 %).")
 BETTER = Entry("Better", "the probability that the method is better on an image; ties count half.")
 
 

@@ -16,8 +16,7 @@ from benchmark.board.format import (
 )
 from benchmark.board.legend import board_legend
 from benchmark.board.score_table import ALL, METRICS
-from benchmark.board.verdicts import harmful, marks
-from benchmark.results.schema import OK
+from benchmark.board.verdicts import harmful, marks, note_of
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC
 
@@ -95,9 +94,7 @@ class _Tables:
         group = (row["dataset"], row["weather"], row["method"], row["variant"])
         card = self.cards[group[2:]]
         name = cell(label(card)) + marks(card, group in self.worse)
-        if row["status"] != OK:
-            reason = self.board.reasons.get(group, "")
-            note = f"{row['status']}: {reason}" if reason else row["status"]
+        if note := note_of(row, self.board.reasons):
             if note not in notes:
                 notes.append(note)
             name += f" [{notes.index(note) + 1}]"

@@ -186,7 +186,7 @@ def _places(group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTes
         weather=group.weather,
         metric=metric,
         n_seeds=[len(seeds[key]) for key in paired.keys],
-        value=stratified_mean(paired.values, paired.strata),
+        value=paired.means(),
         rank_first=[places[key][0] for key in paired.keys],
         rank_last=[places[key][1] for key in paired.keys],
         average_rank=tests.average,

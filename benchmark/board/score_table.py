@@ -106,12 +106,22 @@ class ScoreTable:
         means = self.seeds.T.groupby(level=["method", "variant", "metric"], sort=False)
         return means.mean(skipna=False).T
 
+    @cached_property
+    def datasets(self) -> list[str]:
+        """The data sets in the order of the run's configuration, which is that of its images: the
+        first is the main one."""
+        listed = [] if self.photos is None else self.photos["dataset"].unique()
+        scored = self.scores["dataset"].unique()
+        return [name for name in dict.fromkeys([*listed, *scored]) if name in scored]
+
     def groups(self) -> Iterator[ScoreGroup]:
         """The groups of a leaderboard: for each data set `all`, then its weathers.
 
         Made one at a time: the paired scores of a large run do not fit into memory together.
         """
-        for dataset, rows in self.wide.groupby(level="dataset"):
+        at = self.wide.index.get_level_values("dataset")
+        for dataset in self.datasets:
+            rows = self.wide[at == dataset]
             yield self._group(dataset, ALL, rows.index)
             for weather, index in weather_rows(rows):
                 yield self._group(dataset, weather, index)

@@ -92,5 +92,6 @@ def _status_of_all(weathers: pd.DataFrame) -> tuple[str, str, int]:
     parts = []
     for (other, reason), rows in bad.groupby(["status", "reason"], sort=False):
         prefix = "" if other == status else f"{other}: "
-        parts.append(f"{prefix}{reason} ({', '.join(rows['weather'])})")
+        named = all(weather in reason for weather in rows["weather"])
+        parts.append(prefix + reason + ("" if named else f" ({', '.join(rows['weather'])})"))
     return status, "; ".join(parts), int(weathers["n_images"].sum())

@@ -1,53 +1,111 @@
-"""The leaderboard on a terminal: the `all` rows of each data set."""
+"""The leaderboard on a terminal: the `all` rows of each data set, as much as there is room for."""
+
+import os
+from collections.abc import Sequence
 
 import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
 
-from benchmark.board.aggregate import NO_REFERENCE
-from benchmark.board.format import count_text, seconds_text, value_text
+from benchmark.board.aggregate import NO_REFERENCE, Board
+from benchmark.board.format import broken, count_text, seconds_text, value_text
 from benchmark.board.legend import short_legend
 from benchmark.board.score_table import ALL
-from benchmark.board.verdicts import harmful, marks
-from benchmark.results.schema import OK
+from benchmark.board.verdicts import harmful, marks, note_of
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC
 
+SHOWN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
+COSTS = {
+    "seconds": ("seconds", seconds_text),
+    "NFE": ("nfe", count_text),
+    "params": ("parameters", count_text),
+    "training s": ("training_seconds", seconds_text),
+}
+# How many metrics have their interval, and how many costs are there: the widest first.
+LAYOUTS = ((len(SHOWN), len(COSTS)), (len(SHOWN), 2), (1, 2), (0, 2))
+UNKNOWN_WIDTH = 200  # a file or a pipe has no width, and rich would take 80
+SHORTEST_NAME = 12
 
-def print_board(board: pd.DataFrame, methods: Cards = ()) -> None:
+
+def print_board(board: Board, methods: Cards) -> None:
     """Print the `all` rows of each data set to the terminal, best first, controls last.
 
-    board: columns `aggregate.COLUMNS`. methods: the cards.
+    Below a table stand the reasons of its missing values. A narrow terminal leaves out intervals,
+    then breaks names after `_`.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    cards = {(card["method"], card["variant"]): card for card in methods}
-    worse = harmful(board, methods)
     console = Console()
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has no width, and rich would break names at 80
-    for dataset, rows in board[board["weather"] == ALL].groupby("dataset", sort=False):
-        metrics = [m for m in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips") if rows[m].notna().any()]
-        against = "scored on RGB" if metrics else "scored without ground truth"
-        metrics = metrics or [m for m in NO_REFERENCE if rows[m].notna().any()]
-        title = Text(f"{dataset}: all weathers, {against}")
-        table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
-        table.add_column("rank", no_wrap=True)
-        table.add_column("method", overflow="fold")
-        headings = (f"{METRIC[m].acronym} {METRIC[m].arrow}" for m in metrics)
-        for heading in (*headings, "seconds", "NFE"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for _, row in rows.iterrows():
-            key = (row["method"], row["variant"])
-            card = cards.get(key, {"method": key[0], "variant": key[1]})
-            name = label(card) + marks(card, (row["dataset"], ALL, *key) in worse)
-            # 80 columns have room for one interval.
-            texts = [value_text(row, metric) for metric in metrics]
-            texts = [*texts[:1], *(text.split(" ")[0] for text in texts[1:])]
-            costs = (seconds_text(row["seconds"]), count_text(row["nfe"]))
-            name += "" if row["status"] == OK else f" ({row['status']})"
-            table.add_row(row["rank"], Text(name), *texts, *costs)
-        console.print(table, markup=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = UNKNOWN_WIDTH
+    table = board.table
+    for dataset, rows in table[table["weather"] == ALL].groupby("dataset", sort=False):
+        weathers = table.loc[table["dataset"] == dataset, "weather"].nunique() - 1
+        writer = _Rows(board, rows, methods)
+        against = "without ground truth" if writer.unpaired else "on RGB"
+        kinds = f"all {weathers} weathers, " if weathers > 1 else ""
+        console.print(f"{dataset}: {kinds}scored {against}", markup=False, highlight=False)
+        console.print(_fitting(writer, console), markup=False)
+        for number, note in enumerate(writer.notes, 1):
+            console.print(f"[{number}] {note}", markup=False, highlight=False)
     for entry in short_legend(methods):
         console.print(f"{entry.term}: {entry.text}", markup=False, highlight=False)
+
+
+class _Rows:
+    """The rows of one data set as texts.
+
+    names: (N,) with signs and the numbers of their `notes`. metrics: those that are shown.
+    """
+
+    def __init__(self, board: Board, rows: pd.DataFrame, methods: Cards):
+        self.rows = rows
+        self.metrics = [metric for metric in SHOWN if rows[metric].notna().any()]
+        self.unpaired = not self.metrics
+        if self.unpaired:
+            self.metrics = [metric for metric in NO_REFERENCE if rows[metric].notna().any()]
+        self.notes: list[str] = []
+        cards = {(card["method"], card["variant"]): card for card in methods}
+        worse = harmful(board.table, methods)
+        self.names = []
+        for _, row in rows.iterrows():
+            group = (row["dataset"], row["weather"], row["method"], row["variant"])
+            card = cards[group[2:]]
+            name = label(card) + marks(card, group in worse)
+            if note := note_of(row, board.reasons):
+                if note not in self.notes:
+                    self.notes.append(note)
+                name += f" [{self.notes.index(note) + 1}]"
+            self.names.append(name)
+
+    def table(self, names: Sequence[str], intervals: int, costs: int) -> Table:
+        shown = dict(list(COSTS.items())[:costs])
+        table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+        table.add_column("rank", no_wrap=True)
+        table.add_column("method", no_wrap=True)
+        for heading in (*(f"{METRIC[m].acronym} {METRIC[m].arrow}" for m in self.metrics), *shown):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for name, (_, row) in zip(names, self.rows.iterrows(), strict=True):
+            values = [value_text(row, metric) for metric in self.metrics]
+            values[intervals:] = [text.split(" ")[0] for text in values[intervals:]]
+            table.add_row(
+                row["rank"],
+                Text(name),
+                *values,
+                *(write(row[column]) for column, write in shown.values()),
+            )
+        return table
+
+
+def _fitting(writer: _Rows, console: Console) -> Table:
+    """The table with most in it that the console has room for."""
+    unlimited = console.options.update(max_width=1000)
+    for intervals, costs in LAYOUTS:
+        table = writer.table(writer.names, intervals, costs)
+        excess = Measurement.get(console, unlimited, table).maximum - console.width
+        if excess <= 0:
+            return table
+    room = max(SHORTEST_NAME, max(map(len, writer.names)) - excess)
+    return writer.table([broken(name, room) for name in writer.names], intervals, costs)

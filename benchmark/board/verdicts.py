@@ -1,6 +1,7 @@
 """Facts of a board besides its numbers: methods that make images worse, signs, devices."""
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -32,6 +33,13 @@ def marks(card: dict, worse: bool) -> str:
     """The signs after a method's name, each with a space before it."""
     signs = ((CONTROL, card.get("control")), (SUBMITTED, card.get("submitted")), (HARMFUL, worse))
     return "".join(f" {sign}" for sign, holds in signs if holds)
+
+
+def note_of(row: pd.Series, reasons: Mapping[tuple[str, str, str, str], str]) -> str:
+    """Status and reason of a row of the board; empty if the status is ok."""
+    if row["status"] == OK:
+        return ""
+    return ": ".join(filter(None, (row["status"], reasons.get(tuple(row[GROUP]), ""))))
 
 
 def devices(cost: pd.DataFrame) -> list[str]:

@@ -30,7 +30,7 @@ INPUTS = ("scores.csv", "cost.csv", "methods.json", "images.csv")
 class RowNotes(Settings):
     """What `leaderboard.csv` does not say of a row.
 
-    bold: the metrics in which no other method is significantly better. reason: why the status is
+    bold: the metrics whose values are set in bold type (`legend.BOLD`). reason: why the status is
     not ok.
     """
 
@@ -139,11 +139,11 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
 
 
 def print_leaderboard(run_dir: str | Path) -> None:
-    """Print the `all` rows of a run's `leaderboard.csv` to the terminal, best first, controls last.
+    """Print the `all` rows of a run's leaderboard to the terminal, best first, controls last.
 
-    Raises UserError if `leaderboard.csv` or `methods.json` is missing.
+    Raises UserError as `read_board` does.
     """
-    print_board(read_leaderboard(run_dir), read_methods(run_dir))
+    print_board(read_board(run_dir), read_methods(run_dir))
 
 
 def _checksums(run_dir: Path) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.board.legend import BETTER, BOLD, DIFFERENCE, P_HOLM, board_legend
+from benchmark.board.legend import APART, BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.charts import chart_data
@@ -32,6 +32,7 @@ from benchmark.report.photos import by_gain, extremes, report_photos, with_gain
 from benchmark.report.provenance import photo_credits
 from benchmark.report.published import published_tables
 from benchmark.report.run_data import RunData
+from benchmark.results.layout import restored_image
 
 HERE = Path(__file__).parent
 TABLES = (  # of a run; the report links to those that exist
@@ -126,7 +127,7 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         paired = "target" in photo["files"]
         value = -data.score(place, key, "rgb/psnr") if paired else data.score(place, key, NIQE)
-        file = _restored(data.run_dir, key, place)
+        file = restored_image(data.run_dir, key, place)
         ranked.append(
             (
                 (math.isnan(value), 0.0 if math.isnan(value) else value),  # NaN comes last
@@ -144,16 +145,6 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
     of_input = score_texts(data, place, data.input_key) if data.input_key else []
     targets = [given("target", [])] if "target" in photo["files"] else []
     return [given("input", of_input), *targets, *(cell for _, cell in ranked)]
-
-
-def _restored(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> Path | None:
-    """The restored image of the first seed that has it."""
-    dataset, weather, image = place
-    for folder in sorted((run_dir / "restored" / key[0] / key[1]).glob("seed*")):
-        file = folder / dataset / weather / f"{image}.png"
-        if file.is_file():
-            return file
-    return None
 
 
 def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
@@ -227,7 +218,7 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         devices=data.devices,
         submitted=submitted(data),
         legend=board_legend(data.methods),
-        pair_legend=(DIFFERENCE, P_HOLM, BETTER, BOLD),
+        pair_legend=(DIFFERENCE, P_HOLM, BETTER, APART),
         counts={"methods": len(cards), "variants": len(data.cards), "images": len(data.wide)},
         tables=tables,
         choices=_choices(tables),

@@ -48,6 +48,23 @@ class RunFolder:
         return self.path / "scores" / label / f"seed{seed}" / f"{dataset}.csv"
 
 
+def seed_folders(folder: Path) -> list[Path]:
+    """The folders `seedN` in a folder, in the order of their numbers: seed2 before seed10."""
+    found = {int(path.name[4:]): path for path in folder.glob("seed*") if path.name[4:].isdecimal()}
+    return [found[seed] for seed in sorted(found)]
+
+
+def restored_image(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> Path | None:
+    """The restored image at (dataset, weather, image) of the first seed of (method, variant) that
+    has it; None if no seed has it."""
+    dataset, weather, image = place
+    for seed in seed_folders(run_dir / "restored" / key[0] / key[1]):
+        file = seed / dataset / weather / f"{image}.png"
+        if file.is_file():
+            return file
+    return None
+
+
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table atomically, numbers in full precision."""
     with atomic_path(path) as temporary:

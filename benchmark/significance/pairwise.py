@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.significance.intervals import Array, Variance, seed_variance
+from benchmark.significance.intervals import Array, Variance, seed_variance, stratified_mean
 from benchmark.significance.paired_tests import ALPHA, Test, holm, paired_test, rank_ranges
 
 Key = tuple[str, str]  # method, variant
@@ -61,6 +61,21 @@ class PairedScores:
                     better[winner, loser] = True
         first, last = rank_ranges(better)
         return {key: (int(first[i]), int(last[i])) for i, key in enumerate(self.keys)}
+
+    def means(self) -> Array:
+        """(k,) means of the methods, every stratum with equal weight."""
+        return stratified_mean(self.values, self.strata)
+
+    def ties_of_best(self, lower_is_better: bool) -> list[Key]:
+        """The method with the best mean and those that are not significantly worse than it."""
+        means = self.means()
+        best = int(np.argmin(means) if lower_is_better else np.argmax(means))
+        worse = {
+            int(a + b - best)  # the other method of the pair
+            for (a, b), p in zip(self.pairs, self.p_holm, strict=True)
+            if best in (a, b) and p < ALPHA
+        }
+        return [key for number, key in enumerate(self.keys) if number not in worse]
 
 
 def pair_up(

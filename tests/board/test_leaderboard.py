@@ -27,7 +27,7 @@ from benchmark.results.schema import COST, FAILED, NO_TARGET, OK, SCORES, SKIPPE
 from benchmark.results.tables import read_cost, read_images, read_scores
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 
-A, B = card("a"), card("b")
+A, B, C = card("a"), card("b"), card("c")
 A_KEY = (A["method"], A["variant"])
 CONTROLS = [card("identity", control=True), card("oracle", control=True, sees_target=True)]
 
@@ -38,7 +38,7 @@ def values(psnr):
 
 def scores_of(table, weather="rain", seed=0):
     """Scores from {card label: {image: PSNR}}."""
-    cards = {c["label"]: c for c in (A, B, *CONTROLS)}
+    cards = {c["label"]: c for c in (A, B, C, *CONTROLS)}
     rows = [
         row
         for name, images in table.items()
@@ -192,21 +192,63 @@ def test_costs_are_medians_over_restored_images():
     assert row_of(leaderboard(scores, cost, [A]), "a")["seconds"] == 1.5
 
 
-def test_leaders_are_the_best_and_its_ties():
+def bold_psnr(**columns):
+    """The methods whose PSNR is bold, of {name: values of twelve photos}."""
+    table = {name: {f"i{n}": x for n, x in enumerate(column)} for name, column in columns.items()}
+    cards = [c for c in (A, B, C, *CONTROLS) if c["method"] in columns]
+    found = leaders(scores_of(table), cards)
+    rows = found[(found["metric"] == "rgb/psnr") & (found["weather"] == "rain")]
+    return sorted(rows["method"])
+
+
+def test_bold_is_the_best_with_its_ties_unless_all_are():
     rng = np.random.default_rng(1)
     base = rng.normal(25, 3, 12)
-    clear = {
-        "a": {f"i{n}": x for n, x in enumerate(base + 1 + rng.normal(0, 0.1, 12))},
-        "b": {f"i{n}": x for n, x in enumerate(base)},
-        "oracle": {f"i{n}": np.inf for n in range(12)},
-    }
-    found = leaders(scores_of(clear), [A, B, CONTROLS[1]])
-    psnr = found[(found["metric"] == "rgb/psnr") & (found["weather"] == "rain")]
-    assert list(psnr["method"]) == ["a"]
-    tie = {**clear, "b": {k: v + rng.normal(0, 1) for k, v in clear["a"].items()}}
-    found = leaders(scores_of(tie), [A, B])
-    psnr = found[(found["metric"] == "rgb/psnr") & (found["weather"] == "rain")]
-    assert sorted(psnr["method"]) == ["a", "b"]
+    best, tie = base + 1 + rng.normal(0, 0.1, 12), base + 1 + rng.normal(0, 0.1, 12)
+    assert bold_psnr(a=best, b=base, oracle=np.full(12, np.inf)) == ["a"]
+    assert bold_psnr(a=best, b=tie, c=base) == ["a", "b"]
+    assert bold_psnr(a=best, b=tie) == []  # bold type would distinguish nothing
+    assert bold_psnr(a=best) == []
+
+
+def test_a_value_that_looks_worse_than_a_bold_one_is_not_bold():
+    """The test cannot tell b from the best: their differences vary. Their printed numbers can."""
+    best = np.full(12, 40.0) + np.linspace(0, 0.1, 12)
+    worse = np.full(12, 20.0) + np.linspace(0, 0.1, 12)
+    uncertain = 39.5 - np.array([0] * 11 + [6.0])
+    assert bold_psnr(a=best, b=uncertain, c=worse) == ["a"]
+    # An infinite value has no test: nothing is significantly worse than it.
+    assert bold_psnr(a=np.full(12, np.inf), b=best, c=worse) == []
+
+
+def test_the_data_set_that_the_run_names_first_comes_first():
+    scores = scores_of({"a": {"x": 20.0}, "b": {"x": 21.0}})
+    both = pd.concat([scores.assign(dataset="clear"), scores.assign(dataset="photos")])
+    images = pd.DataFrame(
+        [(name, "rain", "x", "x") for name in ("photos", "clear")],
+        columns=["dataset", "weather", "image", "photo"],
+    )
+    assert list(leaderboard(both, NO_COST, [A, B])["dataset"].unique()) == ["clear", "photos"]
+    board = leaderboard(both, NO_COST, [A, B], images)
+    assert list(board["dataset"].unique()) == ["photos", "clear"]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(200, 3), (90, 0), (60, 0)])
+def test_a_terminal_shows_what_it_has_room_for(capsys, monkeypatch, width, shown):
+    """Intervals if there is room; names are never broken within a word."""
+    long = card("a", label="conditional_diffusion_of_a_long_name ddim-4")
+    scores = scores_of({"a": {"x": 20.0, "y": 30.0}, "b": {"x": 21.0, "y": 22.0}})
+    scores = spoil(scores, FAILED, "out of luck", method="b")
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_board(make_board(ScoreTable(scores, [long, B]), NO_COST), [long, B])
+    text = capsys.readouterr().out
+    assert text.count("[20.00, 30.00]") + text.count("[0.800, 0.800]") == min(shown, 2)
+    assert text.count("[0.200, 0.200]") == shown // 3
+    words = re.split(r"[\s_]+", text)
+    assert {"conditional", "diffusion", "of", "long", "name", "ddim-4"} <= {*words}
+    board = text.split("[1] failed: out of luck")[0]
+    assert max(map(len, board.splitlines())) <= width
+    assert "b [1]" in board
 
 
 def unpaired_scores(niqe):
@@ -236,7 +278,7 @@ def test_without_ground_truth_rows_are_ok_and_the_lowest_niqe_is_first(capsys):
     found = leaders(scores, cards)
     assert set(found[found["weather"] == "rain"]["metric"]) == {"no-reference/niqe"}
     assert set(found["method"]) == {"b"}
-    print_board(leaderboard(scores, NO_COST, cards), cards)
+    print_board(make_board(ScoreTable(scores, cards), NO_COST), cards)
     assert "scored without ground truth" in (text := capsys.readouterr().out) and "NIQE" in text
     assert all(f"{term}: {words}" in text for term, words in short_legend(cards))
 
@@ -259,7 +301,7 @@ def test_markdown_shows_values_intervals_reasons_and_no_html():
     cards = [nasty, B]
     text = to_markdown(make_board(ScoreTable(scores, cards), NO_COST), cards)
     assert "| a \\| b |" in text
-    assert "**25.00 [20.00, 30.00]**" in text
+    assert "| 25.00 [20.00, 30.00] |" in text
     assert "[1] failed: out \\| of \\<b\\>luck" in text
     assert "<script" not in text.replace("\\<", "")
     assert "all" not in [line.strip("# ") for line in text.splitlines()]  # of one weather: left out

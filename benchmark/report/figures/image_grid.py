@@ -1,6 +1,5 @@
 """The grid of images: for each weather a test image, its restorations and its target."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,12 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from benchmark.board.format import broken
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.image_io import read_image
+from benchmark.results.layout import restored_image
 from benchmark.scoring.metrics import METRIC
 
 COLUMNS = 5  # methods shown between the input and the target
 CELL = 2.0  # inches
+HEAD = 22  # characters of a line above a column
 PAIRED_SCORES = ("rgb/psnr", "lpips-alex/lpips")
 UNPAIRED_SCORES = ("no-reference/niqe",)
 
@@ -52,12 +54,12 @@ def draw_grid(
         for (_, row), axes in zip(shown.iterrows(), line[1 : 1 + len(shown)], strict=True):
             key = (row["method"], row["variant"])
             text = _score(wide, place, key, scores_of)
-            _show(axes, restored_path(run_dir, key, place), text)
+            _show(axes, restored_image(run_dir, key, place), text)
         if paired:
             _show(line[-1], _located(run_dir, image["target"]), "PSNR / LPIPS")
         line[0].set_ylabel(weather, fontsize=11, fontweight="bold")
     for axes, head in zip(cells[0], heads, strict=True):
-        axes.set_title(_broken(head), fontsize=10, loc="center")
+        axes.set_title(broken(head, HEAD), fontsize=10, loc="center")
     title = f"One test image for each weather: input, restorations{', target' if paired else ''}"
     figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
     below = "PSNR in dB and LPIPS" if paired else "NIQE"
@@ -65,27 +67,9 @@ def draw_grid(
     return figure, title, alt
 
 
-def restored_path(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> Path:
-    """The first seed's restored image of a (method, variant) at (dataset, weather, image)."""
-    folder = run_dir / "restored" / key[0] / key[1]
-    seeds = sorted(folder.glob("seed*"), key=lambda path: (len(path.name), path.name))
-    name = Path(place[0]) / place[1] / f"{place[2]}.png"
-    return next((seed / name for seed in seeds if (seed / name).is_file()), folder / "seed0" / name)
-
-
 def repository_root(run_dir: Path) -> Path:
     """The folder where the paths of `images.csv` start: that which holds `results/`."""
     return run_dir.resolve().parents[1]
-
-
-def _broken(label: str, width: int = 22) -> str:
-    """A label in lines of at most `width` characters, broken at spaces and underscores."""
-    lines = [""]
-    for part in re.findall(r"[^ _]+[ _]?|[ _]", label):
-        if len(lines[-1] + part.rstrip()) > width and lines[-1]:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _located(run_dir: Path, path: str) -> Path:
