@@ -191,6 +191,15 @@ def make_nasty_run(run: Path) -> None:
     photographers.to_csv(run.parents[1] / "data" / "manifest.csv", index=False)
 
 
+def add_clear_set(run: Path) -> None:
+    """A second data set of a run, "clear": the images of its first weather in weather "clear"."""
+    for name in ("scores.csv", "cost.csv", "images.csv"):
+        table = pd.read_csv(run / name, dtype=str, keep_default_na=False)
+        clear = table[table["weather"] == table["weather"].iloc[0]]
+        clear = clear.assign(dataset="clear", weather="clear")
+        pd.concat([table, clear]).to_csv(run / name, index=False)
+
+
 def _save(image_module, path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image_module.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)

@@ -15,8 +15,8 @@ from benchmark.board.format import (
     value_text,
 )
 from benchmark.board.legend import board_legend
-from benchmark.board.score_table import ALL, METRICS
-from benchmark.board.verdicts import harmful, marks, note_of
+from benchmark.board.score_table import METRICS
+from benchmark.board.verdicts import harmful, marks, note_of, tables_of
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC
 
@@ -45,14 +45,9 @@ def to_markdown(board: Board, methods: Cards, devices: Sequence[str] = ()) -> st
     ]
     parts += [""]
     writer = _Tables(board, methods, devices)
-    for dataset, rows in table.groupby("dataset", sort=False):
-        weathers = list(dict.fromkeys(rows["weather"]))
-        if len(weathers) == 2:  # of a single weather, whose table would be that of `all`
-            weathers.remove(ALL)
-        for weather in weathers:
-            heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
-            parts += [f"## {cell(dataset)}: {cell(heading)}", ""]
-            parts += writer.table(rows[rows["weather"] == weather])
+    for dataset, _, heading, rows in tables_of(table):
+        parts += [f"## {cell(dataset)}: {cell(heading)}", ""]
+        parts += writer.table(rows)
     return "\n".join(parts).rstrip() + "\n"
 
 

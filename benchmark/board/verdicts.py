@@ -1,11 +1,12 @@
 """Facts of a board besides its numbers: methods that make images worse, signs, devices."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from benchmark.board.legend import CONTROL, HARM, HARMFUL, SUBMITTED
+from benchmark.board.score_table import ALL
 from benchmark.board.statuses import GROUP
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards
@@ -33,6 +34,18 @@ def marks(card: dict, worse: bool) -> str:
     """The signs after a method's name, each with a space before it."""
     signs = ((CONTROL, card.get("control")), (SUBMITTED, card.get("submitted")), (HARMFUL, worse))
     return "".join(f" {sign}" for sign, holds in signs if holds)
+
+
+def tables_of(board: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
+    """The tables of a board: data set, weather, its heading and its rows; for each data set `all`
+    first, which is left out if there is a single weather."""
+    for dataset, rows in board.groupby("dataset", sort=False):
+        weathers = list(dict.fromkeys(rows["weather"]))
+        if len(weathers) == 2:
+            weathers.remove(ALL)
+        for weather in weathers:
+            heading = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
+            yield str(dataset), weather, heading, rows[rows["weather"] == weather]
 
 
 def note_of(row: pd.Series, reasons: Mapping[tuple[str, str, str, str], str]) -> str:

@@ -5,12 +5,13 @@ Nothing is loaded from a network. The report has copies of inputs and targets, a
 """
 
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from benchmark.board.legend import APART, BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.score_table import ALL, weather_rank
@@ -20,7 +21,8 @@ from benchmark.report.comparisons import comparison_tables
 from benchmark.report.origins import datasets, manifests, submitted
 from benchmark.report.parts import (
     board_table,
-    dataset_tables,
+    board_tables,
+    column_groups,
     duration,
     link,
     method_page,
@@ -50,9 +52,9 @@ def build_report(run_dir: str | Path) -> Path:
     """Write the report of a run; returns the path of its first page.
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and the leaderboard; and, if they exist,
-    `images.csv`, `comparisons.csv`, `manifest.json` and `figures/`. An old report is replaced only
-    after the new one is complete. Raises UserError naming the file that is missing or malformed, or
-    that changed after the leaderboard was made.
+    `images.csv`, `comparisons.csv`, `manifest.json`, `figures/` and the images. An old report is
+    replaced only after the new one is complete. Raises UserError naming the file that is missing or
+    malformed, or that changed after the leaderboard was made.
     """
     run_dir = Path(run_dir)
     data = RunData(run_dir)
@@ -78,8 +80,15 @@ def _environment() -> Environment:
 
 
 def _breakable(name: str) -> Markup:
-    """A name that may be broken after `_` in a narrow column, but not within a word."""
-    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+    """A name that a narrow column breaks at spaces and after `_`, but not after a hyphen: CSS makes
+    each part a block."""
+
+    def blocks(word: str) -> Markup:
+        parts = re.split(r"(?<=_)", word)
+        return Markup("").join(Markup("<span>{}</span>").format(part) for part in parts if part)
+
+    words = Markup(" ").join(blocks(word) for word in name.split(" "))
+    return Markup('<span class="label">{}</span>').format(words)
 
 
 ENVIRONMENT = _environment()
@@ -96,16 +105,16 @@ def _write_image_pages(data: RunData, photos: list[dict[str, Any]], report: Path
         cells = _cells(data, photo)
         pictures = [cell for cell in cells if cell["src"]]
         # The slider starts with the input and the best restoration.
-        right = next((cell for cell in pictures if cell["restored"]), pictures[-1])
+        restored = next((cell for cell in pictures if cell["restored"]), None)
         _write(
             report / "images" / f"{slug(*photo['place'])}.html",
             "image.html.j2",
             root="../",
             photo=photo,
-            cells=cells,
+            missing=[cell for cell in cells if not cell["src"]],
             pictures=pictures,
-            left=pictures[0],
-            right=right,
+            left=pictures[0] if pictures else None,
+            right=restored or (pictures[-1] if len(pictures) > 1 else None),
             previous=pages[number - 1] if number else None,
             next=pages[number + 1] if number + 1 < len(pages) else None,
         )
@@ -117,15 +126,15 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
     place = photo["place"]
 
     def given(name: str, scores: list[str]) -> dict[str, Any]:
-        src = "../" + photo["files"][name]
+        src = f"../{photo['files'][name]}" if name in photo["files"] else ""
         return {"label": name, "src": src, "scores": scores, "href": "", "note": "",
                 "restored": False}  # fmt: skip
 
+    paired = bool(photo["target"])
     ranked = []
     for key, card in data.cards.items():
         if card.get("control"):
             continue
-        paired = "target" in photo["files"]
         value = -data.score(place, key, "rgb/psnr") if paired else data.score(place, key, NIQE)
         file = restored_image(data.run_dir, key, place)
         ranked.append(
@@ -143,7 +152,7 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
         )
     ranked.sort(key=lambda pair: pair[0])
     of_input = score_texts(data, place, data.input_key) if data.input_key else []
-    targets = [given("target", [])] if "target" in photo["files"] else []
+    targets = [given("target", [])] if paired else []
     return [given("input", of_input), *targets, *(cell for _, cell in ranked)]
 
 
@@ -181,6 +190,7 @@ def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Pat
                 if card.get("settings")
             ],
             tables=tables,
+            columns=column_groups(tables),
             chosen=data.label(chosen) if chosen else "",
             curve=training_curve(data, cards[0].get("training_curve")),
             **extremes([] if first.get("control") else with_gain(photos, gains)),
@@ -200,7 +210,7 @@ def _safe_link(url: str | None) -> str:
 
 def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
     names = list(dict.fromkeys(data.board["dataset"]))
-    paired = {photo["dataset"] for photo in photos if "target" in photo["files"]}
+    paired = {photo["dataset"] for photo in photos if photo["target"]}
     leading = [key for name in names if name in paired and (key := data.leader(name))]
     ordered = by_gain(photos)
     groups: dict[str, list] = {}
@@ -208,7 +218,7 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         groups.setdefault(f"{photo['dataset']}, {photo['weather']}", []).append(photo)
     cards = {card["method"]: card for card in reversed(data.methods)}
     wanted = dict.fromkeys(card["method"] for card in data.methods)
-    tables = [table for name in names for table in dataset_tables(data, name)]
+    tables = board_tables(data)
     drawn = [_drawn(data, figure) for figure in data.figures]
     _write(
         report / "index.html",
@@ -222,6 +232,7 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         counts={"methods": len(cards), "variants": len(data.cards), "images": len(data.wide)},
         tables=tables,
         choices=_choices(tables),
+        columns=column_groups(tables),
         charts=chart_data(data),
         comparisons=comparison_tables(data),
         published=published_tables(data),
@@ -243,13 +254,11 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
 
 
 def _choices(tables: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The values of each filter of the leaderboard, in order."""
+    """The values of each filter of the leaderboard, in order; those of weather depend on the data
+    set (static/report.js)."""
     rows = [row for table in tables for row in table["rows"]]
-    heads = [head["protocol"] for table in tables for head in table["heads"]]
     return {
         "dataset": list(dict.fromkeys(table["dataset"] for table in tables)),
-        "weather": list(dict.fromkeys(table["weather"] for table in tables)),
-        "protocol": [name for name in dict.fromkeys(heads) if name],
         "supervision": list(dict.fromkeys(row["supervision"] for row in rows)),
         "status": list(dict.fromkeys(row["status"] for row in rows)),
     }

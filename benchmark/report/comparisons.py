@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.board.format import MISSING, interval_text, number_text, p_text
 from benchmark.board.pairs import COLUMNS
 from benchmark.board.pairs_markdown import swapped
-from benchmark.board.score_table import ALL
+from benchmark.board.verdicts import tables_of
 from benchmark.core.errors import UserError
 from benchmark.report.parts import method_page
 from benchmark.report.run_data import Key, RunData
@@ -23,11 +23,11 @@ WITHOUT_TARGET = ("no-reference/niqe",)
 FILE = "comparisons.csv"
 NUMBERS = COLUMNS[COLUMNS.index("difference") :]
 
-Pairs = dict[tuple[str, str, Key, Key], dict[str, Any]]
+Pairs = dict[tuple[str, str, str, Key, Key], dict[str, Any]]
 
 
 def comparison_tables(data: RunData) -> list[dict[str, Any]]:
-    """A matrix for each data set and metric: its best `SHOWN` methods by rank, over all weathers.
+    """A matrix for each table of the board and metric: its best `SHOWN` methods by rank.
 
     A cell is the row's method minus the column's, which has the better rank. It is None if
     `comparisons.csv` does not have the pair or was made before the scores changed; `stale` says
@@ -38,17 +38,18 @@ def comparison_tables(data: RunData) -> list[dict[str, Any]]:
     if pairs is None:
         return []
     tables = []
-    for dataset, rows in data.board[data.board["weather"] == ALL].groupby("dataset", sort=False):
+    for dataset, weather, heading, rows in tables_of(data.board):
         for metric in _metrics(rows):
             scored = rows[rows[metric].notna() & (rows["rank"] != "")]
             scored = scored.sort_values("rank", key=_first_and_last, kind="stable").head(SHOWN)
             if len(scored) > 1:
-                tables.append(_matrix(data, pairs, dataset, metric, scored))
+                matrix = _matrix(data, pairs, (dataset, weather, metric), scored)
+                tables.append({**matrix, "caption": f"{dataset}, {heading}: {matrix['metric']}"})
     return tables
 
 
 def _read(data: RunData) -> Pairs | None:
-    """The pairs over all weathers, each in both orders."""
+    """The pairs of the metrics that are shown, each in both orders."""
     path = data.run_dir / FILE
     if not path.is_file():
         return None
@@ -60,10 +61,12 @@ def _read(data: RunData) -> Pairs | None:
             raise UserError(f"{path}: {name} has a value that is no number; {again}.")
         table[name] = numbers
     pairs: Pairs = {}
-    for row in table[table["weather"] == ALL].to_dict("records"):
+    shown = table["metric"].isin([*WITH_TARGET, *WITHOUT_TARGET])
+    for row in table[shown].to_dict("records"):
         a, b = (row["method_a"], row["variant_a"]), (row["method_b"], row["variant_b"])
-        pairs[row["dataset"], row["metric"], a, b] = row
-        pairs[row["dataset"], row["metric"], b, a] = swapped(row)
+        group = (row["dataset"], row["weather"], row["metric"])
+        pairs[*group, a, b] = row
+        pairs[*group, b, a] = swapped(row)
     return pairs
 
 
@@ -78,18 +81,23 @@ def _first_and_last(ranks: pd.Series) -> pd.Series:
     return ranks.map(lambda rank: tuple(int(end) for end in (rank.split("–") * 2)[:2]))
 
 
-def _matrix(data, pairs: Pairs, dataset: str, metric: str, rows: pd.DataFrame) -> dict[str, Any]:
+def _matrix(
+    data: RunData, pairs: Pairs, group: tuple[str, str, str], rows: pd.DataFrame
+) -> dict[str, Any]:
+    """group: data set, weather and metric."""
+    dataset, weather, metric = group
     means = {(row["method"], row["variant"]): row[metric] for _, row in rows.iterrows()}
     ranks = {(row["method"], row["variant"]): row["rank"] for _, row in rows.iterrows()}
     keys = list(means)
     cells: dict[tuple[Key, Key], dict[str, Any] | None] = {}
     for b, a in combinations(keys, 2):  # in the table, the row's method is below the column's
-        row = pairs.get((dataset, metric, a, b), {})
+        row = pairs.get((*group, a, b), {})
         if row and not _agrees(row["difference"], means[a] - means[b]):
             row = {}
         cells[a, b] = _cell(row, METRIC[metric].decimals) if row else None
     return {
         "dataset": dataset,
+        "weather": weather,
         "metric": METRIC[metric].heading,
         "stale": None in cells.values(),
         "heads": [{"label": data.label(key), "rank": ranks[key]} for key in keys[:-1]],

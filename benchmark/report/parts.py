@@ -16,7 +16,8 @@ from benchmark.board.format import (
     seconds_text,
     value_text,
 )
-from benchmark.board.score_table import ALL, METRICS
+from benchmark.board.score_table import METRICS
+from benchmark.board.verdicts import tables_of
 from benchmark.core.reading import reading
 from benchmark.report.run_data import RunData
 from benchmark.scoring.metrics import METRIC
@@ -31,8 +32,11 @@ COSTS = (
     ("training_flops", "training FLOPs", count_text),
     ("training_seconds", "training s", seconds_text),
 )
+MAIN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")  # of a board's many columns, shown at first
+MAIN_COSTS = ("seconds", "nfe")
 LONGEST = 150  # characters of a file name that are taken from names in the tables
-LAST = 1e300  # sorts infinite and missing values to an end
+LAST = 1e300  # sorts infinite values to an end
+MISSING_ORDER = -LAST  # as in static/report.js, which puts these last in both directions
 ON_IMAGES = (  # the metrics that an image's page shows
     "rgb/psnr",
     "rgb/ssim",
@@ -64,21 +68,29 @@ def method_page(method: str) -> str:
 def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: bool = False):
     """Rows of the leaderboard for the `board` macro, without columns that are empty.
 
-    The heads of metrics have the name of their protocol, other heads have none. If a run was
-    measured on several devices, the last column has their numbers.
+    A head has its `column` (a name), `text`, `group` and whether it is `shown` before the reader
+    chooses. If a run was measured on several devices, a column has their numbers.
     """
     metrics = [metric for metric in METRICS if rows[metric].notna().any()]
+    first = [metric for metric in MAIN if metric in metrics] or metrics[: len(MAIN)]
     costs = [cost for cost in COSTS if rows[cost[0]].notna().any()]
+    several = len(data.devices) > 1
     return {
         "caption": caption,
         "with_weather": with_weather,
         "heads": [
-            *({"text": METRIC[m].heading, "protocol": METRIC[m].protocol.name} for m in metrics),
-            *({"text": head, "protocol": ""} for _, head, _ in costs),
-            *([{"text": "on", "protocol": ""}] if len(data.devices) > 1 else []),
+            *(_head(m, METRIC[m].heading, METRIC[m].protocol.name, m in first) for m in metrics),
+            *(_head(name, text, "cost", name in MAIN_COSTS) for name, text, _ in costs),
+            *([_head("on", "on", "cost", True)] if several else []),
+            _head("supervision", "supervision", "method", True),
+            _head("status", "status", "method", False),
         ],
         "rows": [_board_row(data, row, metrics, costs) for _, row in rows.iterrows()],
     }
+
+
+def _head(column: str, text: str, group: str, shown: bool) -> dict[str, Any]:
+    return {"column": column, "text": text, "group": group, "shown": shown}
 
 
 def _board_row(data: RunData, row: pd.Series, metrics, costs) -> dict[str, Any]:
@@ -116,9 +128,9 @@ def _plain(text: str, order: str) -> dict[str, Any]:
 
 
 def _rank_order(rank: str) -> str:
-    """Sorts ranges of ranks by their first, then their last rank; an empty rank comes last."""
+    """Sorts ranges of ranks by their first, then their last rank."""
     if not rank:
-        return order(math.inf)
+        return order(math.nan)
     first, _, last = rank.partition("–")
     return order(int(first) + int(last or first) / 1e4)
 
@@ -126,22 +138,31 @@ def _rank_order(rank: str) -> str:
 def order(value: float) -> str:
     """The text by which a sortable table sorts."""
     if math.isnan(value):
-        return f"{-LAST:g}"
+        return f"{MISSING_ORDER:g}"
     return f"{min(float(value), LAST):.9g}"
 
 
-def dataset_tables(data: RunData, dataset: str) -> list[dict[str, Any]]:
-    """One table for each weather, `all` first; without `all` if there is a single weather."""
-    rows = data.board[data.board["dataset"] == dataset]
-    weathers = list(dict.fromkeys(rows["weather"]))
-    if len(weathers) == 2:
-        weathers.remove(ALL)
-    tables = []
-    for weather in weathers:
-        name = f"all {len(weathers) - 1} weathers" if weather == ALL else weather
-        table = board_table(data, rows[rows["weather"] == weather], f"{dataset}, {name}")
-        tables.append({**table, "dataset": dataset, "weather": weather})
-    return tables
+def board_tables(data: RunData) -> list[dict[str, Any]]:
+    """The tables of the board (`tables_of`), each with its data set and weather."""
+    return [
+        {**board_table(data, rows, f"{dataset}, {heading}"), "dataset": dataset, "weather": weather}
+        for dataset, weather, heading, rows in tables_of(data.board)
+    ]
+
+
+def column_groups(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The columns of some tables in groups, for the form that chooses among them.
+
+    A column is shown at first if one of the tables shows it at first.
+    """
+    columns: dict[str, dict[str, Any]] = {}
+    for head in (head for table in tables for head in table["heads"]):
+        known = columns.setdefault(head["column"], dict(head))
+        known["shown"] |= head["shown"]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for head in columns.values():
+        groups.setdefault(head["group"], []).append(head)
+    return [{"name": name, "columns": found} for name, found in groups.items()]
 
 
 def score_texts(data: RunData, place, key) -> list[str]:

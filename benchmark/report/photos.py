@@ -7,18 +7,22 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from benchmark.core.errors import UserError
-from benchmark.core.image_io import read_image
+from benchmark.core.image_io import image_size, read_image, write_png
 from benchmark.report.parts import link, slug
 from benchmark.report.provenance import Credits
 from benchmark.report.run_data import RunData
 
 SHOWN = 6  # images with the smallest and with the largest gain
 THUMBNAIL = 224  # pixels
+SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif")  # of what read_image reads
 
 
 def report_photos(data: RunData, report: Path) -> list[dict[str, Any]]:
-    """The test images: names, files copied into the report, and the gain of the best method."""
+    """The test images: names, files copied into the report, and the gain of the best method.
+
+    A picture that is not there, because the data were not pulled, has no file: `files` lacks it,
+    and `thumbnail`, `width` and `height` are None.
+    """
     if data.images is None:
         return []
     gains = {name: data.gains(data.leader(name)) for name in data.images["dataset"].unique()}
@@ -28,17 +32,22 @@ def report_photos(data: RunData, report: Path) -> list[dict[str, Any]]:
     for row in data.images.to_dict("records"):
         place = (row["dataset"], row["weather"], row["image"])
         name = slug(*place)
-        kinds = ("input", "target") if row["target"] else ("input",)
-        files = {kind: _copied(data, row[kind], report, copied) for kind in kinds}
-        thumbnail, size = _thumbnail(data.root / row["input"], report / "thumbnails" / name)
+        files = {
+            kind: _copied(data, row[kind], report, copied)
+            for kind in ("input", "target")
+            if row[kind] and (data.root / row[kind]).is_file()
+        }
+        source = data.root / row["input"]
+        there = "input" in files
+        width, height = image_size(source) if there else (None, None)
         photos.append(
             {
                 **row,
                 "place": place,
                 "files": files,
-                "width": size[0],
-                "height": size[1],
-                "thumbnail": link(f"thumbnails/{thumbnail.name}"),
+                "width": width,
+                "height": height,
+                "thumbnail": _thumbnail(source, report, name) if there else None,
                 "href": link(f"images/{name}.html"),
                 "gain_value": gains[row["dataset"]].get(place),
                 "credit": credits.of(row["target"] or row["input"]),
@@ -48,29 +57,33 @@ def report_photos(data: RunData, report: Path) -> list[dict[str, Any]]:
 
 
 def _copied(data: RunData, path: str, report: Path, copied: dict[str, str]) -> str:
-    """The URL, relative to the report, of an image's copy; the first call copies it."""
+    """The URL, relative to the report, of an image's copy; the first call copies it. What browsers
+    cannot show, such as TIFF, becomes a PNG."""
     if path not in copied:
         source = data.root / path
-        if not source.is_file():
-            raise UserError(f"{source}, named in images.csv, is missing; pull the data first.")
-        read_image(source)  # a table can name any file, but only images are copied
-        name = f"{slug(*Path(path).parts[-4:-1], Path(path).stem)}{source.suffix}"
-        target = report / "photos" / name
+        pixels = read_image(source)  # a table can name any file, but only images are copied
+        is_shown = source.suffix.lower() in SHOWN_BY_BROWSERS
+        suffix = source.suffix if is_shown else ".png"
+        # a.tif and a.png may lie in one folder.
+        stem = Path(path).stem if is_shown else Path(path).name
+        target = report / "photos" / f"{slug(*Path(path).parts[-4:-1], stem)}{suffix}"
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(source, target)
-        copied[path] = link(f"photos/{name}")
+        if is_shown:
+            shutil.copyfile(source, target)
+        else:
+            write_png(target, pixels)
+        copied[path] = link(f"photos/{target.name}")
     return copied[path]
 
 
-def _thumbnail(source: Path, stem: Path) -> tuple[Path, tuple[int, int]]:
-    """Write a small WebP; returns its path and the size of the source."""
-    path = stem.with_name(stem.name + ".webp")
+def _thumbnail(source: Path, report: Path, name: str) -> str:
+    """Write a small WebP; returns its URL, relative to the report."""
+    path = report / "thumbnails" / f"{name}.webp"
     path.parent.mkdir(exist_ok=True)
     small = Image.fromarray(read_image(source))
-    size = small.size
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     small.save(path, quality=80, method=2)
-    return path, size
+    return link(f"thumbnails/{path.name}")
 
 
 def with_gain(photos: list[dict[str, Any]], gains: pd.Series) -> list[dict[str, Any]]:

@@ -107,7 +107,7 @@ class RunData:
             known = [{key: str(figure[key]) for key in FIGURE_KEYS} for figure in figures]
         except (TypeError, KeyError) as error:
             raise UserError(f"{path} is damaged ({error!r:.60}); draw the figures again.") from None
-        return known
+        return [figure for figure in known if (path.parent / figure["file"]).is_file()]
 
     def _optional(self, name: str, absent: Any) -> Any:
         path = self.run_dir / name

@@ -10,7 +10,7 @@ from benchmark.board.curves import pareto_front, with_cards
 from benchmark.board.score_table import ALL
 from benchmark.board.write import write_leaderboard
 from benchmark.report import build_report
-from tests.synthetic_run import NASTY, NASTY_SET, make_nasty_run
+from tests.synthetic_run import NASTY, NASTY_SET, add_clear_set, make_nasty_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -25,6 +25,7 @@ PHONE = {"width": 360, "height": 740}
 def report(tmp_path_factory):
     run = tmp_path_factory.mktemp("browser") / "results" / "demo"
     make_nasty_run(run)
+    add_clear_set(run)
     write_leaderboard(run, comparisons=True)
     return build_report(run).parent
 
@@ -72,10 +73,20 @@ def names(page):
     return board_rows(page).locator("th a").all_inner_texts()
 
 
+def board_heads(page):
+    heads = page.locator("table.sortable:visible").first.locator("thead th").all_inner_texts()
+    return [head.strip() for head in heads]
+
+
 def column(page, heading):
-    heads = page.locator("section.board:visible thead th").all_inner_texts()
-    place = [head.strip() for head in heads].index(heading)
+    place = board_heads(page).index(heading)
     return board_rows(page).locator(f":scope > :nth-child({place + 1})")
+
+
+def shown_values(page, heading):
+    """The values of a column, without missing ones."""
+    texts = column(page, heading).all_inner_texts()
+    return [float(text.split()[0]) for text in texts if text.strip() != "–"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -94,13 +105,28 @@ def test_the_leaderboard_sorts_by_any_column(report, opened):
     page = opened(report / "index.html")
     heading = page.get_by_role("button", name="LPIPS")
     heading.first.click()
-    values = [float(cell.get_attribute("data-order")) for cell in column(page, "LPIPS ↓").all()]
+    values = shown_values(page, "LPIPS ↓")
     assert values == sorted(values) and len(set(values)) > 3
     heads = page.locator("section.board:visible thead th[aria-sort=ascending]")
     assert heads.all_inner_texts() == ["LPIPS ↓"]
     heading.first.click()
-    again = [float(cell.get_attribute("data-order")) for cell in column(page, "LPIPS ↓").all()]
-    assert again == values[::-1]
+    assert shown_values(page, "LPIPS ↓") == values[::-1]
+
+
+def test_missing_values_come_last_in_both_directions(report, opened):
+    """Also among the rows that a filter shows."""
+    page = opened(report / "index.html")
+    every = len(names(page))
+    for words, rows in (("", every), ("dark", 1), ("d", None)):
+        page.get_by_role("searchbox", name="words").fill(words)
+        for heading in ("PSNR RGB", "LPIPS", "rank"):
+            for _ in range(2):
+                page.get_by_role("button", name=heading).first.click()
+                title = {"PSNR RGB": "PSNR RGB ↑", "LPIPS": "LPIPS ↓"}.get(heading, heading)
+                texts = column(page, title).all_inner_texts()
+                missing = [text.strip() == "–" for text in texts]
+                assert missing == sorted(missing) and any(missing)
+                assert rows in (None, len(texts))
 
 
 def test_the_leaderboard_sorts_by_rank_and_controls_come_last(report, opened):
@@ -149,11 +175,92 @@ def test_the_leaderboard_filters(report, opened):
     assert board_rows(page).all_inner_texts() == ["No such row"]  # the method was made for haze
     page.locator("select[name=status]").select_option("")
     assert sorted(names(page)) == sorted(every)
-    page.locator("select[name=protocol]").select_option("lpips-alex")
-    heads = " ".join(page.locator("section.board:visible thead th").all_inner_texts())
-    assert "LPIPS" in heads and "NFE" in heads and "PSNR" not in heads
-    page.locator("select[name=protocol]").select_option("")
-    assert "PSNR Y" in " ".join(page.locator("section.board:visible th").all_inner_texts())
+
+
+def test_columns_are_chosen(report, opened):
+    page = opened(report / "index.html")
+    few = ["method", "rank", "PSNR RGB ↑", "SSIM RGB ↑", "LPIPS ↓", "seconds", "NFE", "supervision"]
+    assert board_heads(page) == few
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_role("checkbox", name="PSNR Y").check()
+    page.get_by_role("checkbox", name="LPIPS").uncheck()
+    chosen = [head for head in few if head != "LPIPS ↓"]
+    chosen.insert(4, "PSNR Y ↑")
+    assert board_heads(page) == chosen
+    page.locator("select[name=weather]").select_option("haze")
+    assert board_heads(page) == chosen
+    page.locator("#columns").get_by_role("button", name="Reset").click()
+    page.wait_for_function("!location.search.includes('columns')")
+    assert board_heads(page) == few
+    method = opened(report / "methods" / "diffusion.html")
+    assert board_heads(method)[:4] == ["method", "weather", "rank", "PSNR RGB ↑"]
+    assert "FLOPs" not in board_heads(method)
+
+
+def test_the_board_fits_its_page_and_a_phone_shows_a_value(report, opened):
+    page = opened(report / "index.html", viewport={"width": 1366, "height": 900})
+    box = page.locator("section.board:visible .datatable-container")
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+    page = opened(report / "index.html", viewport=PHONE)
+    name = board_rows(page).first.locator("th").bounding_box()
+    assert name["width"] <= PHONE["width"] / 2
+
+
+def weathers(page):
+    return page.locator("select[name=weather] option").all_inner_texts()
+
+
+def test_it_opens_on_the_main_data_set_and_offers_the_weathers_of_the_chosen_one(report, opened):
+    page = opened(report / "index.html")
+    assert page.locator("select[name=dataset]").input_value() == NASTY_SET
+    assert weathers(page) == ["all", "rain", "haze"]
+    assert page.locator("section.board:visible caption").inner_text().endswith("all 2 weathers")
+    page.locator("select[name=weather]").select_option("haze")
+    page.locator("select[name=dataset]").select_option("clear")
+    assert weathers(page) == ["clear"] and len(names(page)) > 5
+    assert page.locator("section.pairs:visible caption").first.inner_text().startswith("clear")
+    page.locator("select[name=dataset]").select_option(NASTY_SET)
+    assert page.locator("select[name=weather]").input_value() == "all"
+
+
+def test_a_view_can_be_linked(report, opened):
+    page = opened(report / "index.html")
+    page.locator("select[name=weather]").select_option("haze")
+    page.locator("select[name=supervision]").select_option("paired")
+    page.get_by_role("searchbox", name="words").fill("ddim & <b>")
+    page.get_by_role("searchbox", name="words").fill("ddim")
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_role("checkbox", name="PSNR Y").check()
+    page.locator("select[name=cost]").select_option("nfe")
+    shown, address = names(page), page.url
+    page.reload()
+    assert page.url == address and names(page) == shown and len(shown) == 3
+    assert page.locator("select[name=weather]").input_value() == "haze"
+    assert page.locator("select[name=cost]").input_value() == "nfe"
+    assert "PSNR Y ↑" in board_heads(page)
+    page.get_by_role("link", name="Comparisons", exact=True).click()
+    assert names(page) == shown and page.url == address + "#comparisons"
+    # What another run's address names is left at its default.
+    page.goto(page.url.split("?")[0] + "?dataset=other&weather=hail&nothing=1&columns=no")
+    assert page.locator("select[name=weather]").input_value() == "all"
+    assert len(names(page)) > 5
+
+
+def test_comparisons_follow_the_filters(report, opened):
+    page = opened(report / "index.html")
+    pairs = page.locator("section.pairs:visible")
+    assert pairs.locator("caption").all_inner_texts() == [
+        f"{NASTY_SET}, all 2 weathers: PSNR RGB ↑", f"{NASTY_SET}, all 2 weathers: LPIPS ↓",
+    ]  # fmt: skip
+    page.locator("select[name=weather]").select_option("rain")
+    assert "rain: PSNR" in pairs.locator("caption").first.inner_text()
+    page.get_by_role("searchbox", name="words").fill("ddim")
+    table = pairs.first.locator("table")
+    assert table.locator("tbody tr:visible").count() == 2  # three methods: two rows, two columns
+    assert table.locator("thead th:visible").count() == 3
+    assert table.locator("tbody tr:visible").last.locator("td:visible").count() == 2
+    page.get_by_role("searchbox", name="words").fill("median")
+    assert pairs.count() == 0 and page.locator("#no-pairs").is_visible()
 
 
 def test_the_cost_chart_names_its_points_and_its_front(report, opened):
@@ -162,7 +269,8 @@ def test_the_cost_chart_names_its_points_and_its_front(report, opened):
     labels = [mark.locator("*").first.get_attribute("aria-label") for mark in marks.all()]
     board = pd.read_csv(report.parent / "leaderboard.csv")
     cards = json.loads((report.parent / "methods.json").read_text())
-    rows = with_cards(board[board["weather"] == ALL], cards)
+    of_all = (board["weather"] == ALL) & (board["dataset"] == NASTY_SET)
+    rows = with_cards(board[of_all], cards)
     timed = rows[~rows["control"] & rows["rgb/psnr"].notna()]
     assert sorted(text.split(", PSNR")[0] for text in labels) == sorted(timed["label"])
     assert any(text.startswith(NASTY) for text in labels)
@@ -234,7 +342,8 @@ def test_the_slider_moves_by_keyboard_and_shows_what_is_chosen(report, opened):
 
 def test_without_scripts_every_table_is_there(report, opened):
     page = opened(report / "index.html", java_script_enabled=False)
-    assert page.locator("section.board:visible").count() == 3  # all, rain, haze
+    assert page.locator("section.board:visible").count() == 4  # all, rain, haze; clear
+    assert page.locator("section.pairs:visible").count() == 8  # each in PSNR and LPIPS
     assert not page.locator("select[name=supervision]").is_visible()
 
 

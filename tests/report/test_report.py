@@ -2,17 +2,20 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 from markupsafe import escape
+from PIL import Image
 
 from benchmark.board.legend import BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.pairs import write_comparisons
 from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
+from benchmark.core.image_io import read_image
 from benchmark.exchange.merge import merge_runs
 from benchmark.report import build_report
 from benchmark.report.build import ENVIRONMENT
@@ -20,6 +23,7 @@ from benchmark.report.comparisons import SHOWN, comparison_tables
 from benchmark.report.figures.draw import draw_figures
 from benchmark.report.parts import duration, slug
 from benchmark.report.run_data import RunData
+from benchmark.results.layout import restored_image
 from tests.synthetic_run import NASTY, NASTY_SET, card, make_nasty_run, make_run
 
 
@@ -89,8 +93,7 @@ def test_there_is_a_page_an_image_and_a_page_a_method(run):
     assert not list(run.glob(".report-*"))
 
 
-def test_all_references_are_relative_and_exist(pages, run):
-    """Nothing is loaded from a network, and the folder of the run can be moved."""
+def check_references(pages, run):
     for path, page in pages.items():
         local = [link for link in page.links if not link.startswith("https://")]
         for reference in page.fetched + local:
@@ -103,6 +106,11 @@ def test_all_references_are_relative_and_exist(pages, run):
                 assert not place or place in pages[target].ids
             if reference.startswith("#"):
                 assert reference[1:] in page.ids, (path.name, reference)
+
+
+def test_all_references_are_relative_and_exist(pages, run):
+    """Nothing is loaded from a network, and the folder of the run can be moved."""
+    check_references(pages, run)
     styles = [css.read_text() for css in (run / "report" / "static").rglob("*.css")]
     assert not any(re.search(r"@import|url\(\s*['\"]?(https?:)?//", css) for css in styles)
 
@@ -205,11 +213,60 @@ def test_an_error_keeps_the_old_report(tmp_path):
     make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
     write_leaderboard(run)
     build_report(run)
-    (tmp_path / "data" / "rain" / "input" / "photo00.png").unlink()
-    with pytest.raises(UserError, match=r"photo00\.png, named in images.csv, is missing"):
+    (tmp_path / "data" / "rain" / "input" / "photo00.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"photo00\.png"):
         build_report(run)
     assert (run / "report" / "index.html").is_file()
     assert not list(run.glob(".report-*"))
+
+
+def test_a_report_of_tables_alone_has_no_dead_link(tmp_path):
+    """As of a clone without the data: no images, and figures that are listed but were left out."""
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=2, weathers=("rain",), cards=[card("a", gain=1.0), card("b")], side=8)
+    write_leaderboard(run)
+    shutil.rmtree(tmp_path / "data")
+    shutil.rmtree(run / "restored")
+    (run / "figures").mkdir()
+    listed = {"dataset": "test-set", "name": "images", "title": "x", "alt": "x", "file": "a.png"}
+    (run / "figures" / "figures.json").write_text(json.dumps([listed]))
+    build_report(run)
+    pages = {path: Page(path) for path in (run / "report").rglob("*.html")}
+    check_references(pages, run)
+    assert not any(page.images for page in pages.values())
+    image = (run / "report" / "images" / "test-set--rain--photo00.html").read_text()
+    assert "Without a picture" in image and "PSNR" in image
+
+
+def test_what_browsers_cannot_show_becomes_a_png(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
+    source = tmp_path / "data" / "rain" / "input" / "photo00.png"
+    pixels = read_image(source)
+    Image.fromarray(pixels).save(source.with_suffix(".TIF"))
+    edit_csv(run / "images.csv", input="data/rain/input/photo00.TIF")
+    write_leaderboard(run)
+    build_report(run)
+    page = Page(run / "report" / "images" / "test-set--rain--photo00.html")
+    shown = [run / "report" / "images" / unquote(image["src"]) for image in page.images]
+    assert {file.suffix for file in shown} == {".png"}
+    assert any((read_image(file) == pixels).all() for file in shown)
+
+
+def test_the_first_seed_is_the_lowest_number(tmp_path):
+    """As everywhere: seed 2 comes before seed 10."""
+    for seed in (10, 2):
+        folder = tmp_path / "restored" / "a" / "default" / f"seed{seed}" / "set" / "rain"
+        folder.mkdir(parents=True)
+        (folder / "x.png").write_bytes(b"")
+    (tmp_path / "restored" / "a" / "default" / "seed10" / "set" / "rain" / "y.png").write_bytes(b"")
+    seed_of = {
+        image: file.parts[-4]
+        for image in ("x", "y")
+        if (file := restored_image(tmp_path, ("a", "default"), ("set", "rain", image)))
+    }
+    assert seed_of == {"x": "seed2", "y": "seed10"}
+    assert restored_image(tmp_path, ("a", "default"), ("set", "rain", "z")) is None
 
 
 @pytest.mark.parametrize("figures", [3, ["x"], [{"name": "ranks", "file": "a.svg"}]])
@@ -225,7 +282,8 @@ def test_a_damaged_list_of_figures_is_named(tmp_path, figures):
 
 def test_names_break_after_underscores_and_stay_text():
     made = ENVIRONMENT.from_string("{{ name | breakable }}").render(name="a_<b>_c & d")
-    assert made == "a_<wbr>&lt;b&gt;_<wbr>c &amp; d"
+    shown = "<span>a_</span><span>&lt;b&gt;_</span><span>c</span> <span>&amp;</span> <span>d</span>"
+    assert made == f'<span class="label">{shown}</span>'
 
 
 def test_slugs_are_safe_and_one_for_one():
@@ -283,9 +341,9 @@ def test_comparisons_are_the_rows_method_minus_the_columns(run):
     scores = pd.read_csv(run / "scores.csv", dtype={"value": float}, keep_default_na=False,
                          na_values={"value": [""]})  # fmt: skip
     labels = {(c["method"], c["variant"]): c["label"] for c in RunData(run).methods}
-    for table, metric, sign in zip(
-        comparison_tables(RunData(run)), ("psnr", "lpips"), (1, -1), strict=True
-    ):
+    tables = comparison_tables(RunData(run))
+    assert [table["weather"] for table in tables] == ["all", "all", "rain", "rain", "haze", "haze"]
+    for table, metric, sign in zip(tables[:2], ("psnr", "lpips"), (1, -1), strict=True):
         own = scores[(scores["metric"] == metric) & (scores["protocol"] != "y-matlab")]
         wide = own.pivot(index=["weather", "image"], columns=["method", "variant"], values="value")
         wide.columns = [labels[key] for key in wide.columns]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.board.format import broken
@@ -101,8 +102,8 @@ def _score(
     return name + " / ".join(texts) if texts else ""
 
 
-def _show(axes, path: Path, text: str) -> None:
-    if path.is_file():
+def _show(axes: Axes, path: Path | None, text: str) -> None:
+    if path is not None and path.is_file():
         axes.imshow(read_image(path), interpolation="lanczos")
     else:
         axes.text(0.5, 0.5, "not restored", ha="center", va="center", transform=axes.transAxes)
