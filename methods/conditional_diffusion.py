@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod, UserError
-from methods.diffusion.conditional import TiledPrediction, per_image_noise, random_times
+from methods.diffusion.conditional import TiledPrediction, per_image_noise, training_noise
 from methods.diffusion.patches import PatchPrediction, pad_to_patch, published_timesteps
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, zero_terminal_snr
@@ -130,10 +130,9 @@ class ConditionalDiffusion(LearnedMethod):
         loss, or the weighted squared error if `weighting` is not `plain`.
         """
         p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
-        t = random_times(len(x0), p.T, p.start_share, generator)
-        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
+        t, epsilon = training_noise(x0, p.T, p.start_share, generator)
         signal, noise = self.schedule.coefficients(t, x0)
-        prediction = self.predict(condition, signal * x0 + noise * epsilon, t.to(x0.device))
+        prediction = self.predict(condition, signal * x0 + noise * epsilon, t)
         target = from_x0(p.target, x0, epsilon, signal, noise)
         if p.target == "x0" and p.weighting == "plain":
             return LOSSES[p.loss](prediction, target)

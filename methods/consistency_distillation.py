@@ -1,5 +1,7 @@
 """Consistency distillation: the result of a trained diffusion model in one or two evaluations."""
 
+from functools import cached_property
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -7,7 +9,8 @@ from torch import Tensor
 from benchmark import Card, UserError
 from methods import conditional_diffusion
 from methods.conditional_diffusion import ConditionalDiffusion
-from methods.diffusion.conditional import TiledPrediction, noise_source
+from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
+from methods.diffusion.schedule import on_device
 from methods.diffusion.targets import to_x0
 from methods.diffusion.timesteps import uniform
 from methods.networks.losses import restoration_error
@@ -43,6 +46,11 @@ class ConsistencyDistillation(ConditionalDiffusion):
 
     teacher: ConditionalDiffusion | None = None
 
+    @cached_property
+    def times(self) -> Tensor:
+        """The rising times of the teacher's path, from 0."""
+        return torch.tensor([0, *reversed(uniform(self.schedule, self.parameters.times))])
+
     def learn_from(self, teacher: ConditionalDiffusion) -> None:
         """Start from the teacher's weights, and keep the teacher to follow its path.
 
@@ -72,16 +80,16 @@ class ConsistencyDistillation(ConditionalDiffusion):
             )
         self.teacher.network.to(clean.device)
         x0, condition = 2 * clean - 1, 2 * degraded - 1
-        times = torch.tensor([0, *reversed(uniform(self.schedule, self.parameters.times))])
-        place = torch.randint(1, len(times), (len(x0),), generator=generator)
-        t, s = times[place], times[place - 1]
-        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
+        times = on_device(self.times, generator.device)
+        place = torch.randint(1, len(times), (len(x0),), generator=generator, device=times.device)
+        t, s = (times[index].to(x0.device) for index in (place, place - 1))
+        epsilon = normal_like(x0, generator)
         x_t = self.schedule.diffuse(x0, t, epsilon)
         with torch.no_grad():
             teacher_x0 = self.estimate(self.teacher, condition, x_t, t)
             x_s = self._ddim_step(teacher_x0, x_t, t, s)
             student_x0 = self.estimate(self, condition, x_s, s.clamp(min=1))
-            at_end = (s == 0).view(-1, 1, 1, 1).to(x0.device)
+            at_end = (s == 0).view(-1, 1, 1, 1)
             target = torch.where(at_end, teacher_x0, student_x0)
         return restoration_error(self.estimate(self, condition, x_t, t), target)
 
@@ -90,7 +98,7 @@ class ConsistencyDistillation(ConditionalDiffusion):
     ) -> Tensor:
         """x̂0 of a model, (B, 3, H, W) in [-1, 1], at times t (B,)."""
         signal, noise = self.schedule.coefficients(t, x_t)
-        prediction = model.predict(condition, x_t, t.to(x_t.device))
+        prediction = model.predict(condition, x_t, t)
         return to_x0(self.parameters.target, prediction, x_t, signal, noise).clamp(-1, 1)
 
     def _ddim_step(self, x0: Tensor, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
@@ -108,7 +116,7 @@ class ConsistencyDistillation(ConditionalDiffusion):
         """
         condition = 2 * degraded - 1
         predict = TiledPrediction(
-            lambda c, x, t: self.estimate(self, c, x, t.cpu()), condition, variant
+            lambda c, x, t: self.estimate(self, c, x, t), condition, variant
         )
         noise = noise_source(condition, generators)
         first, *others = uniform(self.schedule, variant.steps)

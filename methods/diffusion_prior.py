@@ -10,10 +10,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.diffusion.conditional import TiledPrediction, noise_source
+from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
 from methods.diffusion.guidance import Haze, Layer, Weather, guided
 from methods.diffusion.samplers import SAMPLERS
-from methods.diffusion.schedule import SCHEDULES, Schedule
+from methods.diffusion.schedule import SCHEDULES, Schedule, on_device
 from methods.diffusion.timesteps import SPACINGS, noised_start
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.tile_settings import TileSettings
@@ -92,11 +92,11 @@ class DiffusionPrior(LearnedMethod):
         """Squared error of x̂0 over c_out², so that all noise levels have the same weight at first
         (Karras et al., 2022, section 5). The degraded images are not used."""
         x0 = 2 * clean - 1
-        t = training_times(len(x0), self.schedule, generator)
-        epsilon = torch.randn(x0.shape, generator=generator).to(x0)
+        t = training_times(len(x0), self.schedule, generator).to(x0.device)
+        epsilon = normal_like(x0, generator)
         x_t = self.schedule.diffuse(x0, t, epsilon)
         _, c_out, _ = preconditioning(*self.schedule.coefficients(t, x0))
-        return ((self.estimate(x_t, t.to(x0.device)) - x0) / c_out).square().mean()
+        return ((self.estimate(x_t, t) - x0) / c_out).square().mean()
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
@@ -155,10 +155,14 @@ def posterior_variance(signal: float, noise: float) -> float:
 
 
 def training_times(count: int, schedule: Schedule, generator: torch.Generator) -> Tensor:
-    """Times (count,) with log-normal noise σ (Karras et al., 2022, table 1): low and middle."""
-    normal = torch.randn(count, generator=generator, dtype=torch.float64)
+    """Times (count,) with log-normal noise σ (Karras et al., 2022, table 1): low and middle.
+
+    They are on the generator's device.
+    """
+    device = generator.device
+    normal = torch.randn(count, generator=generator, dtype=torch.float64, device=device)
     log_sigma = LOG_SIGMA_MEAN + LOG_SIGMA_DEVIATION * normal
-    rising = -0.5 * torch.logit(schedule.alpha_bar[1:])
+    rising = -0.5 * torch.logit(on_device(schedule.alpha_bar, device)[1:])
     return (torch.searchsorted(rising, log_sigma) + 1).clamp(max=schedule.T)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import bridge
+from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
 
@@ -76,7 +77,7 @@ class MeanRevertingSDE:
     def coefficients(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """e^{-θ̄_t} and √v_t = λ √(1 - e^{-2θ̄_t}) for (B,) times, as (B, 1, 1, 1) of the type and
         device of `like`."""
-        theta_bar = self.theta_bar[t.cpu()].view(-1, 1, 1, 1)
+        theta_bar = values_at(self.theta_bar, t, like)
         deviation = self.level * (-torch.expm1(-2 * theta_bar)).sqrt()
         return torch.exp(-theta_bar).to(like), deviation.to(like)
 

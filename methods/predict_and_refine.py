@@ -103,7 +103,7 @@ class PredictAndRefine(LearnedMethod):
         residual = x0 - self.predict(condition)
         t, epsilon = training_noise(x0, self.schedule.T, self.parameters.start_share, generator)
         signal, noise = self.schedule.coefficients(t, x0)
-        refined = self.refine(condition, signal * residual + noise * epsilon, t.to(x0.device))
+        refined = self.refine(condition, signal * residual + noise * epsilon, t)
         prediction = x0 - residual
         return restoration_error(prediction, x0) + restoration_error(prediction + refined, x0)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import bridge
+from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
 
@@ -89,7 +90,7 @@ class ShiftingChain:
 
     def eta_at(self, t: Tensor, like: Tensor) -> Tensor:
         """η_t for (B,) times, as (B, 1, 1, 1) of the type and device of `like`."""
-        return self.eta[t.cpu()].view(-1, 1, 1, 1).to(like)
+        return values_at(self.eta, t, like).to(like)
 
 
 class ResidualShift(LearnedMethod):

@@ -29,6 +29,19 @@ def describe(device: torch.device) -> str:
     return f"cpu: {processor()}, {torch.get_num_threads()} threads"
 
 
+def native_bf16(device: torch.device) -> bool:
+    """Whether the device has fast arithmetic for matrices of bfloat16: a GPU's, or a CPU's AMX.
+
+    Elsewhere torch computes with float32 and converts, which is slower than float32 throughout. An
+    AVX-512 processor with products of bfloat16 but without AMX counts as one that has none:
+    whether it gains was not measured. ATEN_CPU_CAPABILITY=avx2 makes a processor such a one.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    limited = torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
+    return not limited and torch.cpu.get_capabilities().get("amx_bf16", False)
+
+
 def processor() -> str:
     """The processor's model name."""
     try:

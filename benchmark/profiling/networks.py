@@ -7,10 +7,9 @@ import cv2
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from benchmark.core.flops import flop_counter
-from benchmark.core.seeds import torch_generator
+from benchmark.core.seeds import named_seed, torch_generator
 from benchmark.profiling.settings import Network
 from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
 from benchmark.spec import registry
@@ -18,7 +17,8 @@ from benchmark.spec.method import LearnedMethod
 from benchmark.spec.training_settings import Training
 from benchmark.training import crops, step
 from benchmark.training.crops import Source
-from benchmark.training.optimisation import build_optimizer, warming_average
+from benchmark.training.loop import resolve
+from benchmark.training.optimisation import MovingAverage, build_optimizer
 from benchmark.training.step import micro_step
 
 
@@ -97,15 +97,15 @@ def training_step(
 
     clean, degraded: (B, 3, H, W) in [0, 1]. settings: Training() if None.
     """
-    settings = settings or Training()
+    settings = resolve(settings or Training(), clean.device)
     accelerator = Accelerator(mixed_precision=settings.precision)
-    average = AveragedModel(method.network, multi_avg_fn=warming_average(settings.ema))
+    average = MovingAverage(method.network, settings.ema)
     optimizer = accelerator.prepare(build_optimizer(method.network, settings))
-    noise = torch_generator("profile")
+    noise = torch.Generator(clean.device).manual_seed(named_seed("profile"))
 
     def step() -> None:
         micro_step(method, clean, degraded, noise, accelerator, optimizer, settings.clip)
-        average.update_parameters(method.network)
+        average.update(method.network)
 
     return step
 

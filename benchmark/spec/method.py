@@ -114,7 +114,9 @@ class LearnedMethod(Method):
     def loss(self, clean: "Tensor", degraded: "Tensor", generator: "torch.Generator") -> "Tensor":
         """The scalar to minimise for a batch of pairs, both float32 (B, 3, H, W) in [0, 1].
 
-        generator: the only source of randomness that the loss may use.
+        generator: the only source of randomness that the loss may use. It is on the device of the
+        images, so new tensors are made as in torch.randn(..., generator=generator,
+        device=generator.device).
         """
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 

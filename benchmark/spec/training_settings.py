@@ -10,7 +10,8 @@ from benchmark.spec.method import Settings
 class Stage(Settings):
     """A part of the training: its share of the gradient steps, its batch and its crop.
 
-    `share`: in (0, 1]. `batch`: pairs per gradient step. `crop`: side of a square crop, in pixels.
+    `share`: in (0, 1]. `batch`: pairs per gradient step, of all processes together. `crop`: side of
+    a square crop, in pixels.
     """
 
     share: float = Field(gt=0, le=1)
@@ -25,9 +26,13 @@ class Training(Settings):
     gains. `learning_rate`: its peak, after a linear warm-up of `warmup` steps and before a cosine
     decay. `betas`: of AdamW. `clip`: largest norm of the gradient. `ema`: decay of the moving
     average of the weights. `accumulate`: number of equal parts in which a batch is computed
-    (gradient accumulation). `precision`: arithmetic, `no` for float32. `compile`: whether torch
-    compiles the network. `workers`: processes that load data. `checkpoint_seconds`: time between
-    two checkpoints.
+    (gradient accumulation). `precision`: arithmetic, `no` for float32; `auto` is `bf16` on a device
+    that has it natively, else `no`. `compile`: whether torch compiles the network. `threads`: of
+    each process on a CPU.
+
+    These do not change the weights. `workers`: processes that load data, for each process.
+    `log_steps`: steps between two rows of the training curve; the loss is checked, and a checkpoint
+    written, only then. `checkpoint_seconds`: least time between two checkpoints.
 
     The default stages go from many small crops, which are varied and cheap, to few large ones,
     which have the context to distinguish a hazy scene from a pale one (progressive learning, Zamir
@@ -46,9 +51,11 @@ class Training(Settings):
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.995, ge=0, lt=1)
     accumulate: int = Field(default=1, ge=1)
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     compile: bool = False
+    threads: int = Field(default=1, ge=1)
     workers: int = Field(default=1, ge=0)
+    log_steps: int = Field(default=10, ge=1)
     checkpoint_seconds: float = Field(default=60, gt=0)
 
     @field_validator("precision", mode="before")

@@ -1,8 +1,12 @@
 """The training loop: all learned methods get the same data, optimiser and number of steps.
 
-Device, mixed precision and several processes come from accelerate, the moving average from torch.
+Device, mixed precision and several processes come from accelerate.
 All randomness is a function of (seed, step). So a training that was killed and resumed sees the
-same pairs and noise as one that was not, and ends with the same weights.
+same pairs and noise as one that was not, and ends with the same weights. Noise is drawn on the
+device, and a CPU's generator gives other numbers than a GPU's: weights can be equal on devices of
+one kind only.
+
+The host waits for a GPU only where the curve gets a row, every `log_steps` steps.
 """
 
 import time
@@ -16,18 +20,23 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DataLoaderConfiguration, TorchDynamoPlugin
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from benchmark.core import weights
-from benchmark.core.device import choose, describe
-from benchmark.core.seeds import named_seed, torch_generator
+from benchmark.core.device import choose, describe, native_bf16
+from benchmark.core.errors import UserError
+from benchmark.core.seeds import named_seed
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.training_settings import Training
 from benchmark.training import crops
 from benchmark.training.crops import Source
-from benchmark.training.optimisation import build_optimizer, learning_rate, warming_average
+from benchmark.training.optimisation import (
+    MovingAverage,
+    build_optimizer,
+    learning_rate,
+    newton_schulz_dtype,
+)
 from benchmark.training.state import TrainingState, write_curve
 from benchmark.training.step import micro_step
 from benchmark.weather import WEATHERS
@@ -42,17 +51,23 @@ def train(
     teacher: str = "",
     weathers: Sequence[str] = WEATHERS,
 ) -> dict[str, Any]:
-    """Train `method.network`; returns `steps`, `seconds` and `device`.
+    """Train `method.network`; returns `steps`, `seconds`, `device` and `resolved`.
+
+    resolved: what was chosen for this machine: `precision`, the type of Muon's iteration, threads
+    and processes.
 
     Writes to `folder`: weights.safetensors (the moving average of the weights), curve.csv (step,
-    loss, learning_rate, seconds), and the curve for TensorBoard.
+    loss, learning_rate, seconds), and the curve for TensorBoard. A loss there is the mean over the
+    steps since the row before, and over all processes.
 
     Resumes from folder/checkpoint.pt if it is of the same network, settings, seed, weathers and
     teacher (the checksum of its weights), and removes it at the end. Raises UserError if there are
-    no training data, and FloatingPointError if the loss is not finite.
+    no training data or a batch cannot be shared by the processes, and FloatingPointError if the
+    loss or a weight is not finite.
     """
     cv2.setNumThreads(1)  # OpenCV's threads would compete with the loader processes
-    choose()
+    torch.set_num_threads(settings.threads)
+    settings = resolve(settings, choose())
     if settings.compile:
         # torch's compiler needs this call; the setting that `choose` makes does not reach it.
         torch.use_deterministic_algorithms(True)
@@ -63,19 +78,27 @@ def train(
     return trainer.finish()
 
 
+def resolve(settings: Training, device: torch.device) -> Training:
+    """The settings with the `precision` that `auto` means on a device."""
+    if settings.precision != "auto":
+        return settings
+    return settings.model_copy(update={"precision": "bf16" if native_bf16(device) else "no"})
+
+
 class _Trainer:
     """One training in one process."""
 
     def __init__(self, method: LearnedMethod, settings: Training, seed: int, folder: Path):
         self.method, self.settings, self.seed, self.folder = method, settings, seed, folder
         self.checkpoint = folder / "checkpoint.pt"
-        self.network = method.network.to(memory_format=torch.channels_last)
         self.accelerator = _accelerator(settings, folder)
-        update = warming_average(settings.ema)
-        self.average = AveragedModel(self.network, multi_avg_fn=update)
+        device = self.accelerator.device
+        self.network = method.network.to(device, memory_format=torch.channels_last)
+        self.average = MovingAverage(self.network, settings.ema)
         self.optimizer = build_optimizer(self.network, settings)
         factor = learning_rate(settings)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
+        self.noise = torch.Generator(device)
         self.state = TrainingState(
             network=self.network,
             average=self.average,
@@ -93,56 +116,72 @@ class _Trainer:
 
     def run(self, source: Source, weathers: Sequence[str]) -> None:
         """All steps that are left. The method has accelerate's network until they are done."""
-        state, accelerator = self.state, self.accelerator
-        self.average.to(accelerator.device)
+        state, accelerator, settings = self.state, self.accelerator, self.settings
         self.method.network, self.optimizer = accelerator.prepare(self.network, self.optimizer)
-        batches = _batches(source, self.settings, self.seed, state.step, accelerator, weathers)
+        batches = _batches(source, settings, self.seed, state.step, accelerator, weathers)
         bar = tqdm(
-            range(state.step, self.settings.steps), "training", self.settings.steps,
+            range(state.step, settings.steps), "training", settings.steps,
             initial=state.step, unit="step", mininterval=2,
             disable=not accelerator.is_main_process,
         )  # fmt: skip
         start, saved = time.monotonic() - state.seconds, time.monotonic()
+        losses: list[Tensor] = []
         for step in bar:
-            loss = self._step(step, batches)
-            state.record(loss, time.monotonic() - start)
-            self._log()
-            bar.set_postfix(loss=f"{state.recent_loss():.4f}", refresh=False)
-            if time.monotonic() - saved > self.settings.checkpoint_seconds:
+            losses.append(self._step(step, batches))
+            if (step + 1) % settings.log_steps and step + 1 < settings.steps:
+                continue
+            self._record(losses, start)
+            losses.clear()
+            bar.set_postfix(loss=f"{state.curve[-1][1]:.4f}", refresh=False)
+            if time.monotonic() - saved > settings.checkpoint_seconds:
                 saved = time.monotonic()
                 if accelerator.is_main_process:
                     state.save(self.checkpoint)
         self.method.network = self.network
         accelerator.end_training()
 
-    def _step(self, step: int, batches: Iterator[list[Tensor]]) -> float:
-        """One gradient step; returns the mean loss of its micro-batches."""
-        noise = torch_generator("training noise", self.seed, step, self.accelerator.process_index)
+    def _step(self, step: int, batches: Iterator[list[Tensor]]) -> Tensor:
+        """One gradient step; returns the mean loss of its micro-batches, a scalar on the device."""
+        rank = self.accelerator.process_index
+        self.noise.manual_seed(named_seed("training noise", self.seed, step, rank))
         losses = [
             micro_step(
-                self.method, *next(batches), noise, self.accelerator, self.optimizer,
+                self.method, *next(batches), self.noise, self.accelerator, self.optimizer,
                 self.settings.clip,
             )
             for _ in range(self.settings.accumulate)
         ]  # fmt: skip
         self.schedule.step()
-        self.average.update_parameters(self.network)
-        return sum(loss.item() for loss in losses) / len(losses)  # waits for a GPU once per step
+        self.average.update(self.network)
+        return torch.stack(losses).mean()
 
-    def _log(self) -> None:
-        """The last row of the curve, for TensorBoard."""
+    def _record(self, losses: list[Tensor], start: float) -> None:
+        """A row of the curve, for these steps' losses. Waits for the device."""
+        means = self.accelerator.reduce(torch.stack(losses), "mean").tolist()
+        self.state.record(means, time.monotonic() - start)
         step, loss, rate, _ = self.state.curve[-1]
         self.accelerator.log({"loss": loss, "learning rate": rate}, step)
 
     def finish(self) -> dict[str, Any]:
         """Write weights and curve, and remove the checkpoint; returns the facts of the training."""
-        state = self.state
-        if self.accelerator.is_main_process:
+        state, accelerator = self.state, self.accelerator
+        if not all(p.isfinite().all() for p in self.average.module.parameters()):
+            raise FloatingPointError("a weight is not finite after the last step")
+        if accelerator.is_main_process:
             weights.save(self.average.module, self.folder / "weights.safetensors")
             write_curve(self.folder / "curve.csv", state.curve)
             self.checkpoint.unlink(missing_ok=True)
-        device = describe(self.accelerator.device)
-        return {"steps": state.step, "seconds": round(state.seconds, 1), "device": device}
+        return {
+            "steps": state.step,
+            "seconds": round(state.seconds, 1),
+            "device": describe(accelerator.device),
+            "resolved": {
+                "precision": self.settings.precision,
+                "newton_schulz": str(newton_schulz_dtype(self.network)).removeprefix("torch."),
+                "threads": torch.get_num_threads(),
+                "processes": accelerator.num_processes,
+            },
+        }
 
 
 def _accelerator(settings: Training, folder: Path) -> Accelerator:
@@ -173,18 +212,25 @@ def _batches(
 ) -> Iterator[list[Tensor]]:
     """Micro-batches from `step` on, stage by stage: [clean, degraded], both (B, 3, crop, crop).
 
-    Each process gets its own share of the pairs.
+    Each process gets its own share of the pairs. Raises UserError if a batch has no equal shares.
     """
+    parts = settings.accumulate * accelerator.num_processes
+    for stage in settings.stages:
+        if stage.batch % parts:
+            raise UserError(
+                f"batch: {stage.batch} pairs cannot be shared equally by "
+                f"{accelerator.num_processes} processes with accumulate: {settings.accumulate}. "
+                "Choose another batch."
+            )
     for stage, first, end in settings.stage_steps():
         first = max(first, step)
         if first >= end:
             continue
-        size = stage.batch * accelerator.num_processes
-        own_seed, count = named_seed("train", seed), (end - first) * size
-        pairs = crops.crops(source, stage.crop, own_seed, first * size, count, weathers)
+        own_seed, count = named_seed("train", seed), (end - first) * stage.batch
+        pairs = crops.crops(source, stage.crop, own_seed, first * stage.batch, count, weathers)
         loader = DataLoader(
             pairs,
-            stage.batch // settings.accumulate,
+            stage.batch // parts,
             num_workers=settings.workers,
             pin_memory=accelerator.device.type == "cuda",
             prefetch_factor=4 if settings.workers else None,

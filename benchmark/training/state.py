@@ -12,15 +12,16 @@ from tqdm import tqdm
 
 from benchmark.core.atomic import atomic_path
 
-Row = list[float]  # step, loss, learning rate, seconds
+# Step, mean loss since the row before, learning rate, seconds of all steps so far.
+Row = list[float]
 
 
 class TrainingState:
     """Everything that a checkpoint holds.
 
     parts: by name, the objects with a `state_dict`: network, average, optimizer, schedule, and for
-    fp16 the scaler. step: gradient steps done. seconds: of all steps done. curve: one row for each
-    step. settings: a text that is equal for two trainings only if one can continue the other.
+    fp16 the scaler. step: gradient steps done. seconds: of all steps done. curve: its last row is
+    of `step`. settings: a text that is equal for two trainings only if one can continue the other.
     """
 
     def __init__(self, **parts: Any):
@@ -28,21 +29,18 @@ class TrainingState:
         self.step, self.seconds, self.settings = 0, 0.0, ""
         self.curve: list[Row] = []
 
-    def record(self, loss: float, seconds: float) -> None:
-        """Count a step. seconds: of all steps so far.
+    def record(self, losses: list[float], seconds: float) -> None:
+        """Count steps by their losses. seconds: of all steps so far.
 
-        Raises FloatingPointError if the loss is not finite.
+        Raises FloatingPointError if a loss is not finite.
         """
-        self.step, self.seconds = self.step + 1, seconds
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the training loss is {loss} at step {self.step}")
+        for loss in losses:
+            self.step += 1
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"the training loss is {loss} at step {self.step}")
+        self.seconds = seconds
         rate = self.parts["schedule"].get_last_lr()[0]
-        self.curve.append([self.step, loss, rate, round(seconds, 2)])
-
-    def recent_loss(self) -> float:
-        """The mean loss of the last 50 steps."""
-        recent = [loss for _, loss, _, _ in self.curve[-50:]]
-        return sum(recent) / len(recent)
+        self.curve.append([self.step, sum(losses) / len(losses), rate, round(seconds, 2)])
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, atomically."""
@@ -85,8 +83,8 @@ class TrainingState:
             [kind(value) for kind, value in zip(types, row, strict=True)] for row in state["curve"]
         ]
         self.step, self.seconds = state["step"], float(state["seconds"])
-        if self.step != len(self.curve):
-            raise ValueError("a curve has as many points as steps")
+        if self.step != (self.curve[-1][0] if self.curve else 0):
+            raise ValueError("a curve ends at the last step")
 
 
 def write_curve(path: Path, curve: list[Row]) -> None:

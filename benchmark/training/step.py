@@ -5,7 +5,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from benchmark.core.flops import flop_counter
-from benchmark.core.seeds import torch_generator
+from benchmark.core.seeds import named_seed
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.training_settings import Training
 
@@ -21,8 +21,8 @@ def micro_step(
 ) -> Tensor:
     """Loss and gradients of a micro-batch; returns the loss, a scalar.
 
-    clean, degraded: (B, 3, H, W) in [0, 1]. noise: the randomness of the loss. clip: the largest
-    norm of the gradient. The last micro-batch of a batch also updates the weights.
+    clean, degraded: (B, 3, H, W) in [0, 1]. noise: the randomness of the loss, on their device.
+    clip: the largest norm of the gradient. The last micro-batch of a batch also updates the weights.
     """
     with accelerator.accumulate(method.network):
         with accelerator.autocast():
@@ -36,7 +36,7 @@ def micro_step(
 
 
 def training_flops(method: LearnedMethod, settings: Training) -> int:
-    """FLOPs of all forward and backward passes of a training in one process.
+    """FLOPs of all forward and backward passes of a training.
 
     They are counted on one pair of each stage's size. The optimiser's FLOPs are left out.
     """
@@ -50,6 +50,7 @@ def training_flops(method: LearnedMethod, settings: Training) -> int:
 def step_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:
     """FLOPs of forward and backward on a batch of pairs, both (B, 3, H, W) in [0, 1]."""
     with flop_counter() as counter:
-        method.loss(clean, degraded, torch_generator("flops")).backward()
+        generator = torch.Generator(clean.device).manual_seed(named_seed("flops"))
+        method.loss(clean, degraded, generator).backward()
     method.network.zero_grad()
     return counter.get_total_flops()

@@ -57,7 +57,7 @@ def training_sample(
     """
     x0, y = 2 * clean - 1, 2 * degraded - 1
     t, epsilon = training_noise(x0, process.T, start_share, generator)
-    return x0, y, process.diffuse(x0, y, t, epsilon), t.to(x0.device), epsilon
+    return x0, y, process.diffuse(x0, y, t, epsilon), t, epsilon
 
 
 def restore(

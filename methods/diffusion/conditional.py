@@ -13,21 +13,27 @@ Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def random_times(count: int, T: int, start_share: float, generator: torch.Generator) -> Tensor:
-    """Times of a training batch: (count,) integers on the CPU.
+    """Times of a training batch: (count,) integers on the generator's device.
 
     Each is T with the probability start_share (sampling starts there), else uniform in 1 ... T.
     """
-    t = torch.randint(1, T + 1, (count,), generator=generator)
-    t[torch.rand(count, generator=generator) < start_share] = T
-    return t
+    device = generator.device
+    t = torch.randint(1, T + 1, (count,), generator=generator, device=device)
+    at_start = torch.rand(count, generator=generator, device=device) < start_share
+    return t.masked_fill(at_start, T)
+
+
+def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise like x, drawn on the generator's device in float32."""
+    return torch.randn(x.shape, generator=generator, device=generator.device).to(x)
 
 
 def training_noise(
     x0: Tensor, T: int, start_share: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Random times (B,) on the CPU, and standard normal noise like x0 (B, C, H, W)."""
-    t = random_times(len(x0), T, start_share, generator)
-    return t, torch.randn(x0.shape, generator=generator).to(x0)
+    """Random times (B,), and standard normal noise like x0 (B, C, H, W), both on its device."""
+    t = random_times(len(x0), T, start_share, generator).to(x0.device)
+    return t, normal_like(x0, generator)
 
 
 def per_image_noise(shape: Sequence[int], generators: list[torch.Generator]) -> Tensor:

@@ -1,12 +1,14 @@
 """Noise schedules: the share of the clean image at each time.
 
 Times are t = 0, 1, ..., T; ᾱ_0 = 1 (no noise) and ᾱ_T should be about 0 (noise alone). All values
-are float64 on the CPU; samplers read single numbers. Equation numbers in brackets are those of
+are float64. They lie on the CPU, where samplers read single numbers; training looks them up on its
+device (`values_at`). Equation numbers in brackets are those of
 docs/mathematics.md.
 """
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -67,13 +69,24 @@ class Schedule:
 
     def coefficients(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ_t and √(1 - ᾱ_t) for (B,) times, as (B, 1, 1, 1) of the type and device of `like`."""
-        a = self.alpha_bar[t.cpu()].view(-1, 1, 1, 1)
+        a = values_at(self.alpha_bar, t, like)
         return a.sqrt().to(like), (1 - a).sqrt().to(like)
 
     def snr(self, t: Tensor, like: Tensor) -> Tensor:
         """Signal-to-noise ratio ᾱ_t / (1 - ᾱ_t) for (B,) times, shaped like `coefficients`."""
-        a = self.alpha_bar[t.cpu()].view(-1, 1, 1, 1)
+        a = values_at(self.alpha_bar, t, like)
         return (a / (1 - a)).to(like)
+
+
+def values_at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
+    """Values of a table (T + 1,) at times (B,), as (B, 1, 1, 1) on the device of `like`."""
+    return on_device(table, like.device)[t.to(like.device)].view(-1, 1, 1, 1)
+
+
+@lru_cache(maxsize=16)
+def on_device(table: Tensor, device: torch.device) -> Tensor:
+    """The table on a device. It is copied once, because a copy waits for the device."""
+    return table.to(device)
 
 
 def linear(T: int = 1000, first: float = 1e-4, last: float = 0.02) -> Schedule:

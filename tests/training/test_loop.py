@@ -16,11 +16,12 @@ from benchmark.core.image_io import write_png
 from benchmark.spec import registry
 from benchmark.spec.training_settings import Training
 from benchmark.training import loop
-from benchmark.training.optimisation import learning_rate, warming_average
 from benchmark.training.state import TrainingState
 
 STAGES = ({"share": 0.5, "batch": 2, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 24})
-SETTINGS = Training(steps=6, stages=STAGES, warmup=2, workers=0, checkpoint_seconds=1e-9)
+SETTINGS = Training(
+    steps=6, stages=STAGES, warmup=2, workers=0, log_steps=1, checkpoint_seconds=1e-9
+)
 
 
 class Killed(BaseException):
@@ -160,8 +161,23 @@ def test_a_checkpoint_of_another_network_is_not_used(photos, interrupted, tmp_pa
 def test_a_loss_that_is_not_finite_stops_training(photos, tmp_path):
     method = make("regression")
     method.loss = lambda clean, degraded, generator: method.network(clean).sum() * float("nan")
+    settings = SETTINGS.model_copy(update={"log_steps": 4})
     with pytest.raises(FloatingPointError, match="step 1"):
-        loop.train(method, photos, SETTINGS, 0, tmp_path / "run")
+        loop.train(method, photos, settings, 0, tmp_path / "run")
+
+
+def test_weights_that_are_not_finite_are_not_written(photos, tmp_path, monkeypatch):
+    """The last step's loss is taken before its update."""
+    save = loop.MovingAverage.update
+
+    def spoil(self, network):
+        save(self, network)
+        self.module.leave.weight.mul_(float("nan"))
+
+    monkeypatch.setattr(loop.MovingAverage, "update", spoil)
+    with pytest.raises(FloatingPointError, match="weight"):
+        run(photos, tmp_path, name="regression")
+    assert not (tmp_path / "weights.safetensors").exists()
 
 
 def test_no_photos(tmp_path):
@@ -169,24 +185,65 @@ def test_no_photos(tmp_path):
         loop.train(make("regression"), [], SETTINGS, 0, tmp_path / "run")
 
 
-def test_average_is_the_exponential_moving_average():
-    """a ← d a + (1 - d) x with d = min(decay, (1 + n) / (10 + n))."""
-    update = warming_average(0.9)
-    average, expected = torch.tensor([1.0]), 1.0
-    for n in range(1, 200):
-        value = torch.tensor([float(n)])
-        update([average], [value], n)
-        d = min(0.9, (1 + n) / (10 + n))
-        expected = d * expected + (1 - d) * n
-    assert torch.isclose(average, torch.tensor([expected]), rtol=1e-5)
+def test_a_row_of_the_curve_is_the_mean_since_the_row_before(photos, tmp_path):
+    rows = {}
+    for log_steps in (1, 4):
+        settings = SETTINGS.model_copy(update={"log_steps": log_steps})
+        run(photos, tmp_path / str(log_steps), settings, name="regression")
+        curve = np.genfromtxt(tmp_path / str(log_steps) / "curve.csv", delimiter=",", names=True)
+        rows[log_steps] = dict(zip(curve["step"], curve["loss"], strict=True))
+    each = [rows[1][step] for step in range(1, 7)]
+    assert [*rows[4]] == [4, 6]
+    assert [*rows[4].values()] == pytest.approx([np.mean(each[:4]), np.mean(each[4:])])
 
 
-def test_learning_rate_warms_up_and_falls_to_zero():
-    factor = learning_rate(Training(steps=100, warmup=10))
-    assert factor(0) == pytest.approx(0.1)
-    assert factor(9) == pytest.approx(1)
-    assert factor(55) == pytest.approx(0.5)
-    assert factor(100) == pytest.approx(0)
+@pytest.mark.parametrize("log_steps", [1, 5])
+def test_losses_are_read_from_the_device_only_for_the_curve(
+    photos, tmp_path, monkeypatch, log_steps
+):
+    """A read makes the host wait for a GPU."""
+    reads = []
+    for name in ("item", "tolist", "__bool__", "__float__", "__int__"):
+        original = getattr(torch.Tensor, name)
+
+        def read(self, *arguments, original=original):
+            reads.append(self.shape)
+            return original(self, *arguments)
+
+        monkeypatch.setattr(torch.Tensor, name, read)
+    update = {"log_steps": log_steps, "checkpoint_seconds": 60, "precision": "no"}
+    settings = SETTINGS.model_copy(update=update)
+    trainer = loop._Trainer(make(), settings, 0, tmp_path)
+    trainer.resume("", ("rain",))
+    reads.clear()
+    trainer.run(photos, ("rain",))
+    means = [1, 1, 1, 1, 1, 1] if log_steps == 1 else [5, 1]
+    assert [*filter(None, reads)] == [torch.Size([count]) for count in means]
+    assert reads.count(torch.Size([])) == len(settings.stages)  # each loader's seed, on the CPU
+
+
+def test_automatic_precision_is_that_of_the_device(monkeypatch):
+    machine = torch.device("cpu")
+    for native, precision in ((True, "bf16"), (False, "no")):
+        monkeypatch.setattr(loop, "native_bf16", lambda device, native=native: native)
+        assert loop.resolve(Training(), machine).precision == precision
+    chosen = Training(precision="fp16")
+    assert loop.resolve(chosen, machine) == chosen
+
+
+def test_a_training_says_what_was_chosen_for_the_machine(photos, tmp_path):
+    settings = SETTINGS.model_copy(update={"steps": 1, "precision": "no", "threads": 1})
+    facts, _ = run(photos, tmp_path, settings, name="regression")
+    iteration = facts["resolved"].pop("newton_schulz")
+    assert iteration in ("float32", "bfloat16")
+    assert facts["resolved"] == {"precision": "no", "threads": 1, "processes": 1}
+
+
+def test_a_batch_that_has_no_equal_shares_is_refused(photos, tmp_path):
+    stages = (SETTINGS.stages[0].model_copy(update={"batch": 3}),)
+    settings = SETTINGS.model_copy(update={"stages": stages, "accumulate": 2})
+    with pytest.raises(UserError, match="batch: 3 pairs .* accumulate: 2"):
+        run(photos, tmp_path, settings)
 
 
 def test_weights_round_trip_and_widen_half_precision(tmp_path):
@@ -254,7 +311,10 @@ def test_curves_are_written_for_tensorboard(photos, tmp_path):
 
 
 def test_two_processes_train_as_one(photos, tmp_path):
-    """On the CPU, launched as on several GPUs: each process has half of the batch."""
+    """On the CPU, launched as on several GPUs: each process has half of the batch.
+
+    The curve of both has the mean loss over the whole batch.
+    """
     script = tmp_path / "train.py"
     script.write_text(
         "import sys; from pathlib import Path\n"
@@ -264,7 +324,7 @@ def test_two_processes_train_as_one(photos, tmp_path):
         "for batch in sys.argv[2:]:\n"
         "    folder = Path(sys.argv[1], batch)\n"
         "    stage = ({'share': 1, 'batch': int(batch), 'crop': 16},)\n"
-        "    settings = Training(steps=3, stages=stage, warmup=1, workers=0)\n"
+        "    settings = Training(steps=3, stages=stage, warmup=1, workers=0, log_steps=1)\n"
         "    photos = sorted(Path(sys.argv[1]).parent.glob('*.png'))\n"
         "    loop.train(make('regression'), photos, settings, 0, folder)\n"
     )
@@ -276,10 +336,17 @@ def test_two_processes_train_as_one(photos, tmp_path):
         environment["ACCELERATE_USE_CPU"] = "1"
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
-        return [load_file(folder / batch / "weights.safetensors") for batch in batches]
+        return [
+            (
+                load_file(folder / batch / "weights.safetensors"),
+                np.genfromtxt(folder / batch / "curve.csv", delimiter=",", names=True)["loss"],
+            )
+            for batch in batches
+        ]
 
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
-    (two,) = launch(launcher, "two processes", "2")
-    one, half = launch((), "one process", "4", "2")
+    ((two, losses),) = launch(launcher, "two processes", "4")
+    (one, expected), (half, _) = launch((), "one process", "4", "2")
     assert all(torch.allclose(two[k], one[k], atol=2e-3) for k in one)
     assert not all(torch.allclose(two[k], half[k], atol=2e-3) for k in one)
+    assert losses == pytest.approx(expected, rel=1e-3)
