@@ -22,7 +22,8 @@ def micro_step(
     """Loss and gradients of a micro-batch; returns the loss, a scalar.
 
     clean, degraded: (B, 3, H, W) in [0, 1]. noise: the randomness of the loss, on their device.
-    clip: the largest norm of the gradient. The last micro-batch of a batch also updates the weights.
+    clip: the largest norm of the gradient. The last micro-batch of a batch also updates the
+    weights.
     """
     with accelerator.accumulate(method.network):
         with accelerator.autocast():

@@ -242,7 +242,7 @@ def test_a_training_says_what_was_chosen_for_the_machine(photos, tmp_path):
 def test_a_batch_that_has_no_equal_shares_is_refused(photos, tmp_path):
     stages = (SETTINGS.stages[0].model_copy(update={"batch": 3}),)
     settings = SETTINGS.model_copy(update={"stages": stages, "accumulate": 2})
-    with pytest.raises(UserError, match="batch: 3 pairs .* accumulate: 2"):
+    with pytest.raises(UserError, match=r"batch: 3 pairs .* accumulate: 2"):
         run(photos, tmp_path, settings)
 
 
