@@ -7,7 +7,9 @@ CONFIG ?= config/default.yaml
 # Groups of packages in pyproject.toml. GROUPS: those to install with 'run', as in
 # make setup GROUPS="remotes cluster"
 GROUPS :=
-ALL_GROUPS := run cluster docs lint remotes test
+ALL_GROUPS := run cluster docs lint remotes test ui
+GROUPS_BESIDE_RUN := $(filter-out run,$(ALL_GROUPS))
+EXTRAS := --extra run --extra pyiqa # of pyproject.toml: the packages of a run
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan help
@@ -52,9 +54,11 @@ lock: $(BIN)/python ## pin the packages of pyproject.toml in requirements/ (need
 	@test -x $(VENV)/uv/bin/uv || { $(PYTHON) -m venv $(VENV)/uv && \
 		$(VENV)/uv/bin/pip install --quiet --disable-pip-version-check uv; }
 	@cat requirements/*.lock > $(VENV)/all.lock # uv keeps these versions; OPTIONS=--upgrade takes new ones
-	@$(VENV)/uv/bin/uv pip compile --quiet $(OPTIONS) $(ALL_GROUPS:%=--group %) \
-		--output-file $(VENV)/all.lock
-	@$(foreach group,$(ALL_GROUPS),$(VENV)/uv/bin/uv pip compile --quiet --group $(group) \
+	@$(VENV)/uv/bin/uv pip compile --quiet $(OPTIONS) pyproject.toml $(EXTRAS) \
+		$(GROUPS_BESIDE_RUN:%=--group %) --output-file $(VENV)/all.lock
+	@$(VENV)/uv/bin/uv pip compile --quiet pyproject.toml $(EXTRAS) \
+		--constraints $(VENV)/all.lock --output-file requirements/run.lock
+	@$(foreach group,$(GROUPS_BESIDE_RUN),$(VENV)/uv/bin/uv pip compile --quiet --group $(group) \
 		--constraints $(VENV)/all.lock --output-file requirements/$(group).lock &&) true
 
 audit: $(BIN)/python ## look the locked packages up among the known vulnerabilities (needs a network)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from benchmark.core.image_io import to_float, to_uint8
     from benchmark.spec.method import ALL_WEATHERS, Card, LearnedMethod, Method, Settings
 
+__version__ = "0.1.0"
+
 _PLACES = {
     "ALL_WEATHERS": "spec.method",
     "Alternatives": "core.alternatives",

@@ -11,13 +11,13 @@ from benchmark.board.format import MISSING, cell, markdown_table
 from benchmark.board.score_table import ALL
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import find
 from benchmark.core.validation import parse, read_yaml
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC, PROTOCOLS
 from benchmark.spec.method import Settings
 
-FILE = ROOT / "config" / "published.yaml"
+FILE = find("config/published.yaml")
 DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4}  # decimals that papers print
 PREFACE = (
     "Published numbers beside those of this run, on the same images. The protocol is the one of "

@@ -13,6 +13,7 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
     new_method,
     photos,
     plan,
+    run,
     runs,
     tools,
     workflow,

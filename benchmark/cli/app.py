@@ -1,14 +1,21 @@
-"""The application, options of several verbs, and a function that opens a run."""
+"""The application with its own options, options of several verbs, and what opens a run."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmark.core.environment import DATA, PROJECT
+
+# How this program is called: by the command of an installed package, or from a checkout.
+PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
+
 app = typer.Typer(
-    help="A benchmark of weather removal. 'make benchmark' runs all of it; each verb is one part.",
+    help="A benchmark of weather removal. 'run' does all of it; each other verb is one part.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=PROGRAM == "unweather",  # a shell completes the arguments of a command only
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -19,10 +26,51 @@ Label = Annotated[str, typer.Option("--method", help="Method entry of the config
 DEFAULT = Path("config/default.yaml")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from benchmark import __version__
+
+        print(f"unweather {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False,
+            help="Folder of data/, results/ and your own methods/ and config/. Default: the "
+            "nearest one with data, from here upwards, or else this folder.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False,
+            help="Folder of the bundled data, if it is not data/ of the project.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Options before the verb. Verbs and their processes read them from the environment."""
+    if data is not None and not (data / "manifest.json").is_file():
+        raise typer.BadParameter(f"{data} has no manifest.json: name the folder data/ of a clone.")
+    for variable, folder in ((PROJECT, project), (DATA, data)):
+        if folder is not None:
+            os.environ[variable] = str(folder.resolve())
+
+
 def open_run(config: Path):
-    """The configuration in a file, and the folder of its run, `results/NAME`."""
+    """The configuration in a file, and the folder of its run, `results/NAME`.
+
+    config: a path from the working directory, the project or the package (`paths.find`).
+    """
+    from benchmark.core import paths
     from benchmark.results.layout import RunFolder
     from benchmark.spec import run_config
 
-    settings = run_config.load(config)
-    return settings, RunFolder(Path("results") / settings.name)
+    settings = run_config.load(paths.find(config))
+    return settings, RunFolder(paths.results() / settings.name)

@@ -41,7 +41,7 @@ def methods() -> Cards:
 def data_sets() -> Cards:
     """Every card of `config/datasets/`, with its name and whether its folder is there."""
     cards = []
-    for name in sorted(path.stem for path in datasets.CARDS.glob("*.yaml")):
+    for name in sorted(datasets.card_files()):
         try:
             card = datasets.load_card(name)
         except UserError as error:

@@ -2,6 +2,8 @@
 
 import typer
 
+from benchmark.cli.app import PROGRAM
+
 EXAMPLES = {
     "restore": (
         "restore photo.jpg --out restored",
@@ -28,6 +30,7 @@ EXAMPLES = {
     "fetch": ("fetch rain100l --from Rain100L.zip --accept-licence",),
     "verify": ("verify photos", "verify rain100l raindrop"),
     "pull": ("pull",),
+    "run": ("run", "run --config config/smoke.yaml", "run --config mine.yaml --dry-run"),
     "plan": (
         "plan --config config/gpu.yaml --device-gflops 100000",
         "plan --against results/default",
@@ -62,4 +65,4 @@ def add_examples(app: typer.Typer) -> None:
 
 def _text(commands: tuple[str, ...]) -> str:
     # \b: click does not join the lines.
-    return "\n".join(["\b", "Examples:", *(f"  python -m benchmark {c}" for c in commands)])
+    return "\n".join(["\b", "Examples:", *(f"  {PROGRAM} {c}" for c in commands)])

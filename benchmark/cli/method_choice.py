@@ -7,13 +7,14 @@ from benchmark.board.recommend import Choice, choose, ranked
 from benchmark.board.score_table import ALL
 from benchmark.board.write import read_leaderboard
 from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.paths import find
 from benchmark.restoring.photo_io import megapixels
 from benchmark.restoring.photos import remedy, weights_of
 from benchmark.results.layout import RunFolder
 from benchmark.spec import registry
 from benchmark.spec.run_config import Config
 
-REFERENCE = Path("results/reference")  # the repository has its leaderboard
+REFERENCE = Path("results/reference")  # repository and package have its leaderboard
 
 
 def choose_method(
@@ -30,7 +31,7 @@ def choose_method(
     limit. Raises UserError if there is no leaderboard or no method.
     """
     folder = run.path if (run.path / "leaderboard.csv").exists() else REFERENCE
-    if not (folder / "leaderboard.csv").exists():
+    if not find(folder / "leaderboard.csv").exists():
         raise UserError(
             f"There is no leaderboard to choose a method by: {remedy(config_file)}, or name a "
             "method with --method."
@@ -50,6 +51,6 @@ def choose_method(
         return None
 
     size = max((pixels for photo in photos if (pixels := megapixels(photo))), default=0.0)
-    table = ranked(read_leaderboard(folder), cards, weather)
+    table = ranked(read_leaderboard(find(folder)), cards, weather)
     choice = choose(table, size, budget, missing_weights)
     return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")

@@ -23,7 +23,8 @@ def write_method(name: str, learned: bool) -> Path:
             "with a letter, and use no keyword of Python."
         )
     path = registry.FOLDER / f"{name}.py"
-    if path.exists() or (registry.FOLDER / name).exists():
+    taken = (f / part for f in (registry.FOLDER, *registry.PACKAGED) for part in (path.name, name))
+    if any(map(Path.exists, taken)):
         raise UserError(f"methods/ has a '{name}' already: choose another name, or edit it.")
     write_text(path, method_source(name, learned))
     return path

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import app
+from benchmark.cli.app import PROGRAM, app
 
 
 @app.command("new-method")
@@ -18,8 +18,10 @@ def new_method(
 ) -> None:
     """Write methods/NAME.py: a method that runs and passes its tests, for you to change."""
     from benchmark.cli.method_template import write_method
+    from benchmark.core.paths import packaged, shown
 
-    write_method(name, learned)
-    print(f"methods/{name}.py is written: edit its card and its code. Then")
-    print(f"  python -m pytest tests/methods/test_contract.py -k {name}    tests it,")
-    print("  make benchmark    runs it; methods that are done are not run again.")
+    path = shown(write_method(name, learned))
+    print(f"{path} is written: edit its card and its code. Then")
+    if not packaged("methods"):
+        print(f"  python -m pytest tests/methods/test_contract.py -k {name}    tests it,")
+    print(f"  {PROGRAM} run    runs it; methods that are done are not run again.")

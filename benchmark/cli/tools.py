@@ -49,10 +49,11 @@ def profile(
 ) -> None:
     """Measure how well the suite uses this machine, and our sampling against the published."""
     from benchmark import profiling
+    from benchmark.core.paths import find
     from benchmark.profiling import settings
 
     run, folder = open_run(config)
-    report = profiling.profile(settings.load(measure), run, folder, images)
+    report = profiling.profile(settings.load(find(measure)), run, folder, images)
     profiling.write(report, out or folder.path / "profile.json")
     print(profiling.as_table(report))
 
@@ -70,11 +71,12 @@ def loaders(
     ] = None,
 ) -> None:
     """Measure how fast a loader process makes training pairs, and how fast training uses them."""
+    from benchmark.core.paths import find
     from benchmark.data import training_files
     from benchmark.profiling import loading, settings
 
     if method is None:
-        network = settings.load(PROFILE).loaders
+        network = settings.load(find(PROFILE)).loaders
     else:
         network = settings.network_of(open_run(config)[0], method, config)
     photos = training_files.training_photos("photos")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.core.errors import UserError
-from benchmark.core.paths import is_utf8, shown
+from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
 from benchmark.data.file_index import Facts
 
 SHOWN_FAULTS = 20
@@ -80,7 +80,7 @@ def raise_faults(name: str, faults: Faults) -> None:
         if len(listed) > SHOWN_FAULTS:
             lines.append(f"  and {len(listed) - SHOWN_FAULTS} more {kind}")
     lines.append(
-        "Run 'dvc pull --force' for the bundled set. Fetch any other set again "
+        f"For the bundled set, {where_the_data_come_from()}. Fetch any other set again "
         f"(docs/datasets.md), or correct 'path' and the other keys in config/datasets/{name}.yaml."
     )
     raise UserError("\n".join(lines))

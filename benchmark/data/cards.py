@@ -12,7 +12,15 @@ from benchmark.core import validation
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.image_io import SUFFIXES
 from benchmark.core.json_io import loads
-from benchmark.core.paths import ROOT, fits_files, from_root, shown
+from benchmark.core.paths import (
+    ROOT,
+    fits_files,
+    from_root,
+    in_project,
+    packaged,
+    shown,
+    where_the_data_come_from,
+)
 from benchmark.core.reading import reading
 from benchmark.data.card_checks import (
     Faults,
@@ -28,9 +36,10 @@ from benchmark.spec import run_config
 from benchmark.spec.method import ALL_WEATHERS, CLEAR, Settings
 from benchmark.spec.run_config import Config
 
-CARDS = ROOT / "config" / "datasets"
+CARDS = ROOT / "config" / "datasets"  # where a user adds or changes cards
+PACKAGED = packaged("config/datasets")  # those of an installed package, beside the user's
 BRACES = re.compile(r"\{(\w+)\}")
-PULL = "run 'dvc pull --force'"
+PULL = where_the_data_come_from().replace("dvc pull", "dvc pull --force")
 
 
 class Split(Settings):
@@ -99,8 +108,8 @@ class DatasetCard(Settings):
 
     @property
     def folder(self) -> Path:
-        """The set's folder. A relative `path` starts at the repository root."""
-        return ROOT / self.path
+        """The set's folder. A relative `path` starts at the project folder."""
+        return in_project(self.path)
 
 
 class _ListedFile(BaseModel):
@@ -125,14 +134,20 @@ class _Manifest(BaseModel):
     pairs: list[_ListedPair] = []
 
 
+def card_files() -> dict[str, Path]:
+    """The file of each card by name; the user's before the package's."""
+    paths = [path for folder in (*PACKAGED, CARDS) for path in folder.glob("*.yaml")]
+    return {path.stem: path for path in paths}
+
+
 def load_card(name: str) -> DatasetCard:
     """The card `config/datasets/NAME.yaml`; UserError with the file and key at fault."""
-    file = CARDS / f"{name}.yaml"
-    known = [p.stem for p in CARDS.glob("*.yaml")]
+    known = card_files()
     if name not in known:
         raise UserError(
             f"There is no data set card '{name}' in config/datasets/.{nearest(name, known)}"
         )
+    file = known[name]
     card = validation.parse(DatasetCard, validation.read_yaml(file), shown(file))
     faults = [f"{shown(file)}: {fault}" for fault in _card_faults(card)]
     if faults:

@@ -7,14 +7,16 @@ remote has `verify = true`: so remotes without it are refused. After a pull that
 3.67 fails once, or every time: this module removes the cause.
 """
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlparse
 
+from benchmark.core.environment import DATA
 from benchmark.core.errors import UserError
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import ROOT, in_project, where_the_data_come_from
 
 PROBE_SECONDS = 10
 REFUSED = (
@@ -37,7 +39,15 @@ INTERRUPTED = ("failed to transfer", "disconnected", "connection closed", "conne
 
 
 def pull(repository: Path = ROOT) -> None:
-    """Run `dvc pull data.dvc`. Raises UserError with DVC's message, the remote and what to do."""
+    """Run `dvc pull data.dvc`. Raises UserError with DVC's message, the remote and what to do.
+
+    Nothing is pulled if the data are in a folder of the user's (--data), or if the project has no
+    data.dvc, as one of an installed package may have none.
+    """
+    if DATA in os.environ or not (repository / "data.dvc").exists():
+        if not (in_project("data") / "manifest.json").exists():
+            raise UserError(f"The data are not here: {where_the_data_come_from()}.")
+        return
     name, settings = _remote(repository)
     if urlparse(settings.get("url", "")).scheme and not settings.get("verify"):
         raise UserError(

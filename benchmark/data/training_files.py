@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import image_size
-from benchmark.core.paths import shown
+from benchmark.core.paths import shown, where_the_data_come_from
 from benchmark.data.card_checks import raise_faults
 from benchmark.data.cards import TrainSplit, find_pairs, load_card
 from benchmark.spec.method import ALL_WEATHERS
@@ -68,7 +68,7 @@ def training_photos(name: str) -> list[Path]:
     photos = sorted(card.folder.glob(card.train))
     if not photos:
         raise UserError(
-            f"config/datasets/{name}.yaml: train: {card.path}/{card.train} matches no file. Run "
-            "'dvc pull' and try again."
+            f"config/datasets/{name}.yaml: train: {card.path}/{card.train} matches no file: "
+            f"{where_the_data_come_from()}."
         )
     return photos

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+import benchmark
 from benchmark.core.checksum import checksum
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import CODE, ROOT
 from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_images
 from benchmark.spec.run_config import Config
@@ -26,12 +27,13 @@ PACKAGES = (
 def make_manifest(config: Config, config_file: Path, run: RunFolder) -> dict[str, Any]:
     """The content of manifest.json: the code, the configuration, the data and the machine.
 
-    `uncommitted_changes` is None, and `commit` is "unknown", where there is no git repository.
+    Where the code is not in a git repository, as in an installed package, `commit` is "unweather
+    VERSION", and `uncommitted_changes` is None.
     """
     return {
         "run": config.name,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "commit": _commit(),
         "uncommitted_changes": _uncommitted(),
         "config_file": str(config_file),
         "config": config.model_dump(mode="json"),
@@ -87,6 +89,10 @@ def _machine() -> dict[str, Any]:
     }
 
 
+def _commit() -> str:
+    return _git("rev-parse", "HEAD") or f"unweather {benchmark.__version__}"
+
+
 def _uncommitted() -> bool | None:
     changes = _git("status", "--porcelain")
     return None if changes is None else bool(changes)
@@ -101,9 +107,11 @@ def _dataset(name: str) -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
+    if not (CODE / ".git").exists():  # a repository around an installed package is another's
+        return None
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+            ["git", *arguments], cwd=CODE, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from benchmark.core import device
 from benchmark.core.errors import UserError, WeightsMissing, nearest
 from benchmark.core.image_io import to_float
-from benchmark.core.paths import is_utf8, shown
+from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
 from benchmark.core.seeds import torch_generator
 from benchmark.core.validation import parse
 from benchmark.restoring import dataset, output
@@ -146,8 +146,8 @@ def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path 
         raise WeightsMissing(f"'{label}' is not trained ({trained} is missing): {remedy(where)}.")
     if not named.exists():
         raise WeightsMissing(
-            f"The weights of '{label}' are missing ({shown(named)}): run 'dvc pull', or "
-            "choose another --config whose run is complete."
+            f"The weights of '{label}' are missing ({shown(named)}): "
+            f"{where_the_data_come_from()}, or choose another --config whose run is complete."
         )
     return named
 

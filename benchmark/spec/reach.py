@@ -402,6 +402,7 @@ def _file_of(module: str) -> Path | None:
     """The file of one of the project's modules."""
     if not _is_own(module):
         return None
-    base = paths.ROOT / module.replace(".", "/")
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    place = module.replace(".", "/")
+    bases = (*paths.packaged(place), paths.ROOT / place)  # in the order of the imports
+    candidates = [f for base in bases for f in (base.with_suffix(".py"), base / "__init__.py")]
     return next((path for path in candidates if path.is_file()), None)

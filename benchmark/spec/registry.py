@@ -1,19 +1,33 @@
 """Finds and loads methods by name. Only the method asked for is imported."""
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 import benchmark
 from benchmark.core.errors import UserError, nearest
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import ROOT, packaged
 from benchmark.spec.method import LearnedMethod, Method
 
-FOLDER = ROOT / "methods"
+FOLDER = ROOT / "methods"  # where a user adds methods
+PACKAGED = packaged("methods")  # those of an installed package, beside the user's
 
 
 def available() -> list[str]:
     """Names of all methods: the files of `methods/` whose names have no leading underscore."""
-    return sorted(p.stem for p in FOLDER.glob("*.py") if not p.stem.startswith("_"))
+    return sorted(_files())
+
+
+def file_of(name: str) -> Path:
+    """The file of a method. Raises UserError, with the nearest known name, if there is none."""
+    check_name(name)
+    return _files()[name]
+
+
+def _files() -> dict[str, Path]:
+    """The file of each method by name; the package's before the user's, as they are imported."""
+    paths = [path for folder in (FOLDER, *PACKAGED) for path in folder.glob("*.py")]
+    return {path.stem: path for path in paths if not path.stem.startswith("_")}
 
 
 def check_name(name: str) -> None:
@@ -59,6 +73,9 @@ def _import(name: str) -> ModuleType:
     that were written before the suite's modules were moved.
     """
     try:
+        places = importlib.import_module("methods").__path__
+        if str(FOLDER) not in places:
+            places.append(str(FOLDER))
         return importlib.import_module(f"methods.{name}")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("benchmark."):

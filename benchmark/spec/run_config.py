@@ -126,7 +126,8 @@ class Config(Settings):
         weights = self.entry(label).weights or self.weights
         if weights is None or not sources.learns(self.method_of(label)):
             return None
-        return paths.ROOT / weights.replace("{entry}", label).replace("{seed}", str(seed))
+        name = weights.replace("{entry}", label).replace("{seed}", str(seed))
+        return paths.weight_file(name)
 
     def trains(self, label: str) -> bool:
         """Whether an entry is trained in this run: its method learns and no weights are given."""

@@ -12,7 +12,7 @@ from benchmark.spec import registry
 @cache
 def learns(name: str) -> bool:
     """Whether a method is trained: its class derives from LearnedMethod, directly or not."""
-    tree = parse_source(registry.FOLDER / f"{name}.py")
+    tree = parse_source(registry.file_of(name))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     bases = {ast.unparse(base).split(".")[-1] for c in classes for base in c.bases}
     if "LearnedMethod" in bases:
@@ -31,6 +31,4 @@ def parse_source(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
-        raise UserError(
-            f"{path.relative_to(paths.ROOT)}, line {error.lineno}: {error.msg}."
-        ) from error
+        raise UserError(f"{paths.from_root(path)}, line {error.lineno}: {error.msg}.") from error

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+import benchmark
 from benchmark.core.checksum import checksum
 from benchmark.jobs import manifest
 from benchmark.results.layout import RunFolder
@@ -31,9 +32,12 @@ def git(folder, *arguments):
 
 
 def test_uncommitted_code_is_said(tmp_path, monkeypatch, run):
-    monkeypatch.setattr(manifest, "ROOT", tmp_path)
+    monkeypatch.setattr(manifest, "CODE", tmp_path)
     found = manifest.make_manifest(CONFIG, "demo.yaml", run)
-    assert (found["commit"], found["uncommitted_changes"]) == ("unknown", None)
+    assert (found["commit"], found["uncommitted_changes"]) == (
+        f"unweather {benchmark.__version__}",
+        None,
+    )
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
     git(tmp_path, "commit", "-qm", "all")

@@ -64,6 +64,7 @@ def project(tmp_path, monkeypatch):
         reach._file_of.cache_clear()
 
     monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "CODE", tmp_path)
     write("methods/__init__.py", "")
     write("methods/pack/__init__.py", "")
     write("methods/pack/tools.py", TOOLS)

@@ -38,6 +38,20 @@ def test_a_new_file_in_the_folder_is_a_method(add):
     assert not sources.learns("mine")
 
 
+def test_a_users_methods_stand_beside_those_of_an_installed_package(add, tmp_path, monkeypatch):
+    packaged = tmp_path / "packaged"
+    packaged.mkdir()
+    monkeypatch.setattr(registry, "PACKAGED", (packaged,))
+    monkeypatch.setattr(methods, "__path__", [str(packaged)])
+    source = HEAD + "class Mine(Method):\n" + CARD + RESTORE
+    (packaged / "theirs.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "methods.theirs", raising=False)
+    add("mine", source)
+    assert registry.available() == ["mine", "theirs"]
+    for name in registry.available():
+        assert registry.load(name).__module__ == f"methods.{name}"
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

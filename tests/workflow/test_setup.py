@@ -15,9 +15,14 @@ from packaging.utils import canonicalize_name
 from benchmark.core.paths import ROOT
 from tools.licences import NOT_INSTALLED, remark, table
 
-GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+# A checkout's environment for runs has what the package needs, with its extras for runs.
+RUN = [*PROJECT["dependencies"], *EXTRAS["run"], *EXTRAS["pyiqa"]]
+GROUPS = {"run": RUN, **PYPROJECT["dependency-groups"]}
 LOCKS = ROOT / "requirements"
-OWN = {"benchmark", "methods", "tests", "tools"}
+OWN = {"benchmark", "methods", "tests", "tools", "package"}
 # Installed by hand: for HEIC photographs (docs/own-photos.md); for tests/golden/freeze_scores.py.
 OPTIONAL = {"pillow_heif", "torchmetrics"}
 PLATFORMS = [
@@ -84,7 +89,11 @@ def undeclared(imports, *groups):
 def test_every_import_of_a_run_is_declared():
     imports = imported("benchmark", "methods", "tools")
     assert {"torch", "yaml", "cv2"} < imports.keys()
-    assert not undeclared(imports, "run")
+    assert not undeclared(imports, "run", "ui")
+
+
+def test_the_page_needs_the_same_in_a_checkout_and_in_the_package():
+    assert EXTRAS["ui"] == GROUPS["ui"]
 
 
 def test_every_import_of_the_tests_is_declared():

@@ -31,7 +31,7 @@ TABLES = [
 REPORT_PARTS = [
     path
     for folder in ("templates", "static")
-    for path in sorted(Path("benchmark/report", folder).rglob("*"))
+    for path in sorted(paths.find(f"benchmark/report/{folder}").rglob("*"))
     if path.is_file()
 ]
 
@@ -40,7 +40,7 @@ rule leaderboard:
     input:
         TABLES,
         FOLDER.path / "manifest.json",
-        "config/published.yaml",
+        paths.find("config/published.yaml"),
     output:
         report(
             FOLDER.path / "leaderboard.csv",

@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from benchmark.core import paths
 from benchmark.core.storage import ROUNDED, Storage
 from benchmark.scoring.metrics.checks import check_image, check_pair
 
 # An absolute path, so that scoring works in any working directory.
-WEIGHTS = Path(__file__).resolve().parents[3] / "data" / "weights"
+WEIGHTS = paths.weight_file("data/weights")
 Pair = tuple[np.ndarray, np.ndarray]
 
 

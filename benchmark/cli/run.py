@@ -1,0 +1,78 @@
+"""The verb that runs a whole configuration."""
+
+import os
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
+from benchmark.core.environment import PROJECT
+from benchmark.core.errors import UserError
+
+
+@app.command(context_settings={"allow_extra_args": True})
+def run(
+    context: typer.Context,
+    config: ConfigFile = DEFAULT,
+    cores: Annotated[str, typer.Option(help="Number of processor cores, or 'all'.")] = "all",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list the jobs that would be run.")
+    ] = False,
+) -> None:
+    """Run a configuration: pull the data, train, restore, score, report; print the leaderboard.
+
+    What is done already is not done again. What stands after -- goes to Snakemake, for example
+    '-- --forcerun train'.
+    """
+    from importlib.util import find_spec
+
+    from benchmark.core import paths
+
+    settings, _ = open_run(config)
+    missing = [name for name in ("snakemake", "lpips", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"A run needs packages that restoring photos does not ({', '.join(missing)}, ...). "
+            "Install them by 'pip install \"unweather[run]\"'."
+        )
+    _check_data(settings)
+    command = [
+        *(sys.executable, "-m", "snakemake", "--cores", cores),
+        *("--snakefile", paths.CODE / "workflow" / "Snakefile"),
+        *("--workflow-profile", paths.CODE / "workflow" / "profiles" / "default"),
+        *(["--dry-run"] if dry_run else []),
+        *context.args,
+        *("--config", f"run={paths.find(config).resolve()}"),
+    ]
+    places = [str(paths.CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        PROJECT: str(paths.ROOT),
+        "PYTHONPATH": os.pathsep.join(places),  # the rules call 'python -m benchmark'
+    }
+    done = subprocess.run([*map(str, command)], cwd=paths.ROOT, env=environment)
+    if done.returncode:
+        raise UserError("The run did not finish; its messages are above. Call it again to go on.")
+    folder = paths.results() / settings.name
+    if not dry_run:
+        from benchmark.board.write import print_leaderboard
+
+        print_leaderboard(folder)
+        print(f"\nTables: {folder}/leaderboard.md  Report: {folder}/report/index.html")
+
+
+def _check_data(settings) -> None:
+    """Raise UserError if the bundled data are needed, missing, and cannot be pulled."""
+    from benchmark.core import paths
+    from benchmark.data.cards import load_card
+
+    if (paths.ROOT / "data.dvc").exists():
+        return
+    for card in map(load_card, {settings.train_on, *map(settings.card_of, settings.datasets)}):
+        if card.manifest and not (card.folder / card.manifest).exists():
+            raise UserError(
+                f"The data are not here ({paths.shown(card.folder / card.manifest)} is missing): "
+                f"{paths.where_the_data_come_from()}."
+            )

@@ -1,0 +1,3 @@
+from unweather import main
+
+main()
