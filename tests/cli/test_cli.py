@@ -177,11 +177,14 @@ def test_every_verb_has_help_and_examples_that_parse():
 
 
 def commands_in(text):
-    """Every `python -m benchmark ...` of a text, up to the end of its line or code."""
+    """Every `python -m benchmark VERB ...` and `unweather VERB ...` of a text, up to the end of its
+    line or code."""
     text = re.sub(r"\\\n\s*", " ", text)
-    for found in re.findall(r"python -m benchmark +([^`\n#|&>]+)", text):
+    program = r"(?:python -m benchmark|(?<=`)unweather|(?<=    )unweather)"
+    before = r"(?: --(?:data|project) \S+)*"
+    for found in re.findall(rf"{program}{before} +([^`\n#|&>]+)", text):
         arguments = shlex.split(found.rstrip(" .,;:"))
-        if arguments and arguments[0] not in ("--help", "VERB"):
+        if arguments and not arguments[0].startswith("--") and arguments[0] != "VERB":
             yield [argument.strip("[]…") for argument in arguments]
 
 

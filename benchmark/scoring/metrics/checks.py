@@ -45,5 +45,6 @@ def pyiqa_needed() -> Iterator[None]:
         raise UserError(
             "The protocols no-reference, pyiqa and dists need the package pyiqa, which is not "
             "installed. Leave them out of 'protocols', or install it: '.venv/bin/pip install "
-            "--no-deps --require-hashes -r requirements/run.lock' (docs/licences.md)."
+            "--no-deps --require-hashes -r requirements/run.lock', or beside the installed command "
+            "'pip install pyiqa' (docs/licences.md)."
         ) from error
