@@ -117,6 +117,8 @@ def read_board(run_dir: str | Path) -> Board:
 def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     """`leaderboard.csv` of a run, bit for bit as `write_leaderboard` returned it.
 
+    Metrics that the suite has learned since have no value.
+
     Raises UserError if it is missing or has other columns.
     """
     path = Path(run_dir) / TABLE
@@ -130,8 +132,12 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
         table = pd.read_csv(
             path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
         )
-    if tuple(table.columns) != COLUMNS:
+    ends = ("", "_low", "_high")
+    # A board may be older than a protocol: then it has no value of its metrics.
+    older = {metric + end for metric in METRICS if metric not in table for end in ends}
+    if tuple(table.columns) != tuple(name for name in COLUMNS if name not in older):
         raise UserError(f"{path} has other columns than expected; {again}.")
+    table = table.reindex(columns=list(COLUMNS))
     for name in missing:
         if not is_numeric_dtype(table[name]):
             raise UserError(f"{path}: {name} has a value that is no number; {again}.")

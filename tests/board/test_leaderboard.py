@@ -417,6 +417,17 @@ def test_a_wrong_leaderboard_is_named(tmp_path, change, message):
         read_leaderboard(run)
 
 
+def test_a_board_older_than_a_protocol_is_read(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    board = write_leaderboard(run)
+    metric = METRICS[-1]  # one that the run does not score
+    assert board[metric].isna().all()
+    names = [metric + end for end in ("", "_low", "_high")]
+    board.drop(columns=names).to_csv(run / "leaderboard.csv", index=False)
+    pd.testing.assert_frame_equal(read_leaderboard(run), board)
+
+
 @pytest.mark.parametrize(
     ("column", "value"), [("image", "x" * 300), ("input", "a/" + "x" * 300), ("target", "a\0b")]
 )
