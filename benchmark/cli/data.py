@@ -1,5 +1,6 @@
 """Verbs for data: make and pull the bundled data, fetch and check other data sets."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -83,3 +84,5 @@ def verify(
         cards.verify(name)
         for split, count in fetching.check(name).items():
             print(f"{name} {split}: {count} images, content {cards.split_checksum(name, split)}")
+            for line in cards.left_out(name, split):
+                print(line, file=sys.stderr)

@@ -18,21 +18,55 @@ def score(
     target: Annotated[
         Path | None, typer.Option(help="Folder of ground truth, if any; same file stems.")
     ] = None,
+    card: Annotated[
+        str | None,
+        typer.Option(help="Pair by the patterns of a data set's card: NAME or NAME:SPLIT."),
+    ] = None,
+    pair: Annotated[
+        str | None,
+        typer.Option(help="Pair by the first group of a regular expression, such as '(\\d+)'."),
+    ] = None,
     protocol: Annotated[
         list[str] | None, typer.Option(help="See 'protocols'; may be repeated; default: our own.")
     ] = None,
 ) -> None:
     """Score any folder of images by the protocols of the benchmark."""
     from benchmark.results.layout import write_csv
-    from benchmark.scoring.score import problems, score_folder
+    from benchmark.scoring import folder_pairs
+    from benchmark.scoring.score import problems, score_pairs
 
-    scores = score_folder(restored, target, protocol)
+    scores = score_pairs(_folder_pairs(restored, target, card, pair), protocol)
     write_csv(scores, out)
     means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
     for (name, metric), values in means:
         print(f"{name:16} {metric:7} {values.mean():9.4f}  mean of {len(values)} images")
-    for problem in problems(scores):
+    for problem in [*problems(scores), *folder_pairs.unread(restored)]:
         print(f"not scored: {problem}", file=sys.stderr)
+
+
+def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: str | None):
+    """The pairs to score, by the options of `score`."""
+    from benchmark.core.errors import UserError
+    from benchmark.core.image_io import image_files
+    from benchmark.data import cards
+    from benchmark.scoring import folder_pairs
+
+    if card and pair:
+        raise UserError("--card and --pair: name only one of them.")
+    if card:
+        name, _, split = card.partition(":")
+        files = image_files(target) if target else {}
+
+        def target_of(stem: str) -> Path | None:
+            path = cards.target_of(name, split or None, stem)
+            return files.get(path.stem) if path and target else path
+
+        return folder_pairs.by_rule(restored, target_of, f"the card '{card}'")
+    if target is None:
+        return folder_pairs.without_targets(restored)
+    if pair:
+        return folder_pairs.by_expression(restored, target, pair)
+    return folder_pairs.by_stem(restored, target)
 
 
 @app.command()

@@ -43,6 +43,9 @@ def images(config: ConfigFile = DEFAULT) -> None:
     for weathers in {settings.weathers_of(m): None for m in settings.methods if settings.trains(m)}:
         training_files.check_training(settings.train_on, weathers)
     found = cards.find_images(settings)
+    for name, choice in settings.datasets.items():
+        for line in cards.left_out(settings.card_of(name), choice.split):
+            print(line, file=sys.stderr)
     leakage.check(found, training_files.training_photos(settings.train_on))
     layout.write_csv(found, folder.images)
     print(f"{folder.images}: {len(found)} images")

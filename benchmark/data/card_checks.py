@@ -8,9 +8,9 @@ from pathlib import Path
 from benchmark.core.errors import UserError
 from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
 from benchmark.data.file_index import Facts
+from benchmark.data.pairing import Pair
 
 SHOWN_FAULTS = 20
-Pair = tuple[str, Path, Path | None]  # photo, input, target
 Faults = dict[str, list[str]]  # messages by kind of fault
 
 
@@ -24,9 +24,9 @@ def find_wrong_numbers_and_names(
     """
     twice, undecodable = [], []
     for weather, pairs in found.items():
-        stems = Counter(source.stem for _, source, _ in pairs)
-        twice += [f"{n} {weather} images are called '{s}'" for s, n in stems.items() if n > 1]
-        names = [path.name for _, path, _ in pairs]
+        count = Counter(pair.name for pair in pairs)
+        twice += [f"{n} {weather} images are called '{s}'" for s, n in count.items() if n > 1]
+        names = [pair.input.name for pair in pairs]
         undecodable += [f"the name of {n!r} is not valid UTF-8" for n in names if not is_utf8(n)]
     count = sum(map(len, found.values()))
     number = []
@@ -38,7 +38,7 @@ def find_wrong_numbers_and_names(
 def find_missing_and_unequal(pairs: Iterable[Pair], facts: dict[Path, Facts]) -> Faults:
     """Targets that are missing, files that are not images, and pairs of different sizes."""
     missing, sizes = set(), []
-    for _, source, target in pairs:
+    for _, _, source, target in pairs:
         if target is None:
             continue
         if target not in facts:

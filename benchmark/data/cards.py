@@ -1,55 +1,49 @@
 """Data set cards: where a set's images are, and which target belongs to which input."""
 
-import glob
 import os
-import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from benchmark.core import validation
 from benchmark.core.errors import UserError, nearest
-from benchmark.core.image_io import SUFFIXES
-from benchmark.core.json_io import loads
 from benchmark.core.paths import (
     ROOT,
-    fits_files,
     from_root,
     in_project,
     packaged,
     shown,
-    where_the_data_come_from,
 )
-from benchmark.core.reading import reading
+from benchmark.data import card_faults, pairing, set_manifest
 from benchmark.data.card_checks import (
+    SHOWN_FAULTS,
     Faults,
-    Pair,
     content_checksum,
     find_missing_and_unequal,
     find_wrong_numbers_and_names,
     raise_faults,
 )
 from benchmark.data.file_index import examine
+from benchmark.data.pairing import Pair
 from benchmark.results.tables import IMAGES
 from benchmark.spec import run_config
-from benchmark.spec.method import ALL_WEATHERS, CLEAR, Settings
+from benchmark.spec.method import Settings
 from benchmark.spec.run_config import Config
 
 CARDS = ROOT / "config" / "datasets"  # where a user adds or changes cards
 PACKAGED = packaged("config/datasets")  # those of an installed package, beside the user's
-BRACES = re.compile(r"\{(\w+)\}")
-PULL = where_the_data_come_from().replace("dvc pull", "dvc pull --force")
 
 
 class Split(Settings):
     """Patterns of the paths of inputs and targets, relative to the set's folder.
 
-    A name in braces matches a part of a path, without "/". The path of an input gives the values
-    of the names, and these values in the pattern `target` give the path of its target. `{weather}`
-    is the weather. Images with the same `{photo}` show the same scene; without `{photo}`, every
-    image is a separate scene. Other names have no meaning. `input` may be one pattern per
-    weather. Photographs without ground truth have no `target`.
+    A name in braces matches a part of a path, without "/"; so does `*`, which names nothing. The
+    path of an input gives the values of the names, and these values in the pattern `target` give
+    the path of its target. `{weather}` is the weather. Images with the same `{photo}` show the same
+    scene; without `{photo}`, every image is a separate scene. Names in folders become a part of the
+    image's name. Suffixes match in any case. `input` may be one pattern per weather. Photographs
+    without ground truth have no `target`.
     """
 
     input: str | dict[str, str]
@@ -112,28 +106,6 @@ class DatasetCard(Settings):
         return in_project(self.path)
 
 
-class _ListedFile(BaseModel):
-    path: str
-    sha256: str
-
-
-class _ListedPair(BaseModel):
-    degraded: str
-    level: str
-
-
-class _Manifest(BaseModel):
-    """The keys of a set's manifest that are read; it may have others.
-
-    `files`: path from the set's folder and checksum. `pairs`: strength level of a degraded picture.
-    """
-
-    model_config = ConfigDict(strict=True)
-
-    files: list[_ListedFile]
-    pairs: list[_ListedPair] = []
-
-
 def card_files() -> dict[str, Path]:
     """The file of each card by name; the user's before the package's."""
     paths = [path for folder in (*PACKAGED, CARDS) for path in folder.glob("*.yaml")]
@@ -149,53 +121,10 @@ def load_card(name: str) -> DatasetCard:
         )
     file = known[name]
     card = validation.parse(DatasetCard, validation.read_yaml(file), shown(file))
-    faults = [f"{shown(file)}: {fault}" for fault in _card_faults(card)]
+    faults = [f"{shown(file)}: {fault}" for fault in card_faults.find(card)]
     if faults:
         raise UserError("\n".join(faults))
     return card
-
-
-def _card_faults(card: DatasetCard) -> list[str]:
-    """Faults besides wrong types: unknown weathers or splits, names in braces without a value."""
-    faults = [
-        f"unknown weather '{weather}'.{nearest(weather, (*ALL_WEATHERS, CLEAR))}"
-        for weather in card.weathers
-        if weather not in (*ALL_WEATHERS, CLEAR)
-    ]
-    faults += [
-        f"{key}: no split '{split}'.{nearest(split, card.splits)}"
-        for key, splits in (("pairs", card.pairs), ("content", card.content))
-        for split in splits
-        if split not in card.splits
-    ]
-    if not fits_files(card.path):
-        faults.append("path: too long, or has a zero byte")
-    train = card.train if isinstance(card.train, str) else ""
-    if _leads_out(train) or _leads_out(card.manifest or ""):
-        faults.append("train and manifest must be below the set's path, without '..'")
-    splits = {f"splits.{name}": split for name, split in card.splits.items()}
-    if isinstance(card.train, TrainSplit):
-        splits["train"] = card.train
-    for name, split in splits.items():
-        patterns = [split.input] if isinstance(split.input, str) else [*split.input.values()]
-        patterns += [] if split.target is None else [split.target]
-        if any(not pattern or _leads_out(pattern) for pattern in patterns):
-            faults.append(f"{name}: patterns must be below the set's path, without '..'")
-        for weather in card.weathers:
-            if isinstance(split.input, dict) and weather not in split.input:
-                faults.append(f"{name}.input has no pattern for {weather}")
-                continue
-            given = {"weather", *BRACES.findall(split.input_of(weather))}
-            for part in BRACES.findall(split.target or ""):
-                if part not in given:
-                    faults.append(f"{name}.target: '{{{part}}}' is not in the input of {weather}")
-    return faults
-
-
-def _leads_out(pattern: str) -> bool:
-    """Whether a pattern leads out of the set's folder, or cannot be a path."""
-    path = Path(pattern)
-    return path.is_absolute() or ".." in path.parts or not fits_files(pattern)
 
 
 def verify(name: str) -> None:
@@ -205,7 +134,8 @@ def verify(name: str) -> None:
     missing or have another checksum.
     """
     card = load_card(name)
-    listed = {card.folder / path: sha256 for path, sha256 in _read_manifest(card)[0].items()}
+    checksums, _ = set_manifest.read(card.folder, card.manifest)
+    listed = {card.folder / path: sha256 for path, sha256 in checksums.items()}
     facts = examine(filter(os.path.isfile, listed), name)
     missing = [f"{shown(path)} is missing" for path in listed if path not in facts]
     differing = [
@@ -228,7 +158,7 @@ def image_counts(name: str, choice: run_config.DatasetChoice) -> dict[str, tuple
     for weather in weathers:
         pairs = find_pairs(card, split, weather)
         count = len(pairs) or card.pairs.get(choice.split, 0) // len(card.weathers)
-        counts[weather] = min(count, choice.limit or count), pairs[0][1] if pairs else None
+        counts[weather] = min(count, choice.limit or count), pairs[0].input if pairs else None
     return counts
 
 
@@ -267,7 +197,7 @@ def list_images(
     name: str, card: DatasetCard, choice: run_config.DatasetChoice
 ) -> tuple[pd.DataFrame, Faults]:
     """The images that a run's data set `name` chooses (columns IMAGES), and all faults."""
-    split, (_, levels) = card.splits[choice.split], _read_manifest(card)
+    split, (_, levels) = card.splits[choice.split], set_manifest.read(card.folder, card.manifest)
     weathers = choice.weathers or card.weathers
     found = {weather: find_pairs(card, split, weather) for weather in weathers}
     faults = {
@@ -283,7 +213,7 @@ def list_images(
     )
     found = {weather: pairs[: choice.limit] for weather, pairs in found.items()}
     pairs = [pair for pairs in found.values() for pair in pairs]
-    paths = sorted({path for pair in pairs for path in pair[1:] if path and os.path.isfile(path)})
+    paths = sorted(path for path in _files(pairs) if os.path.isfile(path))
     facts = examine(paths, name)
     faults |= find_missing_and_unequal(pairs, facts)
     stated = card.content.get(choice.split)
@@ -295,15 +225,15 @@ def list_images(
     first = {photo: group[0] for group in card.same_photo for photo in group}
     rows = []
     for weather, pairs in found.items():
-        for photo, source, target in pairs:
+        for pair in pairs:
             row = {
                 "dataset": name,
                 "weather": weather,
-                "image": source.stem,
-                "photo": first.get(photo, photo),
-                "strength": levels.get(source.relative_to(card.folder).as_posix(), ""),
+                "image": pair.name,
+                "photo": first.get(pair.photo, pair.photo),
+                "strength": levels.get(pair.input.relative_to(card.folder).as_posix(), ""),
             }
-            for role, path in (("input", source), ("target", target)):
+            for role, path in (("input", pair.input), ("target", pair.target)):
                 known = path in facts
                 row[role] = from_root(path) if known else ""
                 row[f"{role}_sha256"] = facts[path].sha256 if known else ""
@@ -315,53 +245,55 @@ def split_checksum(name: str, split: str) -> str:
     """The checksum of a split's files, for the card's `content`."""
     card = load_card(name)
     pairs = [p for weather in card.weathers for p in find_pairs(card, card.splits[split], weather)]
-    paths = sorted({path for pair in pairs for path in pair[1:] if path})
-    return content_checksum(card.folder, examine(paths, name))
+    return content_checksum(card.folder, examine(sorted(_files(pairs)), name))
 
 
 def find_pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
-    """(photo, input, target) of every input image, sorted by path."""
-    pattern = split.input_of(weather)
-    parts = BRACES.split(pattern)
-    expression = "".join(
-        f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part) for number, part in enumerate(parts)
-    )
-    wanted = "".join("*" if number % 2 else glob.escape(part) for number, part in enumerate(parts))
-    found = []
-    for path in sorted(card.folder.glob(wanted)):
-        match = re.fullmatch(expression, path.relative_to(card.folder).as_posix())
-        if match and path.suffix.lower() in SUFFIXES:
-            values = {"weather": weather, **match.groupdict()}
-            target = card.folder / _fill_in(split.target, values) if split.target else None
-            found.append((values.get("photo", path.stem), path, target))
-    return found
+    """The pairs of a split's weather, sorted by the path of the input."""
+    return pairing.find_pairs(card.folder, split.input_of(weather), split.target, weather)
 
 
-def _fill_in(pattern: str, values: dict[str, str]) -> str:
-    """A pattern with the values of its names in braces. `str.format` would allow more than that."""
-    return BRACES.sub(lambda part: values[part[1]], pattern)
+def _files(pairs: Iterable[Pair]) -> set[Path]:
+    return {path for pair in pairs for path in (pair.input, pair.target) if path}
 
 
-def _read_manifest(card: DatasetCard) -> tuple[dict[str, str], dict[str, str]]:
-    """The checksum of each file, and the strength level of each degraded picture.
+def left_out(name: str, split: str) -> list[str]:
+    """A line for each image beside the inputs of a split that no pattern of the card matches.
 
-    Both by path below the set's folder, and empty if the card has no manifest. Raises UserError
-    with the file and key at fault.
+    One that cannot be read at all, such as a .jxl, has the reason with it. At most SHOWN_FAULTS,
+    then the number of the others.
     """
-    if card.manifest is None:
-        return {}, {}
-    file = card.folder / card.manifest
-    where = f"{shown(file)} (the card's 'manifest')"
-    with reading(where, "valid JSON", PULL):
-        content = loads(file.read_text(encoding="utf-8"))
-    manifest = validation.parse(_Manifest, content, where, PULL)
-    checksums = {entry.path: entry.sha256 for entry in manifest.files}
-    levels = {}
-    for number, pair in enumerate(manifest.pairs):
-        if pair.degraded not in checksums:
-            raise UserError(
-                f"{where}: pairs.{number}.degraded: {pair.degraded!r:.60} is not in 'files'; "
-                f"{PULL}."
-            )
-        levels[pair.degraded] = pair.level
-    return checksums, levels
+    card = load_card(name)
+    splits = [*card.splits.values()]
+    known = set()
+    if isinstance(card.train, TrainSplit):
+        splits.append(card.train)
+    elif card.train:
+        known.update(card.folder.glob(card.train))
+    for part in splits:
+        for weather in card.weathers:
+            known |= _files(find_pairs(card, part, weather))
+    patterns = [card.splits[split].input_of(weather) for weather in card.weathers]
+    lines = pairing.left_out(card.folder, patterns, known)
+    more = len(lines) - SHOWN_FAULTS
+    lines[SHOWN_FAULTS:] = [f"{more} more"] if more > 0 else []
+    return [f"{name} {split}: no pattern of the card matches {line}: left out" for line in lines]
+
+
+def target_of(name: str, split: str | None, image: str) -> Path | None:
+    """The target of an image by its name, from the patterns of a card; None if none matches.
+
+    image: the name in images.csv, which a restored file has too; of a set without scene folders
+    the stem of the input. split: the first of the card if None. The file need not be there.
+    """
+    card = load_card(name)
+    chosen = split or next(iter(card.splits))
+    _check_choice(name, card, run_config.DatasetChoice(split=chosen))
+    part = card.splits[chosen]
+    if part.target is None:
+        raise UserError(f"Split '{chosen}' of data set '{name}' has no targets.")
+    for weather in card.weathers:
+        filled = part.target.replace("{weather}", weather)
+        if found := pairing.target_of_name(part.input_of(weather), filled, image):
+            return next(iter(sorted(card.folder.glob(found))), card.folder / found)
+    return None

@@ -23,7 +23,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.paths import shown
 from benchmark.core.validation import parse
-from benchmark.data import cards
+from benchmark.data import cards, pairing
 from benchmark.data.card_checks import raise_faults
 from benchmark.data.cards import Archive, DatasetCard
 from benchmark.data.download import download
@@ -206,13 +206,11 @@ def _check_sha256(
 def _find_root(name: str, card: DatasetCard, unpacked: Path) -> Path:
     """The folder below which most of the card's patterns match; of equal ones, the topmost."""
     patterns = [
-        cards.BRACES.sub("*", split.input_of(weather))
-        for split in card.splits.values()
-        for weather in card.weathers
+        split.input_of(weather) for split in card.splits.values() for weather in card.weathers
     ]
     best, most = None, 0
     for folder, _, _ in os.walk(unpacked):
-        matches = sum(any(Path(folder).glob(pattern)) for pattern in patterns)
+        matches = sum(any(Path(folder).glob(pairing.glob_of(pattern))) for pattern in patterns)
         if matches > most:
             best, most = Path(folder), matches
     if best is None:

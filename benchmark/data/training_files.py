@@ -25,7 +25,8 @@ def training_source(
         return training_photos(name)
     found, wanted = [], [w for w in card.weathers if w in weathers]
     for weather in wanted:
-        found += [(source, target) for _, source, target in find_pairs(card, card.train, weather)]
+        pairs = find_pairs(card, card.train, weather)
+        found += [(pair.input, pair.target) for pair in pairs]
     left_out = card.train.without
     found = [pair for pair in found if not any(fnmatch(pair[0].name, p) for p in left_out)]
     if not found:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, WeightsMissing
-from benchmark.core.image_io import image_files, read_image
+from benchmark.core.image_io import read_image
 from benchmark.core.storage import STORAGES
 from benchmark.results import schema
 from benchmark.scoring.metrics import WEIGHTS, Metric, UndefinedMetric, metrics_of
@@ -72,48 +72,16 @@ def score_images(
     return pd.DataFrame(rows)
 
 
-def score_folder(
-    restored: str | Path,
-    target: str | Path | None,
-    protocols: Iterable[str] | None = None,
-    weights: Path = WEIGHTS,
+def score_pairs(
+    pairs: Iterable[Pair], protocols: Iterable[str] | None = None, weights: Path = WEIGHTS
 ) -> pd.DataFrame:
-    """Score a folder of images against a folder of targets, paired by file stem.
+    """Score pairs of two folders, from `folder_pairs`; columns `schema.FOLDER_SCORES`.
 
-    Returns the columns `schema.FOLDER_SCORES`, sorted by image, then in the order of METRICS. An
-    image without a partner gets rows with status `failed`; see `problems`. target: None for images
-    without ground truth; metrics that need it are then `skipped`. protocols: names; `OWN` if None.
-
-    Raises UserError if a folder is missing, no image has a partner, or a protocol is unknown.
+    Rows are in the order of the pairs, then of METRICS. An image without a partner gets rows with
+    status `failed`; see `problems`. protocols: names; `OWN` if None. Raises UserError for an
+    unknown one.
     """
-    metrics = metrics_of(protocols)
-    ours = image_files(restored)
-    if target is None:
-        pairs = [({"image": stem}, path, NO_TARGET) for stem, path in ours.items()]
-        if not pairs:
-            raise UserError(f"There is no image in {str(restored)!r}.")
-    else:
-        pairs = _paired(ours, image_files(target), restored, target)
-    return score_images(pairs, metrics, weights)[list(schema.FOLDER_SCORES)]
-
-
-def _paired(
-    ours: dict[str, Path], theirs: dict[str, Path], restored: str | Path, target: str | Path
-) -> list[Pair]:
-    """The images of two folders by stem. Raises UserError if no stem is in both."""
-    if not ours.keys() & theirs.keys():
-        raise UserError(
-            f"No image of {str(restored)!r} ({len(ours)}) has the stem of one of {str(target)!r} "
-            f"({len(theirs)}). Name restored images like their targets; the suffix may differ."
-        )
-    absent_restored = Absent(schema.FAILED, "no restored image")
-    pairs: list[Pair] = []
-    for stem in sorted(ours.keys() | theirs.keys()):
-        mine = ours.get(stem, absent_restored)
-        # Only one of the two can be absent, so there is a file to name.
-        absent_target = Absent(schema.FAILED, f"no target for {getattr(mine, 'name', '')!r}")
-        pairs.append(({"image": stem}, mine, theirs.get(stem, absent_target)))
-    return pairs
+    return score_images(pairs, metrics_of(protocols), weights)[list(schema.FOLDER_SCORES)]
 
 
 def score_restored(

@@ -1,14 +1,10 @@
 """A run's configuration: read from YAML and checked; errors name every key at fault."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    StringConstraints,
-    field_validator,
-)
+from pydantic import AfterValidator, Field, NonNegativeInt, field_validator
 
 from benchmark.core import paths
 from benchmark.core.errors import UserError
@@ -17,8 +13,19 @@ from benchmark.spec import registry, sources
 from benchmark.spec.method import ALL_WEATHERS, Settings
 from benchmark.spec.training_settings import Training
 
+
+def _check_name(name: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9_.+-]*", name):
+        return name
+    allowed = re.sub(r"[^a-z0-9_.+-]+", "-", name.lower()).strip("_.+-")
+    raise ValueError(
+        f"'{name}' cannot be a name: lower-case letters, digits and . _ + - only."
+        + (f" Did you mean '{allowed}'?" if allowed else "")
+    )
+
+
 # Names become folder names and Snakemake wildcards.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]*$")]
+Name = Annotated[str, AfterValidator(_check_name)]
 
 
 class DatasetChoice(Settings):

@@ -235,6 +235,61 @@ def test_two_inputs_with_one_name_are_an_error(card):
         find()
 
 
+SCENES = {"test": {"input": "{scene}/degraded-{frame}.png", "target": "{scene}/gt-{frame}.png"}}
+
+
+def test_images_of_scene_folders_have_the_scene_in_their_names(card):
+    folder = card(splits=SCENES)
+    for scene in ("s1", "s2"):
+        for name in ("degraded-000", "gt-000"):
+            write_png(folder / scene / f"{name}.png", np.zeros((4, 4, 3), np.uint8))
+    images = find()
+    assert list(images.image) == ["s1-degraded-000", "s2-degraded-000"]
+    assert [path[-13:] for path in images.target] == ["s1/gt-000.png", "s2/gt-000.png"]
+    assert cards.target_of("mine", None, "s2-degraded-000") == folder / "s2" / "gt-000.png"
+    lines = cards.left_out("mine", "test")  # those of the fixture alone
+    assert all("clear/" in line or "hazy/" in line for line in lines)
+
+
+def test_suffixes_match_in_any_case(card):
+    folder = card()
+    write_png(folder / "clear" / "d.png", np.zeros((4, 4, 3), np.uint8))
+    (folder / "clear" / "d.png").rename(folder / "clear" / "d.PNG")
+    (folder / "hazy" / "c_2.png").rename(folder / "hazy" / "d_1.Png")
+    images = find().set_index("image")
+    assert images.target["d_1"] == str(folder / "clear" / "d.PNG")
+
+
+def test_images_that_match_nothing_are_listed(card):
+    folder = card()
+    for name in ("preview.jpg", "c_3.jxl", "notes.txt"):
+        (folder / "hazy" / name).write_bytes(b"")
+    assert cards.left_out("mine", "test") == [
+        "mine test: no pattern of the card matches hazy/c_3.jxl (JPEG XL is not read: convert it "
+        "to PNG): left out",
+        "mine test: no pattern of the card matches hazy/preview.jpg: left out",
+    ]
+    for number in range(20):
+        (folder / "hazy" / f"x{number}.gif").write_bytes(b"")
+    lines = cards.left_out("mine", "test")
+    assert len(lines) == 21 and "matches 2 more" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "image", "target"),
+    [
+        ("outdoor_rain", None, "im_0001_s80_a04", "gt/im_0001.png"),
+        ("raindrop", "test_b", "1_rain", "test_b/gt/1_clean.*"),
+        ("sots_outdoor", None, "1401_1_0.8", "gt/1401.png"),
+        ("rainds", None, "7", "test_set/gt/7.png"),
+        ("sots_indoor", None, "1401", None),
+    ],
+)
+def test_a_card_gives_the_target_of_a_restored_file(name, split, image, target):
+    found = cards.target_of(name, split, image)
+    assert found == (target and cards.load_card(name).folder / target)
+
+
 def test_an_entry_may_have_another_name_than_its_card(card):
     card()
     images = find("hazy-ones", card="mine")

@@ -13,16 +13,24 @@ from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, write_png
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED
+from benchmark.scoring import folder_pairs
 from benchmark.scoring.metrics import LPIPS_WEIGHTS, metrics_of
 from benchmark.scoring.score import (
     Absent,
     problems,
     refuse_changed,
-    score_folder,
     score_images,
     score_pair,
+    score_pairs,
     score_restored,
 )
+
+
+def score_folder(restored, target, protocols=None, **options):
+    pair_up = folder_pairs.by_stem if target else folder_pairs.without_targets
+    pairs = pair_up(*filter(None, (restored, target)))
+    return score_pairs(pairs, protocols, **options)
+
 
 PIXELS = ["rgb", "y-matlab"]
 ODD_NAMES = ("with space", "-dash", "quo'te\"s", "new\nline", "雪", "a.b", "001", "NA")
