@@ -18,12 +18,17 @@ Dataset = Annotated[str, typer.Option(help="Data set of the configuration.")]
 @app.command()
 def check(config: ConfigFile = DEFAULT) -> None:
     """Check a configuration: its methods with their parameters and variants, its protocols."""
+    from benchmark.jobs import isolation
     from benchmark.scoring.metrics import metrics_of
     from benchmark.spec import run_config
 
     settings, _ = open_run(config)
-    run_config.check_methods(settings, str(config))
     metrics_of(settings.protocols)
+    found = isolation.run(lambda: run_config.check_methods(settings, str(config)))
+    if isinstance(found, isolation.Failure):
+        found = [f"{config}: methods: a file in methods/ cannot be checked: {found.reason}"]
+    for warning in found:
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"{config}: {', '.join(settings.methods)}")
 
 
@@ -60,45 +65,29 @@ def train(
     attempt: Attempt = 1,
 ) -> None:
     """Train one method; an interrupted training goes on where it stopped."""
-    from benchmark.jobs import last_attempt
+    from benchmark.jobs import last_attempt, outcome
 
     settings, folder = open_run(config)
-    record = folder.attempts("train", method, f"seed{seed}")
-    limit = settings.time_limit_of(method)
-    is_launched = "WORLD_SIZE" in os.environ  # this is one of the processes that _launch starts
 
     # jobs.train imports torch: only the forked process may do so (see jobs.isolation).
-    def work() -> int | None:
-        import json
-
+    def work():
         from benchmark.jobs import train
 
-        if processes > 1 and not is_launched:
-            return _launch(processes)
-        print(json.dumps(train.train(settings, folder, method, seed)))
-        return None
+        return train.train(settings, folder, method, seed)
 
-    if is_launched:
-        work()
-    elif failure := last_attempt.run(work, limit, attempt, record):
-        from benchmark.jobs import train
+    def launch_work():
+        from benchmark.jobs import launch
 
-        train.write_failure(folder, method, seed, failure)
+        return launch.launch(processes, sys.argv[1:])
 
+    if "WORLD_SIZE" in os.environ:  # this is one of the processes that are launched
+        from benchmark.jobs import launch
 
-def _launch(processes: int) -> int:
-    """Start this command as several processes; returns the exit status of the first failed one."""
-    from torch.distributed import run
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
-    from benchmark.jobs import isolation
-
-    try:
-        run.main([f"--nproc_per_node={processes}", "-m", "benchmark", *sys.argv[1:]])
-    except ChildFailedError as error:
-        _, first = error.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else isolation.KILLED - first.exitcode
-    return 0
+        launch.report(work())
+        return
+    record, limit = folder.attempts("train", method, f"seed{seed}"), settings.time_limit_of(method)
+    result = last_attempt.run(launch_work if processes > 1 else work, limit, attempt, record)
+    outcome.write_training(folder, method, seed, result)
 
 
 @app.command("export-weights")
@@ -124,20 +113,19 @@ def restore_dataset(
     attempt: Attempt = 1,
 ) -> None:
     """Restore a data set with one method and variant; measure its cost."""
-    from benchmark.jobs import last_attempt
+    from benchmark.jobs import last_attempt, outcome
 
     settings, folder = open_run(config)
+    unit = (method, variant, seed, dataset)
     record = folder.attempts("restore", method, variant, f"seed{seed}", dataset)
 
-    def work() -> None:
+    def work():
         from benchmark.jobs import restore
 
-        restore.restore(settings, folder, method, variant, seed, dataset)
+        return restore.restore(settings, folder, *unit)
 
-    if failure := last_attempt.run(work, settings.time_limit_of(method), attempt, record):
-        from benchmark.jobs import restore
-
-        restore.write_failure(folder, method, variant, seed, dataset, failure)
+    result = last_attempt.run(work, settings.time_limit_of(method), attempt, record)
+    outcome.write_restored(folder, *unit, result)
 
 
 @app.command("score-dataset")

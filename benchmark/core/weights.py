@@ -13,6 +13,7 @@ from torch import nn
 from benchmark.core.atomic import atomic_path
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.json_io import loads
+from benchmark.core.paths import from_root
 from benchmark.core.reading import reading
 
 EXPORT_AGAIN = "train the method again, or make the file again with 'export-weights'"
@@ -46,9 +47,9 @@ def exported_facts(path: Path) -> Any:
         facts = (file.metadata() or {}).get("training")
     if facts is None:
         raise UserError(
-            f"{path} does not say how it was trained: make the file with 'export-weights'."
+            f"{from_root(path)} does not say how it was trained: make it with 'export-weights'."
         )
-    with reading(f"{path}: the record of its training", "valid JSON", EXPORT_AGAIN):
+    with reading(f"{from_root(path)}: the record of its training", "valid JSON", EXPORT_AGAIN):
         return loads(facts)
 
 
@@ -70,8 +71,8 @@ def load(network: nn.Module, path: Path) -> None:
     if faults:
         first = "; ".join(sorted(faults)[:3])
         raise UserError(
-            f"{path} is of another model than {type(network).__name__} with these parameters: "
-            f"it {first}{' …' if len(faults) > 3 else ''} ({len(faults)} in all)."
+            f"{from_root(path)} is of another model than {type(network).__name__} with these "
+            f"parameters: it {first}{' …' if len(faults) > 3 else ''} ({len(faults)} in all)."
         )
     network.load_state_dict(
         {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in state.items()}
@@ -80,6 +81,8 @@ def load(network: nn.Module, path: Path) -> None:
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     if not path.exists():
-        raise WeightsMissing(f"{path} is missing: train the method, or 'dvc pull' its weights.")
-    with reading(path, "a whole safetensors file", EXPORT_AGAIN):
+        raise WeightsMissing(
+            f"{from_root(path)} is missing: train the method, or 'dvc pull' its weights."
+        )
+    with reading(from_root(path), "a whole safetensors file", EXPORT_AGAIN):
         return load_file(path)

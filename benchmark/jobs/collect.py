@@ -6,11 +6,11 @@ import pandas as pd
 
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import write_json
+from benchmark.jobs import method_facts
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, score_units, units, write_csv
 from benchmark.results.tables import read_table
-from benchmark.spec import registry
-from benchmark.spec.method import LearnedMethod
+from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
 
@@ -25,8 +25,9 @@ def collect(config: Config, run: RunFolder, submitted: tuple = ((), (), ())) -> 
     costs = [table[list(schema.COST)] for table in costs]
     write_csv(pd.concat([*_scores(config, run), *submitted_scores]), run.path / "scores.csv")
     write_csv(pd.concat([*costs, *submitted_costs]), run.path / "cost.csv")
+    methods = method_facts.of_entries(config)
     cards = [
-        _card(config, run, label, variant)
+        _card(config, run, label, variant, methods[label])
         for label in config.methods
         for variant in config.variants_of(label)
     ]
@@ -49,20 +50,22 @@ def _scores(config: Config, run: RunFolder) -> list[pd.DataFrame]:
     return scores
 
 
-def _card(config: Config, run: RunFolder, label: str, variant: str) -> dict[str, Any]:
-    """The card of an entry's variant for methods.json: method, settings, training."""
-    name = config.method_of(label)
-    method = registry.load(name)
-    parameters = method.Parameters(**config.entry(label).parameters)
-    settings = method.Variant(**config.variants_of(label)[variant]).model_dump(mode="json")
+def _card(
+    config: Config, run: RunFolder, label: str, variant: str, method: dict[str, Any]
+) -> dict[str, Any]:
+    """The card of an entry's variant for methods.json: method, settings, training.
+
+    method: what `method_facts.of_entries` says about the entry.
+    """
+    settings = method["settings"].get(variant, {})
     card = {
         "label": label if variant == "default" else f"{label} {variant}",
         "method": label,
         "variant": variant,
-        "file": f"methods/{name}.py",
-        **method.card.model_dump(mode="json"),
-        "sees_target": method.sees_target,
-        "parameters": parameters.model_dump(mode="json"),
+        "file": f"methods/{config.method_of(label)}.py",
+        **method["card"],
+        "sees_target": method["sees_target"],
+        "parameters": method["parameters"],
         "settings": settings,
         "sampler": settings.get("sampler"),
         "steps": settings.get("steps"),
@@ -71,9 +74,9 @@ def _card(config: Config, run: RunFolder, label: str, variant: str) -> dict[str,
         "training_steps": None,
         "training_flops": None,
         "training_curve": None,
-        "facts": method(parameters).facts(),
+        "facts": method["facts"],
     }
-    if issubclass(method, LearnedMethod):
+    if sources.learns(config.method_of(label)):
         folder = run.training(label, config.seeds_of(label)[0])
         trained = training_record.read(folder, AGAIN)
         card["training"] = trained.get("settings")

@@ -1,30 +1,32 @@
-"""Runs a method's work in a process of its own, so that a crash becomes a status.
+"""Runs a method's work in a process of its own, so that nothing it does can end the run.
 
-Errors that Python can catch are caught where they happen. A process that is killed, crashes or
-takes too long is seen from outside.
+The work's result comes back through a pipe, and the caller writes it to files: a method may change
+its working folder, close its output, exit or crash. A process that ends without a result has
+failed.
 """
 
-import contextlib
 import faulthandler
+import math
 import multiprocessing
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from benchmark.core.errors import UserError
 from benchmark.results import schema
 
-# Exit statuses of a process that ended with a UserError, with any other error (EX_SOFTWARE of
-# sysexits.h), and by a signal (plus its number, as shells report it).
-USER_ERROR = 1
-RAISED = 70
-KILLED = 128
+KILLED = 128  # plus a signal's number: an exit status, as shells report it
+DONE, USER_ERROR, RAISED = "done", "user error", "raised"  # what a process sends, with a value
+GRACE_SECONDS = 10  # for a process that has sent its result to end
 
 
 @dataclass(frozen=True)
@@ -35,61 +37,108 @@ class Failure:
     reason: str
 
 
-def run(work: Callable[[], int | None], minutes: float | None = None) -> Failure | None:
-    """Call `work` in a forked process. Returns None if it did its work, else how it failed.
+def run(work: Callable[[], Any], minutes: float | None = None) -> Any:
+    """Call `work` in a forked process; returns its result, or a Failure if there is none.
 
-    work: returns None, or an exit status as that of its process (0: done). minutes: the time limit,
-    after which the process and its children are killed; None for no limit. A UserError in the
-    process is printed there and ends this process too (SystemExit 1).
+    work: its result must be picklable; a Failure counts as one. minutes: the time limit, after
+    which the process and its children are killed; None for no limit. A UserError in the process is
+    raised here, without its traceback.
     """
     kills = _out_of_memory_kills()
     # The fork comes before torch is imported, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_call, args=(work, sender))
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_call, args=(work, ours, theirs))
     old_handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED + signal.SIGTERM))
     process.start()
+    theirs.close()
     try:
-        process.join(None if minutes is None else 60 * minutes)
-        if process.is_alive():
+        if not _wait(process, ours, None if minutes is None else 60 * minutes):
             return Failure(schema.TIMED_OUT, f"not done after {minutes:g} minutes")
+        kind, value = _receive(ours)
+        _end(process, ours)
+        if kind is None and process.is_alive():
+            return Failure(schema.FAILED, "it closed the connection of its process to the suite")
     finally:
         _kill(process)
         signal.signal(signal.SIGTERM, old_handler)
-    status = process.exitcode
-    if status == USER_ERROR:
-        sys.exit(USER_ERROR)
-    if status == RAISED and receiver.poll():
-        return Failure(schema.FAILED, receiver.recv())
-    return None if status == 0 else _failure(status, _out_of_memory_kills() > kills)
+    if kind == USER_ERROR:
+        raise UserError(value)
+    if kind == RAISED:
+        return Failure(schema.FAILED, value)
+    return value if kind == DONE else failure(process.exitcode, _out_of_memory_kills() > kills)
 
 
-def _call(work: Callable[[], int | None], reason: Connection) -> None:
+def failure(status: int, memory_ran_out: bool = False) -> Failure:
+    """The failure that an exit status without a result stands for.
+
+    memory_ran_out: whether Linux has killed a process because of that.
+    """
+    number = -status if status < 0 else status - KILLED
+    if number <= 0:
+        return Failure(schema.FAILED, f"its process ended with exit status {status}, but no result")
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    if number == signal.SIGKILL and memory_ran_out:
+        return Failure(schema.OUT_OF_MEMORY, "its process was killed when memory ran out")
+    return Failure(schema.FAILED, f"its process was ended by {name}")
+
+
+def _call(work: Callable[[], Any], ours: Connection, theirs: Connection) -> None:
+    """Send what came of `work`; wait until the caller has noted which processes it left."""
+    ours.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable(2)  # after a crash the log has its traceback
     if "torch" in sys.modules:  # its threads did not survive the fork: torch would wait for ever
         sys.modules["torch"].set_num_threads(1)
     try:
-        status = work() or 0
+        message = DONE, work()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = USER_ERROR
+        message = USER_ERROR, str(error)
     except BaseException as error:  # SystemExit too: the work is not done
-        traceback.print_exc()
-        reason.send(" ".join(f"{type(error).__name__}: {error}".split())[:300])
-        status = RAISED
-    sys.exit(status)
+        with suppress(Exception):  # the method may have closed the standard streams
+            traceback.print_exc()
+        message = RAISED, " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    with suppress(Exception):
+        sys.stdout.flush()
+    theirs.send(message)
+    with suppress(EOFError):
+        theirs.recv()
 
 
-def _failure(status: int, memory_ran_out: bool) -> Failure:
-    """The failure that an exit status stands for."""
-    number = -status if status < 0 else status - KILLED
-    if number <= 0:
-        return Failure(schema.FAILED, f"its process ended with exit status {status}")
-    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    if number == signal.SIGKILL and memory_ran_out:
-        return Failure(schema.OUT_OF_MEMORY, "its process was killed when memory ran out")
-    return Failure(schema.FAILED, f"its process was ended by {name}")
+def _wait(process: multiprocessing.Process, ours: Connection, seconds: float | None) -> bool:
+    """Wait until the process has sent its result or has ended. False after the given time.
+
+    The end is looked for too: processes that a method has left may hold the pipe open.
+    """
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if wait([ours], min(left, 1)) or not process.is_alive():
+            return True
+    return False
+
+
+def _receive(ours: Connection) -> tuple[str | None, Any]:
+    """What the process has sent, or (None, None) if it has ended before."""
+    try:
+        return ours.recv() if ours.poll() else (None, None)
+    except (EOFError, OSError):
+        return None, None
+
+
+def _end(process: multiprocessing.Process, ours: Connection) -> None:
+    """Let the process end, and then end the processes that it has started and left."""
+    children = []
+    with suppress(psutil.NoSuchProcess):
+        children = psutil.Process(process.pid).children(recursive=True)
+    ours.close()
+    end = time.monotonic() + GRACE_SECONDS
+    # Not `join`: it waits for ever if the method has closed the files of its process.
+    while process.is_alive() and time.monotonic() < end:
+        time.sleep(0.005)
+    _, left = psutil.wait_procs(children, timeout=1)
+    for child in left:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 def _out_of_memory_kills() -> int:
@@ -106,7 +155,7 @@ def _kill(process: multiprocessing.Process) -> None:
     if not process.is_alive():
         return
     for child in psutil.Process(process.pid).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess):
             child.kill()
     process.kill()
     process.join()

@@ -15,7 +15,7 @@ Each unit of a grouped job has a record of its own, so that the other units go o
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -42,42 +42,39 @@ class Record(BaseModel):
     reason: str = ""
 
 
-def run(
-    work: Callable[[], int | None], minutes: float | None, attempt: int, record_file: Path
-) -> Failure | None:
-    """`isolation.run(work, minutes)`; after the last attempt the recorded failure, without work.
+def run(work: Callable[[], Any], minutes: float | None, attempt: int, record_file: Path) -> Any:
+    """`isolation.run(work, minutes)`; after the last attempt the recorded Failure, without work.
 
     attempt: Snakemake's count, from 1. record_file: the place of this unit's record. Raises
     UserError if the record is damaged.
     """
     if attempt < ATTEMPTS:
-        failure = isolation.run(work, minutes)
+        result = isolation.run(work, minutes)
     elif (record := _read(record_file)) and record.attempt < attempt:
-        failure = _give_up(record, record_file)
+        result = _give_up(record, record_file)
     else:
-        failure = _run_recorded(work, minutes, attempt, record_file)
-    if failure:  # a process that was killed could not write the reason into the log
-        print(f"{failure.status}: {failure.reason}")
-    return failure
+        result = _run_recorded(work, minutes, attempt, record_file)
+    if isinstance(result, Failure):  # a process that was killed could not write it into the log
+        print(f"{result.status}: {result.reason}")
+    return result
 
 
 def _run_recorded(
-    work: Callable[[], int | None], minutes: float | None, attempt: int, record_file: Path
-) -> Failure | None:
+    work: Callable[[], Any], minutes: float | None, attempt: int, record_file: Path
+) -> Any:
     record = Record(attempt=attempt, job=os.environ.get("SLURM_JOB_ID", ""))
     _write(record, record_file)
     try:
-        failure = isolation.run(work, minutes)
-    except SystemExit as end:
-        if end.code == isolation.USER_ERROR:  # not the method's fault
-            record_file.unlink()
+        result = isolation.run(work, minutes)
+    except UserError:  # not the method's fault
+        record_file.unlink()
         raise
-    if failure and failure.status == schema.OUT_OF_MEMORY:
-        record.status, record.reason = failure.status, failure.reason
+    if isinstance(result, Failure) and result.status == schema.OUT_OF_MEMORY:
+        record.status, record.reason = result.status, result.reason
         _write(record, record_file)
     else:
         record_file.unlink()
-    return failure
+    return result
 
 
 def _give_up(record: Record, record_file: Path) -> Failure:

@@ -1,21 +1,19 @@
 """The training job of a run: one entry and seed; and the export of trained weights."""
 
-import traceback
 from pathlib import Path
 from typing import Any
-
-from accelerate import PartialState
 
 from benchmark.core import weights
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
-from benchmark.core.json_io import write_json
 from benchmark.data.training_files import training_source
 from benchmark.jobs.isolation import Failure
+from benchmark.jobs.outcome import failed_training
 from benchmark.jobs.restore import trained_weights
 from benchmark.restoring import dataset
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RunFolder
+from benchmark.spec import sources
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config
@@ -23,55 +21,50 @@ from benchmark.training import loop, step
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
-    """Train an entry, or take the weights that its configuration names; write training.json.
+    """Train an entry, or take the weights that its configuration names; returns the content of
+    training.json, which `outcome.write_training` writes.
 
-    A failure of the method becomes a status there and on the board, and the other methods go on. A
-    UserError (for example missing data) stops the run. Returns the content of training.json.
+    A failure of the method, or of the training data, becomes a status there and on the board, and
+    the other methods go on. Raises UserError, which stops the run, if the entry does not learn, if
+    given weights or a part of the run are damaged, or if the disk is full.
     """
-    folder = run.training(label, seed)
+    if not sources.learns(config.method_of(label)):
+        raise UserError(f"'{label}' has nothing to train.")
+    folder = run.training(label, seed).absolute()  # a method may change the working folder
     settings, weathers = config.training_of(label), config.weathers_of(label)
+    file, teacher = config.weights_of(label, seed), config.entry(label).teacher
+    taught = trained_weights(run, teacher, seed) if teacher and not file else None
     try:
         method = build(config, label, seed)
-        if not isinstance(method, LearnedMethod):
-            raise UserError(f"'{label}' has nothing to train.")
-        if file := config.weights_of(label, seed):
-            result = _take_weights(method, file, folder)
-        else:
-            teacher = _load_teacher(config, run, label, seed, method)
-            source = training_source(config.train_on, weathers)
-            flops = step.training_flops(method, settings)
-            facts = loop.train(method, source, settings, seed, folder, teacher, weathers)
-            result = {
-                "status": schema.OK,
-                **facts,
-                "flops": flops,
-                "settings": settings.model_dump(mode="json"),
-                "weathers": weathers,
-            }
-    except WeightsMissing as error:
-        result = {"status": schema.WEIGHTS_MISSING, "reason": str(error)}
-    except UserError:
+    except Exception as error:
+        return _failed(run, label, seed, error)
+    if file:
+        try:
+            return _take_weights(method, file, folder)
+        except WeightsMissing as error:
+            return _failed(run, label, seed, error)
+    try:
+        key = _learn_from(method, config, teacher, seed, *taught) if taught else ""
+        source = training_source(config.train_on, weathers)
+        flops = step.training_flops(method, settings)
+        facts = loop.train(method, source, settings, seed, folder, key, weathers)
+    except NotWritten:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise NotWritten.because(folder, error) from error
-        traceback.print_exc()
-        reason = f"{type(error).__name__}: {error}"
-        result = _failure(run, label, seed, dataset.status_of(error), reason)
-    if PartialState().is_main_process:
-        write_json(folder / "training.json", result)
-    return result
+        return _failed(run, label, seed, error)
+    return {
+        "status": schema.OK,
+        **facts,
+        "flops": flops,
+        "settings": settings.model_dump(mode="json"),
+        "weathers": weathers,
+    }
 
 
-def write_failure(run: RunFolder, label: str, seed: int, failure: Failure) -> None:
-    """Write the training.json of a training whose process was killed before it could write it."""
-    result = _failure(run, label, seed, failure.status, failure.reason)
-    write_json(run.training(label, seed) / "training.json", result)
-
-
-def _failure(run: RunFolder, label: str, seed: int, status: str, reason: str) -> dict[str, Any]:
-    log = run.log("train", label, f"seed{seed}")
-    return {"status": status, "reason": f"training: {reason} (log: {log})"}
+def _failed(run: RunFolder, label: str, seed: int, error: Exception) -> dict[str, str]:
+    return failed_training(run, label, seed, Failure(**dataset.failure_of(error)))
 
 
 def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, Any]:
@@ -104,20 +97,18 @@ def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
     return written
 
 
-def _load_teacher(
-    config: Config, run: RunFolder, label: str, seed: int, method: LearnedMethod
+def _learn_from(
+    method: LearnedMethod,
+    config: Config,
+    teacher: str,
+    seed: int,
+    file: Path,
+    failure: Exception | None,
 ) -> str:
-    """Give a method its trained teacher, if the entry names one.
-
-    Returns the checksum of the teacher's weights, or "".
-    """
-    name = config.entry(label).teacher
-    if name is None:
-        return ""
-    file, failure = trained_weights(run, name, seed)
+    """Give a method its trained teacher; returns the checksum of the teacher's weights."""
     if failure:
-        raise RuntimeError(f"its teacher '{name}' was not trained: {failure}")
-    teacher = build(config, name, seed)
-    weights.load(teacher.network, file)
-    method.learn_from(teacher)
+        raise RuntimeError(f"its teacher '{teacher}' was not trained: {failure}")
+    trained = build(config, teacher, seed)
+    weights.load(trained.network, file)
+    method.learn_from(trained)
     return checksum(file)

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from benchmark.core import device, weights
+from benchmark.core import device, streams, weights
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import NotWritten, WeightsMissing
 from benchmark.core.flops import flop_counter
@@ -71,7 +71,7 @@ def restore(job: Job, images: pd.DataFrame, root: Path, out: Path) -> pd.DataFra
             except NotWritten:  # a failure of the disk, which would hit the other images too
                 raise
             except Exception as error:
-                row |= _failure(error)
+                row |= failure_of(error)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(RESTORED))
 
@@ -97,23 +97,29 @@ def _restore_one(job: Job, image, root: Path, out: Path, machine, flops: dict) -
 
     flops: FLOPs by (height, width). At a new size, one call that is not timed counts them.
     """
-    degraded = read_tensor(root / image.input, machine)
-    targets = (read_tensor(root / image.target, machine),) if job.method.sees_target else ()
+    names = (image.input, image.target) if job.method.sees_target else (image.input,)
+    images = [read_tensor(root / name, machine) for name in names]
 
-    def run() -> torch.Tensor:
+    def run(degraded: torch.Tensor, *target: torch.Tensor) -> torch.Tensor:
         # The seed depends on the image's name only, not on the images restored before it.
         generator = torch_generator("restore", image.dataset, image.weather, image.image, job.seed)
         with torch.inference_mode():
-            return job.method.restore(degraded, job.settings, [generator], *targets)
+            return job.method.restore(degraded, job.settings, [generator], *target)
 
-    size = tuple(degraded.shape[-2:])
+    def copies() -> list[torch.Tensor]:
+        """The images, for a method that changes its input in place."""
+        return [tensor.clone() for tensor in images]
+
+    size = tuple(images[0].shape[-2:])
     if size not in flops:
         with flop_counter() as counter:
-            run()
+            run(*copies())
         flops[size] = counter.get_total_flops() or None
+    inputs = copies()
     with device.Stopwatch(machine) as watch:
-        restored = run()
-    output.check(restored, degraded)
+        restored = run(*inputs)
+    streams.reopen_closed()
+    output.check(restored, images[0])
     return _store(job, image, restored, root, out) | {
         "width": size[1],
         "height": size[0],
@@ -168,7 +174,7 @@ def _row(job: Job, image) -> dict:
 
 def failed_rows(job: Job, images: pd.DataFrame, error: Exception) -> pd.DataFrame:
     """The table of a method that could not start: each image has the error as its reason."""
-    failure = _failure(error)
+    failure = failure_of(error)
     rows = [_row(job, image) | failure for image in images.itertuples()]
     return pd.DataFrame(rows, columns=list(RESTORED))
 
@@ -183,7 +189,7 @@ def status_of(error: Exception) -> str:
     return schema.OUT_OF_MEMORY if memory or "allocate memory" in str(error) else schema.FAILED
 
 
-def _failure(error: Exception) -> dict:
+def failure_of(error: Exception) -> dict[str, str]:
     """Status and reason of an error; prints the traceback to the job's log."""
     tqdm.write("".join(traceback.format_exception(error)))
     reason = " ".join(f"{type(error).__name__}: {error}".split())

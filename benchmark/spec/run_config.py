@@ -222,13 +222,25 @@ def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -
             )
 
 
-def check_methods(config: Config, where: str) -> None:
+def check_methods(config: Config, where: str) -> list[str]:
     """Check every entry's parameters, variants and teacher against its method's declarations.
 
+    Returns a warning for each method whose file cannot be imported: its results will be `failed`.
     Raises UserError with `where` (the configuration's file) and the key at fault.
     """
+    warnings = []
     for label in config.methods:
-        method = registry.load(config.method_of(label))
+        try:
+            method = registry.load(config.method_of(label))
+        except UserError:
+            raise
+        except Exception as error:  # what an import raises
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            warnings.append(
+                f"{where}: methods.{label}: methods/{config.method_of(label)}.py cannot be "
+                f"imported, and its results will be failed ({reason})"
+            )
+            continue
         if config.entry(label).teacher and not method.has_teacher():
             raise UserError(
                 f"{where}: methods.{label}.teacher: '{config.method_of(label)}' takes no teacher. "
@@ -241,3 +253,4 @@ def check_methods(config: Config, where: str) -> None:
         )
         for variant, settings in config.variants_of(label).items():
             parse(method.Variant, settings, f"{where}: methods.{label}.variants.{variant}")
+    return warnings

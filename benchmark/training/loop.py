@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from benchmark.core import weights
+from benchmark.core import streams, weights
 from benchmark.core.device import choose, describe, native_bf16
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import named_seed
@@ -151,6 +151,7 @@ class _Trainer:
             )
             for _ in range(self.settings.accumulate)
         ]  # fmt: skip
+        streams.reopen_closed()
         self.schedule.step()
         self.average.update(self.network)
         return torch.stack(losses).mean()

@@ -18,12 +18,12 @@ import torch
 from benchmark.core import device
 from benchmark.core.checksum import checksum
 from benchmark.data import cards
-from benchmark.jobs import restore, train
 from benchmark.results import schema, training_record
 from benchmark.results.layout import RESTORED, RunFolder, write_csv
 from benchmark.results.tables import read_table
 from benchmark.spec import registry, run_config, sources
 from benchmark.spec.run_config import Config
+from tests import run_jobs
 
 ENTRIES = Path(__file__).with_name("every_method.yaml")
 PUBLISHED = {"checkpoint", "weatherdiff"}  # run with their authors' weights only
@@ -49,10 +49,10 @@ def run(config: Config, folder: Path) -> dict[str, Outcome]:
     write_csv(cards.find_images(config), there.images)
     for label in config.methods:
         if sources.learns(config.method_of(label)):
-            train.train(config, there, label, 0)
+            run_jobs.train(config, there, label, 0)
             outcomes[f"train {label}"] = _training_outcome(there.training(label, 0))
         for variant in config.variants_of(label):
-            restore.restore(config, there, label, variant, 0, "photos")
+            run_jobs.restore(config, there, label, variant, 0, "photos")
             table = read_table(there.restored(label, variant, 0, "photos"), RESTORED, "")
             rows = table[["status", "reason", "sha256"]].to_numpy()
             outcomes[f"restore {label} {variant}"] = tuple(map(str, rows.ravel()))

@@ -1,11 +1,14 @@
 """A process that is killed, crashes or takes too long is a failure with a reason."""
 
+import atexit
 import faulthandler
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -34,14 +37,47 @@ def raises_user_error():
     [
         (lambda: os.kill(os.getpid(), signal.SIGKILL), "its process was ended by SIGKILL"),
         (crashes, "its process was ended by SIGSEGV"),
-        (lambda: 128 + signal.SIGKILL, "its process was ended by SIGKILL"),
-        (lambda: os._exit(3), "its process ended with exit status 3"),
+        (lambda: os._exit(3), "its process ended with exit status 3, but no result"),
+        (lambda: os._exit(0), "its process ended with exit status 0, but no result"),
+        (lambda: os._exit(1), "its process ended with exit status 1, but no result"),
         (lambda: sys.exit(0), "SystemExit: 0"),
+        (
+            lambda: (os.closerange(3, 4096), time.sleep(60)),
+            "it closed the connection of its process to the suite",
+        ),
         (fails, "ValueError: two lines"),
     ],
 )
-def test_how_a_process_ended(work, reason):
+def test_how_a_process_ended(work, reason, monkeypatch):
+    monkeypatch.setattr(isolation, "GRACE_SECONDS", 0.2)
     assert isolation.run(work) == Failure("failed", reason)
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda: (os.close(1), os.close(2)),
+        lambda: (sys.stdout.close(), sys.stderr.close()),
+        lambda: setattr(sys, "stdout", None),
+        lambda: os.chdir("/"),
+        lambda: atexit.register(os._exit, 3),
+        lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+        lambda: os.fork() or time.sleep(60),  # the pipe stays open in the process that is left
+        lambda: subprocess.Popen(["sleep", "60"]),
+        lambda: Thread(target=time.sleep, args=(60,)).start(),
+    ],
+)
+def test_what_a_method_does_to_its_process_changes_no_result(deed, monkeypatch):
+    monkeypatch.setattr(isolation, "GRACE_SECONDS", 0.2)
+    before = set(psutil.Process().children(recursive=True))
+    assert isolation.run(lambda: [deed(), {"a": 1}][1]) == {"a": 1}
+    assert set(psutil.Process().children(recursive=True)) <= before
+    assert Path.cwd() == ROOT
+
+
+def test_a_process_that_is_left_does_not_hide_an_end_without_result():
+    failure = isolation.run(lambda: time.sleep(3) if os.fork() == 0 else os._exit(0))
+    assert failure.reason == "its process ended with exit status 0, but no result"
 
 
 def test_a_crash_leaves_where_it_was(capfd):
@@ -75,11 +111,14 @@ def test_a_late_process_is_ended_with_its_children(tmp_path):
     assert gone
 
 
-def test_a_user_error_ends_the_caller_too_and_is_printed(capfd):
-    with pytest.raises(SystemExit) as ended:
+def test_a_user_error_is_the_callers_too():
+    with pytest.raises(UserError, match="correct this"):
         isolation.run(raises_user_error)
-    assert ended.value.code == 1
-    assert capfd.readouterr().err == "error: correct this\n"
+
+
+def test_the_exit_status_of_another_process_is_a_failure():
+    assert isolation.failure(-signal.SIGKILL).reason == "its process was ended by SIGKILL"
+    assert isolation.failure(128 + signal.SIGKILL).reason == "its process was ended by SIGKILL"
 
 
 def test_ending_the_caller_ends_the_work(tmp_path):

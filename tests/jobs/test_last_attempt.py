@@ -129,7 +129,9 @@ def test_an_attempt_that_is_asked_to_end_counts(tmp_path, record):
 @pytest.mark.parametrize("attempt", [1, 3])
 def test_other_failures_are_a_status_at_once_and_said(record, capsys, attempt):
     assert last_attempt.run(lambda: os._exit(3), None, attempt, record).status == "failed"
-    assert capsys.readouterr().out == "failed: its process ended with exit status 3\n"
+    assert (
+        capsys.readouterr().out == "failed: its process ended with exit status 3, but no result\n"
+    )
     assert not record.exists()
 
 
@@ -138,7 +140,7 @@ def test_a_user_error_is_not_given_up(tmp_path, record):
         raise UserError("correct this")
 
     work, calls = counted(tmp_path)
-    with pytest.raises(SystemExit):
+    with pytest.raises(UserError):
         last_attempt.run(raises_user_error, None, 3, record)
     assert last_attempt.run(work, None, 4, record) is None
     assert calls() == 1

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from benchmark.core import weights
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
-from benchmark.jobs import restore, train
+from benchmark.jobs import train
 from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
 from benchmark.spec.build import build
@@ -19,6 +19,7 @@ from benchmark.spec.registry import load
 from benchmark.spec.training_settings import Training
 from benchmark.training import crops, step
 from benchmark.weather import WEATHERS
+from tests import run_jobs
 
 TINY = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
 
@@ -49,13 +50,13 @@ def open_run(folder, **entry):
 
 
 def restored(config, run):
-    restore.restore(config, run, "unet", "default", 0, "photos")
+    run_jobs.restore(config, run, "unet", "default", 0, "photos")
     return pd.read_csv(run.restored("unet", "default", 0, "photos")).set_index("weather")
 
 
 def test_a_specialist_restores_its_weather_alone(tmp_path):
     config, run = open_run(tmp_path / "run", weathers=["rain"])
-    assert train.train(config, run, "unet", 0)["weathers"] == ("rain",)
+    assert run_jobs.train(config, run, "unet", 0)["weathers"] == ("rain",)
     rows = restored(config, run)
     assert rows.status.to_dict() == {"rain": "ok", "haze": "skipped"}
     assert rows.reason["haze"] == "not made for haze"
@@ -65,7 +66,7 @@ def test_clear_photographs_are_restored_by_every_method(tmp_path):
     config, run = open_run(tmp_path / "run", weathers=["rain"])
     images = pd.read_csv(run.images)
     images.assign(weather="clear", input=images.target)[:1].to_csv(run.images, index=False)
-    train.train(config, run, "unet", 0)
+    run_jobs.train(config, run, "unet", 0)
     assert restored(config, run).status.to_dict() == {"clear": "ok"}
 
 
@@ -88,7 +89,7 @@ def test_a_specialist_sees_its_weather_alone(monkeypatch):
 
 def test_exported_weights_take_the_place_of_training(tmp_path):
     config, run = open_run(tmp_path / "first")
-    trained = train.train(config, run, "unet", 0)
+    trained = run_jobs.train(config, run, "unet", 0)
     (file,) = train.export_weights(config, run, tmp_path / "weights")
     assert file.name == "unet-0.safetensors"
     assert all(v.dtype == torch.float16 for v in load_file(file).values())
@@ -96,7 +97,7 @@ def test_exported_weights_take_the_place_of_training(tmp_path):
     again, other = open_run(
         tmp_path / "second", weights=f"{tmp_path}/weights/unet-{{seed}}.safetensors"
     )
-    taken = train.train(again, other, "unet", 0)
+    taken = run_jobs.train(again, other, "unet", 0)
     assert taken == json.loads(json.dumps(trained))
     first = load_file(run.training("unet", 0) / "weights.safetensors")
     second = load_file(other.training("unet", 0) / "weights.safetensors")
@@ -106,7 +107,7 @@ def test_exported_weights_take_the_place_of_training(tmp_path):
 
 def test_weights_that_are_not_there_are_a_status(tmp_path):
     config, run = open_run(tmp_path / "run", weights="data/weights/none.safetensors")
-    train.train(config, run, "unet", 0)
+    run_jobs.train(config, run, "unet", 0)
     rows = restored(config, run)
     assert rows.status.eq("weights-missing").all()
     assert rows.reason.str.contains("none.safetensors is missing").all()
@@ -117,7 +118,7 @@ def test_weights_that_were_not_exported_are_refused_by_name(tmp_path):
     config, run = open_run(tmp_path / "run", weights=str(tmp_path / "w.safetensors"))
     weights.save(build(config, "unet", 0).network, tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=r"w.safetensors does not say how it was trained"):
-        train.train(config, run, "unet", 0)
+        run_jobs.train(config, run, "unet", 0)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_weights_whose_facts_are_wrong_are_refused_by_name(tmp_path, facts):
     weights.save(build(config, "unet", 0).network, tmp_path / "raw")
     weights.export(tmp_path / "raw", tmp_path / "w.safetensors", facts)
     with pytest.raises(UserError, match=r"w.safetensors: training: (status|steps): "):
-        train.train(config, run, "unet", 0)
+        run_jobs.train(config, run, "unet", 0)
 
 
 def test_a_damaged_training_json_is_refused_by_name(tmp_path):

@@ -5,9 +5,9 @@ import torch
 import yaml
 
 from benchmark.core.errors import UserError
-from benchmark.jobs import train
 from benchmark.results.layout import RunFolder
 from benchmark.spec import registry, run_config
+from tests import run_jobs
 from tests.methods.test_contract import SMALL
 
 
@@ -148,8 +148,8 @@ def test_a_teacher_of_a_method_that_learns_from_none_is_named(tmp_path, method):
 
 def test_a_run_trains_teacher_and_student(tmp_path):
     config, run = run_of(tmp_path)
-    assert train.train(config, run, "teacher", 0)["status"] == "ok"
-    assert train.train(config, run, "student", 0)["status"] == "ok"
+    assert run_jobs.train(config, run, "teacher", 0)["status"] == "ok"
+    assert run_jobs.train(config, run, "student", 0)["status"] == "ok"
     assert (run.training("student", 0) / "weights.safetensors").exists()
 
 
@@ -159,6 +159,6 @@ def test_a_teacher_that_failed_is_the_students_reason(tmp_path):
     (run.training("teacher", 0) / "training.json").write_text(
         '{"status": "failed", "reason": "training: it broke"}'
     )
-    result = train.train(config, run, "student", 0)
+    result = run_jobs.train(config, run, "student", 0)
     assert result["status"] == "failed"
     assert "teacher 'teacher' was not trained: training: it broke" in result["reason"]

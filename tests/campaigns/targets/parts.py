@@ -12,11 +12,12 @@ from benchmark.core.errors import UserError
 from benchmark.data import cards
 from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
-from benchmark.jobs import restore, score, train
+from benchmark.jobs import score, train
 from benchmark.jobs.collect import collect
 from benchmark.planning import plan, text
 from benchmark.results.layout import RunFolder, score_units, units
 from benchmark.spec import run_config
+from tests import run_jobs
 from tests.campaigns import mutations, workspace
 from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
 from tests.synthetic_run import card, make_run
@@ -31,9 +32,9 @@ def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
     if not run.images.exists():
         run.path.mkdir(parents=True)
         cards.find_images(config).to_csv(run.images, index=False)
-        train.train(config, run, "unet", 0)
+        run_jobs.train(config, run, "unet", 0)
         for unit in units(config):
-            restore.restore(config, run, *unit)
+            run_jobs.restore(config, run, *unit)
         for unit in score_units(config):
             score.score(config, run, *unit)
         collect(config, run)
@@ -52,7 +53,7 @@ def parts_of_run(folder: Path, random: Random):
     try:
         yield chosen.name, "images.csv", "photos.csv"
         if chosen in (training, run.images):
-            restore.restore(config, run, "unet", "default", 0, "photos")
+            run_jobs.restore(config, run, "unet", "default", 0, "photos")
         if chosen == training:
             train.export_weights(config, run, folder / "weights")
         for unit in score_units(config):

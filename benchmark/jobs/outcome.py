@@ -1,0 +1,55 @@
+"""Writes what the process of a training or a restoring gave back: its result, or why there is none.
+
+It imports no torch: the process that waits for a method's process needs none.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from benchmark.core.json_io import write_json
+from benchmark.jobs.isolation import Failure
+from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
+from benchmark.results.tables import IMAGES, read_table
+
+
+def write_training(
+    run: RunFolder, label: str, seed: int, outcome: dict[str, Any] | Failure
+) -> None:
+    """Write the training.json of an entry: its facts, or a status and a reason."""
+    if isinstance(outcome, Failure):
+        outcome = failed_training(run, label, seed, outcome)
+    write_json(run.training(label, seed) / "training.json", outcome)
+
+
+def failed_training(run: RunFolder, label: str, seed: int, failure: Failure) -> dict[str, str]:
+    """The content of training.json for a training that failed."""
+    log = run.log("train", label, f"seed{seed}")
+    return {"status": failure.status, "reason": f"training: {failure.reason} (log: {log})"}
+
+
+def write_restored(
+    run: RunFolder,
+    label: str,
+    variant: str,
+    seed: int,
+    dataset: str,
+    outcome: pd.DataFrame | Failure,
+) -> None:
+    """Write the table of a restoring: its rows (columns RESTORED), or a failure for each image."""
+    log = run.log("restore", label, variant, f"seed{seed}", dataset)
+    if isinstance(outcome, Failure):
+        outcome = images_of(run, dataset)[["dataset", "weather", "image"]].assign(
+            method=label,
+            variant=variant,
+            seed=seed,
+            status=outcome.status,
+            reason=f"{outcome.reason} (log: {log})",
+        )
+    write_csv(outcome.reindex(columns=list(RESTORED)), run.restored(label, variant, seed, dataset))
+
+
+def images_of(run: RunFolder, dataset: str) -> pd.DataFrame:
+    """The test images of a data set: columns `IMAGES`."""
+    images = read_table(run.images, IMAGES, AGAIN)
+    return images[images.dataset == dataset]

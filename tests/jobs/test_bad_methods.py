@@ -1,0 +1,166 @@
+"""Whatever a method does to its process, the run gets a board, on which the method has a status."""
+
+import importlib
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import methods
+from benchmark.cli import workflow
+from benchmark.core.image_io import write_png
+from benchmark.core.paths import ROOT
+from benchmark.data import cards
+from benchmark.jobs import isolation, restore, score
+from benchmark.results.tables import read_methods
+from benchmark.spec import registry
+
+SOURCE = """\
+import os, sys
+import torch
+from benchmark import Card, LearnedMethod, Method, UserError
+{at_import}
+
+class M({base}):
+    card = Card(title="t", citation="c", licence="MIT", supervision="none", description="d")
+
+    def __init__(self, parameters=None):
+        super().__init__(parameters)
+        {init}
+
+    def build(self):
+        {build}
+        return torch.nn.Conv2d(3, 3, 1)
+
+    def loss(self, clean, degraded, generator):
+        {loss}
+        return (self.network(degraded) - clean).abs().mean()
+
+    def restore(self, degraded, variant, generators):
+        {restore}
+        return degraded
+
+    def facts(self):
+        {facts}
+        return {{}}
+"""
+EXIT, MOVE, CLOSE = "os._exit(0)", "os.chdir('/')", "os.closerange(1, 3)"
+# The places where each method does something, and the status that it then has.
+BAD = {
+    "import_missing": ({"at_import": "import not_there"}, "failed"),
+    "import_exit": ({"at_import": EXIT}, "failed"),
+    "import_leave": ({"at_import": "sys.exit(0)"}, "failed"),
+    "init_raise": ({"init": "1 / 0"}, "failed"),
+    "init_user_error": ({"init": "raise UserError('x')"}, "failed"),
+    "init_exit": ({"init": EXIT}, "failed"),
+    "init_move": ({"init": MOVE}, "ok"),
+    "facts_raise": ({"facts": "1 / 0"}, "ok"),
+    "facts_tensor": ({"facts": "return {'a': torch.ones(1)}"}, "ok"),
+    "facts_nan": ({"facts": "return {'a': float('nan')}"}, "ok"),
+    "facts_list": ({"facts": "return [1]"}, "ok"),
+    "facts_exit": ({"facts": EXIT}, "ok"),
+    "restore_exit": ({"restore": EXIT}, "failed"),
+    "restore_leave": ({"restore": "sys.exit(0)"}, "failed"),
+    "restore_move": ({"restore": MOVE}, "ok"),
+    "restore_close": ({"restore": CLOSE}, "ok"),
+    "restore_close_twice": ({"restore": "sys.stdout.close()"}, "ok"),
+    "restore_in_place": ({"restore": "degraded.mul_(0.5)"}, "ok"),
+    "restore_none": ({"restore": "return None"}, "failed"),
+    "build_raise": ({"base": "LearnedMethod", "build": "1 / 0"}, "failed"),
+    "build_close": ({"base": "LearnedMethod", "build": CLOSE}, "ok"),
+    "loss_close": ({"base": "LearnedMethod", "loss": CLOSE}, "ok"),
+    "loss_exit": ({"base": "LearnedMethod", "loss": EXIT}, "failed"),
+    "loss_user_error": ({"base": "LearnedMethod", "loss": "raise UserError('x')"}, "failed"),
+    "loss_move": ({"base": "LearnedMethod", "loss": MOVE}, "ok"),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run of all bad methods and the control."""
+    importlib.import_module("benchmark.jobs.train")  # the forked processes then need not
+    root = tmp_path_factory.mktemp("bad")
+    photos = root / "photos"
+    rng = np.random.default_rng(0)
+    for folder in ("clear", "rain", "train"):
+        image = rng.integers(100, 120, (16, 16, 3)).astype(np.uint8)
+        write_png(photos / folder / "a.png", image)
+    (root / "methods").mkdir()
+    shutil.copy(ROOT / "methods" / "identity.py", root / "methods")
+    places = dict.fromkeys(("at_import", "init", "build", "loss", "restore", "facts"), "pass")
+    for name, (deeds, _) in BAD.items():
+        source = SOURCE.format(**{"base": "Method", **places, **deeds})
+        (root / "methods" / f"{name}.py").write_text(source)
+    card = {
+        "title": "t", "path": str(photos), "weathers": ["rain"], "train": "train/*.png",
+        "licence": "none", "source": "here", "citation": "none",
+        "splits": {"test": {"input": "{weather}/{photo}.png", "target": "clear/{photo}.png"}},
+    }  # fmt: skip
+    config = {
+        "name": "bad", "train_on": "own", "datasets": {"own": {}}, "protocols": ["rgb"],
+        "methods": {"identity": None, **dict.fromkeys(BAD)}, "discover": False,
+        "training": {
+            "steps": 1, "stages": [{"share": 1, "batch": 1, "crop": 16}], "warmup": 0, "workers": 0
+        },
+    }  # fmt: skip
+    (root / "cards").mkdir()
+    (root / "cards" / "own.yaml").write_text(yaml.safe_dump(card))
+    file = root / "bad.yaml"
+    file.write_text(yaml.safe_dump(config))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr(registry, "FOLDER", root / "methods")
+        patch.setattr(methods, "__path__", [str(root / "methods")])
+        patch.setattr(cards, "CARDS", root / "cards")
+        patch.setattr(isolation, "GRACE_SECONDS", 0.1)
+        for job in (restore, score):
+            patch.setattr(job, "ROOT", root)
+        workflow.check(file)
+        workflow.images(file)
+        for name in config["methods"]:
+            if BAD.get(name, ({},))[0].get("base"):
+                workflow.train(name, 0, 1, file, 1)
+            workflow.restore_dataset(name, "default", "own", 0, file, 1)
+            workflow.score_dataset(name, "own", 0, file)
+        workflow.collect(file)
+        workflow.leaderboard(root / "results" / "bad")
+    return root / "results" / "bad"
+
+
+def test_each_method_has_its_status_and_the_others_go_on(run):
+    scores = pd.read_csv(run / "scores.csv").groupby("method").first()
+    assert scores.status["identity"] == "ok"
+    expected = {name: status for name, (_, status) in BAD.items()}
+    assert scores.status[[*expected]].to_dict() == expected
+    assert scores.reason[scores.status == "failed"].str.len().gt(0).all()
+    board = pd.read_csv(run / "leaderboard.csv")
+    assert set(board.method) == {"identity", *BAD}
+
+
+def test_a_method_that_changes_its_input_restores_the_same_as_one_that_does_not(run):
+    """The suite calls `restore` twice at a new size; both calls get the image as it is."""
+    scores = pd.read_csv(run / "scores.csv").set_index(["method", "metric"]).value
+    halved, kept = scores["restore_in_place", "psnr"], scores["identity", "psnr"]
+    # About 110 of 255 in both images: half of it is 55 below the target, a quarter 82.
+    assert halved == pytest.approx(20 * np.log10(255 / 55), abs=0.5)
+    assert kept > halved
+
+
+def test_facts_that_cannot_be_had_say_why(run):
+    facts = {card["method"]: card["facts"] for card in read_methods(run)}
+    assert facts["facts_raise"] == {"not known": "ZeroDivisionError: division by zero"}
+    for name in ("facts_tensor", "facts_nan", "facts_list", "facts_exit", "import_missing"):
+        assert [*facts[name]] == ["not known"]
+    assert facts["identity"] == {}
+
+
+def test_nothing_was_written_elsewhere(run):
+    assert {path.name for path in run.parents[1].iterdir()} == {
+        "photos", "methods", "cards", "bad.yaml", "results",
+    }  # fmt: skip
+    trained = json.loads((run / "train" / "loss_move" / "seed0" / "training.json").read_text())
+    assert trained["status"] == "ok"
+    assert (run / "train" / "loss_move" / "seed0" / "weights.safetensors").exists()

@@ -1,0 +1,24 @@
+"""Jobs of a run in this process, without a process for the method: for tests."""
+
+from typing import Any
+
+from benchmark.jobs import outcome
+from benchmark.jobs import restore as restoring
+from benchmark.jobs import train as training
+from benchmark.results.layout import RunFolder
+from benchmark.spec.run_config import Config
+
+
+def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
+    """Train and write training.json; returns its content."""
+    result = training.train(config, run, label, seed)
+    outcome.write_training(run, label, seed, result)
+    return result
+
+
+def restore(
+    config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
+) -> None:
+    """Restore and write the table."""
+    unit = (label, variant, seed, dataset)
+    outcome.write_restored(run, *unit, restoring.restore(config, run, *unit))
