@@ -1,7 +1,8 @@
 """The suite: data, weather, training, scores, cost, tables, report. It knows no single method.
 
-What a method file needs is here, so that one import does: `from benchmark import Card, Method`. The
-rooms below import each other in one direction only (docs/architecture.md).
+What a method file needs is here, so that one import does: `from benchmark import Card, Method`.
+So is `evaluate`, which scores a model that has no method file. The rooms below import each other in
+one direction only (docs/architecture.md).
 """
 
 from importlib import import_module
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from benchmark.core.alternatives import Alternatives
     from benchmark.core.errors import UserError, WeightsMissing
     from benchmark.core.image_io import to_float, to_uint8
+    from benchmark.exchange.evaluate import evaluate
     from benchmark.spec.method import ALL_WEATHERS, Card, LearnedMethod, Method, Settings
 
 __version__ = "0.1.0"
@@ -24,6 +26,7 @@ _PLACES = {
     "Settings": "spec.method",
     "UserError": "core.errors",
     "WeightsMissing": "core.errors",
+    "evaluate": "exchange.evaluate",
     "to_float": "core.image_io",
     "to_uint8": "core.image_io",
 }
@@ -37,6 +40,7 @@ __all__ = [
     "Settings",
     "UserError",
     "WeightsMissing",
+    "evaluate",
     "to_float",
     "to_uint8",
 ]

@@ -17,7 +17,7 @@ from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC, PROTOCOLS
 from benchmark.spec.method import Settings
 
-FILE = find("config/published.yaml")
+FILE = find("config/published.yaml").absolute()
 DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4}  # decimals that papers print
 PREFACE = (
     "Published numbers beside those of this run, on the same images. The protocol is the one of "

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import click
 import numpy as np
@@ -25,7 +24,7 @@ from benchmark.spec import registry
 
 COMMAND = typer.main.get_command(app)
 BENCHMARK = [sys.executable, "-m", "benchmark"]
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def benchmark(folder, *arguments):
@@ -209,4 +208,4 @@ def test_a_wrong_command_would_be_found():
 
 
 def test_the_readme_names_commands():
-    assert len(list(commands_in(Path(DOCS[0]).read_text(encoding="utf-8")))) >= 3
+    assert len(list(commands_in((ROOT / "README.md").read_text(encoding="utf-8")))) >= 3

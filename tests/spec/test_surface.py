@@ -11,7 +11,7 @@ from benchmark.spec import registry
 
 SURFACE = {
     "ALL_WEATHERS", "Alternatives", "Card", "LearnedMethod", "Method", "Settings", "UserError",
-    "WeightsMissing", "to_float", "to_uint8",
+    "evaluate",    "WeightsMissing", "to_float", "to_uint8",
 }  # fmt: skip
 
 

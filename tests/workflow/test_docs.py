@@ -23,7 +23,7 @@ from tests.methods import test_contract
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-TEXTS = [ROOT / "README.md", *PAGES]
+TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *PAGES]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 FOLDERS = "benchmark|methods|tests|config|workflow|docs|data|data-store|results/reference"
 # Files that the guide tells the reader to make.

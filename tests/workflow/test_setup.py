@@ -22,7 +22,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 RUN = [*PROJECT["dependencies"], *EXTRAS["run"], *EXTRAS["pyiqa"]]
 GROUPS = {"run": RUN, **PYPROJECT["dependency-groups"]}
 LOCKS = ROOT / "requirements"
-OWN = {"benchmark", "methods", "tests", "tools", "package"}
+OWN = {"benchmark", "methods", "tests", "tools", "package", "examples"}
 # Installed by hand: for HEIC photographs (docs/own-photos.md); for tests/golden/freeze_scores.py.
 OPTIONAL = {"pillow_heif", "torchmetrics"}
 PLATFORMS = [
