@@ -34,19 +34,29 @@ def find(card: "DatasetCard") -> list[str]:
     if not isinstance(card.train, str | None):
         splits["train"] = card.train
     for name, split in splits.items():
-        patterns = [split.input] if isinstance(split.input, str) else [*split.input.values()]
-        patterns += [] if split.target is None else [split.target]
+        patterns = [*_patterns(split.input), *_patterns(split.target)]
         if any(not pattern or _leads_out(pattern) for pattern in patterns):
             faults.append(f"{name}: patterns must be below the set's path, without '..'")
         for weather in card.weathers:
-            if isinstance(split.input, dict) and weather not in split.input:
-                faults.append(f"{name}.input has no pattern for {weather}")
+            missing = [
+                role
+                for role, pattern in (("input", split.input), ("target", split.target))
+                if isinstance(pattern, dict) and weather not in pattern
+            ]
+            if missing:
+                faults += [f"{name}.{role} has no pattern for {weather}" for role in missing]
                 continue
             given = {"weather", *BRACES.findall(split.input_of(weather))}
-            for part in BRACES.findall(split.target or ""):
+            for part in BRACES.findall(split.target_of(weather) or ""):
                 if part not in given:
                     faults.append(f"{name}.target: '{{{part}}}' is not in the input of {weather}")
     return faults
+
+
+def _patterns(given: str | dict[str, str] | None) -> list[str]:
+    if isinstance(given, dict):
+        return [*given.values()]
+    return [] if given is None else [given]
 
 
 def _leads_out(pattern: str) -> bool:

@@ -42,17 +42,22 @@ class Split(Settings):
     path of an input gives the values of the names, and these values in the pattern `target` give
     the path of its target. `{weather}` is the weather. Images with the same `{photo}` show the same
     scene; without `{photo}`, every image is a separate scene. Names in folders become a part of the
-    image's name. Suffixes match in any case. `input` may be one pattern per weather. Photographs
-    without ground truth have no `target`.
+    image's name. Suffixes match in any case. `input` and `target` may be one pattern per weather.
+    Photographs without ground truth have no `target`.
     """
 
     input: str | dict[str, str]
-    target: str | None = None
+    target: str | dict[str, str] | None = None
 
     def input_of(self, weather: str) -> str:
         """The input pattern of one weather, with the value of `{weather}`."""
         pattern = self.input if isinstance(self.input, str) else self.input[weather]
         return pattern.replace("{weather}", weather)
+
+    def target_of(self, weather: str) -> str | None:
+        """The target pattern of one weather, with the value of `{weather}`."""
+        pattern = self.target[weather] if isinstance(self.target, dict) else self.target
+        return pattern and pattern.replace("{weather}", weather)
 
 
 class Archive(Settings):
@@ -250,7 +255,7 @@ def split_checksum(name: str, split: str) -> str:
 
 def find_pairs(card: DatasetCard, split: Split, weather: str) -> list[Pair]:
     """The pairs of a split's weather, sorted by the path of the input."""
-    return pairing.find_pairs(card.folder, split.input_of(weather), split.target, weather)
+    return pairing.find_pairs(card.folder, split.input_of(weather), split.target_of(weather))
 
 
 def _files(pairs: Iterable[Pair]) -> set[Path]:
@@ -293,7 +298,7 @@ def target_of(name: str, split: str | None, image: str) -> Path | None:
     if part.target is None:
         raise UserError(f"Split '{chosen}' of data set '{name}' has no targets.")
     for weather in card.weathers:
-        filled = part.target.replace("{weather}", weather)
-        if found := pairing.target_of_name(part.input_of(weather), filled, image):
+        patterns = part.input_of(weather), part.target_of(weather)
+        if found := pairing.target_of_name(*patterns, image):
             return next(iter(sorted(card.folder.glob(found))), card.folder / found)
     return None

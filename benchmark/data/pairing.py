@@ -22,7 +22,7 @@ class Pair(NamedTuple):
     target: Path | None
 
 
-def find_pairs(folder: Path, pattern: str, target: str | None, weather: str) -> list[Pair]:
+def find_pairs(folder: Path, pattern: str, target: str | None) -> list[Pair]:
     """The pairs below a folder whose input matches a pattern, sorted by the path of the input.
 
     pattern, target: as in a card's split, `{weather}` filled in. A suffix may be in any case. An
@@ -35,8 +35,8 @@ def find_pairs(folder: Path, pattern: str, target: str | None, weather: str) -> 
         match = expression.fullmatch(path.relative_to(folder).as_posix())
         if not match or path.suffix.lower() not in SUFFIXES:
             continue
-        values = {"weather": weather, **match.groupdict()}
-        name = "-".join([*(v for k, v in match.groupdict().items() if k in folders), path.stem])
+        values = match.groupdict()
+        name = "-".join([*(v for k, v in values.items() if k in folders), path.stem])
         other = _in_any_case(folder / fill_in(target, values)) if target else None
         found.append(Pair(name, values.get("photo", name), path, other))
     return found

@@ -126,7 +126,12 @@ def test_a_manifest_gives_the_strength_of_an_image(card):
         ({"path": "nowhere"}, {}, "no haze image matches nowhere"),
         ({"manifest": "none.json"}, {}, r"none\.json' \(the card's 'manifest'\) is missing"),
         ({"pairs": {"tets": 3}}, {}, "pairs: no split 'tets'.*Did you mean 'test'"),
-        ({"splits": {"test": {"input": {"rain": "x"}}}}, {}, "no pattern for haze"),
+        ({"splits": {"test": {"input": {"rain": "x"}}}}, {}, "input has no pattern for haze"),
+        (
+            {"splits": {"test": {"input": "x", "target": {"rain": "x"}}}},
+            {},
+            "target has no pattern for haze",
+        ),
         (
             {"splits": {"test": {"input": "hazy/{image}.png", "target": "clear/{photo}.png"}}},
             {},
@@ -316,9 +321,21 @@ PUBLISHED = [
     ("o_haze", "test", "haze", "hazy/01_outdoor_hazy.jpg", "GT/01_outdoor_GT.jpg", "01"),
     ("allweather", "train", "mix", "input/0_rain.png", "gt/0_rain.png", "0_rain"),
     ("allweather", "train", "mix", "input/city_1.jpg", "gt/city_1.jpg", "city_1"),
+    ("weatherbench", "test", "snow", "snow/test/input/1.jpg", "snow/test/target/1.jpg", "1"),
+    ("raindrop_clarity", "night", "raindrop", "NightRainDrop_Train/Drop/00001/00006.png",
+     "NightRainDrop_Train/Clear/00001/00006.png", "00001"),
+    ("weatherstream", "test", "haze", "WeatherStream_test/a_fog/fog_degraded-000.png",
+     "WeatherStream_test/a_fog/fog_gt.png", "a_fog"),
+    ("cdd11", "test", "mix", "haze_rain/00001.png", "clear/00001.png", "00001"),
+    ("cdd11", "low_light", "mix", "low_haze_snow/00001.png", "clear/00001.png", "00001"),
+    ("cdd11", "low_light", "haze", "low_haze/00001.png", "clear/00001.png", "00001"),
+    ("csd", "test", "snow", "test2000/Snow/1.tif", "test2000/Gt/1.tif", "1"),
+    ("realrain1k", "heavy", "rain", "RealRain-1k-H/test/input/3.png",
+     "RealRain-1k-H/test/target/3.png", "3"),
+    ("rtts", "test", "haze", "JPEGImages/AM_Bing_211.png", None, "AM_Bing_211"),
     ("plain", "test", "mix", "input/x.png", "target/x.png", "x"),
     ("unpaired", "test", "snow", "snow/x.jpg", None, "x"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "split", "weather", "source", "target", "photo"), PUBLISHED)
