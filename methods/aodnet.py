@@ -19,12 +19,17 @@ class AODNet(LearnedMethod):
         supervision="paired",
         description="A network with 1761 parameters predicts one map; the haze model then gives "
         "the clear image. Trained on the squared error, as published. Made for haze; here trained "
-        "and scored on all weathers, like every learned method.",
+        "and scored on all weathers, like every learned method. The authors' Caffe model can be "
+        "used as its weights.",
     )
     Variant = TileSettings
 
     def build(self) -> nn.Module:
         return AllInOneNetwork()
+
+    def authors_names(self) -> dict[str, tuple[str, ...]]:
+        """Those of M. Singal's file for PyTorch. The authors' Caffe model has our names."""
+        return {f"conv{k}": (f"e_conv{k}",) for k in range(1, 6)}
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """The mean squared error, as published: published baselines keep their own loss."""

@@ -1,15 +1,15 @@
 """A published checkpoint, given by its file: any restoration network that spandrel recognises."""
 
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
 import torch
-from spandrel import ImageModelDescriptor, ModelLoader
+from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelLoader, UnsupportedModelError
 from torch import Tensor, nn
 
 from benchmark import Card, Method, Settings, UserError, WeightsMissing
-from benchmark.core import foreign_checkpoints
+from benchmark.core import foreign_checkpoints, weight_search
 from benchmark.core.checksum import checksum
 from methods.networks.tile_settings import TileSettings
 
@@ -20,9 +20,13 @@ SIGNED_INPUT = {"MixDehazeNet"}
 
 class Parameters(Settings):
     """weights: path of the file, `.safetensors` or a torch checkpoint (`.pth`, `.pt`), relative to
-    the current folder."""
+    the current folder. key (keys of nested dicts, joined by dots) and prefix (of the names) say
+    where in the file the network is; without them, usual wrappers such as `params_ema` and
+    `module.` are tried."""
 
     weights: str | None = None
+    key: str = ""
+    prefix: str = ""
 
 
 class Variant(TileSettings):
@@ -51,7 +55,7 @@ class Checkpoint(Method):
         Raises WeightsMissing if there is no file, UserError if it has no restoration network for
         RGB images.
         """
-        return _load(_file(self.parameters)).eval().to(self.device)
+        return _load(_file(self.parameters), self.parameters).eval().to(self.device)
 
     @property
     def network(self) -> nn.Module:
@@ -94,18 +98,9 @@ def _file(parameters: Parameters) -> Path:
     return Path(weights)
 
 
-def _load(path: Path) -> ImageModelDescriptor:
+def _load(path: Path, parameters: Parameters) -> ImageModelDescriptor:
     """The model of a file. Raises UserError unless it restores RGB images at their own size."""
-    safe = path.suffix == ".safetensors"
-    content = foreign_checkpoints.read_safetensors(path) if safe else foreign_checkpoints.read(path)
-    try:
-        model = ModelLoader().load_from_state_dict(content)
-    except Exception as error:  # of any type, if names are known but shapes are not
-        keys = ", ".join(map(str, list(content)[:4])) or "none"
-        raise UserError(
-            f"{path} has no network that spandrel recognises ({type(error).__name__}). "
-            f"Its first keys: {keys}."
-        ) from error
+    model = _recognised(path, parameters)
     channels = (model.input_channels, model.output_channels)
     if model.purpose != "Restoration" or model.scale != 1 or channels != (3, 3):
         raise UserError(
@@ -114,3 +109,40 @@ def _load(path: Path) -> ImageModelDescriptor:
             "3 to 3 channels."
         )
     return model
+
+
+def _recognised(path: Path, parameters: Parameters) -> ImageModelDescriptor:
+    """The first part of a file in which spandrel recognises a network. UserError if there is none.
+
+    The message has the names in the file, and the networks that spandrel knows.
+    """
+    extra = _register_extra()
+    tensors = weight_search.named_tensors(foreign_checkpoints.read_any(path))
+    if parameters.key or parameters.prefix:
+        tensors = weight_search.chosen(tensors, parameters.key, parameters.prefix, str(path))
+    cause: Exception | None = None
+    for part in weight_search.candidates(tensors):
+        try:
+            return ModelLoader().load_from_state_dict(part)
+        except UnsupportedModelError as error:
+            cause = cause or error
+        except Exception as error:  # of any type, if names are known but shapes are not
+            cause = error
+    known = ", ".join(sorted(each.architecture.name for each in MAIN_REGISTRY.architectures()))
+    more = "" if extra else " The package spandrel_extra_arches knows more, such as Restormer."
+    raise UserError(
+        f"{path} has no network that spandrel recognises ({type(cause).__name__}). It has "
+        f"{weight_search.summary(tensors) or 'no tensors'}. spandrel knows {known}.{more} If the "
+        "network is only a part of the file, set parameters: {key: …, prefix: …}."
+    ) from cause
+
+
+@cache
+def _register_extra() -> bool:
+    """Add the networks of spandrel_extra_arches, if it is installed: their licences differ."""
+    try:
+        import spandrel_extra_arches
+    except ImportError:
+        return False
+    spandrel_extra_arches.install(ignore_duplicates=True)
+    return True

@@ -12,11 +12,15 @@ from methods.networks.tile_settings import TileSettings
 
 class Parameters(Settings):
     """The published settings. stages: number of times the network is applied; width: channels of
-    its features; blocks: number of its residual blocks."""
+    its features; blocks: number of its residual blocks. memory: whether stages keep features in the
+    LSTM; without it the network is the paper's PRN. shared: whether all blocks have the same
+    weights, as in the paper's PReNet_r and PRN_r."""
 
     stages: int = Field(default=6, ge=1)
     width: int = Field(default=32, ge=1)
     blocks: int = Field(default=5, ge=1)
+    memory: bool = True
+    shared: bool = False
 
 
 class PReNet(LearnedMethod):
@@ -29,13 +33,25 @@ class PReNet(LearnedMethod):
         supervision="paired",
         description="Removes the weather in six stages that share their weights; each keeps "
         "features of the stage before it. Trained on SSIM, as published. Made for rain; here "
-        "trained and scored on all weathers.",
+        "trained and scored on all weathers. The authors' files of PReNet, PReNet_r, PRN and PRN_r "
+        "can be used as its weights.",
     )
     Parameters = Parameters
     Variant = TileSettings
 
     def build(self) -> nn.Module:
         return ProgressiveNetwork(**self.parameters.model_dump())
+
+    def authors_names(self) -> dict[str, tuple[str, ...]]:
+        """In the authors' files each gate of the LSTM is a convolution of its own."""
+        blocks = {
+            f"blocks.{k}.conv{n + 1}": (f"res_conv{k + 1}.{2 * n}",)
+            for k in range(len(self.network.blocks))
+            for n in (0, 1)
+        }
+        gates = {"memory.gates": tuple(f"conv_{gate}.0" for gate in "ifgo")}
+        memory = gates if self.parameters.memory else {}
+        return {"enter": ("conv0.0",), **memory, **blocks, "leave": ("conv.0",)}
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """1 - SSIM of the last stage's output: the published negative SSIM, with 0 for perfect."""
@@ -55,21 +71,31 @@ class ProgressiveNetwork(nn.Module):
     because no stage is used alone.
     """
 
-    def __init__(self, stages: int = 6, width: int = 32, blocks: int = 5):
+    def __init__(
+        self,
+        stages: int = 6,
+        width: int = 32,
+        blocks: int = 5,
+        memory: bool = True,
+        shared: bool = False,
+    ):
         super().__init__()
         self.stages = stages
+        self.repeats = blocks if shared else 1
         self.enter = nn.Conv2d(6, width, 3, padding=1)
-        self.memory = ConvLSTM(width)
-        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
+        self.memory = ConvLSTM(width) if memory else None
+        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(1 if shared else blocks))
         self.leave = nn.Conv2d(width, 3, 3, padding=1)
 
     def forward(self, degraded: Tensor) -> Tensor:
         restored, state = degraded, None
         for _ in range(self.stages):
             x = F.relu(self.enter(torch.cat([degraded, restored], dim=1)))
-            x, state = self.memory(x, state)
-            for block in self.blocks:
-                x = block(x)
+            if self.memory is not None:
+                x, state = self.memory(x, state)
+            for _ in range(self.repeats):
+                for block in self.blocks:
+                    x = block(x)
             restored = degraded + self.leave(x)
         return restored
 

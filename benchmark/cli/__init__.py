@@ -16,6 +16,7 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
     run,
     runs,
     tools,
+    weights,
     workflow,
 )
 from benchmark.cli.app import app

@@ -17,14 +17,23 @@ Dataset = Annotated[str, typer.Option(help="Data set of the configuration.")]
 
 @app.command()
 def check(config: ConfigFile = DEFAULT) -> None:
-    """Check a configuration: its methods with their parameters and variants, its protocols."""
+    """Check a configuration: methods, parameters, variants, protocols; load its weight files."""
     from benchmark.jobs import isolation
     from benchmark.scoring.metrics import metrics_of
     from benchmark.spec import run_config
 
     settings, _ = open_run(config)
     metrics_of(settings.protocols)
-    found = isolation.run(lambda: run_config.check_methods(settings, str(config)))
+
+    def work() -> list[str]:
+        from benchmark.jobs.weight_check import check_weights
+
+        return [
+            *run_config.check_methods(settings, str(config)),
+            *check_weights(settings, config),
+        ]
+
+    found = isolation.run(work)
     if isinstance(found, isolation.Failure):
         found = [f"{config}: methods: a file in methods/ cannot be checked: {found.reason}"]
     for warning in found:

@@ -40,15 +40,13 @@ def export(path: Path, out: Path, facts: dict[str, Any]) -> None:
 def exported_facts(path: Path) -> Any:
     """The facts of the training that `export` wrote, unchecked: see `training_record.check`.
 
-    Raises as `load`, and UserError if the file has none.
+    None if the file has none, because another program wrote it. Raises as `load`.
     """
     _read(path)
     with safe_open(path, "pt") as file:
         facts = (file.metadata() or {}).get("training")
     if facts is None:
-        raise UserError(
-            f"{from_root(path)} does not say how it was trained: make it with 'export-weights'."
-        )
+        return None
     with reading(f"{from_root(path)}: the record of its training", "valid JSON", EXPORT_AGAIN):
         return loads(facts)
 

@@ -80,6 +80,7 @@ def _card(
         folder = run.training(label, config.seeds_of(label)[0])
         trained = training_record.read(folder, AGAIN)
         card["training"] = trained.get("settings")
+        card["weights"] = trained.get("weights")
         for fact in ("seconds", "steps", "flops"):
             card[f"training_{fact}"] = trained.get(fact)
         if (folder / "curve.csv").exists():

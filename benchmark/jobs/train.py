@@ -13,10 +13,10 @@ from benchmark.jobs.restore import trained_weights
 from benchmark.restoring import dataset
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RunFolder
-from benchmark.spec import sources
+from benchmark.spec import given_weights, sources
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
-from benchmark.spec.run_config import Config
+from benchmark.spec.run_config import Config, WeightFile
 from benchmark.training import loop, step
 
 
@@ -32,15 +32,15 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
         raise UserError(f"'{label}' has nothing to train.")
     folder = run.training(label, seed).absolute()  # a method may change the working folder
     settings, weathers = config.training_of(label), config.weathers_of(label)
-    file, teacher = config.weights_of(label, seed), config.entry(label).teacher
-    taught = trained_weights(run, teacher, seed) if teacher and not file else None
+    given, teacher = config.weights_of(label, seed), config.entry(label).teacher
+    taught = trained_weights(run, teacher, seed) if teacher and not given else None
     try:
         method = build(config, label, seed)
     except Exception as error:
         return _failed(run, label, seed, error)
-    if file:
+    if given:
         try:
-            return _take_weights(method, file, folder)
+            return _take_weights(method, given, folder)
         except WeightsMissing as error:
             return _failed(run, label, seed, error)
     try:
@@ -67,10 +67,9 @@ def _failed(run: RunFolder, label: str, seed: int, error: Exception) -> dict[str
     return failed_training(run, label, seed, Failure(**dataset.failure_of(error)))
 
 
-def _take_weights(method: LearnedMethod, file: Path, folder: Path) -> dict[str, Any]:
-    """Copy an exported weight file into the training's folder; returns its training facts."""
-    facts = training_record.check(weights.exported_facts(file), f"{file}: training")
-    weights.load(method.network, file)
+def _take_weights(method: LearnedMethod, given: WeightFile, folder: Path) -> dict[str, Any]:
+    """Write the weights of a file into the training's folder; returns its training facts."""
+    facts = training_record.check(given_weights.load(method, given), f"{given.file}: training")
     folder.mkdir(parents=True, exist_ok=True)
     weights.save(method.network, folder / "weights.safetensors")
     (folder / "curve.csv").unlink(missing_ok=True)

@@ -81,11 +81,17 @@ def ready(method: Method, file: Path | None, machine: torch.device) -> int:
 
     Raises WeightsMissing if a learned method has no file, and UserError as `weights.load`.
     """
-    method.device = machine
     if isinstance(method, LearnedMethod):
         if file is None:
             raise WeightsMissing("no weights were given for a method that learns")
         weights.load(method.network, file)
+    return place(method, machine)
+
+
+def place(method: Method, machine: torch.device) -> int:
+    """Move a method that has its weights to the device; returns its network's parameter count."""
+    method.device = machine
+    if isinstance(method, LearnedMethod):
         method.network.eval().to(machine, memory_format=torch.channels_last)
     if method.network is None:
         return 0

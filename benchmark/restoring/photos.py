@@ -23,10 +23,10 @@ from benchmark.restoring.photo_io import (
     write_photo,
 )
 from benchmark.results.layout import RunFolder
-from benchmark.spec import sources
+from benchmark.spec import given_weights, sources
 from benchmark.spec.build import build
 from benchmark.spec.method import Method, Settings
-from benchmark.spec.run_config import Config
+from benchmark.spec.run_config import Config, WeightFile
 
 SAME = "same"  # the result has the format of the photo
 COMPARISON = "-compare.jpg"
@@ -126,11 +126,16 @@ def restorer(
         values["steps"], name = steps, f"{label} with {steps} steps"
     settings = parse(method.Variant, values, f"{where}: methods.{label}.variants.{variant}")
     machine = device.choose()
-    dataset.ready(method, weights_of(config, where, run, label), machine)
+    file = weights_of(config, where, run, label)
+    if isinstance(file, WeightFile):
+        given_weights.load(method, file)
+        dataset.place(method, machine)
+    else:
+        dataset.ready(method, file, machine)
     return Restorer(name, method, settings, machine)
 
 
-def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path | None:
+def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path | WeightFile | None:
     """An entry's weight file: of the run's training, or else that named in the configuration.
 
     None for a method that does not learn. Raises WeightsMissing, which says what to run.
@@ -144,9 +149,9 @@ def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path 
     named = config.weights_of(label, seed)
     if named is None:
         raise WeightsMissing(f"'{label}' is not trained ({trained} is missing): {remedy(where)}.")
-    if not named.exists():
+    if not named.path.exists():
         raise WeightsMissing(
-            f"The weights of '{label}' are missing ({shown(named)}): "
+            f"The weights of '{label}' are missing ({shown(named.path)}): "
             f"{where_the_data_come_from()}, or choose another --config whose run is complete."
         )
     return named

@@ -102,6 +102,14 @@ class LearnedMethod(Method):
         """The untrained network. The suite seeds torch before it calls this."""
         raise NotImplementedError  # a subclass without it is refused when it is loaded
 
+    def authors_names(self) -> dict[str, tuple[str, ...]]:
+        """What the network's modules are called in the authors' weight files: own name -> theirs.
+
+        Weights of several modules of theirs are joined along the outputs. Modules that are not here
+        have the same name in both. Empty if no file of the authors can be used.
+        """
+        return {}
+
     def learn_from(self, teacher: "LearnedMethod") -> None:
         """Take what is needed from the trained teacher, the entry that the configuration names."""
         raise NotImplementedError  # only methods that distil another one implement it

@@ -42,6 +42,24 @@ class DatasetChoice(Settings):
     limit: int | None = Field(default=None, ge=1)
 
 
+class WeightFile(Settings):
+    """A file of weights to use instead of training; `weights: FILE` is short for `{file: FILE}`.
+
+    `file`: a path from the repository root. It may be a file of `export-weights`, or one of another
+    program: `.safetensors`, of `torch.save`, `.caffemodel`. The weights are found in it by their
+    names. Where several parts would fit, or for a method that must be told, `key` (keys of nested
+    dicts, joined by dots) and `prefix` (of the names) say which part to use.
+    """
+
+    file: str
+    key: str = ""
+    prefix: str = ""
+
+    @property
+    def path(self) -> Path:
+        return paths.weight_file(self.file)
+
+
 class MethodEntry(Settings):
     """A method in a run: its file, its parameters, how it is trained, and its variants.
 
@@ -58,9 +76,14 @@ class MethodEntry(Settings):
     seeds: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
     weathers: tuple[Literal[*ALL_WEATHERS], ...] | None = Field(default=None, min_length=1)
     teacher: str | None = None
-    weights: str | None = None
+    weights: WeightFile | None = None
     time_limit: float | None = Field(default=None, gt=0)
     variants: dict[Name, dict[str, Any]] = {}
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _path_is_file(cls, value):
+        return {"file": value} if isinstance(value, str) else value
 
     @field_validator("parameters", "training", "variants", mode="before")
     @classmethod
@@ -128,13 +151,13 @@ class Config(Settings):
         """The weathers on which an entry is trained and which it restores."""
         return self.entry(label).weathers or ALL_WEATHERS
 
-    def weights_of(self, label: str, seed: int) -> Path | None:
+    def weights_of(self, label: str, seed: int) -> WeightFile | None:
         """The weight file to use instead of training an entry, or None if there is none."""
-        weights = self.entry(label).weights or self.weights
-        if weights is None or not sources.learns(self.method_of(label)):
+        weights = self.entry(label).weights or (self.weights and WeightFile(file=self.weights))
+        if not weights or not sources.learns(self.method_of(label)):
             return None
-        name = weights.replace("{entry}", label).replace("{seed}", str(seed))
-        return paths.weight_file(name)
+        file = weights.file.replace("{entry}", label).replace("{seed}", str(seed))
+        return weights.model_copy(update={"file": file})
 
     def trains(self, label: str) -> bool:
         """Whether an entry is trained in this run: its method learns and no weights are given."""

@@ -139,8 +139,8 @@ def test_weights_of_an_entry_are_found_by_its_name_and_seed(write):
     entries = {"regression": None, "mine": {"method": "regression", "weights": "w-{seed}"}}
     values = changed(methods={**entries, "identity": None}, weights="data/{entry}-{seed}.st")
     config = run_config.load(write(values))
-    assert config.weights_of("regression", 2) == paths.ROOT / "data/regression-2.st"
-    assert config.weights_of("mine", 2) == paths.ROOT / "w-2"
+    assert config.weights_of("regression", 2).path == paths.ROOT / "data/regression-2.st"
+    assert config.weights_of("mine", 2).path == paths.ROOT / "w-2"
     assert config.weights_of("identity", 2) is None
 
 
