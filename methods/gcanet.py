@@ -1,18 +1,24 @@
 """GCANet: dehazing by a network of smoothed dilated convolutions that fuses three levels."""
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark import Card, LearnedMethod
+from benchmark import Card, LearnedMethod, Settings
 from methods.networks.any_size import pad_to_multiple
 from methods.networks.tile_settings import TileSettings
 
-WIDTH = 64
 DILATIONS = (2, 2, 2, 4, 4, 4, 1)  # of the residual blocks
 FUSED = (3, 6)  # the blocks whose results are the middle and the high level
 LEVELS, MEAN = 255.0, 128.0  # the network takes 8-bit levels, less their mean
 MULTIPLE = 4  # sides that are multiples; half of them has more than one pixel to normalise
+
+
+class Parameters(Settings):
+    """width: channels of the features; 64 as published."""
+
+    width: int = Field(default=64, ge=1)
 
 
 class GCANet(LearnedMethod):
@@ -28,10 +34,11 @@ class GCANet(LearnedMethod):
         "three depths. Trained on the squared error, as published. Made for haze; here trained and "
         "scored on all weathers. The authors' file can be used as its weights.",
     )
+    Parameters = Parameters
     Variant = TileSettings
 
     def build(self) -> nn.Module:
-        return GatedNetwork()
+        return GatedNetwork(self.parameters.width)
 
     def authors_names(self) -> dict[str, tuple[str, ...]]:
         names = {"gate": ("gate",), "leave": ("deconv1",)}
@@ -47,6 +54,11 @@ class GCANet(LearnedMethod):
                 names[f"blocks.{k}.{n - 1}.conv.1"] = (f"res{k + 1}.conv{n}",)
                 names[f"blocks.{k}.{n - 1}.norm"] = (f"res{k + 1}.norm{n}",)
         return names
+
+    def from_authors(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Their network predicts levels of 8 bits, ours differences of images in [0, 1]: with our
+        learning rates, steps in levels would be too small."""
+        return {n: x / LEVELS if n.startswith("leave.") else x for n, x in state.items()}
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """The mean squared error, as published (equation 5)."""
@@ -69,28 +81,28 @@ class GatedNetwork(nn.Module):
     differs a little from one that is restored whole.
     """
 
-    def __init__(self):
+    def __init__(self, width: int = 64):
         super().__init__()
         self.encoder = nn.ModuleList([
-            Normalised(nn.Conv2d(4, WIDTH, 3, padding=1, bias=False)),
-            Normalised(nn.Conv2d(WIDTH, WIDTH, 3, padding=1, bias=False)),
-            Normalised(nn.Conv2d(WIDTH, WIDTH, 3, stride=2, padding=1, bias=False)),
+            Normalised(nn.Conv2d(4, width, 3, padding=1, bias=False)),
+            Normalised(nn.Conv2d(width, width, 3, padding=1, bias=False)),
+            Normalised(nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False)),
         ])  # fmt: skip
         self.blocks = nn.ModuleList(
-            nn.Sequential(smoothed_dilated(dilation), smoothed_dilated(dilation))
+            nn.Sequential(smoothed_dilated(width, dilation), smoothed_dilated(width, dilation))
             for dilation in DILATIONS
         )
-        self.gate = nn.Conv2d(3 * WIDTH, 3, 3, padding=1)
+        self.gate = nn.Conv2d(3 * width, 3, 3, padding=1)
         self.decoder = nn.ModuleList([
-            Normalised(nn.ConvTranspose2d(WIDTH, WIDTH, 4, stride=2, padding=1)),
-            Normalised(nn.Conv2d(WIDTH, WIDTH, 3, padding=1)),
+            Normalised(nn.ConvTranspose2d(width, width, 4, stride=2, padding=1)),
+            Normalised(nn.Conv2d(width, width, 3, padding=1)),
         ])  # fmt: skip
-        self.leave = nn.Conv2d(WIDTH, 3, 1)
+        self.leave = nn.Conv2d(width, 3, 1)
 
     def forward(self, degraded: Tensor) -> Tensor:
         height, width = degraded.shape[-2:]
-        image = LEVELS * pad_to_multiple(degraded, MULTIPLE)
-        x = torch.cat([image, edges(image)], dim=1) - MEAN
+        image = pad_to_multiple(degraded, MULTIPLE)
+        x = LEVELS * torch.cat([image, edges(image)], dim=1) - MEAN
         for layer in self.encoder:
             x = F.relu(layer(x))
         levels = [x]
@@ -102,7 +114,7 @@ class GatedNetwork(nn.Module):
         x = sum(gate * level for gate, level in zip(gates, levels, strict=True))
         for layer in self.decoder:
             x = F.relu(layer(x))
-        return ((image + self.leave(x)) / LEVELS)[..., :height, :width]
+        return (image + self.leave(x))[..., :height, :width]
 
 
 def edges(image: Tensor) -> Tensor:
@@ -116,22 +128,26 @@ def edges(image: Tensor) -> Tensor:
 
 
 class Normalised(nn.Module):
-    """A convolution to WIDTH channels with instance normalisation (Ulyanov et al., 2016)."""
+    """A convolution with instance normalisation (Ulyanov et al., 2016).
+
+    conv: a convolution, or a sequence that ends with one.
+    """
 
     def __init__(self, conv: nn.Module):
         super().__init__()
         self.conv = conv
-        self.norm = nn.InstanceNorm2d(WIDTH, affine=True)
+        last = conv[-1] if isinstance(conv, nn.Sequential) else conv
+        self.norm = nn.InstanceNorm2d(last.out_channels, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.conv(x))
 
 
-def smoothed_dilated(dilation: int) -> Normalised:
+def smoothed_dilated(width: int, dilation: int) -> Normalised:
     """A dilated 3×3 convolution after a `SharedKernel`, which lets neighbouring pixels of its grid
     depend on each other (Wang and Ji, Smoothed Dilated Convolutions, KDD 2018)."""
     smooth = SharedKernel(2 * dilation - 1) if dilation > 1 else nn.Identity()
-    conv = nn.Conv2d(WIDTH, WIDTH, 3, padding=dilation, dilation=dilation, bias=False)
+    conv = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
     return Normalised(nn.Sequential(smooth, conv))
 
 

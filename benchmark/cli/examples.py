@@ -41,6 +41,10 @@ EXAMPLES = {
     "images": ("images --config config/default.yaml",),
     "train": ("train --method unet", "train --method unet --seed 1 --config config/reference.yaml"),
     "export-weights": ("export-weights --out weights --config config/reference.yaml",),
+    "convert-weights": (
+        "convert-weights net_latest.ckpt net.safetensors",
+        "convert-weights net.pth net.safetensors --key state_dict --prefix generator_ema",
+    ),
     "restore-dataset": ("restore-dataset --method unet --variant default --dataset photos",),
     "score-dataset": ("score-dataset --method unet --dataset photos",),
     "collect": ("collect --config config/default.yaml",),

@@ -9,6 +9,7 @@ weights are the part that has the network's names and shapes, all of them and no
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +32,18 @@ WRAPPERS = frozenset({
     "restorer", "params", "weights", "state_dict", "model_state_dict",
 })  # fmt: skip
 SHOWN = 8  # names in a message
+
+
+@dataclass(frozen=True)
+class Found:
+    """Weights of a network, float32, under its own names.
+
+    part: where they were in the file. authors_names: whether they had the authors' names there.
+    """
+
+    state: Tensors
+    part: str
+    authors_names: bool
 
 
 def named_tensors(content: Any) -> Tensors:
@@ -68,8 +81,8 @@ def chosen(tensors: Tensors, key: str, prefix: str, where: str) -> Tensors:
 
 def fitting(
     tensors: Tensors, network: nn.Module, names: AuthorsNames, where: str, title: str
-) -> tuple[Tensors, str]:
-    """The weights of `network`, float32, under its own names; and the part where they were.
+) -> Found:
+    """The weights of `network` in a file.
 
     The file may have the network's own names or the authors'. Of several parts that fit, one with
     moving averages comes first, then the one with the shortest path. `where` and `title` name the
@@ -82,7 +95,8 @@ def fitting(
         if found in (own, authors):
             state = below(tensors, part)
             state = state if found == own else _joined(state, own, names)
-            return {name: _owned(value) for name, value in state.items()}, part
+            owned = {name: _owned(value) for name, value in state.items()}
+            return Found(owned, part, found != own)
     nearest = max(parts, key=lambda part: _likeness(parts[part], authors))
     raise UserError(
         f"{where} does not fit {title} with these parameters. "

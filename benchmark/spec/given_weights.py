@@ -30,9 +30,11 @@ def load(method: LearnedMethod, given: WeightFile) -> dict[str, Any]:
     tensors = weight_search.named_tensors(content)
     if given.key or given.prefix:
         tensors = weight_search.chosen(tensors, given.key, given.prefix, where)
-    state, part = weight_search.fitting(
+    found = weight_search.fitting(
         tensors, method.network, method.authors_names(), where, method.card.title
     )
-    method.network.load_state_dict(state)
-    used = ".".join(filter(None, (given.key, given.prefix.strip("."), part)))
+    method.network.load_state_dict(
+        method.from_authors(found.state) if found.authors_names else found.state
+    )
+    used = ".".join(filter(None, (given.key, given.prefix.strip("."), found.part)))
     return {"status": "ok", "weights": {"file": path.name, "sha256": checksum(path), "part": used}}

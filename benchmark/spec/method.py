@@ -110,6 +110,11 @@ class LearnedMethod(Method):
         """
         return {}
 
+    def from_authors(self, state: "dict[str, Tensor]") -> "dict[str, Tensor]":
+        """Weights of the authors' files, under our names, for a network that counts otherwise than
+        theirs (in other units, or with another sign)."""
+        return state
+
     def learn_from(self, teacher: "LearnedMethod") -> None:
         """Take what is needed from the trained teacher, the entry that the configuration names."""
         raise NotImplementedError  # only methods that distil another one implement it

@@ -154,7 +154,9 @@ WRAPPINGS = {
 def test_every_wrapping_gives_the_same_weights(name, legacy, network, tmp_path):
     state, path = authors_state(), tmp_path / "x.pth"
     torch.save(WRAPPINGS[name](state), path, _use_new_zipfile_serialization=not legacy)
-    found, _ = find(foreign_checkpoints.read_any(path), network)
+    found = find(foreign_checkpoints.read_any(path), network)
+    assert found.authors_names
+    found = found.state
     network.load_state_dict(found)  # strict
     tolerance = 1e-3 if name == "half precision" else 0
     for key, value in expected(state).items():
@@ -164,9 +166,9 @@ def test_every_wrapping_gives_the_same_weights(name, legacy, network, tmp_path):
 
 def test_the_networks_own_names_are_found_too(network):
     state = {f"module.{name}": value for name, value in network.state_dict().items()}
-    found, part = find({"params": state}, network)
-    assert part == "params.module"
-    assert all(torch.equal(found[name], x) for name, x in network.state_dict().items())
+    found = find({"params": state}, network)
+    assert (found.part, found.authors_names) == ("params.module", False)
+    assert all(torch.equal(found.state[name], x) for name, x in network.state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -182,26 +184,26 @@ def test_averaged_weights_come_first(averaged, other, network):
     """Authors score with them: BasicSR, timm."""
     for order in ((averaged, other), (other, averaged)):
         content = {key: authors_state(2 if key == averaged else 1) for key in order}
-        found, part = find(content, network)
-        assert part == averaged
-        assert found["enter.weight"].unique().tolist() == [2]
+        found = find(content, network)
+        assert found.part == averaged
+        assert found.state["enter.weight"].unique().tolist() == [2]
 
 
 def test_averaged_weights_below_one_key_come_first(network):
     state = prefixed(authors_state(1), "generator.") | prefixed(authors_state(2), "generator_ema.")
-    assert find({"state_dict": state}, network)[1] == "state_dict.generator_ema"
+    assert find({"state_dict": state}, network).part == "state_dict.generator_ema"
 
 
 def test_an_ending_that_only_sounds_like_an_average_is_none(network):
     content = {"schema": authors_state(2), "a": authors_state(1)}
-    assert find(content, network)[1] == "a"
+    assert find(content, network).part == "a"
 
 
 def test_key_and_prefix_choose_another_part(network):
     content = {"params_ema": authors_state(2), "params": prefixed(authors_state(1), "net_g.")}
-    assert find(content, network, key="params")[0]["norm.bias"].unique().tolist() == [1]
-    assert find(content, network, key="params", prefix="net_g.")[1] == ""
-    assert find(content, network, prefix="params_ema")[0]["norm.bias"].unique().tolist() == [2]
+    assert find(content, network, key="params").state["norm.bias"].unique().tolist() == [1]
+    assert find(content, network, key="params", prefix="net_g.").part == ""
+    assert find(content, network, prefix="params_ema").state["norm.bias"].unique().tolist() == [2]
     with pytest.raises(UserError, match=r"x\.pth has no tensor below 'param'.*params_ema, params"):
         find(content, network, key="param")
 

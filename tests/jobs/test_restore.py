@@ -9,13 +9,16 @@ import yaml
 from safetensors.torch import load_file
 
 from benchmark.core import weights
+from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.jobs import train
+from benchmark.jobs.weight_check import check_weights
 from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
 from benchmark.spec.build import build
 from benchmark.spec.registry import load
+from benchmark.spec.run_config import MethodEntry
 from benchmark.spec.training_settings import Training
 from benchmark.training import crops, step
 from benchmark.weather import WEATHERS
@@ -114,11 +117,41 @@ def test_weights_that_are_not_there_are_a_status(tmp_path):
     assert train.export_weights(config, run, tmp_path / "out") == []
 
 
-def test_weights_that_were_not_exported_are_refused_by_name(tmp_path):
-    config, run = open_run(tmp_path / "run", weights=str(tmp_path / "w.safetensors"))
-    weights.save(build(config, "unet", 0).network, tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match=r"w.safetensors does not say how it was trained"):
-        run_jobs.train(config, run, "unet", 0)
+def test_weights_of_another_program_take_the_place_of_training(tmp_path):
+    config, run = open_run(tmp_path / "run", weights=str(tmp_path / "theirs.pth"))
+    state = build(config, "unet", 7).network.state_dict()
+    torch.save({"params": state}, tmp_path / "theirs.pth")
+    taken = run_jobs.train(config, run, "unet", 0)
+    assert taken["weights"]["sha256"] == checksum(tmp_path / "theirs.pth")
+    assert taken["weights"]["part"] == "params"
+    saved = load_file(run.training("unet", 0) / "weights.safetensors")
+    assert all(torch.equal(saved[name], value) for name, value in state.items())
+    assert restored(config, run).status.eq("ok").all()
+
+
+def test_weight_files_are_checked_before_a_run(tmp_path):
+    config, _ = open_run(tmp_path / "run", weights=str(tmp_path / "theirs.pth"))
+    assert "theirs.pth is missing" in check_weights(config, "run.yaml")[0]
+    torch.save({"params": build(config, "unet", 0).network.state_dict()}, tmp_path / "theirs.pth")
+    assert check_weights(config, "run.yaml") == []
+    torch.save({"params": {"a.weight": torch.ones(2)}}, tmp_path / "theirs.pth")
+    with pytest.raises(
+        UserError, match=r"run\.yaml: methods\.unet: .*theirs\.pth does not fit Reg"
+    ):
+        check_weights(config, "run.yaml")
+
+
+def test_weights_of_methods_that_load_their_own_are_checked(tmp_path):
+    (tmp_path / "bad.pth").write_text("<html>404</html>")
+    config, _ = open_run(tmp_path / "run")
+
+    def published(file):
+        entry = MethodEntry(method="checkpoint", parameters={"weights": str(tmp_path / file)})
+        return config.model_copy(update={"methods": {"published": entry}})
+
+    assert "none.pth" in check_weights(published("none.pth"), "run.yaml")[0]
+    with pytest.raises(UserError, match=r"methods\.published: .*bad\.pth is cut off or not"):
+        check_weights(published("bad.pth"), "run.yaml")
 
 
 @pytest.mark.parametrize(

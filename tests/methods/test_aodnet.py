@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmark.spec import given_weights
 from benchmark.spec.method import ALL_WEATHERS
+from benchmark.spec.run_config import WeightFile
 from methods.aodnet import AllInOneNetwork, AODNet
+from tests.core.test_caffe import CAFFE, blob, written
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +100,21 @@ def test_loss_is_the_mean_squared_error():
 
 def test_is_scored_on_all_weathers():
     assert AODNet.card.weathers == ALL_WEATHERS
+
+
+def test_both_published_files_give_the_papers_network(tmp_path):
+    """The Caffe model has our names, M. Singal's file for PyTorch others."""
+    state = trained().state_dict()
+    layers = [
+        CAFFE["Layer"](
+            name=f"conv{k}",
+            blobs=[blob(state[f"conv{k}.{part}"].numpy()) for part in ("weight", "bias")],
+        )
+        for k in range(1, 6)
+    ]
+    files = [written(tmp_path, CAFFE["Net"](layer=layers)), tmp_path / "dehazer.pth"]
+    torch.save({name.replace("conv", "e_conv"): x for name, x in state.items()}, files[1])
+    for file in files:
+        method = AODNet()
+        given_weights.load(method, WeightFile(file=str(file)))
+        assert all(torch.equal(x, state[n]) for n, x in method.network.state_dict().items())

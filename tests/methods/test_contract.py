@@ -19,7 +19,8 @@ FEW = {"iterations": 20}  # of a method that fits a network to each image
 def make(name):
     kind = registry.load(name)
     torch.manual_seed(0)
-    small = {k: v for k, v in SMALL.items() if k in kind.Parameters.model_fields}
+    small = {**SMALL, "width": 8}
+    small = {k: v for k, v in small.items() if k in kind.Parameters.model_fields}
     method = kind(kind.Parameters(**small))
     if isinstance(method, LearnedMethod):
         method.network.eval()

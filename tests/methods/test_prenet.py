@@ -5,6 +5,9 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
+from benchmark.core.errors import UserError
+from benchmark.spec import given_weights
+from benchmark.spec.run_config import WeightFile
 from methods.prenet import Parameters, PReNet, ProgressiveNetwork
 
 
@@ -76,3 +79,70 @@ def test_loss_is_zero_for_a_perfect_network_only():
 def test_impossible_parameters_are_refused(key):
     with pytest.raises(ValidationError, match=key):
         Parameters(**{key: 0})
+
+
+# --- the authors' files ---
+
+
+def authors_state(memory, shared):
+    """Random weights with the names and shapes of the authors' files."""
+    blocks = 1 if shared else 5
+    sizes = {"conv0.0": (32, 6), "conv.0": (3, 32)}
+    sizes |= {f"res_conv{k + 1}.{n}": (32, 32) for k in range(blocks) for n in (0, 2)}
+    sizes |= {f"conv_{gate}.0": (32, 64) for gate in "ifgo" if memory}
+    shapes = {f"{name}.weight": (*size, 3, 3) for name, size in sizes.items()}
+    shapes |= {f"{name}.bias": size[:1] for name, size in sizes.items()}
+    return {name: 0.05 * torch.randn(shape) for name, shape in shapes.items()}
+
+
+def as_the_authors_write_it(state, y, memory, shared):
+    """The equations of the paper with a convolution for each name of the authors."""
+
+    def conv(name, x):
+        return F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
+
+    x, h, c = y, torch.zeros(len(y), 32, *y.shape[2:]), torch.zeros(len(y), 32, *y.shape[2:])
+    for _ in range(6):
+        r = conv("conv0.0", torch.cat([y, x], dim=1)).relu()
+        if memory:
+            both = torch.cat([r, h], dim=1)
+            i, f, o = (conv(f"conv_{gate}.0", both).sigmoid() for gate in "ifo")
+            c = f * c + i * conv("conv_g.0", both).tanh()
+            r = h = o * c.tanh()
+        for k in range(1, 6):
+            block = "res_conv1" if shared else f"res_conv{k}"
+            r = (r + conv(f"{block}.2", conv(f"{block}.0", r).relu()).relu()).relu()
+        x = y + conv("conv.0", r)
+    return x
+
+
+NETWORKS = {"PReNet": (True, False), "PReNet_r": (True, True), "PRN": (False, False),
+            "PRN_r": (False, True)}  # fmt: skip
+
+
+def loaded(memory, shared, state, folder):
+    torch.save(state, folder / "net_latest.pth")
+    method = PReNet(Parameters(memory=memory, shared=shared))
+    given_weights.load(method, WeightFile(file=str(folder / "net_latest.pth")))
+    return method
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_authors_files_give_the_papers_equations(name, tmp_path):
+    memory, shared = NETWORKS[name]
+    state, y = authors_state(memory, shared), images(7, 9)[0]
+    method = loaded(memory, shared, state, tmp_path)
+    with torch.no_grad():
+        assert torch.allclose(
+            method.network(y), as_the_authors_write_it(state, y, memory, shared), atol=1e-5
+        )
+    assert sum(p.numel() for p in method.network.parameters()) == sum(
+        map(torch.numel, state.values())
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_of_another_of_the_four_is_refused(name, tmp_path):
+    for other in NETWORKS.keys() - {name}:
+        with pytest.raises(UserError, match=r"net_latest\.pth does not fit PReNet with these para"):
+            loaded(*NETWORKS[name], authors_state(*NETWORKS[other]), tmp_path)

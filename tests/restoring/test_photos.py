@@ -182,7 +182,7 @@ def test_weights_of_the_configuration_need_no_run(run, here):
         restore(run, [here / "a.png"], "diffusion")
     file = export_weights(config, here / "weights")
     assert restore(run, [here / "a.png"], "diffusion") == []
-    assert photos.weights_of(config, WHERE, folder, "diffusion") == file
+    assert photos.weights_of(config, WHERE, folder, "diffusion").path == file
     own = folder.training("diffusion", 0) / "weights.safetensors"
     own.parent.mkdir(parents=True)
     own.write_bytes(file.read_bytes())

@@ -196,6 +196,7 @@ CASES = [
     ("predict_and_refine", TINY, {}),
     ("prenet", {}, {}),
     ("aodnet", {}, {}),
+    ("gcanet", {}, {}),
     ("dark_channel", {}, {}),
     ("directional_opening", {}, {}),
     ("guided_decomposition", {}, {}),
