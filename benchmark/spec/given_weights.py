@@ -5,7 +5,7 @@ from typing import Any
 from benchmark.core import foreign_checkpoints, weight_search, weights
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import WeightsMissing
-from benchmark.core.paths import from_root
+from benchmark.core.paths import from_root, where_the_data_come_from
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import WeightFile
 
@@ -20,8 +20,8 @@ def load(method: LearnedMethod, given: WeightFile) -> dict[str, Any]:
     path, where = given.path, from_root(given.path)
     if not path.exists():
         raise WeightsMissing(
-            f"{where} is missing: put the file there ('python -m benchmark list weights' has those "
-            "that can be fetched), or 'dvc pull' it."
+            f"{where} is missing: put the file there; if it is one of the bundled data, "
+            f"{where_the_data_come_from()}."
         )
     if path.suffix == ".safetensors" and (facts := weights.exported_facts(path)) is not None:
         weights.load(method.network, path)
