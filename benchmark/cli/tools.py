@@ -79,6 +79,12 @@ def profile(
         typer.Option(min=1, help="At most so many images for each comparison, to save time."),
     ] = None,
     measure: Annotated[Path, typer.Option(help="The file that says what to measure.")] = PROFILE,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            help="A checkout of another version: how much longer its training steps take."
+        ),
+    ] = None,
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Measure how well the suite uses this machine, and our sampling against the published."""
@@ -87,7 +93,7 @@ def profile(
     from benchmark.profiling import settings
 
     run, folder = open_run(config)
-    report = profiling.profile(settings.load(find(measure)), run, folder, images)
+    report = profiling.profile(settings.load(find(measure)), run, folder, images, beside=beside)
     profiling.write(report, out or folder.path / "profile.json")
     print(profiling.as_table(report))
 

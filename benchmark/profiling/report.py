@@ -16,7 +16,8 @@ from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.data import cards, training_files
-from benchmark.profiling import comparison, memory, networks, scoring_speed
+from benchmark.profiling import busy, comparison, memory, networks, scoring_speed
+from benchmark.profiling.beside import step_speedup
 from benchmark.profiling.settings import Comparison, Profile
 from benchmark.profiling.timing import Sizes, matmul_rate
 from benchmark.results.layout import RunFolder
@@ -34,17 +35,19 @@ def profile(
     images: int | None = None,
     sizes: Sizes | None = None,
     training: Training | None = None,
+    beside: Path | None = None,
 ) -> dict[str, Any]:
     """Measure everything in `settings`, with the images and trained weights of a run.
 
     images: the most images for each comparison; as in `settings` if None. sizes, training: of the
-    measurements; tests use smaller ones.
+    measurements; tests use smaller ones. beside: a checkout of another version.
 
     Returns `matmul_gflops`, `denoisers` (by name: `train_share`, `sample_share`),
-    `simulation_share_of_training`, `scoring_speedup`, `scoring_max_difference`,
-    `sampling_memory_ratio` (of 40 to 4 megapixels), each comparison by its name (`speedup`,
-    `psnr_gain_db`, `lpips_gain`), `environment`, and `reasons`. If data or weights are missing, a
-    figure is None, and `reasons` has the reason under its key (parts joined by dots).
+    `simulation_share_of_training`, `busy_slowdown` (of a training step, on a CPU),
+    `scoring_speedup`, `scoring_max_difference`, `sampling_memory_ratio` (of 40 to 4 megapixels),
+    each comparison by its name (`speedup`, `psnr_gain_db`, `lpips_gain`), with `beside` also
+    `step_speedup` (by name of the denoiser), `environment`, and `reasons`. If data or weights are
+    missing, a figure is None, and `reasons` has the reason under its key (parts joined by dots).
     """
     sizes, machine = sizes or Sizes(), device.choose()
     values: dict[str, float | None] = {}
@@ -61,6 +64,13 @@ def profile(
     def simulation() -> Values:
         photos, steps = training_files.training_photos(config.train_on), training or Training()
         return [networks.simulation_share(photos, settings.simulation, steps, machine, sizes)]
+
+    def slowdown() -> Values:
+        if machine.type != "cpu":
+            raise UserError("busy_slowdown is measured on a CPU only")
+        method = networks.untrained(settings.simulation, machine)
+        pairs = networks.random_pairs(sizes.batch, sizes.crop, machine)
+        return [busy.busy_slowdown(networks.training_step(method, *pairs), sizes.repeats)]
 
     def scoring() -> Values:
         # Any images will do. The degraded ones are scored as if they were restored.
@@ -82,11 +92,16 @@ def profile(
         keys = [f"denoisers.{name}.{share}" for share in ("train_share", "sample_share")]
         measure(keys, partial(networks.denoiser_shares, network, machine, sizes))
     measure(["simulation_share_of_training"], simulation)
+    measure(["busy_slowdown"], slowdown)
     measure(["scoring_speedup", "scoring_max_difference"], scoring)
     measure(["sampling_memory_ratio"], memory_ratio)
     for name, pair in settings.comparisons.items():
         gains = [f"{name}.{field.name}" for field in fields(comparison.Gains)]
         measure(gains, partial(compare, pair))
+    if beside is not None:
+        for name, network in settings.denoisers.items():
+            speedup = partial(step_speedup, beside.resolve(), network)
+            measure([f"step_speedup.{name}"], lambda speedup=speedup: [speedup()])
     return {**_nested(values), "environment": _environment(machine), "reasons": reasons}
 
 

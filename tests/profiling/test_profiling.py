@@ -14,7 +14,7 @@ from benchmark.core import weights
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.data import cards, training_files
-from benchmark.profiling import comparison, memory, networks, report, scoring_speed, timing
+from benchmark.profiling import busy, comparison, memory, networks, report, scoring_speed, timing
 from benchmark.profiling.settings import Network, Profile
 from benchmark.profiling.timing import Sizes
 from benchmark.results.layout import RunFolder
@@ -43,6 +43,7 @@ FIGURES = {
         dict.fromkeys(("train_share", "sample_share")),
     ),
     "simulation_share_of_training": None,
+    "busy_slowdown": None,
     "scoring_speedup": None,
     "scoring_max_difference": None,
     "sampling_memory_ratio": None,
@@ -159,6 +160,8 @@ def test_what_cannot_be_measured_is_null_with_a_reason(tmp_path, monkeypatch, pi
     monkeypatch.setattr(networks, "simulation_share", lambda *_: 0.1)
     monkeypatch.setattr(scoring_speed, "scoring_speed", lambda *_: (2.0, 1e-6))
     monkeypatch.setattr(networks, "untrained", lambda *_: None)
+    monkeypatch.setattr(networks, "training_step", lambda *_: None)
+    monkeypatch.setattr(busy, "busy_slowdown", lambda *_: 1.2)
     monkeypatch.setattr(memory, "memory_ratio", lambda *_: 1.0)
 
     def gains(method, variant, against, images):
@@ -184,6 +187,7 @@ def test_missing_data_are_a_reason_too(tmp_path, monkeypatch):
         raise UserError("Run 'dvc pull'.")
 
     monkeypatch.setattr(networks, "denoiser_shares", lambda *_: (0.5, 0.6))
+    monkeypatch.setattr(busy, "busy_slowdown", lambda *_: 1.2)
     monkeypatch.setattr(training_files, "training_photos", missing)
     monkeypatch.setattr(report, "choose_images", missing)
     found = profiling.profile(make_settings(), make_config(), RunFolder(tmp_path), 1, SIZES, SHORT)
@@ -292,7 +296,7 @@ def test_the_verb_writes_json_and_prints_the_table(tmp_path, monkeypatch):
         "environment": {"device": "cpu: invented", "threads": 1, "torch": "2"},
         "reasons": {"scoring_speedup": "invented"},
     }
-    monkeypatch.setattr(profiling, "profile", lambda settings, config, run, images: made_up)
+    monkeypatch.setattr(profiling, "profile", lambda *_, **__: made_up)
     out = tmp_path / "profile.json"
     call = ["profile", "--out", str(out), "--config", "config/smoke.yaml"]
     done = CliRunner().invoke(cli.app, call)
