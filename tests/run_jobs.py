@@ -4,14 +4,17 @@ from typing import Any
 
 from benchmark.jobs import outcome
 from benchmark.jobs import restore as restoring
+from benchmark.jobs import score as scoring
 from benchmark.jobs import train as training
+from benchmark.jobs.identity import Identities
 from benchmark.results.layout import RunFolder
 from benchmark.spec.run_config import Config
 
 
 def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
     """Train and write training.json; returns its content."""
-    result = training.train(config, run, label, seed)
+    identity = Identities(config).training(label, seed)
+    result = training.train(config, run, label, seed, identity)
     outcome.write_training(run, label, seed, result)
     return result
 
@@ -21,4 +24,12 @@ def restore(
 ) -> None:
     """Restore and write the table."""
     unit = (label, variant, seed, dataset)
-    outcome.write_restored(run, *unit, restoring.restore(config, run, *unit))
+    identity = Identities(config).restoring(*unit)
+    result = restoring.restore(config, run, *unit, identity)
+    outcome.write_restored(run, *unit, result, identity)
+
+
+def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
+    """Score and write the table."""
+    unit = (label, seed, dataset)
+    scoring.score(config, run, *unit, Identities(config).scoring(*unit))

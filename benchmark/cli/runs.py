@@ -90,6 +90,21 @@ def submit(
 
 
 @app.command()
+def why(config: ConfigFile = DEFAULT) -> None:
+    """Say for each job of a run that would run again what has changed since it was done."""
+    from benchmark.jobs import records, resolve
+    from benchmark.jobs.identity import Identities
+
+    settings, folder = open_run(config)
+    identities = Identities(settings, resolve.recorded(folder))
+    count = 0
+    for work, names, changes in records.changed(settings, folder, identities):
+        count += 1
+        print(f"{work} {' '.join(map(str, names))}: {'; '.join(changes)}")
+    print(f"{folder.path}: {count} of {len(records.jobs(settings))} jobs have changed")
+
+
+@app.command()
 def retry(
     status: Annotated[
         list[str] | None,

@@ -12,11 +12,18 @@ from benchmark.cli.app import DEFAULT, ConfigFile, Label, RunPath, app, open_run
 VariantName = Annotated[str, typer.Option("--variant", help="Variant of the entry.")]
 Seed = Annotated[int, typer.Option(help="Training and sampling seed.")]
 Attempt = Annotated[int, typer.Option(min=1, help="Number of this attempt by Snakemake.")]
+SourceFile = Annotated[
+    Path | None, typer.Option("--source", help="The file that the configuration was copied from.")
+]
+Planned = Annotated[
+    str,
+    typer.Option("--identity", help="Identity with which the workflow planned the job."),
+]
 Dataset = Annotated[str, typer.Option(help="Data set of the configuration.")]
 
 
 @app.command()
-def check(config: ConfigFile = DEFAULT) -> None:
+def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Check a configuration: methods, parameters, variants, protocols; load its weight files."""
     from benchmark.jobs import isolation
     from benchmark.scoring.metrics import metrics_of
@@ -24,21 +31,36 @@ def check(config: ConfigFile = DEFAULT) -> None:
 
     settings, _ = open_run(config)
     metrics_of(settings.protocols)
+    name = str(source or config)
 
     def work() -> list[str]:
         from benchmark.jobs.weight_check import check_weights
 
-        return [
-            *run_config.check_methods(settings, str(config)),
-            *check_weights(settings, config),
-        ]
+        return [*run_config.check_methods(settings, name), *check_weights(settings, name)]
 
     found = isolation.run(work)
     if isinstance(found, isolation.Failure):
-        found = [f"{config}: methods: a file in methods/ cannot be checked: {found.reason}"]
+        found = [f"{name}: methods: a file in methods/ cannot be checked: {found.reason}"]
     for warning in found:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"{config}: {', '.join(settings.methods)}")
+    print(f"{name}: {', '.join(settings.methods)}")
+
+
+@app.command()
+def resolve(
+    config: ConfigFile = DEFAULT,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Cores of this machine; without it, a cluster's.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes of each training.")
+    ] = None,
+) -> None:
+    """Record the device and the number of threads with which a run computes, if it has none."""
+    from benchmark.jobs.resolve import resolve as resolve_run
+
+    _, folder = open_run(config)
+    print(resolve_run(folder, cores, processes).model_dump_json())
 
 
 @app.command()
@@ -69,25 +91,30 @@ def images(config: ConfigFile = DEFAULT) -> None:
 def train(
     method: Label,
     seed: Seed = 0,
-    processes: Annotated[int, typer.Option(min=1, help="Processes, one for each GPU.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes, one for each GPU.")
+    ] = None,
     config: ConfigFile = DEFAULT,
     attempt: Attempt = 1,
+    planned: Planned = "",
 ) -> None:
     """Train one method; an interrupted training goes on where it stopped."""
     from benchmark.jobs import last_attempt, outcome
 
     settings, folder = open_run(config)
+    job = _Job(settings, folder, "train", (method, seed), planned, processes)
 
     # jobs.train imports torch: only the forked process may do so (see jobs.isolation).
     def work():
         from benchmark.jobs import train
 
-        return train.train(settings, folder, method, seed)
+        job.compute_as_resolved()
+        return train.train(settings, folder, method, seed, job.identity)
 
     def launch_work():
         from benchmark.jobs import launch
 
-        return launch.launch(processes, sys.argv[1:])
+        return launch.launch(job.resolved.processes, sys.argv[1:])
 
     if "WORLD_SIZE" in os.environ:  # this is one of the processes that are launched
         from benchmark.jobs import launch
@@ -95,8 +122,38 @@ def train(
         launch.report(work())
         return
     record, limit = folder.attempts("train", method, f"seed{seed}"), settings.time_limit_of(method)
-    result = last_attempt.run(launch_work if processes > 1 else work, limit, attempt, record)
+    several = job.resolved.processes > 1
+    result = last_attempt.run(launch_work if several else work, limit, attempt, record)
     outcome.write_training(folder, method, seed, result)
+    job.record()
+
+
+class _Job:
+    """What decides the result of a job: what the run resolved, and the job's identity.
+
+    Raises UserError if the workflow planned the job with another identity.
+    """
+
+    def __init__(self, config, folder, work: str, names: tuple, planned: str, processes=None):
+        from benchmark.jobs import records, resolve
+        from benchmark.jobs.identity import Identities
+
+        self.folder, self.work, self.names = folder, work, names
+        self.resolved = resolve.resolve(folder, os.cpu_count(), processes)
+        identities = Identities(config, self.resolved)
+        self.identity = records.identity_of(identities, work, names)
+        records.refuse_other(self.identity, planned, f"{work} {' '.join(map(str, names))}")
+
+    def compute_as_resolved(self) -> None:
+        from benchmark.jobs import resolve
+
+        resolve.apply(self.resolved, self.folder.resolved)
+
+    def record(self) -> None:
+        """Store the identity, once the job's results are written."""
+        from benchmark.jobs import records
+
+        records.write(self.folder, self.work, self.names, self.identity)
 
 
 @app.command("export-weights")
@@ -120,21 +177,25 @@ def restore_dataset(
     seed: Seed = 0,
     config: ConfigFile = DEFAULT,
     attempt: Attempt = 1,
+    planned: Planned = "",
 ) -> None:
     """Restore a data set with one method and variant; measure its cost."""
     from benchmark.jobs import last_attempt, outcome
 
     settings, folder = open_run(config)
     unit = (method, variant, seed, dataset)
+    job = _Job(settings, folder, "restore", unit, planned)
     record = folder.attempts("restore", method, variant, f"seed{seed}", dataset)
 
     def work():
         from benchmark.jobs import restore
 
-        return restore.restore(settings, folder, *unit)
+        job.compute_as_resolved()
+        return restore.restore(settings, folder, *unit, job.identity)
 
     result = last_attempt.run(work, settings.time_limit_of(method), attempt, record)
-    outcome.write_restored(folder, *unit, result)
+    outcome.write_restored(folder, *unit, result, job.identity)
+    job.record()
 
 
 @app.command("score-dataset")
@@ -143,16 +204,19 @@ def score_dataset(
     dataset: Dataset,
     seed: Seed = 0,
     config: ConfigFile = DEFAULT,
+    planned: Planned = "",
 ) -> None:
     """Score the restored images of all variants of a method."""
     from benchmark.jobs import score
 
     settings, folder = open_run(config)
-    score.score(settings, folder, method, seed, dataset)
+    job = _Job(settings, folder, "score", (method, seed, dataset), planned)
+    score.score(settings, folder, method, seed, dataset, job.identity)
+    job.record()
 
 
 @app.command()
-def collect(config: ConfigFile = DEFAULT) -> None:
+def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json.
 
     Submissions to the run stay in it.
@@ -164,7 +228,7 @@ def collect(config: ConfigFile = DEFAULT) -> None:
 
     settings, folder = open_run(config)
     collect.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
-    write_json(folder.path / "manifest.json", make_manifest(settings, config, folder))
+    write_json(folder.path / "manifest.json", make_manifest(settings, source or config, folder))
 
 
 @app.command()

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlparse
 
+from benchmark.core.atomic import write_text
 from benchmark.core.environment import DATA
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT, in_project, where_the_data_come_from
@@ -66,6 +67,20 @@ def pull(repository: Path = ROOT) -> None:
             f"({settings.get('url', 'not in .dvc/config')}):\n{output}\n"
             f"{_advice(name, settings, output.lower())}"
         )
+
+
+def pull_if_changed(marker: Path, repository: Path = ROOT) -> None:
+    """`pull`, unless the data of the present data.dvc have been pulled already.
+
+    marker: a file that gets a copy of data.dvc, if there is one, after a pull. Raises UserError as
+    `pull`.
+    """
+    file = repository / "data.dvc"
+    pointer = file.read_text(encoding="utf-8") if file.exists() else ""
+    pulled = marker.read_text(encoding="utf-8") if marker.exists() else None
+    if pulled != pointer or not in_project("data").is_dir():
+        pull(repository)
+        write_text(marker, pointer)
 
 
 def _dvc_pull(repository: Path) -> subprocess.CompletedProcess:

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark.core.json_io import write_json
+from benchmark.jobs import kept
+from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
 from benchmark.results.tables import IMAGES, read_table
@@ -35,18 +37,25 @@ def write_restored(
     seed: int,
     dataset: str,
     outcome: pd.DataFrame | Failure,
+    identity: Identity,
 ) -> None:
-    """Write the table of a restoring: its rows (columns RESTORED), or a failure for each image."""
+    """Write the table of a restoring: its rows (columns RESTORED), or a failure for each image.
+
+    Rows are also kept for a later job of the same identity.
+    """
+    unit, images = (label, variant, seed, dataset), images_of(run, dataset)
     log = run.log("restore", label, variant, f"seed{seed}", dataset)
     if isinstance(outcome, Failure):
-        outcome = images_of(run, dataset)[["dataset", "weather", "image"]].assign(
+        outcome = images[["dataset", "weather", "image"]].assign(
             method=label,
             variant=variant,
             seed=seed,
             status=outcome.status,
             reason=f"{outcome.reason} (log: {log})",
         )
-    write_csv(outcome.reindex(columns=list(RESTORED)), run.restored(label, variant, seed, dataset))
+    outcome = outcome.reindex(columns=list(RESTORED))
+    write_csv(outcome, run.restored(*unit))
+    kept.write_restored(run, unit, identity, outcome, images)
 
 
 def images_of(run: RunFolder, dataset: str) -> pd.DataFrame:

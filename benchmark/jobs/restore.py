@@ -9,6 +9,8 @@ import pandas as pd
 
 from benchmark.core.errors import WeightsMissing
 from benchmark.core.paths import ROOT
+from benchmark.jobs import kept
+from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.jobs.outcome import images_of
 from benchmark.restoring import dataset as restoring
@@ -41,9 +43,19 @@ def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Except
 
 
 def restore(
-    config: Config, run: RunFolder, label: str, variant: str, seed: int, dataset: str
+    config: Config,
+    run: RunFolder,
+    label: str,
+    variant: str,
+    seed: int,
+    dataset: str,
+    identity: Identity,
 ) -> pd.DataFrame | Failure:
     """Restore the images of a data set; returns the table of their files and cost.
+
+    Images that an earlier job of the same identity has restored are not restored again, if they
+    have not changed. The others then have no run time: it would be measured without the warm-up
+    that a whole data set is.
 
     The images are written to the folder beside the table's place; `outcome.write_restored` writes
     the table. A method that cannot be built is a Failure. Raises UserError if a part of the run is
@@ -51,6 +63,11 @@ def restore(
     """
     out = ROOT / run.restored(label, variant, seed, dataset).with_suffix("")
     images = images_of(run, dataset)
+    unit, sees_target = (
+        (label, variant, seed, dataset),
+        sources.sees_target(config.method_of(label)),
+    )
+    earlier = kept.read_restored(run, unit, identity, images, sees_target)
     file = failure = None
     if sources.learns(config.method_of(label)):
         file, failure = trained_weights(run, label, seed)
@@ -64,8 +81,11 @@ def restore(
     job = restoring.Job(label, variant, seed, method, settings, file, weathers, storages)
     if failure:
         return restoring.failed_rows(job, images, failure)
-    rows = restoring.restore(job, images, ROOT, out)
+    is_new = ~kept.names(images, kept.IMAGE).isin(kept.names(earlier, kept.IMAGE))
+    rows = restoring.restore(job, images[is_new], ROOT, out)
     log = run.log("restore", label, variant, f"seed{seed}", dataset)
     failed = rows.status.isin((schema.FAILED, schema.OUT_OF_MEMORY, schema.TIMED_OUT))
     rows.loc[failed, "reason"] = rows.reason[failed].map(f"{{}} (log: {log})".format)
-    return rows
+    if is_new.all():
+        return rows
+    return kept.joined(earlier, rows.assign(seconds=float("nan")), images, kept.IMAGE)

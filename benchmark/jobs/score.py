@@ -3,15 +3,21 @@
 import pandas as pd
 
 from benchmark.core.paths import ROOT
+from benchmark.jobs import kept
+from benchmark.jobs.identity import Identity
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
 from benchmark.results.tables import IMAGES, read_table
 from benchmark.spec.run_config import Config
 
 
-def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
+def score(
+    config: Config, run: RunFolder, label: str, seed: int, dataset: str, identity: Identity
+) -> None:
     """Score the restored images of all variants of an entry.
 
     All variants are one job, because the start of a job takes as long as scoring fifty images.
+    Images that an earlier job of the same `identity` has scored are not scored again, if neither
+    they nor their targets have changed.
     """
     from benchmark.scoring.score import refuse_changed, score_restored
 
@@ -23,5 +29,12 @@ def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -
         ignore_index=True,
     )
     images = read_table(run.images, IMAGES, AGAIN)
-    scores = score_restored(refuse_changed(restored, ROOT), images, ROOT, config.protocols)
-    write_csv(scores, run.scores(label, seed, dataset))
+    restored = refuse_changed(restored, ROOT)
+    unit, files = (label, seed, dataset), kept.scored_files(restored, images)
+    earlier, on = kept.read_scores(run, unit, identity, files), kept.RESTORED_IMAGE
+    is_new = ~kept.names(restored, on).isin(kept.names(earlier, on))
+    scores = score_restored(restored[is_new], images, ROOT, config.protocols)
+    if not is_new.all():
+        scores = kept.joined(earlier, scores, restored, on)
+    write_csv(scores, run.scores(*unit))
+    kept.write_scores(run, unit, identity, scores, files)

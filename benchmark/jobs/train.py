@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core import weights
-from benchmark.core.checksum import checksum
 from benchmark.core.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
 from benchmark.data.training_files import training_source
+from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.jobs.outcome import failed_training
 from benchmark.jobs.restore import trained_weights
@@ -20,9 +20,13 @@ from benchmark.spec.run_config import Config, WeightFile
 from benchmark.training import loop, step
 
 
-def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, Any]:
+def train(
+    config: Config, run: RunFolder, label: str, seed: int, identity: Identity
+) -> dict[str, Any]:
     """Train an entry, or take the weights that its configuration names; returns the content of
     training.json, which `outcome.write_training` writes.
+
+    A checkpoint of the same identity is continued.
 
     A failure of the method, or of the training data, becomes a status there and on the board, and
     the other methods go on. Raises UserError, which stops the run, if the entry does not learn, if
@@ -44,10 +48,11 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
         except WeightsMissing as error:
             return _failed(run, label, seed, error)
     try:
-        key = _learn_from(method, config, teacher, seed, *taught) if taught else ""
+        if taught:
+            _learn_from(method, config, teacher, seed, *taught)
         source = training_source(config.train_on, weathers)
         flops = step.training_flops(method, settings)
-        facts = loop.train(method, source, settings, seed, folder, key, weathers)
+        facts = loop.train(method, source, settings, seed, folder, identity.parts, weathers)
     except NotWritten:
         raise
     except Exception as error:
@@ -56,6 +61,7 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
         return _failed(run, label, seed, error)
     return {
         "status": schema.OK,
+        "identity": identity.digest,
         **facts,
         "flops": flops,
         "settings": settings.model_dump(mode="json"),
@@ -103,11 +109,10 @@ def _learn_from(
     seed: int,
     file: Path,
     failure: Exception | None,
-) -> str:
-    """Give a method its trained teacher; returns the checksum of the teacher's weights."""
+) -> None:
+    """Give a method its trained teacher."""
     if failure:
         raise RuntimeError(f"its teacher '{teacher}' was not trained: {failure}")
     trained = build(config, teacher, seed)
     weights.load(trained.network, file)
     method.learn_from(trained)
-    return checksum(file)

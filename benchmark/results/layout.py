@@ -27,6 +27,16 @@ class RunFolder:
     def images(self) -> Path:
         return self.path / "images.csv"
 
+    @property
+    def resolved(self) -> Path:
+        """What the run took from the machine, see `benchmark.jobs.resolve`."""
+        return self.path / "resolved.json"
+
+    @property
+    def config(self) -> Path:
+        """The configuration with which the workflow has started."""
+        return self.path / "config.yaml"
+
     def training(self, label: str, seed: int) -> Path:
         """Folder of training.json, weights.safetensors and curve.csv."""
         return self.path / "train" / label / f"seed{seed}"
@@ -38,6 +48,16 @@ class RunFolder:
     def log(self, work: str, *names: str | int) -> Path:
         """The log of a job, e.g. log("train", "unet", "seed0")."""
         return self.path / "logs" / work / f"{'-'.join(map(str, names))}.log"
+
+    def identity(self, work: str, *names: str | int) -> Path:
+        """What decided the result of a job, see `benchmark.jobs.records`."""
+        *folders, last = map(str, names)
+        return self.path.joinpath("identities", work, *folders, f"{last}.json")
+
+    def kept(self, work: str, *names: str | int) -> Path:
+        """The rows of a job's last result, see `benchmark.jobs.kept`."""
+        *folders, last = map(str, names)
+        return self.path.joinpath("kept", work, *folders, f"{last}.csv")
 
     def attempts(self, work: str, *names: str | int) -> Path:
         """The record of a job's last attempt, see `benchmark.jobs.last_attempt`."""

@@ -16,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ NOT_IN_RESTORING = frozenset({"loss", "learn_from", "facts"})
 WHOLE = "*"  # every definition of a module, or all of a dictionary of alternatives
 PART = "[]"  # `table[key]`, `key in table`, `table.keys()`: the chosen alternatives suffice
 Definition = tuple[str, str]  # module, name
+KEPT_NODES = 8192  # results kept for the next job, or after `forget`
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,25 @@ def digests(
     }
 
 
-def meaning_of(*roots: str) -> str:
-    """One SHA-256 over all that some functions reach, each as `module:name`."""
+@dataclass(frozen=True)
+class Reached:
+    """What a job reaches: the digest of each definition, and one digest of all of them."""
+
+    definitions: dict[str, str]
+    digest: str
+
+
+@cache
+def reached_by(*roots: str) -> Reached:
+    """What some functions of the suite reach, each given as `module:name`."""
     return _joined(digests([tuple(root.split(":")) for root in roots], ()))
 
 
 @cache
-def meaning_for_entry(
+def reached_for_entry(
     method: str, settings: str, without: frozenset[str], roots: tuple[str, ...]
-) -> str:
-    """One SHA-256 over all that a method and some functions of the suite reach for an entry.
+) -> Reached:
+    """What a method and some functions of the suite reach for an entry.
 
     settings: the entry's, as JSON. roots: functions, each as `module:name`.
     """
@@ -81,9 +91,15 @@ def meaning_for_entry(
     return _joined(method_digests(method, json.loads(settings), without, places))
 
 
-def _joined(found: dict[str, str]) -> str:
+def _joined(found: dict[str, str]) -> Reached:
     lines = [f"{name} {digest}" for name, digest in sorted(found.items())]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return Reached(found, hashlib.sha256("\n".join(lines).encode()).hexdigest())
+
+
+def forget() -> None:
+    """Look at the sources again, because one may have been edited since; the others stay read."""
+    for kept in (reached_by, reached_for_entry, _defaults, _file_of, _module):
+        kept.cache_clear()
 
 
 def method_digests(
@@ -235,8 +251,7 @@ class _Walk:
 
     def _use(self, node: ast.AST, parsed: Module) -> None:
         """Wait for all that a definition's names stand for."""
-        names = _Names()
-        names.visit(node)
+        names = _names_in(node)
         places = {**parsed.imports, **names.imports}
         for name, uses in names.used.items():
             if name in parsed.definitions and name not in names.imports:
@@ -323,7 +338,8 @@ def _is_own(module: str | None) -> bool:
     return (module or "").split(".")[0] in PACKAGES
 
 
-def _without_members(node: ast.ClassDef, names: Collection[str]) -> ast.ClassDef:
+@lru_cache(KEPT_NODES)
+def _without_members(node: ast.ClassDef, names: frozenset[str]) -> ast.ClassDef:
     """A class without the named members, unless another member uses them; of a method's card, only
     what decides which images are restored."""
     if not names:
@@ -364,6 +380,14 @@ class _NoDocstrings(ast.NodeTransformer):
         return node
 
 
+@lru_cache(KEPT_NODES)
+def _names_in(node: ast.AST) -> _Names:
+    names = _Names()
+    names.visit(node)
+    return names
+
+
+@lru_cache(KEPT_NODES)
 def _meaning(node: ast.AST) -> str:
     """A node as text, without positions; docstrings and comments are gone since it was read."""
     return ast.dump(node, include_attributes=False)
@@ -371,9 +395,15 @@ def _meaning(node: ast.AST) -> str:
 
 @cache
 def _module(name: str) -> Module:
-    """A module's source, read once in a process."""
+    file = _file_of(name)
+    return _read_module(name, file, file.stat().st_mtime_ns)
+
+
+@lru_cache(KEPT_NODES)
+def _read_module(name: str, file: Path, changed: int) -> Module:
+    """A module's source, read once in a process. changed: the file's time of modification."""
     module = Module(name)
-    for statement in _NoDocstrings().visit(parse_source(_file_of(name))).body:
+    for statement in _NoDocstrings().visit(parse_source(file)).body:
         _sort_in(statement, module)
     return module
 

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import AfterValidator, Field, NonNegativeInt, field_validator
 
 from benchmark.core import paths
+from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.core.validation import parse, read_yaml
 from benchmark.spec import registry, sources
@@ -207,6 +209,20 @@ def load(path: str | Path) -> Config:
     if not config.methods:
         raise UserError(f"{path}: methods: none is named. Add one, or set 'discover: true'.")
     return config
+
+
+def freeze(config: Config, source: str, file: Path) -> None:
+    """Write a configuration as it was loaded, with all entries, so that `load` gives it again.
+
+    source: where it comes from; stands in the first line.
+    """
+    values = config.model_dump(mode="json", exclude_unset=True, exclude={"leave_out"})
+    values["methods"] = {
+        label: entry.model_dump(mode="json", exclude_unset=True)
+        for label, entry in config.methods.items()
+    }
+    text = yaml.safe_dump(values | {"discover": False}, sort_keys=False, allow_unicode=True)
+    write_text(file, f"# {source} as it was when the workflow started. Edit that file.\n{text}")
 
 
 def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:

@@ -26,6 +26,14 @@ def learns(name: str) -> bool:
     return any(learns(other) for other in others if other in registry.available())
 
 
+@cache
+def sees_target(name: str) -> bool:
+    """Whether a method is given the ground truth: its class sets `sees_target`."""
+    tree = parse_source(registry.file_of(name))
+    assigned = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
+    return any(ast.unparse(node.targets[0]) == "sees_target" for node in assigned)
+
+
 def parse_source(path: Path) -> ast.Module:
     """The syntax tree of a source file. Raises UserError naming file and line of a syntax error."""
     try:

@@ -1,6 +1,6 @@
 """The settings of a training. Kept apart from the training, so that planning needs no torch."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,7 +19,20 @@ class Stage(Settings):
     crop: int = Field(ge=16)
 
 
-class Training(Settings):
+class Execution(Settings):
+    """Settings of a training that cannot change its weights; an edit of them re-runs nothing.
+
+    `workers`: processes that load data, for each process. `log_steps`: steps between two rows of
+    the training curve; the loss is checked, and a checkpoint written, only then.
+    `checkpoint_seconds`: least time between two checkpoints.
+    """
+
+    workers: int = Field(default=1, ge=0)
+    log_steps: int = Field(default=10, ge=1)
+    checkpoint_seconds: float = Field(default=60, gt=0)
+
+
+class Training(Execution):
     """All settings of a training.
 
     `steps`: gradient steps, divided into `stages`. `optimizer`: `muon` uses AdamW for biases and
@@ -28,11 +41,7 @@ class Training(Settings):
     average of the weights. `accumulate`: number of equal parts in which a batch is computed
     (gradient accumulation). `precision`: arithmetic, `no` for float32; `auto` is `bf16` on a device
     that has it natively, else `no`. `compile`: whether torch compiles the network. `threads`: of
-    each process on a CPU.
-
-    These do not change the weights. `workers`: processes that load data, for each process.
-    `log_steps`: steps between two rows of the training curve; the loss is checked, and a checkpoint
-    written, only then. `checkpoint_seconds`: least time between two checkpoints.
+    each process on a CPU. Also those of `Execution`.
 
     The default stages go from many small crops, which are varied and cheap, to few large ones,
     which have the context to distinguish a hazy scene from a pale one (progressive learning, Zamir
@@ -54,9 +63,6 @@ class Training(Settings):
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     compile: bool = False
     threads: int = Field(default=1, ge=1)
-    workers: int = Field(default=1, ge=0)
-    log_steps: int = Field(default=10, ge=1)
-    checkpoint_seconds: float = Field(default=60, gt=0)
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -81,6 +87,10 @@ class Training(Settings):
                     "equal parts"
                 )
         return self
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that can change the weights, as JSON values."""
+        return self.model_dump(mode="json", exclude=set(Execution.model_fields))
 
     def stage_steps(self) -> list[tuple[Stage, int, int]]:
         """Each stage with its first step and the step after its last; the last ends at `steps`."""

@@ -37,7 +37,7 @@ from benchmark.training.optimisation import (
     learning_rate,
     newton_schulz_dtype,
 )
-from benchmark.training.state import TrainingState, write_curve
+from benchmark.training.state import TrainingState, checkpoint_path, write_curve
 from benchmark.training.step import micro_step
 from benchmark.weather import WEATHERS
 
@@ -48,7 +48,7 @@ def train(
     settings: Training,
     seed: int,
     folder: Path,
-    teacher: str = "",
+    identity: dict[str, Any] | None = None,
     weathers: Sequence[str] = WEATHERS,
 ) -> dict[str, Any]:
     """Train `method.network`; returns `steps`, `seconds`, `device` and `resolved`.
@@ -60,10 +60,11 @@ def train(
     loss, learning_rate, seconds), and the curve for TensorBoard. A loss there is the mean over the
     steps since the row before, and over all processes.
 
-    Resumes from folder/checkpoint.pt if it is of the same network, settings, seed, weathers and
-    teacher (the checksum of its weights), and removes it at the end. Raises UserError if there are
-    no training data or a batch cannot be shared by the processes, and FloatingPointError if the
-    loss or a weight is not finite.
+    identity: JSON values, equal for two trainings only if one can continue the other; the default
+    is settings, seed and weathers. Resumes from the folder's checkpoint of this identity. At the
+    end, all checkpoints in the folder are removed. Raises UserError if there are no training data
+    or a batch cannot be shared by the processes, and FloatingPointError if the loss or a weight is
+    not finite.
     """
     cv2.setNumThreads(1)  # OpenCV's threads would compete with the loader processes
     torch.set_num_threads(settings.threads)
@@ -72,8 +73,8 @@ def train(
         # torch's compiler needs this call; the setting that `choose` makes does not reach it.
         torch.use_deterministic_algorithms(True)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = _Trainer(method, settings, seed, folder)
-    trainer.resume(teacher, weathers)
+    identity = identity or own_identity(settings, seed, weathers)
+    trainer = _Trainer(method, settings, seed, folder, identity)
     trainer.run(source, weathers)
     return trainer.finish()
 
@@ -85,12 +86,24 @@ def resolve(settings: Training, device: torch.device) -> Training:
     return settings.model_copy(update={"precision": "bf16" if native_bf16(device) else "no"})
 
 
+def own_identity(settings: Training, seed: int, weathers: Sequence[str]) -> dict[str, Any]:
+    """What decides a training, as far as this module knows it."""
+    return {"settings": settings.deciding(), "seed": seed, "weathers": [*weathers]}
+
+
 class _Trainer:
     """One training in one process."""
 
-    def __init__(self, method: LearnedMethod, settings: Training, seed: int, folder: Path):
+    def __init__(
+        self,
+        method: LearnedMethod,
+        settings: Training,
+        seed: int,
+        folder: Path,
+        identity: dict[str, Any],
+    ):
         self.method, self.settings, self.seed, self.folder = method, settings, seed, folder
-        self.checkpoint = folder / "checkpoint.pt"
+        self.checkpoint = checkpoint_path(folder, identity)
         self.accelerator = _accelerator(settings, folder)
         device = self.accelerator.device
         self.network = method.network.to(device, memory_format=torch.channels_last)
@@ -107,12 +120,7 @@ class _Trainer:
         )
         if self.accelerator.scaler is not None:
             self.state.parts["scaler"] = self.accelerator.scaler
-
-    def resume(self, teacher: str, weathers: Sequence[str]) -> None:
-        """Continue from the checkpoint if it is of this very training."""
-        settings = self.settings.model_dump_json()
-        key = f"{settings} seed {self.seed} teacher {teacher} weathers {[*weathers]}"
-        self.state.resume(self.checkpoint, key)
+        self.state.resume(self.checkpoint, identity)
 
     def run(self, source: Source, weathers: Sequence[str]) -> None:
         """All steps that are left. The method has accelerate's network until they are done."""
@@ -171,7 +179,8 @@ class _Trainer:
         if accelerator.is_main_process:
             weights.save(self.average.module, self.folder / "weights.safetensors")
             write_curve(self.folder / "curve.csv", state.curve)
-            self.checkpoint.unlink(missing_ok=True)
+            for checkpoint in self.folder.glob("checkpoint-*.pt"):
+                checkpoint.unlink()
         return {
             "steps": state.step,
             "seconds": round(state.seconds, 1),

@@ -3,6 +3,7 @@
 import csv
 import math
 import zipfile
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 from tqdm import tqdm
 
 from benchmark.core.atomic import atomic_path
+from benchmark.core.checksum import json_digest
+from benchmark.core.differences import differences
 
 # Step, mean loss since the row before, learning rate, seconds of all steps so far.
 Row = list[float]
@@ -21,12 +24,13 @@ class TrainingState:
 
     parts: by name, the objects with a `state_dict`: network, average, optimizer, schedule, and for
     fp16 the scaler. step: gradient steps done. seconds: of all steps done. curve: its last row is
-    of `step`. settings: a text that is equal for two trainings only if one can continue the other.
+    of `step`. identity: what decides the weights, as JSON values; a checkpoint of another one is
+    not continued.
     """
 
     def __init__(self, **parts: Any):
         self.parts = parts
-        self.step, self.seconds, self.settings = 0, 0.0, ""
+        self.step, self.seconds, self.identity = 0, 0.0, {}
         self.curve: list[Row] = []
 
     def record(self, losses: list[float], seconds: float) -> None:
@@ -45,28 +49,29 @@ class TrainingState:
     def save(self, path: Path) -> None:
         """Write a checkpoint, atomically."""
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        state |= {k: getattr(self, k) for k in ("step", "seconds", "curve", "settings")}
+        state |= {k: getattr(self, k) for k in ("step", "seconds", "curve", "identity")}
         # torch gets an open file: then an error has the operating system's message.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
 
-    def resume(self, path: Path, settings: str) -> None:
+    def resume(self, path: Path, identity: dict[str, Any]) -> None:
         """Load the checkpoint at `path`, if there is one.
 
-        A checkpoint that is damaged, has other `settings` or does not fit is not used: a message
+        A checkpoint that is damaged, has another `identity` or does not fit is not used: a message
         says so, and the training starts at step 0.
         """
-        self.settings = settings
+        self.identity = identity
         if not path.exists():
+            _say_what_is_set_aside(path, identity)
             return
         try:
             state = _read(path)
-            saved_settings = state["settings"]
+            saved_identity = state["identity"]
         except Exception as error:
             _say_unused(f"{path} cannot be read ({type(error).__name__})")
             return
-        if saved_settings != settings:
-            _say_unused(f"{path} has other settings")
+        if saved_identity != identity:
+            _say_unused(f"{path} is of another training ({_changes(saved_identity, identity)})")
             return
         initial = {name: deepcopy(part.state_dict()) for name, part in self.parts.items()}
         try:
@@ -93,6 +98,24 @@ def write_curve(path: Path, curve: list[Row]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["step", "loss", "learning_rate", "seconds"])
         writer.writerows(curve)
+
+
+def checkpoint_path(folder: Path, identity: dict[str, Any]) -> Path:
+    """The checkpoint of a training of this identity; those of others lie beside it."""
+    return folder / f"checkpoint-{json_digest(identity)[:12]}.pt"
+
+
+def _say_what_is_set_aside(path: Path, identity: dict[str, Any]) -> None:
+    """Name the checkpoints of other trainings in the folder, and what differs."""
+    for other in sorted(path.parent.glob("checkpoint-*.pt")):
+        with suppress(Exception):  # a damaged one is of no use to anybody
+            changes = _changes(_read(other)["identity"], identity)
+            _say_unused(f"{other} is of another training ({changes}) and is kept aside")
+
+
+def _changes(old: Any, new: Any) -> str:
+    found = [*differences(old, new)]
+    return ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
 
 
 def _say_unused(problem: str) -> None:

@@ -60,8 +60,7 @@ def project(tmp_path, monkeypatch):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(textwrap.dedent(text))
-        reach._module.cache_clear()
-        reach._file_of.cache_clear()
+        reach.forget()
 
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "CODE", tmp_path)
@@ -71,8 +70,7 @@ def project(tmp_path, monkeypatch):
     write("methods/pack/first.py", "STEP = 1\ndef one():\n    return STEP\n")
     write("methods/pack/second.py", "def two():\n    return 2\n")
     yield write
-    reach._module.cache_clear()
-    reach._file_of.cache_clear()
+    reach.forget()
 
 
 def reached(name, chosen=(), without=()):

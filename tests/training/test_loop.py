@@ -16,7 +16,8 @@ from benchmark.core.image_io import write_png
 from benchmark.spec import registry
 from benchmark.spec.training_settings import Training
 from benchmark.training import loop
-from benchmark.training.state import TrainingState
+from benchmark.training.state import TrainingState, checkpoint_path
+from benchmark.weather import WEATHERS
 
 STAGES = ({"share": 0.5, "batch": 2, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 24})
 SETTINGS = Training(
@@ -78,7 +79,7 @@ def test_same_seed_same_weights_other_seed_other_weights(photos, tmp_path):
     curve = (tmp_path / "1" / "curve.csv").read_text().splitlines()
     assert curve[0] == "step,loss,learning_rate,seconds"
     assert len(curve) == 7
-    assert not (tmp_path / "1" / "checkpoint.pt").exists()
+    assert not [*(tmp_path / "1").glob("checkpoint*")]
 
 
 def test_loader_workers_do_not_change_the_weights(photos, tmp_path):
@@ -111,11 +112,16 @@ def test_killed_and_resumed_ends_with_the_same_weights(photos, tmp_path, killed_
 def test_a_damaged_or_other_checkpoint_is_not_used(photos, tmp_path, checkpoint):
     folder = tmp_path / "run"
     folder.mkdir()
+    file = checkpoint_path(folder, loop.own_identity(SETTINGS, 0, WEATHERS))
     if checkpoint == "damaged":
-        (folder / "checkpoint.pt").write_bytes(b"PK half a file")
+        file.write_bytes(b"PK half a file")
     else:
-        torch.save({"settings": "others", "step": 5}, folder / "checkpoint.pt")
+        torch.save({"identity": {"seed": 9}, "step": 5}, file)
     assert same(run(photos, folder)[1], run(photos, tmp_path / "whole")[1])
+
+
+def killed():
+    raise Killed
 
 
 @pytest.fixture
@@ -135,7 +141,7 @@ def interrupted(photos, tmp_path, monkeypatch):
 
 
 def test_a_damaged_number_in_a_checkpoint_is_noticed(photos, interrupted, tmp_path):
-    file = interrupted / "checkpoint.pt"
+    (file,) = interrupted.glob("checkpoint-*.pt")
     data = bytearray(file.read_bytes())
     weights = torch.load(file, weights_only=True)["network"].values()
     matrix = next(value for value in weights if value.ndim > 1).numpy()
@@ -144,9 +150,24 @@ def test_a_damaged_number_in_a_checkpoint_is_noticed(photos, interrupted, tmp_pa
     assert same(run(photos, interrupted)[1], run(photos, tmp_path / "whole")[1])
 
 
+def test_a_checkpoint_of_other_settings_is_kept_aside(photos, interrupted, tmp_path, capsys):
+    """The training with the other settings starts at step 0. The first one can still go on."""
+    (file,) = interrupted.glob("checkpoint-*.pt")
+    longer = SETTINGS.model_copy(update={"steps": 7, "checkpoint_seconds": 1e9})
+    method = make()
+    method.loss = lambda *batch: killed()
+    with pytest.raises(Killed):
+        loop.train(method, photos, longer, 0, interrupted)
+    said = capsys.readouterr().out
+    assert "settings.steps: 6 → 7" in said and f"{file} is of another training" in said
+    assert torch.load(file, weights_only=True)["step"] == 2
+    assert same(run(photos, interrupted)[1], run(photos, tmp_path / "whole")[1])
+    assert not [*interrupted.glob("checkpoint*")]
+
+
 @pytest.mark.parametrize("change", ["another width", "no optimizer", "no curve"])
 def test_a_checkpoint_of_another_network_is_not_used(photos, interrupted, tmp_path, change):
-    file, width = interrupted / "checkpoint.pt", 8
+    (file,), width = interrupted.glob("checkpoint-*.pt"), 8
     if change == "another width":
         width = 16
     else:
@@ -213,8 +234,7 @@ def test_losses_are_read_from_the_device_only_for_the_curve(
         monkeypatch.setattr(torch.Tensor, name, read)
     update = {"log_steps": log_steps, "checkpoint_seconds": 60, "precision": "no"}
     settings = SETTINGS.model_copy(update=update)
-    trainer = loop._Trainer(make(), settings, 0, tmp_path)
-    trainer.resume("", ("rain",))
+    trainer = loop._Trainer(make(), settings, 0, tmp_path, {})
     reads.clear()
     trainer.run(photos, ("rain",))
     means = [1, 1, 1, 1, 1, 1] if log_steps == 1 else [5, 1]

@@ -1,26 +1,58 @@
-def method_of(wildcards):
-    return RUN.method_of(wildcards.method)
+# Processes of a training, one for each GPU of a machine: --config processes=4.
+PROCESSES = int(config["processes"]) if "processes" in config else None
 
 
-def settings_of(wildcards, *parts):
-    """The part of the configuration that a job depends on; if it changes, the job runs again."""
-    entry = RUN.entry(wildcards.method)
-    known = {
-        "parameters": entry.parameters,
-        "weathers": RUN.weathers_of(wildcards.method),
-        "weights": str(RUN.weights_of(wildcards.method, wildcards.get("seed"))),
-        "training": RUN.training_of(wildcards.method).model_dump(mode="json"),
-        "variant": RUN.variants_of(wildcards.method).get(wildcards.get("variant")),
-        "variants": [*RUN.variants_of(wildcards.method)],
-        "protocols": RUN.protocols,
-        "storages": [asdict(storage) for storage in storages_of(RUN.protocols)],
-    }
-    return json.dumps([entry.method, *(known[part] for part in parts)])
+@cache
+def start():
+    """Pull the data if data.dvc has changed, and record what the machine decides; once."""
+    if workflow.dryrun or not workflow.is_main_process:
+        return
+    # 'dvc repro' sets DVC_STAGE: it has the data already, and locks them against a pull.
+    if "DVC_STAGE" not in os.environ:
+        pull_if_changed(FOLDER.path / "pulled.txt")
+    cores = [] if workflow.non_local_exec else ["--cores", str(workflow.cores)]
+    processes = ["--processes", str(PROCESSES)] if PROCESSES else []
+    verb = [sys.executable, "-m", "benchmark", "resolve", "--config", CONFIG]
+    subprocess.run([*verb, *cores, *processes], check=True, stdout=subprocess.DEVNULL)
+
+
+@cache
+def identities():
+    """What decides the result of each job. Read when it is needed, and not for --unlock."""
+    start()
+    return Identities(RUN, resolve.recorded(FOLDER))
+
+
+def training_identity(wildcards):
+    return identities().training(wildcards.method, int(wildcards.seed)).digest
+
+
+def restoring_identity(wildcards):
+    return (
+        identities()
+        .restoring(
+            wildcards.method, wildcards.variant, int(wildcards.seed), wildcards.dataset
+        )
+        .digest
+    )
+
+
+def scoring_identity(wildcards):
+    return (
+        identities()
+        .scoring(wildcards.method, int(wildcards.seed), wildcards.dataset)
+        .digest
+    )
+
+
+def meaning_of(*functions):
+    """A digest of what some functions of the suite mean, without comments and docstrings."""
+    return reach.reached_by(*functions).digest
 
 
 def own_training(wildcards):
     """The training of the entry, if its method is trained."""
-    if not learns(method_of(wildcards)):
+    if not learns(RUN.method_of(wildcards.method)):
         return []
     return FOLDER.training(wildcards.method, wildcards.seed) / "training.json"
 
@@ -37,17 +69,3 @@ def teacher_training(wildcards):
     """The training of the teacher that the entry is distilled from, if it has one."""
     teacher = RUN.entry(wildcards.method).teacher
     return FOLDER.training(teacher, wildcards.seed) / "training.json" if teacher else []
-
-
-def meaning_of_sources(wildcards, without, *functions):
-    """What the sources that a job runs mean: comments, docstrings and what the entry's settings do
-    not choose are left out (benchmark/spec/reach.py). If it changes, the job runs again.
-    """
-    entry = RUN.entry(wildcards.method)
-    settings = {
-        **entry.parameters,
-        **(RUN.variants_of(wildcards.method).get(wildcards.get("variant")) or {}),
-        "weathers": RUN.weathers_of(wildcards.method),
-    }
-    method = RUN.method_of(wildcards.method)
-    return reach.meaning_for_entry(method, json.dumps(settings), without, functions)

@@ -3,7 +3,6 @@
 rule train:
     input:
         teacher_training,
-        FOLDER.path / "pulled.txt",
         ancient(FOLDER.images),
     output:
         FOLDER.training("{method}", "{seed}") / "training.json",
@@ -14,31 +13,22 @@ rule train:
         ENVIRONMENT
     threads: workflow.cores
     resources:
-        gpu=PROCESSES,
-        processes=PROCESSES,
+        gpu=PROCESSES or 1,
         attempt=lambda w, attempt: attempt,
     params:
-        config=CONFIG,
-        settings=lambda w: settings_of(
-            w, "parameters", "training", "weathers", "weights"
-        ),
-        sources=lambda w: meaning_of_sources(
-            w,
-            reach.NOT_IN_TRAINING,
-            "benchmark.training.loop:train",
-            "benchmark.spec.build:build",
-        ),
+        config=FOLDER.config,
+        identity=training_identity,
     shell:
         "python -m benchmark train --config {params.config:q} --method {wildcards.method:q}"
-        " --seed {wildcards.seed} --processes {resources.processes}"
-        " --attempt {resources.attempt} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --attempt {resources.attempt} --identity {params.identity}"
+        " 2>&1 | tee {log}"
 
 
 # Uses all cores because it measures times: no other job may run at the same time.
 rule restore:
     input:
         own_training,
-        FOLDER.images,
+        ancient(FOLDER.images),
     output:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
     log:
@@ -51,25 +41,19 @@ rule restore:
         gpu=1,
         attempt=lambda w, attempt: attempt,
     params:
-        config=CONFIG,
-        settings=lambda w: settings_of(
-            w, "parameters", "variant", "weathers", "storages"
-        ),
-        sources=lambda w: meaning_of_sources(
-            w,
-            reach.NOT_IN_RESTORING,
-            "benchmark.restoring.dataset:restore",
-            "benchmark.spec.build:build",
-        ),
+        config=FOLDER.config,
+        identity=restoring_identity,
     shell:
         "python -m benchmark restore-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed}"
-        " --dataset {wildcards.dataset:q} --attempt {resources.attempt} 2>&1 | tee {log}"
+        " --dataset {wildcards.dataset:q} --attempt {resources.attempt}"
+        " --identity {params.identity} 2>&1 | tee {log}"
 
 
 rule score:
     input:
         restored_tables,
+        ancient(FOLDER.images),
     output:
         FOLDER.scores("{method}", "{seed}", "{dataset}"),
     log:
@@ -77,9 +61,9 @@ rule score:
     conda:
         ENVIRONMENT
     params:
-        config=CONFIG,
-        settings=lambda w: settings_of(w, "variants", "protocols"),
-        sources=reach.meaning_of("benchmark.scoring.score:score_restored"),
+        config=FOLDER.config,
+        identity=scoring_identity,
     shell:
         "python -m benchmark score-dataset --config {params.config:q} --method {wildcards.method:q}"
-        " --seed {wildcards.seed} --dataset {wildcards.dataset:q} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --dataset {wildcards.dataset:q} --identity {params.identity}"
+        " 2>&1 | tee {log}"

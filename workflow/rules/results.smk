@@ -13,15 +13,17 @@ rule collect:
     conda:
         ENVIRONMENT
     params:
-        config=CONFIG,
+        config=FOLDER.config,
+        source=CONFIG,
+        identity=lambda w: identities().board().digest,
         # The methods' cards are among what it writes.
-        sources=reach.meaning_of(
+        sources=meaning_of(
             "benchmark.jobs.collect:collect",
             "benchmark.exchange.submissions:read",
             *sorted({f"methods.{RUN.method_of(label)}:*" for label in RUN.methods}),
         ),
     shell:
-        "python -m benchmark collect --config {params.config:q} 2>&1 | tee {log}"
+        "python -m benchmark collect --config {params.config:q} --source {params.source:q} 2>&1 | tee {log}"
 
 
 TABLES = [
@@ -59,7 +61,7 @@ rule leaderboard:
         ENVIRONMENT
     params:
         folder=FOLDER.path,
-        sources=reach.meaning_of("benchmark.board.write:write_leaderboard"),
+        sources=meaning_of("benchmark.board.write:write_leaderboard"),
     shell:
         "python -m benchmark leaderboard {params.folder:q} --comparisons 2>&1 | tee {log}"
 
@@ -82,7 +84,7 @@ rule figures:
         ENVIRONMENT
     params:
         folder=FOLDER.path,
-        sources=reach.meaning_of("benchmark.report.figures.draw:draw_figures"),
+        sources=meaning_of("benchmark.report.figures.draw:draw_figures"),
     shell:
         "python -m benchmark figures {params.folder:q} 2>&1 | tee {log}"
 
@@ -102,6 +104,6 @@ rule report:
         ENVIRONMENT
     params:
         folder=FOLDER.path,
-        sources=reach.meaning_of("benchmark.report.build:build_report"),
+        sources=meaning_of("benchmark.report.build:build_report"),
     shell:
         "python -m benchmark report {params.folder:q} 2>&1 | tee {log}"

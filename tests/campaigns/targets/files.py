@@ -23,6 +23,8 @@ from benchmark.scoring.metrics import no_reference, perceptual
 from benchmark.spec.registry import load
 from benchmark.spec.training_settings import Training
 from benchmark.training import loop
+from benchmark.training.state import checkpoint_path
+from benchmark.weather import WEATHERS
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import CARD, cards_in, contents, write, wrong_json, wrong_yaml
 from tests.campaigns.targets.images import pictures
@@ -76,9 +78,10 @@ def torch_checkpoint(folder: Path, random: Random):
 
 def training_checkpoint(folder: Path, random: Random):
     """The checkpoint of an interrupted training, with changed bytes or changed content."""
-    good, path = folder / "good.pt", folder / "train" / "checkpoint.pt"
-    photo = write(folder / "photo.png", pictures()[0][1])
     settings = Training(**STEPS, checkpoint_seconds=1e-9)
+    identity = loop.own_identity(settings, 0, WEATHERS)
+    good, path = folder / "good.pt", checkpoint_path(folder / "train", identity)
+    photo = write(folder / "photo.png", pictures()[0][1])
     if not good.exists():
         _interrupted(photo, settings, path.parent)
         shutil.copy(path, good)

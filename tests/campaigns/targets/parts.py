@@ -12,7 +12,7 @@ from benchmark.core.errors import UserError
 from benchmark.data import cards
 from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
-from benchmark.jobs import score, train
+from benchmark.jobs import train
 from benchmark.jobs.collect import collect
 from benchmark.planning import plan, text
 from benchmark.results.layout import RunFolder, score_units, units
@@ -36,7 +36,7 @@ def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
         for unit in units(config):
             run_jobs.restore(config, run, *unit)
         for unit in score_units(config):
-            score.score(config, run, *unit)
+            run_jobs.score(config, run, *unit)
         collect(config, run)
     return config, run
 
@@ -57,7 +57,7 @@ def parts_of_run(folder: Path, random: Random):
         if chosen == training:
             train.export_weights(config, run, folder / "weights")
         for unit in score_units(config):
-            score.score(config, run, *unit) if "scores" not in chosen.parts else None
+            run_jobs.score(config, run, *unit) if "scores" not in chosen.parts else None
         collect(config, run)
     finally:
         for path, data in good.items():

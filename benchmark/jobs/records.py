@@ -1,0 +1,101 @@
+"""The identity that each job last had, kept in the run's folder; and what has changed since."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from benchmark.core.differences import differences
+from benchmark.core.errors import UserError
+from benchmark.core.json_io import read_json, write_json
+from benchmark.core.validation import parse
+from benchmark.jobs.identity import Identities, Identity
+from benchmark.results.layout import RunFolder, score_units, units
+from benchmark.spec import sources
+from benchmark.spec.run_config import Config
+
+Names = tuple[str | int, ...]
+REMEDY = "delete it, and the job runs again"
+
+
+class Record(BaseModel):
+    """An identity as it is stored."""
+
+    identity: str
+    parts: dict[str, Any]
+    definitions: dict[str, str]
+
+
+def write(run: RunFolder, work: str, names: Names, identity: Identity) -> None:
+    """Store the identity of a job that is done."""
+    values = {"identity": identity.digest, "parts": identity.parts}
+    write_json(run.identity(work, *names), values | {"definitions": identity.definitions})
+
+
+def read(run: RunFolder, work: str, names: Names) -> Record | None:
+    """The identity that a job had when it was last done, or None."""
+    file = run.identity(work, *names)
+    if not file.exists():
+        return None
+    return parse(Record, read_json(file, REMEDY), str(file), REMEDY)
+
+
+def refuse_other(identity: Identity, planned: str, job: str) -> None:
+    """Raise UserError if a job's identity is not the one that the workflow planned it with.
+
+    planned: a digest; "" if no workflow planned the job.
+    """
+    if planned and planned != identity.digest:
+        raise UserError(
+            f"{job}: sources, data or settings were changed after the workflow had started. Start "
+            "it again: it makes what the change concerns."
+        )
+
+
+def jobs(config: Config) -> list[tuple[str, Names]]:
+    """Every training, restoring and scoring of a run: kind of work and names."""
+    return [
+        *(
+            ("train", (label, seed))
+            for label in config.methods
+            if sources.learns(config.method_of(label))
+            for seed in config.seeds_of(label)
+        ),
+        *(("restore", unit) for unit in units(config)),
+        *(("score", unit) for unit in score_units(config)),
+    ]
+
+
+def identity_of(identities: Identities, work: str, names: Names) -> Identity:
+    """The present identity of a job."""
+    makers = {
+        "train": identities.training,
+        "restore": identities.restoring,
+        "score": identities.scoring,
+    }
+    return makers[work](*names)
+
+
+def changed(
+    config: Config, run: RunFolder, identities: Identities
+) -> Iterator[tuple[str, Names, list[str]]]:
+    """The jobs that would run again, each with what has changed; without those never done."""
+    for work, names in jobs(config):
+        if record := read(run, work, names):
+            identity = identity_of(identities, work, names)
+            if record.identity != identity.digest:
+                yield work, names, what_changed(record, identity)
+
+
+def what_changed(record: Record, identity: Identity) -> list[str]:
+    """The parts that differ, as text: `settings.steps: 500 → 600`."""
+    old, new = record.parts.copy(), identity.parts.copy()
+    if old.pop("sources", None) != new.pop("sources", None):
+        return [*differences(old, new), *_sources(record.definitions, identity.definitions)]
+    return [*differences(old, new)]
+
+
+def _sources(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
+    edited = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    if edited:
+        yield f"sources: {', '.join(edited[:5])}{' …' if len(edited) > 5 else ''}"
