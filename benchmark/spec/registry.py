@@ -4,7 +4,6 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-import benchmark
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.paths import ROOT, packaged
 from benchmark.spec.method import LearnedMethod, Method
@@ -80,7 +79,8 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("benchmark."):
             raise
+        surface = importlib.import_module("benchmark").__all__  # an import above would be a circle
         raise UserError(
             f"methods/{name}.py imports '{error.name}', which does not exist. A method imports all "
-            f"that it needs by 'from benchmark import {', '.join(benchmark.__all__)}'."
+            f"that it needs by 'from benchmark import {', '.join(surface)}'."
         ) from error
