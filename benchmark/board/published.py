@@ -22,13 +22,15 @@ DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4}  # decimals that papers print
 PREFACE = (
     "Published numbers beside those of this run, on the same images. The protocol is the one of "
     "this suite that is closest to how the number was computed (docs/protocols.md). If sources "
-    "disagree, all of their numbers are listed."
+    "disagree, all of their numbers are listed, and marked by ≠."
 )
+GROUP = ["dataset", "split", "weather", "protocol"]  # of the columns below; one table each
 HEADS = ("method", "metric", "published", "measured", "difference", "sources")
 ALIGN = ("left", "left", "right", "right", "right", "left")
 COLUMNS = (
     "dataset",
     "split",
+    "weather",
     "protocol",
     "metric",
     "method",
@@ -38,14 +40,22 @@ COLUMNS = (
     "measured",
     "difference",
     "reason",
+    "note",
 )
 
 
 class Row(Settings):
-    """A method's numbers as printed by `sources`; `entry`: the same method in this suite."""
+    """A method's numbers as printed by `sources`.
+
+    `entry`: the same method in this suite, if it always has the authors' weights. `weights`: the
+    SHA-256 of the authors' weight file; the row is compared with the entries that use it. `note`:
+    what is known to be wrong or unusual with the number.
+    """
 
     method: str
     entry: str | None = None
+    weights: str | None = None
+    note: str = ""
     sources: tuple[str, ...]
     psnr: float | None = None
     ssim: float | None = None
@@ -53,21 +63,35 @@ class Row(Settings):
 
 
 class Table(Settings):
-    """Numbers on one split of one data set under one protocol."""
+    """Numbers on one split of one data set under one protocol.
+
+    `weather`: of the set; `all` for the mean over its weathers. `note`: how the protocol of the
+    sources differs from the one named.
+    """
 
     dataset: str
     split: str
     protocol: str
+    weather: str = ALL
+    note: str = ""
     rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Part:
-    """The images of a run's data set: a card's split, or only a part of it."""
+    """The images of a run's data set: a card's split, or only a part of it.
+
+    whole: no limit. weathers: those chosen; None for all of the card.
+    """
 
     card: str
     split: str
     whole: bool = True
+    weathers: tuple[str, ...] | None = None
+
+    def has_all(self, weather: str) -> bool:
+        """Whether the run has every image of one weather, or of `all`."""
+        return self.whole and (self.weathers is None or weather in self.weathers)
 
 
 class Published(Settings):
@@ -116,7 +140,7 @@ def beside(
     for table in published.tables:
         for name, part in sets.items():
             if (part.card, part.split) == (table.dataset, table.split):
-                own = board[(board["dataset"] == name) & (board["weather"] == ALL)]
+                own = board[(board["dataset"] == name) & (board["weather"] == table.weather)]
                 for row in table.rows:
                     rows += _rows(table, row, part, own, methods)
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -131,17 +155,19 @@ def _rows(
     table: Table, row: Row, part: Part, board: pd.DataFrame, methods: Cards
 ) -> list[dict[str, Any]]:
     """The rows of one published line; board: the rows of one data set."""
-    cards = [c for c in methods if row.entry and c.get("file") == f"methods/{row.entry}.py"]
+    cards = [card for card in methods if _is_of(row, card)]
     found = []
     for name, printed in _numbers(row).items():
         for card in cards or [None]:
             value, reason = math.nan, "not in the run"
             if card is not None:
                 own = (board["method"] == card["method"]) & (board["variant"] == card["variant"])
-                value, reason = _measured(board[own], f"{table.protocol}/{name}", part)
+                metric, whole = f"{table.protocol}/{name}", part.has_all(table.weather)
+                value, reason = _measured(board[own], metric, whole)
             found.append({
                 "dataset": table.dataset,
                 "split": table.split,
+                "weather": table.weather,
                 "protocol": table.protocol,
                 "metric": name,
                 "method": row.method,
@@ -151,13 +177,24 @@ def _rows(
                 "measured": value,
                 "difference": value - printed,
                 "reason": reason,
+                "note": row.note,
             })  # fmt: skip
     return found
 
 
-def _measured(line: pd.DataFrame, metric: str, part: Part) -> tuple[float, str]:
-    """A value of the leaderboard, or NaN with the reason why it is missing."""
-    if not part.whole:
+def _is_of(row: Row, card: dict[str, Any]) -> bool:
+    """Whether a method of the run is that of a published line."""
+    if row.weights:
+        return (card.get("weights") or {}).get("sha256") == row.weights
+    return bool(row.entry) and card.get("file") == f"methods/{row.entry}.py"
+
+
+def _measured(line: pd.DataFrame, metric: str, whole: bool) -> tuple[float, str]:
+    """A value of the leaderboard, or NaN with the reason why it is missing.
+
+    whole: whether the run has all images of the published number.
+    """
+    if not whole:
         return math.nan, "the run has only a part of the images"
     value = float(line[metric].iloc[0]) if len(line) else math.nan
     return value, f"the run has no {metric} of all images" if math.isnan(value) else ""
@@ -168,17 +205,33 @@ def to_markdown(table: pd.DataFrame, published: Published) -> str:
     if table.empty:
         return ""
     parts = ["## Published and measured", "", PREFACE, ""]
-    for (dataset, split, protocol), rows in table.groupby(
-        ["dataset", "split", "protocol"], sort=False
-    ):
-        lines = [_line(row) for row in rows.itertuples()]
-        parts += [f"### {dataset} {split}: {protocol}", "", markdown_table(HEADS, lines, ALIGN), ""]
+    notes = notes_of(published)
+    for key, rows in table.groupby(GROUP, sort=False):
+        disagree = rows.groupby(["method", "metric"])["published"].transform("nunique") > 1
+        lines = [_line(row, *mark) for row, *mark in zip(rows.itertuples(), disagree, strict=True)]
+        parts += [f"### {caption(*key)}", ""]
+        parts += [notes[key], ""] if notes[key] else []
+        parts += [markdown_table(HEADS, lines, ALIGN), ""]
+        marked = rows[rows["note"] != ""].drop_duplicates(["method", "note"])
+        if len(marked):
+            parts += [f"- {cell(r.method)} ({r.sources}): {r.note}" for r in marked.itertuples()]
+            parts.append("")
     used = {source for sources in table["sources"] for source in sources.split()}
     parts += [f"- {key}: {text}" for key, text in published.sources.items() if key in used]
     return "\n".join(parts) + "\n"
 
 
-def _line(row: Any) -> tuple[str, ...]:
+def caption(dataset: str, split: str, weather: str, protocol: str) -> str:
+    """The caption of a table: data set, split, weather if not all, protocol."""
+    return f"{dataset} {split}{'' if weather == ALL else f', {weather}'}: {protocol}"
+
+
+def notes_of(published: Published) -> dict[tuple[str, ...], str]:
+    """The notes of the tables, by the columns GROUP."""
+    return {(t.dataset, t.split, t.weather, t.protocol): t.note for t in published.tables}
+
+
+def _line(row: Any, disagree: bool) -> tuple[str, ...]:
     digits = DIGITS[row.metric]
     measured, difference = f"{MISSING} ({row.reason})", MISSING
     if not row.reason:
@@ -187,7 +240,7 @@ def _line(row: Any) -> tuple[str, ...]:
     return (
         cell(row.method),
         row.metric.upper(),
-        f"{row.published:.{digits}f}",
+        f"{row.published:.{digits}f}{' ≠' * disagree}",
         cell(measured),
         difference,
         cell(row.sources),
@@ -229,7 +282,8 @@ def _own_parts(manifest: dict[str, Any]) -> dict[str, Part]:
         name: Part(
             choice.get("card") or name,
             choice["split"],
-            whole=choice.get("limit") is None and choice.get("weathers") is None,
+            whole=choice.get("limit") is None,
+            weathers=None if choice.get("weathers") is None else tuple(choice["weathers"]),
         )
         for name, choice in manifest.get("config", {}).get("datasets", {}).items()
     }

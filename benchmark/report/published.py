@@ -5,7 +5,15 @@ from typing import Any
 import pandas as pd
 
 from benchmark.board.legend import MISSING
-from benchmark.board.published import DIGITS, PREFACE, load, of_run
+from benchmark.board.published import (
+    DIGITS,
+    GROUP,
+    PREFACE,
+    caption,
+    load,
+    notes_of,
+    of_run,
+)
 from benchmark.report.run_data import RunData
 
 
@@ -16,13 +24,13 @@ def published_tables(data: RunData) -> dict[str, Any]:
     UserError if `config/published.yaml` is malformed.
     """
     found, _ = of_run(data.run_dir, data.board, data.methods)
-    groups = found.groupby(["dataset", "split", "protocol"], sort=False)
+    groups, notes = found.groupby(GROUP, sort=False), notes_of(load())
     used = {source for sources in found["sources"] for source in sources.split()}
     return {
         "preface": PREFACE,
         "tables": [
-            {"caption": f"{dataset} {split}: {protocol}", "rows": _rows(rows)}
-            for (dataset, split, protocol), rows in groups
+            {"caption": caption(*key), "note": notes[key], "rows": _rows(rows)}
+            for key, rows in groups
         ],
         "sources": {key: text for key, text in load().sources.items() if key in used},
     }
@@ -43,6 +51,7 @@ def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
                 "by": row.reason or row.entry,
                 "difference": MISSING if row.reason else f"{row.difference:+.{digits}f}",
                 "sources": row.sources.split(),
+                "note": row.note,
             }
         )
     return texts

@@ -34,7 +34,8 @@ def write(path, **changes):
 
 def test_the_bundled_numbers_are_on_known_splits_and_methods():
     for table in load().tables:
-        assert table.split in load_card(table.dataset).splits
+        card = load_card(table.dataset)
+        assert table.split in card.splits and table.weather in {"all", *card.weathers}
         assert {row.entry for row in table.rows} <= {None, *available()}
 
 
@@ -46,7 +47,7 @@ def test_sources_that_disagree_are_both_listed():
     ]
     rows = [row for row in table.rows if row.method == "WeatherDiff64"]
     assert [(row.psnr, row.sources) for row in rows] == [
-        (30.71, ("t3", "modem")),
+        (30.71, ("t3", "modem", "survey")),
         (29.64, ("gridformer",)),
     ]
 
@@ -62,6 +63,43 @@ def test_measured_numbers_stand_beside_published_ones():
     assert "| Input | PSNR | 26.90 | 26.91 (identity default) | +0.01 | a |" in text
     assert "| Other | PSNR | 30.00 | – (not in the run) | – | a b |" in text
     assert "Paper B" in text and "not used" not in text
+
+
+def test_a_published_checkpoint_stands_beside_the_entries_that_use_its_file():
+    line = {"method": "PReNet", "sources": ["a"], "weights": "abc", "psnr": 37.48}
+    cards = [
+        CARDS[0] | {"method": "authors", "weights": {"file": "x.pth", "sha256": "abc"}},
+        CARDS[0] | {"method": "trained", "weights": None},
+    ]
+    own = pd.concat(
+        [board(method=name, **{"restormer/psnr": 37.5}) for name in ("authors", "trained")]
+    )
+    values = Published(**VALUES | {"tables": [TABLE | {"rows": [line]}]})
+    [row] = beside(values, own, RAIN, cards).itertuples()
+    assert (row.entry, row.measured) == ("authors default", 37.5)
+
+
+def test_numbers_of_one_weather_are_compared_with_that_weather_alone():
+    table = TABLE | {"weather": "rain", "rows": [LINE]}
+    values = Published(**VALUES | {"tables": [table]})
+    own = pd.concat([
+        board(**{"restormer/psnr": 1.0}), board(weather="rain", **{"restormer/psnr": 2.0})
+    ])  # fmt: skip
+    for weathers, measured in ((None, 2.0), (("rain",), 2.0), (("snow",), None)):
+        part = Part("rain100l", "test", weathers=weathers)
+        found = beside(values, own, {"rain": part}, CARDS)
+        assert found.measured[0] == measured or found.reason[0].startswith(
+            "the run has only a part"
+        )
+    assert "### rain100l test, rain: restormer" in to_markdown(found, values)
+
+
+def test_sources_that_disagree_and_notes_are_marked():
+    rows = [LINE, LINE | {"psnr": 27.0, "sources": ["b"], "note": "copied"}]
+    values = Published(**VALUES | {"tables": [TABLE | {"rows": rows, "note": "Not stated."}]})
+    text = to_markdown(beside(values, board(), RAIN, CARDS), values)
+    assert "| Input | PSNR | 26.90 ≠ |" in text and "| Input | SSIM | 0.8384 |" in text
+    assert "Not stated." in text and "- Input (b): copied" in text
 
 
 @pytest.mark.parametrize(
