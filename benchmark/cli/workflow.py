@@ -1,6 +1,5 @@
 """Verbs that the workflow calls, in its order."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -99,8 +98,10 @@ def train(
     planned: Planned = "",
 ) -> None:
     """Train one method; an interrupted training goes on where it stopped."""
-    from benchmark.jobs import last_attempt, outcome
+    from benchmark.jobs import last_attempt, outcome, ranks
 
+    if ranks.is_launched():
+        ranks.end_with_launcher()
     settings, folder = open_run(config)
     job = _Job(settings, folder, "train", (method, seed), planned, processes)
 
@@ -116,10 +117,8 @@ def train(
 
         return launch.launch(job.resolved.processes, sys.argv[1:])
 
-    if "WORLD_SIZE" in os.environ:  # this is one of the processes that are launched
-        from benchmark.jobs import launch
-
-        launch.report(work())
+    if ranks.is_launched():
+        ranks.report(work())
         return
     record, limit = folder.attempts("train", method, f"seed{seed}"), settings.time_limit_of(method)
     several = job.resolved.processes > 1

@@ -44,7 +44,7 @@ def run(work: Callable[[], Any], minutes: float | None = None) -> Any:
     which the process and its children are killed; None for no limit. A UserError in the process is
     raised here, without its traceback.
     """
-    kills = _out_of_memory_kills()
+    kills = out_of_memory_kills()
     # The fork comes before torch is imported, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
@@ -66,7 +66,7 @@ def run(work: Callable[[], Any], minutes: float | None = None) -> Any:
         raise UserError(value)
     if kind == RAISED:
         return Failure(schema.FAILED, value)
-    return value if kind == DONE else failure(process.exitcode, _out_of_memory_kills() > kills)
+    return value if kind == DONE else failure(process.exitcode, out_of_memory_kills() > kills)
 
 
 def failure(status: int, memory_ran_out: bool = False) -> Failure:
@@ -141,7 +141,7 @@ def _end(process: multiprocessing.Process, ours: Connection) -> None:
             child.kill()
 
 
-def _out_of_memory_kills() -> int:
+def out_of_memory_kills() -> int:
     """How many processes Linux has killed because memory ran out; 0 on other systems."""
     try:
         counters = Path("/proc/vmstat").read_text().split()

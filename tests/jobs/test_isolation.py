@@ -92,7 +92,7 @@ def test_work_that_is_done(tmp_path):
 
 def test_a_process_that_linux_kills_when_memory_runs_out(monkeypatch):
     counts = iter([7, 8])
-    monkeypatch.setattr(isolation, "_out_of_memory_kills", lambda: next(counts))
+    monkeypatch.setattr(isolation, "out_of_memory_kills", lambda: next(counts))
     failure = isolation.run(lambda: os.kill(os.getpid(), signal.SIGKILL))
     assert failure == Failure("out-of-memory", "its process was killed when memory ran out")
 
