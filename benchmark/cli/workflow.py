@@ -1,5 +1,6 @@
 """Verbs that the workflow calls, in its order."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
