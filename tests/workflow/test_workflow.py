@@ -98,6 +98,20 @@ def test_the_text_of_a_methods_card_is_collected_and_nothing_is_computed(reposit
     assert "collect" in jobs and not {"train", "restore", "score"} & set(jobs)
 
 
+def test_trainings_run_side_by_side_and_restorings_alone(repository):
+    """On three cores without a GPU."""
+    record = repository / "results/smoke/resolved.json"
+    record.write_text('{"device": "cpu", "bf16": false, "threads": 2, "processes": 1}')
+    shutil.rmtree(repository / "results/smoke/train")
+    done = snakemake(repository, "--dry-run", "--cores", "3", "--config", f"run={SMOKE}")
+    jobs = re.findall(r"rule (\w+):\n((?:    .+\n)+)", done.stdout + done.stderr)
+    trainings = [text for rule, text in jobs if rule == "train"]
+    assert len(trainings) == 2
+    assert all("gpu=0" in text and "threads:" not in text for text in trainings)
+    restorings = [text for rule, text in jobs if rule == "restore"]
+    assert restorings and all("threads: 3" in text for text in restorings)
+
+
 def test_new_step_counts_never_retrain(repository):
     old, new = "ddpm-2: {sampler: ddpm, steps: 2}", "ddpm-3: {sampler: ddpm, steps: 3}"
     edit(repository, SMOKE, old, new)

@@ -23,6 +23,24 @@ def identities():
     return Identities(RUN, resolve.recorded(FOLDER))
 
 
+@cache
+def machine():
+    """What the run has recorded of this machine."""
+    start()
+    return resolve.recorded(FOLDER) or resolve.Resolved(processes=PROCESSES or 1)
+
+
+def training_cores(wildcards):
+    """Of each process of a training: its threads, or its loader processes if they are more."""
+    settings = RUN.training_of(wildcards.method)
+    return machine().processes * max(settings.threads, settings.workers)
+
+
+def training_gpus(wildcards):
+    """One for each process; none on a machine without GPUs, where trainings run side by side."""
+    return 0 if machine().device == "cpu" else machine().processes
+
+
 def training_identity(wildcards):
     return identities().training(wildcards.method, int(wildcards.seed)).digest
 

@@ -1,5 +1,6 @@
-# Training and restoring use all cores and have priority. Scoring uses one core a job: its jobs then run
-# side by side at the end, and not one by one between the others.
+# On a CPU, trainings run side by side: a second thread makes none of them faster, and two trainings of
+# two threads on two cores wait for each other. Training and restoring have priority; scoring jobs, of one
+# core each, then run side by side at the end, and not one by one between the others.
 rule train:
     input:
         teacher_training,
@@ -11,9 +12,9 @@ rule train:
     priority: 1
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: training_cores
     resources:
-        gpu=PROCESSES or 1,
+        gpu=training_gpus,
         attempt=lambda w, attempt: attempt,
     params:
         config=FOLDER.config,
