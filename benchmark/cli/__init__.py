@@ -20,7 +20,7 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
     weights,
     workflow,
 )
-from benchmark.cli.app import app
+from benchmark.cli.app import PROGRAM, app
 from benchmark.cli.examples import add_examples
 from benchmark.core.errors import UserError
 from benchmark.jobs import workflow_lock
@@ -45,6 +45,15 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if PROGRAM != "unweather" or (error.name or "").startswith(("benchmark", "methods")):
+            raise
+        print(
+            f"error: this needs the package {error.name}, which is not installed. For runs: "
+            "'pip install \"unweather[run]\"'.",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except OSError as error:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)

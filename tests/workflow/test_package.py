@@ -14,7 +14,7 @@ from benchmark.core.paths import ROOT
 from benchmark.spec import registry
 
 hatchling = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
-RUN_MAIN = "from unweather import main; import sys; sys.argv[0] = 'unweather'; main()"
+RUN_MAIN = "from unweather import main; import sys; sys.argv[0] = 'unweather'; {before}; main()"
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def unweather(installed, tmp_path):
     names = ("UNWEATHER_PROJECT", "UNWEATHER_DATA", "PYTHONPATH")
     environment = {key: value for key, value in os.environ.items() if key not in names}
 
-    def run(*arguments, **more):
+    def run(*arguments, before="pass", **more):
         return subprocess.run(
-            [sys.executable, "-c", RUN_MAIN, *map(str, arguments)],
+            [sys.executable, "-c", RUN_MAIN.format(before=before), *map(str, arguments)],
             cwd=tmp_path, capture_output=True, text=True,
             env={**environment, "PYTHONPATH": str(installed), **more},
         )  # fmt: skip
@@ -110,6 +110,14 @@ def test_what_needs_data_asks_for_them(unweather, tmp_path):
     assert "name a clone in which they were pulled by --project" in done.stderr
     done = unweather("--data", ".", "run")
     assert done.returncode == 2 and "has no manifest.json" in done.stderr.replace("\n", " ")
+
+
+def test_a_package_that_only_runs_need_is_named(unweather):
+    done = unweather(
+        "check", "--config", "config/smoke.yaml", before="sys.modules['psutil'] = None"
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: this needs the package psutil") and "[run]" in done.stderr
 
 
 def test_its_version_is_the_code_s_and_a_shell_completes_its_verbs(unweather):
