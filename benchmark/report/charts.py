@@ -42,7 +42,8 @@ def chart_data(data: RunData) -> dict[str, Any]:
     texts = {name: write for name, _, write in COSTS}
     return {
         "metrics": [
-            {"name": m.key, "text": m.heading, "lower": m.lower_is_better} for m in metrics
+            {"name": m.key, "text": m.heading, "axis": m.axis_label, "lower": m.lower_is_better}
+            for m in metrics
         ],
         "costs": [{"name": name, "text": text} for name, text in costs.items()],
         "rows": [

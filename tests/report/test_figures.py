@@ -7,13 +7,19 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from benchmark.board.aggregate import NO_REFERENCE
-from benchmark.board.curves import pareto_front
-from benchmark.board.write import write_leaderboard
+from benchmark.board.changes import changes
+from benchmark.board.curves import pareto_front, with_cards
+from benchmark.board.score_table import ScoreTable
+from benchmark.board.write import read_board, write_leaderboard
 from benchmark.core.errors import UserError
+from benchmark.report.figures.changes import quality_by_weather
 from benchmark.report.figures.draw import draw_figures, quality_by_cost, quality_by_evaluations
+from benchmark.report.figures.style import titled
+from benchmark.results.tables import read_images, read_methods, read_scores
 from tests.synthetic_run import card, make_run
 
 NAMES = ("quality_by_cost", "quality_by_evaluations", "quality_by_weather", "ranks", "images")
@@ -103,13 +109,71 @@ def test_cost_figure_names_every_point_and_no_two_names_overlap():
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+def segments(figure):
+    """The lines from names to points of the first axes, in shares of the axes."""
+    axes = figure.axes[0]
+    inside = axes.transData + axes.transAxes.inverted()
+    return [(inside.transform(text.xy), np.array(text.get_position())) for text in axes.texts]
+
+
+def turn(a, b, c):
+    return np.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+
+def test_no_two_lines_from_names_to_points_cross():
+    generator = np.random.default_rng(3)
+    count = 24
+    rows = board_of(
+        label=[f"m{n}" for n in range(count)],
+        seconds_per_megapixel=10 ** generator.uniform(-1, 1, count),
+        **{"rgb/psnr": generator.uniform(20, 30, count)},
+    )
+    rows.loc[0, "rgb/psnr"] = np.inf  # has no point
+    lines = segments(quality_by_cost(rows).figure)
+    assert len(lines) == count - 1
+    for i, (a, b) in enumerate(lines):
+        for c, d in lines[:i]:
+            assert not (turn(a, b, c) != turn(a, b, d) and turn(c, d, a) != turn(c, d, b))
+
+
+def test_bars_are_paired_changes_from_the_input(run):
+    """The interval is that of the differences: narrower than that of the scores."""
+    scores, cards = read_scores(run), read_methods(run)
+    table = ScoreTable(scores, cards, read_images(run))
+    rows = with_cards(read_board(run).table, cards)
+    figure = quality_by_weather(rows, table).figure
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "change of PSNR RGB, dB ↑" and axes.get_title() == "rain"
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    own = scores[(scores["protocol"] == "rgb") & (scores["metric"] == "psnr")]
+    own = own[(own["weather"] == "rain") & (own["variant"] == "default")]
+    wide = own.pivot(index="image", columns="method", values="value")
+    change = wide["regression"] - wide["identity"]
+    bar = axes.patches[names.index("regression")]
+    assert bar.get_x() == 0 and bar.get_width() == pytest.approx(change.mean())
+    rain = next(group for group in table.groups() if group.weather == "rain")
+    found = changes(rain, "rgb/psnr", ("identity", "default")).loc[("regression", "default")]
+    of_rain = rows[(rows["weather"] == "rain") & (rows["method"] == "regression")].iloc[0]
+    unpaired = of_rain["rgb/psnr_high"] - of_rain["rgb/psnr_low"]
+    assert found["low"] < change.mean() < found["high"] < found["low"] + unpaired
+    assert [text.get_text() for text in axes.texts] == [" skipped"]  # dark-channel in rain
+
+
+def test_long_titles_have_several_lines():
+    figure = Figure(figsize=(4, 3))
+    titled(figure, "A title that is much wider than its figure", "", "a-data-set")
+    figure.draw_without_rendering()
+    title = figure.get_suptitle()
+    assert "\n" in title and " ".join(title.split()).endswith("figure · a-data-set")
+
+
 def test_a_figure_without_data_is_left_out(tmp_path):
     run = tmp_path / "results" / "demo"
     make_run(run, photos=1, weathers=("rain",), cards=[card("median"), card("b")], side=8)
     (run / "images.csv").unlink()
     write_leaderboard(run)
     names = {path.stem for path in draw_figures(run)}
-    assert names == {"quality_by_cost", "quality_by_weather", "figures"}
+    assert names == {"quality_by_cost", "figures"}  # without a control, nothing to compare with
 
 
 def test_missing_scores_are_named(tmp_path):

@@ -12,18 +12,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
+from scipy.optimize import linear_sum_assignment
 
-from benchmark.board.aggregate import NO_REFERENCE
 from benchmark.board.curves import pareto_front, sampler_series, with_cards
 from benchmark.board.score_table import ALL, ScoreTable
 from benchmark.board.write import read_board
 from benchmark.core.atomic import atomic_folder
+from benchmark.report.figures.changes import quality_by_weather
 from benchmark.report.figures.image_grid import draw_grid
 from benchmark.report.figures.ranks import rank_diagram
 from benchmark.report.figures.style import (
-    INPUT_LINE,
     MARKERS,
     PALETTE,
     SUPERVISION,
@@ -31,13 +30,14 @@ from benchmark.report.figures.style import (
     arms,
     drawing_style,
     input_line,
-    input_value,
+    measured,
     save,
-    supervision_handles,
     titled,
 )
 from benchmark.results.tables import read_images, read_methods, read_scores
 from benchmark.scoring.metrics import METRIC
+
+SAME_NUMBERS = " The same numbers are in the leaderboard."
 
 
 def draw_figures(run_dir: str | Path) -> list[Path]:
@@ -61,7 +61,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
             drawings: dict[str, Callable[[], Drawn | None]] = {
                 "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
                 "quality_by_evaluations": lambda rows=rows: quality_by_evaluations(rows),
-                "quality_by_weather": lambda rows=rows: quality_by_weather(rows),
+                "quality_by_weather": lambda rows=rows: quality_by_weather(rows, table),
                 "ranks": lambda name=dataset: rank_diagram(table, name),
                 "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, table.wide, grid),
             }
@@ -94,7 +94,7 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
     """
     rows = rows[rows["weather"] == ALL]
     series = sampler_series(rows)
-    metrics = _measured(rows, ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"))
+    metrics = measured(rows, ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"))
     if not series or not metrics:
         return None
     figure = Figure(figsize=(4.3 * len(metrics), 4.6), layout="constrained")
@@ -120,12 +120,12 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("network evaluations an image (NFE)")
-        axes.set_title(METRIC[metric].heading)
+        axes.set_title(METRIC[metric].axis_label)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     title = "Quality by number of sampling steps"
     alt = f"Line chart of quality against network evaluations for {', '.join(series)}."
-    return titled(figure, title, alt, rows)
+    return titled(figure, title, alt + SAME_NUMBERS, rows["dataset"].iloc[0])
 
 
 def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
@@ -134,7 +134,7 @@ def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
     rows: as for `quality_by_evaluations`. None if no method has both quality and time.
     """
     rows = rows[rows["weather"] == ALL]
-    metrics = _measured(rows, ("rgb/psnr", "lpips-alex/lpips"))
+    metrics = measured(rows, ("rgb/psnr", "lpips-alex/lpips"))
     timed = rows[~rows["control"] & (rows["seconds_per_megapixel"] > 0)]
     timed = timed[timed[metrics].notna().all(axis=1)] if metrics else timed.head(0)
     if timed.empty:
@@ -162,91 +162,40 @@ def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylabel(METRIC[metric].heading)
+        axes.set_ylabel(METRIC[metric].axis_label)
         axes.set_title(f"{METRIC[metric].acronym} against time")
-        _label_points(axes, timed, metric)
+        _label_points(axes, timed[np.isfinite(timed[metric])], metric)
     axes.set_xlabel("seconds a megapixel")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False)
     names = ", ".join(pareto_front(timed, metrics[0])["label"])
     front = f"On the Pareto front of {METRIC[metrics[0]].title}: {names}."
-    return titled(figure, "Quality against time", f"Scatter of quality against time. {front}", rows)
-
-
-def quality_by_weather(rows: pd.DataFrame) -> Drawn | None:
-    """Bars from the value of the input to that of the method, for each weather.
-
-    rows: as for `quality_by_evaluations`. None if nothing was scored.
-    """
-    weathers = [weather for weather in rows["weather"].unique() if weather != ALL]
-    metrics = _measured(rows, ("rgb/psnr", "lpips-alex/lpips"))
-    ranked = rows[~rows["control"] & (rows["weather"] == ALL)]["label"].tolist()
-    if not metrics or not ranked:
-        return None
-    size = (2.2 + 2.3 * len(weathers), (0.24 * len(ranked) + 1.1) * len(metrics))
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(metrics), len(weathers), squeeze=False, sharey=True)
-    for metric, line in zip(metrics, grid, strict=True):
-        for weather, axes in zip(weathers, line, strict=True):
-            part = rows[rows["weather"] == weather].set_index("label")
-            start = input_value(part, metric)
-            shown = part.reindex(ranked)
-            colours = [SUPERVISION[s][0] for s in shown["supervision"].fillna("none")]
-            left = 0 if np.isnan(start) else start
-            bars = shown[metric] - left
-            places = np.arange(len(ranked))
-            axes.barh(places, bars, left=left, color=colours, alpha=0.75, height=0.7)
-            axes.errorbar(
-                shown[metric],
-                places,
-                xerr=arms(shown, metric),
-                fmt="none",
-                ecolor="black",
-                elinewidth=1,
-                capsize=2,
-            )
-            input_line(axes.axvline, part.reset_index(), metric)
-            axes.set_title(weather)
-            axes.set_xlabel(METRIC[metric].heading)
-            axes.set_yticks(places, ranked)
-            axes.grid(axis="y", visible=False)
-            for place, value, status in zip(places, shown[metric], shown["status"], strict=True):
-                if np.isnan(value):
-                    axes.text(left, place, f" {status}", va="center", fontsize=8, color="0.35")
-    grid[0, 0].invert_yaxis()
-    handles = [*supervision_handles(rows[~rows["control"]]), _input_handle()]
-    figure.legend(handles=handles, loc="outside lower left", ncols=4, frameon=False)
-    title = "Change by each method, by weather (bars start at the input)"
-    alt = (
-        f"Bars of quality relative to the input for {len(ranked)} methods on {', '.join(weathers)}."
-    )
-    return titled(figure, title, alt, rows)
-
-
-def _input_handle() -> Line2D:
-    return Line2D([], [], label="input, not restored", **INPUT_LINE)
+    alt = f"Scatter of quality against time. {front}{SAME_NUMBERS}"
+    return titled(figure, "Quality against time", alt, rows["dataset"].iloc[0])
 
 
 def _grid(run_dir, rows, wide, images) -> Drawn | None:
     if images is None or images.empty:
         return None
-    drawn = draw_grid(run_dir, rows, wide, images)
-    return None if drawn is None else Drawn(*drawn)
-
-
-def _measured(rows: pd.DataFrame, metrics: tuple[str, ...]) -> list[str]:
-    """The scored ones of `metrics`; without ground truth, metrics that do not need it."""
-    scored = np.isfinite(rows.loc[~rows["control"], [*metrics, *NO_REFERENCE]]).any()
-    return [m for m in metrics if scored[m]] or [m for m in NO_REFERENCE if scored[m]]
+    return draw_grid(run_dir, rows, wide, images)
 
 
 def _label_points(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
-    """Names in a column beside the axes, in the order of the points, without overlap."""
-    rows = rows.sort_values(metric)
-    places = np.linspace(0.02, 0.98, len(rows)) if len(rows) > 1 else [0.5]
-    for (_, row), place in zip(rows.iterrows(), places, strict=True):
+    """Names in a column beside the axes, without overlap; no two of their lines cross.
+
+    Of all ways to join points and places, that of the least total length has no crossing: two lines
+    that cross could be exchanged for two shorter ones.
+    """
+    points = rows[["seconds_per_megapixel", metric]].to_numpy()
+    count = len(points)
+    heights = np.linspace(0.02, 0.98, count) if count > 1 else np.array([0.5])
+    places = np.column_stack([np.full(count, 1.03), heights])
+    on_axes = axes.transAxes.inverted().transform(axes.transData.transform(points))
+    lengths = np.linalg.norm(on_axes[:, None] - places[None], axis=2)
+    _, chosen = linear_sum_assignment(lengths)
+    for label, point, place in zip(rows["label"], points, places[chosen], strict=True):
         axes.annotate(
-            row["label"], (row["seconds_per_megapixel"], row[metric]), (1.03, place),
+            label, point, place,
             textcoords="axes fraction", va="center", fontsize=9, annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkB": 4,
                         "relpos": (0, 0.5)},

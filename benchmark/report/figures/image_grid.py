@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from benchmark.board.format import broken
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.image_io import read_image
+from benchmark.report.figures.style import Drawn, titled
 from benchmark.results.layout import restored_image
 from benchmark.scoring.metrics import METRIC
 
@@ -23,14 +24,13 @@ UNPAIRED_SCORES = ("no-reference/niqe",)
 
 def draw_grid(
     run_dir: Path, rows: pd.DataFrame, wide: pd.DataFrame, images: pd.DataFrame
-) -> tuple[Figure, str, str] | None:
+) -> Drawn | None:
     """One row for each weather: input, the best variants of the best methods, and target, with PSNR
     and LPIPS below each image (NIQE if there is no target).
 
     rows: from `with_cards`, of one data set. wide: `ScoreTable.wide`. images: the data set's rows
     of images.csv. The image of a weather is the one whose input has the median PSNR (or NIQE), so
-    that nobody chooses it. Returns the figure, its title and its alt text; None if no method was
-    scored.
+    that nobody chooses it. None if no method was scored.
     """
     dataset = rows["dataset"].iloc[0]
     shown = rows[(rows["weather"] == ALL) & ~rows["control"]]
@@ -62,10 +62,9 @@ def draw_grid(
     for axes, head in zip(cells[0], heads, strict=True):
         axes.set_title(broken(head, HEAD), fontsize=10, loc="center")
     title = f"One test image for each weather: input, restorations{', target' if paired else ''}"
-    figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
     below = "PSNR in dB and LPIPS" if paired else "NIQE"
     alt = f"Rows: {', '.join(weathers)}. Columns: {', '.join(heads)}. Below: {below}."
-    return figure, title, alt
+    return titled(figure, title, alt, dataset)
 
 
 def repository_root(run_dir: Path) -> Path:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from benchmark.board.aggregate import ORDER
 from benchmark.board.score_table import ScoreTable
-from benchmark.report.figures.style import Drawn
+from benchmark.report.figures.style import Drawn, titled
 from benchmark.results.tables import label
 from benchmark.scoring.metrics import METRIC, Metric
 from benchmark.significance.friedman import RankTests, rank_tests
@@ -53,9 +53,9 @@ def _draw(
     )
     for text in drawn["labels"]:
         number = int(text.get_text())
-        text.set_text(f"{names[number]} ({tests.average[number]:.2f})")
+        # Spaces: between the text and its line. Black: not every colour of a line can be read.
+        text.set(text=f" {names[number]} ({tests.average[number]:.2f}) ", color="black")
     title = f"Average ranks by {metric.acronym}"
-    figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
     order = np.argsort(tests.average)
     best = ", ".join(f"{names[i]} {tests.average[i]:.2f}" for i in order[:3])
     alt = (
@@ -63,4 +63,4 @@ def _draw(
         f"Ranks less than {tests.critical_difference:.2f} apart may be ties. "
         "The same numbers are in comparisons.md."
     )
-    return Drawn(figure, title, alt)
+    return titled(figure, title, alt, dataset)

@@ -1,5 +1,6 @@
 """Parts of all figures: colours, fonts, intervals, the line of the input, and saving."""
 
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import seaborn
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from benchmark.board.aggregate import NO_REFERENCE
 from benchmark.core.atomic import atomic_path
 
 matplotlib.use("Agg")  # no window, on any machine
@@ -34,6 +36,7 @@ STYLE = {
     "svg.hashsalt": "unweather",  # ids in the SVG are the same on every run
 }
 MARKERS = "osD^vPX*"
+TITLE_LETTER = 0.13  # inches: the mean width of a letter of a title, and a little more
 
 
 class Drawn(NamedTuple):
@@ -78,10 +81,18 @@ def supervision_handles(rows: pd.DataFrame) -> list[Patch]:
     ]
 
 
-def titled(figure: Figure, title: str, alt: str, rows: pd.DataFrame) -> Drawn:
-    dataset = rows["dataset"].iloc[0]
-    figure.suptitle(f"{title} · {dataset}", x=0.01, ha="left", fontsize=13, fontweight="bold")
-    return Drawn(figure, title, alt + " The same numbers are in the leaderboard.")
+def measured(rows: pd.DataFrame, metrics: tuple[str, ...]) -> list[str]:
+    """The scored ones of `metrics`; without ground truth, metrics that do not need it."""
+    scored = np.isfinite(rows.loc[~rows["control"], [*metrics, *NO_REFERENCE]]).any()
+    return [m for m in metrics if scored[m]] or [m for m in NO_REFERENCE if scored[m]]
+
+
+def titled(figure: Figure, title: str, alt: str, dataset: str) -> Drawn:
+    """The figure with its title above it, in several lines if the figure is narrow."""
+    width = int(figure.get_figwidth() / TITLE_LETTER)
+    text = textwrap.fill(f"{title} · {dataset}", width)
+    figure.suptitle(text, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    return Drawn(figure, title, alt)
 
 
 def save(figure: Figure, stem: Path, vector: bool) -> list[Path]:

@@ -91,7 +91,7 @@ function drawCost(rows, metric, cost) {
     ariaLabel: `${metric.text} against ${cost.text}`,
     ariaDescription: `On the Pareto front: ${front.map((point) => point.label).join(", ")}`,
     x: logarithmic(cost.text, found),
-    y: { label: metric.text, nice: true },
+    y: { label: metric.axis, nice: true },
     color: { domain: known, range: known.map((name) => SUPERVISION[name][0]) },
     symbol: { domain: known, range: known.map((name) => SUPERVISION[name][1]), legend: true },
   }, [
@@ -110,7 +110,7 @@ function drawSteps(rows, metric) {
     ariaLabel: `${metric.text} against network evaluations`,
     ariaDescription: `One line for each of ${names.join(", ")}`,
     x: logarithmic("network evaluations an image (NFE)", found),
-    y: { label: metric.text, nice: true },
+    y: { label: metric.axis, nice: true },
     color: { domain: names, range: names.map((_, i) => STEPS[i % STEPS.length]) },
     symbol: { domain: names, range: names.map((_, i) => SERIES_SYMBOLS[i % SERIES_SYMBOLS.length]), legend: true },
   }, [

@@ -85,6 +85,11 @@ class Metric:
         return f"{self.title} {self.arrow}"
 
     @property
+    def axis_label(self) -> str:
+        """The heading with the unit, such as `PSNR RGB, dB ↑`."""
+        return f"{self.title}{', ' * bool(self.unit)}{self.unit} {self.arrow}"
+
+    @property
     def definition(self) -> str:
         """Description, reference and protocol in one line."""
         return f"{self.description} ({self.reference}); protocol {self.protocol.name}"
