@@ -46,8 +46,11 @@ lint: setup $(VENV)/installed-lint ## check style and workflow
 	snakefmt --check workflow
 	snakemake --lint
 
-docs: $(VENV)/installed-docs ## write the documentation as a site, site/index.html
-	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+docs: setup $(VENV)/installed-docs ## write the documentation with the reference report as a site, site/index.html
+	@python -m benchmark pull
+	@python -m benchmark comparisons results/reference
+	@python -m benchmark report results/reference
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
 	@echo 'site/index.html'
 
 lock: $(BIN)/python ## pin the packages of pyproject.toml in requirements/ (needs a network)

@@ -17,6 +17,7 @@ from benchmark.board.format import (
 from benchmark.board.legend import board_legend
 from benchmark.board.score_table import METRICS
 from benchmark.board.verdicts import harmful, marks, note_of, tables_of
+from benchmark.results.schema import OK
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC
 
@@ -28,6 +29,15 @@ COSTS = {
     "training steps": ("training_steps", count_text),
     "training FLOP": ("training_flops", count_text),
     "training s": ("training_seconds", seconds_text),
+}
+
+
+SHORT = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
+SHORT_COSTS = {
+    "seconds": ("seconds", seconds_text),
+    "NFE": ("nfe", count_text),
+    "training steps": ("training_steps", count_text),
+    "training FLOP": ("training_flops", count_text),
 }
 
 
@@ -49,6 +59,30 @@ def to_markdown(board: Board, methods: Cards, devices: Sequence[str] = ()) -> st
         parts += [f"## {cell(dataset)}: {cell(heading)}", ""]
         parts += writer.table(rows)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def short_table(board: Board, methods: Cards) -> str:
+    """The scored methods on all weathers of the main data set, and the input, in a few columns.
+
+    PSNR has its interval; other metrics and costs are single numbers.
+    """
+    dataset, weather, _, rows = next(tables_of(board.table))
+    cards = {(card["method"], card["variant"]): card for card in methods}
+    worse = harmful(board.table, methods)
+    metrics = [metric for metric in SHORT if rows[metric].notna().any()]
+    lines = []
+    for _, row in rows.iterrows():
+        key = (row["method"], row["variant"])
+        if row["status"] != OK or cards[key].get("sees_target"):
+            continue
+        name = cell(label(cards[key])) + marks(cards[key], (dataset, weather, *key) in worse)
+        first, *others = (value_text(row, metric) for metric in metrics)
+        values = [first, *(text.split(" ")[0] for text in others)]
+        costs = [write(row[column]) for column, write in SHORT_COSTS.values()]
+        lines.append([name, cell(row["supervision"]), row["rank"] or MISSING, *values, *costs])
+    headings = [f"{METRIC[metric].acronym} {METRIC[metric].arrow}" for metric in metrics]
+    heads = ["method", "supervision", "rank", *headings, *SHORT_COSTS]
+    return markdown_table(heads, lines, ["left"] * 2 + ["right"] * (len(heads) - 2))
 
 
 def _legend(methods: Cards) -> list[str]:

@@ -50,7 +50,7 @@ def start(folder: Path, log: Path) -> subprocess.Popen:
 
 
 def rule_at_work(log: Path) -> str:
-    rules = re.findall(r"^(?:local)?rule (\w+):", log.read_text(), re.M)
+    rules = re.findall(r"^Job \d+: (\w+)", log.read_text(), re.M)
     return rules[-1] if rules else "starting"
 
 

@@ -9,19 +9,24 @@ import subprocess
 import sys
 import textwrap
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 import yaml
 
 import methods
+from benchmark.board.markdown import short_table
+from benchmark.board.write import read_board
 from benchmark.core.paths import ROOT
-from benchmark.scoring.metrics import Metric, protocols
+from benchmark.results.tables import label, read_methods
+from benchmark.scoring.metrics import METRIC, Metric, protocols
 from benchmark.spec import registry
 from tests.cli.test_cli import COMMAND, parse
 from tests.cli.test_new_method import contract_tests
 from tests.methods import test_contract
 
 DOCS = ROOT / "docs"
+REFERENCE = ROOT / "results" / "reference"
 PAGES = sorted(DOCS.glob("*.md"))
 TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *PAGES]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -73,13 +78,47 @@ def test_every_page_is_built(site):
     assert pages and pages <= built
 
 
+def test_the_home_page_shows_the_reference_board(site):
+    text = (site / "index.html").read_text(encoding="utf-8")
+    assert "the reference board -->" not in text
+    board = read_board(REFERENCE).table
+    first = board[board["weather"] == "all"].iloc[0]
+    assert f"{first['rgb/psnr']:.2f} [{first['rgb/psnr_low']:.2f}, " in text
+    assert 'href="reference/report/index.html"' in text
+
+
+def test_the_tables_of_the_readme_are_those_of_the_reference_run():
+    board, cards = read_board(REFERENCE), read_methods(REFERENCE)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert short_table(board, cards).strip() in text
+    _, *lines = text.split("| PSNR / LPIPS |")[1].split("\n\n")[0].splitlines()
+    rows = [line.strip("| ") for line in lines[1:]]
+    values = {
+        (label(card), row["weather"]): row
+        for _, row in board.table.iterrows()
+        for card in cards
+        if (card["method"], card["variant"]) == (row["method"], row["variant"])
+    }
+    weathers = ("rain", "haze", "raindrop", "snow", "mix", "clear")
+    assert len(rows) > 10
+    for row in rows:
+        name, *cells = row.split(" | ")
+        for weather, cell in zip(weathers, cells, strict=True):
+            known = values[name.removesuffix(" †"), weather]
+            texts = (METRIC[m].text(known[m]).split()[0] for m in ("rgb/psnr", "lpips-alex/lpips"))
+            if cell not in ("–", "∞ / 0"):
+                assert cell == " / ".join(texts), (name, weather)
+
+
 def test_nothing_is_fetched_from_a_network(site):
     """What pages and style sheets load lies in the site."""
     for page in site.rglob("*.html"):
         for source in Fetched(page.read_text(encoding="utf-8")).found:
             assert not re.match(r"(\w+:)?//", source), f"{page.name} loads {source}"
-            if page.name != "404.html":  # its references are from the site's root
-                assert (page.parent / source.split("?")[0]).exists(), f"{page.name}: {source}"
+            inside = page.name != "404.html" and not source.startswith("data:")
+            if inside:  # the references of 404.html are from the site's root
+                file = page.parent / unquote(source.split("?")[0])
+                assert file.exists(), f"{page.name}: {source}"
     for sheet in site.rglob("*.css"):
         text = sheet.read_text(encoding="utf-8")
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", text), sheet.name

@@ -9,5 +9,7 @@ rule images:
     params:
         config=FOLDER.config,
         identity=lambda w: identities().images().digest,
+    message:
+        "check the data sets, list their images"
     shell:
         "python -m benchmark images --config {params.config:q} 2>&1 | tee {log}"

@@ -19,6 +19,8 @@ rule train:
     params:
         config=FOLDER.config,
         identity=training_identity,
+    message:
+        "train {wildcards.method}, seed {wildcards.seed}"
     shell:
         "python -m benchmark train --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --attempt {resources.attempt} --identity {params.identity}"
@@ -44,6 +46,8 @@ rule restore:
     params:
         config=FOLDER.config,
         identity=restoring_identity,
+    message:
+        "restore {wildcards.dataset} with {wildcards.method} {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "python -m benchmark restore-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --variant {wildcards.variant:q} --seed {wildcards.seed}"
@@ -64,6 +68,8 @@ rule score:
     params:
         config=FOLDER.config,
         identity=scoring_identity,
+    message:
+        "score {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
         "python -m benchmark score-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --dataset {wildcards.dataset:q} --identity {params.identity}"

@@ -22,6 +22,8 @@ rule collect:
             "benchmark.exchange.submissions:read",
             *sorted({f"methods.{RUN.method_of(label)}:*" for label in RUN.methods}),
         ),
+    message:
+        "join the tables"
     shell:
         "python -m benchmark collect --config {params.config:q} --source {params.source:q} 2>&1 | tee {log}"
 
@@ -62,6 +64,8 @@ rule leaderboard:
     params:
         folder=FOLDER.path,
         sources=meaning_of("benchmark.board.write:write_leaderboard"),
+    message:
+        "make the leaderboard and the comparisons"
     shell:
         "python -m benchmark leaderboard {params.folder:q} --comparisons 2>&1 | tee {log}"
 
@@ -85,6 +89,8 @@ rule figures:
     params:
         folder=FOLDER.path,
         sources=meaning_of("benchmark.report.figures.draw:draw_figures"),
+    message:
+        "draw the figures"
     shell:
         "python -m benchmark figures {params.folder:q} 2>&1 | tee {log}"
 
@@ -105,5 +111,7 @@ rule report:
     params:
         folder=FOLDER.path,
         sources=meaning_of("benchmark.report.build:build_report"),
+    message:
+        "build the report"
     shell:
         "python -m benchmark report {params.folder:q} 2>&1 | tee {log}"

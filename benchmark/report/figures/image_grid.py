@@ -30,13 +30,13 @@ def draw_grid(
 
     rows: from `with_cards`, of one data set. wide: `ScoreTable.wide`. images: the data set's rows
     of images.csv. The image of a weather is the one whose input has the median PSNR (or NIQE), so
-    that nobody chooses it. None if no method was scored.
+    that nobody chooses it. None if no method was scored, or the run's folder has no restored image.
     """
     dataset = rows["dataset"].iloc[0]
     shown = rows[(rows["weather"] == ALL) & ~rows["control"]]
     shown = shown.drop_duplicates("method").head(COLUMNS)
     given = rows[rows["input"]]
-    if shown.empty:
+    if shown.empty or not any((run_dir / "restored").rglob("*.png")):
         return None
     input_key = tuple(given[["method", "variant"]].iloc[0]) if len(given) else None
     paired = bool((images["target"] != "").all())
