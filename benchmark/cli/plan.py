@@ -26,11 +26,13 @@ def plan(
     ] = None,
 ) -> None:
     """Print the jobs, FLOPs, time and disk space of a configuration; runs nothing."""
+    from benchmark.data import cards
     from benchmark.planning import plan as planning
     from benchmark.planning import text
     from benchmark.results.layout import RunFolder
 
     settings, _ = open_run(config)
+    cards.check_choices(settings, str(config))
     earlier = RunFolder(costs) if costs else None
     made = planning.plan(settings, device_gflops, earlier)
     print(text.as_text(made, device_gflops is not None))

@@ -77,9 +77,13 @@ def submit(
     import sys
 
     from benchmark.board.write import print_leaderboard, write_leaderboard
+    from benchmark.core.errors import UserError
     from benchmark.exchange.submit import Submission
     from benchmark.exchange.submit import submit as submit_images
+    from benchmark.jobs import workflow_lock
 
+    if message := workflow_lock.who_is_at_work():
+        raise UserError(message)
     stated = float("nan") if seconds is None else seconds
     submission = Submission(method, title, citation, supervision, stated)
     faults = submit_images(folder, submission, run)

@@ -25,6 +25,9 @@ Dataset = Annotated[str, typer.Option(help="Data set of the configuration.")]
 @app.command()
 def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Check a configuration: methods, parameters, variants, protocols; load its weight files."""
+    import psutil
+
+    from benchmark.data import cards
     from benchmark.jobs import isolation
     from benchmark.scoring.metrics import metrics_of
     from benchmark.spec import run_config
@@ -32,6 +35,8 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     settings, _ = open_run(config)
     metrics_of(settings.protocols)
     name = str(source or config)
+    cards.check_choices(settings, name)
+    run_config.check_memory(settings, name, psutil.virtual_memory().total)
 
     def work() -> list[str]:
         from benchmark.jobs.weight_check import check_weights

@@ -13,13 +13,28 @@ from benchmark.core.reading import reading
 S = TypeVar("S", bound=BaseModel)
 
 
+class _Loader(yaml.SafeLoader):
+    """As `yaml.SafeLoader`, but a key that a mapping has twice is an error: YAML forbids it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            line = key.start_mark.line + 1
+            if first := seen.get(key.value):
+                raise ValueError(f"the key '{key.value}' is in line {first} and in line {line}")
+            seen[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path, remedy: str = "check its name and content; config/ has examples") -> Any:
     """The content of a YAML file.
 
     Raises UserError with the file's name and the remedy if it is missing, unreadable or not YAML.
     """
     with reading(path, "valid YAML", remedy):
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a SafeLoader)
         refuse_lone_surrogates(values)
         return values
 

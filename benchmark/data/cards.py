@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
 from benchmark.core import validation
 from benchmark.core.errors import UserError, nearest
@@ -92,7 +94,7 @@ class DatasetCard(Settings):
 
     title: str
     path: str
-    weathers: tuple[str, ...]
+    weathers: Annotated[tuple[str, ...], Field(min_length=1), run_config.Unrepeated]
     splits: dict[str, Split]
     train: str | TrainSplit | None = None
     manifest: str | None = None
@@ -184,6 +186,22 @@ def find_images(config: Config) -> pd.DataFrame:
         raise_faults(card_name, faults)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def check_choices(config: Config, where: str) -> None:
+    """Check that a run's data sets, their splits and weathers, and its training data are on cards.
+
+    Raises UserError with `where` (the configuration's file), the key and the nearest known name.
+    """
+    key = "train_on"
+    try:
+        if load_card(config.train_on).train is None:
+            raise UserError(f"config/datasets/{config.train_on}.yaml has no 'train'.")
+        for name, choice in config.datasets.items():
+            key = f"datasets.{name}"
+            _check_choice(config.card_of(name), load_card(config.card_of(name)), choice)
+    except UserError as error:
+        raise UserError(f"{where}: {key}: {error}") from None
 
 
 def _check_choice(name: str, card: DatasetCard, choice: run_config.DatasetChoice) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from benchmark.core.flops import flop_counter
@@ -98,6 +99,7 @@ def training_step(
     clean, degraded: (B, 3, H, W) in [0, 1]. settings: Training() if None.
     """
     settings = resolve(settings or Training(), clean.device)
+    AcceleratorState._reset_state()  # of an entry with another precision
     accelerator = Accelerator(mixed_precision=settings.precision)
     average = MovingAverage(method.network, settings.ema)
     optimizer = accelerator.prepare(build_optimizer(method.network, settings))

@@ -18,7 +18,7 @@ CLEAR = "clear"  # photographs without weather; a method should leave them uncha
 class Settings(BaseModel):
     """A group of named settings; an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

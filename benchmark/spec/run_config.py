@@ -1,11 +1,12 @@
 """A run's configuration: read from YAML and checked; errors name every key at fault."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, NonNegativeInt, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from benchmark.core import paths
 from benchmark.core.atomic import write_text
@@ -15,8 +16,16 @@ from benchmark.spec import registry, sources
 from benchmark.spec.method import ALL_WEATHERS, Settings
 from benchmark.spec.training_settings import Training
 
+LONGEST_NAME = 64  # four names and a suffix are the name of a log, which may have 255 characters
+LARGEST_SEED = 2**32 - 1
+REFERENCE = "reference"  # the tables of this run are in the repository
+
 
 def _check_name(name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"'{name[:20]}…' has {len(name)} characters, more than {LONGEST_NAME}")
+    if re.search(r"(.+)\1{19}$", name):  # what Snakemake calls a periodic wildcard
+        raise ValueError(f"'{name}' repeats itself: choose another name")
     if re.fullmatch(r"[a-z0-9][a-z0-9_.+-]*", name):
         return name
     allowed = re.sub(r"[^a-z0-9_.+-]+", "-", name.lower()).strip("_.+-")
@@ -30,6 +39,18 @@ def _check_name(name: str) -> str:
 Name = Annotated[str, AfterValidator(_check_name)]
 
 
+def _check_repeated(values: tuple | None) -> tuple | None:
+    twice = [value for value, count in Counter(values or ()).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]!r} is there twice: remove one")
+    return values
+
+
+Unrepeated = AfterValidator(_check_repeated)
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), Unrepeated]
+
+
 class DatasetChoice(Settings):
     """The part of a data set that a run restores.
 
@@ -40,7 +61,7 @@ class DatasetChoice(Settings):
 
     card: Name | None = None
     split: str = "test"
-    weathers: tuple[str, ...] | None = None
+    weathers: Annotated[tuple[str, ...] | None, Field(min_length=1), Unrepeated] = None
     limit: int | None = Field(default=None, ge=1)
 
 
@@ -75,8 +96,10 @@ class MethodEntry(Settings):
     method: str | None = None
     parameters: dict[str, Any] = {}
     training: dict[str, Any] = {}
-    seeds: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
-    weathers: tuple[Literal[*ALL_WEATHERS], ...] | None = Field(default=None, min_length=1)
+    seeds: Seeds | None = None
+    weathers: Annotated[
+        tuple[Literal[*ALL_WEATHERS], ...] | None, Field(min_length=1), Unrepeated
+    ] = None
     teacher: str | None = None
     weights: WeightFile | None = None
     time_limit: float | None = Field(default=None, gt=0)
@@ -108,9 +131,11 @@ class Config(Settings):
     """
 
     name: Name
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
+    seeds: Seeds = (0,)
     datasets: dict[Name, DatasetChoice] = Field(min_length=1)
-    protocols: tuple[str, ...] = ("rgb", "y-matlab", "lpips-alex")
+    protocols: Annotated[tuple[str, ...], Field(min_length=1), Unrepeated] = (
+        "rgb", "y-matlab", "lpips-alex",
+    )  # fmt: skip
     train_on: Name
     training: Training = Training()
     weights: str | None = None
@@ -185,6 +210,11 @@ def load(path: str | Path) -> Config:
     """
     path = Path(path)
     config = parse(Config, _read(path), str(path))
+    if config.name == REFERENCE and REFERENCE not in (path.stem, path.parent.name):
+        raise UserError(
+            f"{path}: name: the tables of the run '{REFERENCE}' are in the repository and would be "
+            "overwritten. Choose another name."
+        )
     for label in config.methods:
         try:
             registry.check_name(config.method_of(label))
@@ -259,6 +289,26 @@ def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -
                 f"{path}: methods.{label}.seeds: '{entry.teacher}' is not trained with seed "
                 f"{seed}. Add the seed there, or remove it here."
             )
+
+
+def check_memory(config: Config, where: str, memory: int) -> None:
+    """Raise UserError for a training whose pairs alone, of one part of a batch, need more memory.
+
+    memory: bytes.
+    """
+    for label in config.methods:
+        if not config.trains(label):
+            continue
+        settings = config.training_of(label)
+        for stage in settings.stages:
+            needed = 24 * stage.crop**2 * stage.batch // settings.accumulate  # float32 RGB, twice
+            if needed > memory:
+                raise UserError(
+                    f"{where}: methods.{label}: training.stages: {stage.batch} pairs of "
+                    f"{stage.crop}×{stage.crop} pixels need {needed / 2**30:.3g} GiB, and this "
+                    f"machine has {memory / 2**30:.3g}. Choose a smaller batch or crop, or more "
+                    "parts ('accumulate')."
+                )
 
 
 def check_methods(config: Config, where: str) -> list[str]:

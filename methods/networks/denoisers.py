@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import TypeAdapter, ValidationError, model_validator
 from torch import nn
 
 from benchmark import Alternatives, Settings
@@ -29,6 +29,8 @@ NETWORKS: Alternatives = {
 
 # Arguments of the networks that the methods set, not their users.
 SET_BY_METHODS = {"in_channels", "out_channels", "time", "conditioning"}
+
+BLOCKS = {"blocks", "encoder", "middle", "decoder", "refinement"}  # numbers of blocks: may be 0
 
 DENOISERS: Alternatives = {
     "unet": {
@@ -100,16 +102,31 @@ class DenoiserSettings(Settings):
 
     @model_validator(mode="after")
     def _network_is_known(self) -> "DenoiserSettings":
-        known = set(inspect.signature(NETWORKS[self.denoiser]).parameters) - SET_BY_METHODS
+        signature = inspect.signature(NETWORKS[self.denoiser], eval_str=True).parameters
+        known = signature.keys() - SET_BY_METHODS
         for key in self.network:
             if key not in known:
                 raise ValueError(f"network: unknown key '{key}'.{nearest(key, known)}")
+        for key, value in self.network.items():
+            _check_argument(key, value, signature[key].annotation)
         return self
 
     def build(self, in_channels: int, time: bool, **overrides) -> nn.Module:
         """The untrained network; see `build`."""
         settings = {**self.network, **overrides}
         return build(self.denoiser, self.size, in_channels, time, **settings)
+
+
+def _check_argument(key: str, value: Any, kind: Any) -> None:
+    """Raise ValueError for a value of another type, and for numbers that leave no network."""
+    try:
+        value = TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"network.{key}: {error.errors()[0]['msg']}") from None
+    for number in value if isinstance(value, tuple) else [value]:
+        too_small = number < 0 or (number == 0 and key not in BLOCKS)
+        if too_small and not isinstance(number, bool):
+            raise ValueError(f"network.{key}: {number} is too small")
 
 
 def _check(what: str, name: str, known: Iterable[str]) -> None:

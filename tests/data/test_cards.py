@@ -146,6 +146,29 @@ def test_bad_cards_and_choices_are_named(card, changes, choice, message):
         find(**choice)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_on": "mien"}, "train_on: There is no data set card 'mien'.*mean 'mine'"),
+        ({"train_on": "testonly"}, r"train_on: config/datasets/testonly\.yaml has no 'train'"),
+        ({"datasets": {"mien": {}}}, "datasets.mien: .*Did you mean 'mine'"),
+        ({"datasets": {"a": {"card": "mien"}}}, "datasets.a: .*Did you mean 'mine'"),
+        ({"datasets": {"mine": {"split": "tset"}}}, "datasets.mine: .*no split 'tset'.*'test'"),
+        ({"datasets": {"mine": {"weathers": ["rian"]}}}, "datasets.mine: .*no weather 'rian'"),
+    ],
+)
+def test_what_a_run_chooses_is_checked_before_it_starts(card, tmp_path, changes, message):
+    card(train="train/*.jpg")
+    (tmp_path / "mine.yaml").rename(tmp_path / "kept")
+    card()
+    (tmp_path / "mine.yaml").rename(tmp_path / "testonly.yaml")
+    (tmp_path / "kept").rename(tmp_path / "mine.yaml")
+    values = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {"mine": {}}}
+    cards.check_choices(Config(**values), "run.yaml")
+    with pytest.raises(UserError, match=f"^run.yaml: {message}"):
+        cards.check_choices(Config(**{**values, **changes}), "run.yaml")
+
+
 def test_training_photos_must_exist(card):
     card()
     with pytest.raises(UserError, match="no 'train' pattern"):

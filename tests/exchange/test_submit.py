@@ -17,6 +17,7 @@ from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
+from benchmark.jobs import workflow_lock
 from benchmark.jobs.collect import collect
 from benchmark.report import build_report
 from benchmark.results import schema
@@ -86,6 +87,16 @@ def test_the_verb_puts_it_on_the_board_and_into_the_report(run, tmp_path):
     build_report(run)
     page = (run / "report" / "images" / "test-set--rain--photo00.html").read_text()
     assert "restored/mine/default/seed0/test-set/rain/photo00.png" in page
+
+
+def test_a_run_at_work_is_not_disturbed(run, monkeypatch):
+    monkeypatch.setattr(workflow_lock, "who_is_at_work", lambda: "Another workflow is at work")
+    before = state(run)
+    done = CliRunner().invoke(
+        app, ["submit", str(run / OWN), "--method", "mine", "--run", str(run)]
+    )
+    assert str(done.exception) == "Another workflow is at work"
+    assert state(run) == before
 
 
 def test_a_later_collect_keeps_it(run):

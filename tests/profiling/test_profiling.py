@@ -235,6 +235,15 @@ def test_shares_are_of_the_rate_before_and_after(monkeypatch):
     assert timing.share_of_matmul(lambda: None, 600, CPU, sizes) == 1.5
 
 
+def test_steps_of_different_precision_are_timed_in_one_process():
+    for precision in ("no", "bf16", "no"):
+        method = torch.nn.Module()
+        method.network = torch.nn.Conv2d(3, 3, 1)
+        method.loss = lambda clean, degraded, _, network=method.network: network(degraded).mean()
+        pair = networks.random_pairs(1, 8, torch.device("cpu"))
+        networks.training_step(method, *pair, Training(precision=precision))()
+
+
 def test_a_training_step_learns_as_training_does():
     method, pair = make_method(), networks.random_pairs(2, 16, CPU)
     start = [p.detach().clone() for p in method.network.parameters()]

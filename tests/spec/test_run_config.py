@@ -87,6 +87,29 @@ def test_shipped_configurations_and_their_methods_are_valid(name):
         ),
         (changed(methods={"regression": {"weathers": []}}), "methods.regression.weathers: "),
         (changed(methods={"identity": {"weights": "x"}}), "methods.identity.weights: .*not learn"),
+        (changed(name="reference"), "would be overwritten"),
+        (changed(name="a" * 30), "repeats itself"),
+        (changed(name="abc" * 21), "repeats itself"),
+        (changed(name="long-" + "ab" * 40), "has 85 characters, more than 64"),
+        (changed(methods={"long-" + "ab" * 40: {"method": "identity"}}), "more than 64"),
+        (changed(methods={"identity": {"variants": {"a" * 65: {}}}}), "more than 64"),
+        (changed(seeds=[0, 1, 0]), "seeds: 0 is there twice"),
+        (changed(methods={"identity": {"seeds": [3, 3]}}), "methods.identity.seeds: 3 is there"),
+        (changed(seeds=[10**22 + 1]), "seeds.0: .*less than or equal to 4294967295"),
+        (changed(seeds=[-1]), "seeds.0: .*greater than or equal to 0"),
+        (changed(seeds=[]), "seeds: .*at least 1 item"),
+        (changed(protocols=["rgb", "rgb"]), "protocols: 'rgb' is there twice"),
+        (changed(protocols=[]), "protocols: .*at least 1 item"),
+        (changed(datasets={"photos": {"weathers": ["rain", "rain"]}}), "'rain' is there twice"),
+        (changed(datasets={"photos": {"weathers": []}}), "weathers: .*at least 1 item"),
+        (
+            changed(methods={"regression": {"weathers": ["rain", "haze", "rain"]}}),
+            "methods.regression.weathers: 'rain' is there twice",
+        ),
+        (changed(time_limit=float("inf")), "time_limit: .*finite"),
+        (changed(training={"learning_rate": float("nan")}), "learning_rate: .*finite"),
+        ("name: a\ntrain_on: b\nname: c\n", "the key 'name' is in line 1 and in line 3"),
+        ("name: a\nmethods:\n  b: {c: 1, d: 2, c: 3}\n", "the key 'c' is in line 3 and in line 3"),
         ({"name": "x"}, "methods: Field required"),
         ("- a\n- b\n", "must hold keys"),
         ("a: [1\n", "not valid YAML"),
@@ -109,6 +132,18 @@ def test_missing_file(tmp_path):
     [
         ({"parameters": {"netwrok": {}}}, "methods.regression.parameters: .*mean 'network'"),
         ({"parameters": {"network": {"widht": 8}}}, "'widht'. Did you mean 'width'"),
+        *(
+            ({"parameters": {"network": {key: value}}}, f"parameters: network.{key}: {what}")
+            for key, value, what in [
+                ("width", 0, "0 is too small"),
+                ("width", -8, "-8 is too small"),
+                ("width", "big", "Input should be a valid integer"),
+                ("width", float("nan"), "Input should be a finite number"),
+                ("multipliers", [1, 0], "0 is too small"),
+                ("blocks", -1, "-1 is too small"),
+                ("blocks", [1], "Input should be a valid integer"),
+            ]
+        ),
         ({"parameters": {"denoiser": "unett"}}, "methods.regression.parameters: denoiser: "),
         ({"variants": {"a": {"tille": 8}}}, "methods.regression.variants.a: .*Did you mean 'tile'"),
         ({"variants": {"a": {"tile": "big"}}}, "methods.regression.variants.a: tile: "),
@@ -118,6 +153,30 @@ def test_methods_own_parameters_are_checked(write, entry, message):
     config = run_config.load(write(changed(methods={"regression": entry})))
     with pytest.raises(UserError, match=message):
         run_config.check_methods(config, "run.yaml")
+
+
+def test_what_a_network_may_be(write):
+    network = {"width": 8, "multipliers": [1, 2], "blocks": 0, "attention": False}
+    config = run_config.load(
+        write(changed(methods={"regression": {"parameters": {"network": network}}}))
+    )
+    assert run_config.check_methods(config, "") == []
+
+
+@pytest.mark.parametrize(("batch", "crop"), [(10**9, 16), (1, 10**6), (64, 2048)])
+def test_pairs_beyond_the_memory_are_named(write, batch, crop):
+    training = {"stages": [{"share": 1, "batch": batch, "crop": crop}]}
+    config = run_config.load(write(changed(methods={"regression": {"training": training}})))
+    with pytest.raises(UserError, match=r"run.yaml: methods.regression: training.stages: .*GiB"):
+        run_config.check_memory(config, "run.yaml", 2**30)
+    run_config.check_memory(run_config.load(write(GOOD)), "run.yaml", 2**30)
+
+
+def test_a_copy_of_the_reference_configuration_is_read(write, tmp_path):
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    write(changed(name="reference")).rename(folder / "config.yaml")
+    assert run_config.load(folder / "config.yaml").name == "reference"
 
 
 def test_methods_that_are_not_named_are_discovered(write):

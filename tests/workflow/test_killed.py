@@ -16,6 +16,7 @@ from benchmark.core.errors import NotWritten
 from benchmark.core.paths import ROOT
 from benchmark.jobs import workflow_lock
 from tests.campaigns.killed import FILES, STAGES, Campaign, Point
+from tests.clone import SMOKE, snakemake
 
 # Without the figures: a report does not need them, and they are the slowest.
 VERBS = [stage for stage in STAGES if stage != "figures"]
@@ -145,6 +146,22 @@ def test_the_locks_of_a_living_job_are_kept_and_it_is_named(folder):
         assert (folder / "locks" / "0.output.lock").exists()
         job.stdin.close()
     assert "was killed" in workflow_lock.remove_stale_locks(folder)
+
+
+def test_a_living_run_is_not_unlocked(smoke_run):
+    """Snakemake itself would remove the locks of the run that is at work."""
+    lock = smoke_run / ".snakemake" / "locks" / "0.output.lock"
+    try:
+        workflow_lock.acquire(smoke_run / ".snakemake")
+        lock.parent.mkdir(exist_ok=True)
+        lock.write_text("results/smoke/scores.csv\n")
+        done = snakemake(smoke_run, "--unlock", "--config", f"run={SMOKE}")
+        assert done.returncode != 0
+        assert "is at work here" in done.stderr
+        assert lock.exists()
+    finally:
+        lock.unlink()
+        os.close(workflow_lock.open_files.pop(smoke_run / ".snakemake"))
 
 
 def test_the_locks_stay_while_jobs_wait_in_slurms_queue(folder, monkeypatch):
