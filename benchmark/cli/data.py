@@ -77,11 +77,14 @@ def verify(
     names: Annotated[list[str], typer.Argument(help="Names of cards in config/datasets/.")],
 ) -> None:
     """Check data sets against their cards: number, pairing, sizes, readable images, checksums."""
-    from benchmark.data import cards
+    from benchmark.data import cards, training_files
     from benchmark.data import fetch as fetching
+    from benchmark.data.card_checks import raise_faults
 
     for name in names:
         cards.verify(name)
+        if training_files.are_there(name):
+            raise_faults(name, training_files.find_faults(name)[0])
         for split, count in fetching.check(name).items():
             print(f"{name} {split}: {count} images, content {cards.split_checksum(name, split)}")
             for line in cards.left_out(name, split):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -72,24 +73,39 @@ def resolve(
 def images(config: ConfigFile = DEFAULT) -> None:
     """Check the data sets of a run and write images.csv, the test images with checksums.
 
-    A test photo that is also in the training data is an error.
+    A fault of a test image is an error, and so is a test photo that is also in the training data.
+    Faults of other files are warnings: the trainings that need them will fail.
     """
+    from benchmark.core import paths
     from benchmark.data import cards, leakage, training_files
+    from benchmark.data.card_checks import raise_faults
     from benchmark.results import layout
 
     settings, folder = open_run(config)
+    found = cards.find_images(settings)
+    tested = {paths.ROOT / path for path in {*found.input, *found.target} if path}
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
-        cards.verify(name)
+        faults = cards.manifest_faults(name)
+        raise_faults(name, {"files": [faults[path] for path in faults if path in tested]})
+        _warn(f"{fault}: what needs this file will fail" for fault in faults.values())
+    unused = set()
     # Once for each choice of weathers, because a full-size set has many thousands of files to read.
     for weathers in {settings.weathers_of(m): None for m in settings.methods if settings.trains(m)}:
-        training_files.check_training(settings.train_on, weathers)
-    found = cards.find_images(settings)
+        faults, files = training_files.find_faults(settings.train_on, weathers)
+        unused |= files
+        _warn(f"{f}: trainings with this file will fail" for kind in faults.values() for f in kind)
     for name, choice in settings.datasets.items():
         for line in cards.left_out(settings.card_of(name), choice.split):
             print(line, file=sys.stderr)
-    leakage.check(found, training_files.training_photos(settings.train_on))
+    photos = training_files.training_photos(settings.train_on)
+    leakage.check(found, [photo for photo in photos if photo not in unused])
     layout.write_csv(found, folder.images)
     print(f"{folder.images}: {len(found)} images")
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"warning: {line}", file=sys.stderr)
 
 
 @app.command()

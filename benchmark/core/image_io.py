@@ -13,10 +13,12 @@ from PIL import Image, ImageCms
 from benchmark.core.atomic import atomic_path
 from benchmark.core.errors import UserError
 from benchmark.core.paths import is_utf8, shown
+from benchmark.core.reading import regular
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Only these decoders may run: Pillow has others (EPS, PDF) that start outside programs.
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+MOST_BYTES = 2**31  # of a file: an image of 179 megapixels that is not compressed has 1.4e9
 WHITE = (255, 255, 255, 255)
 
 # Errors that Pillow's decoders raise for broken files.
@@ -72,7 +74,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises UserError, naming the file, if it is missing or not an image.
     """
     try:
-        with Image.open(path, formats=FORMATS) as opened:
+        with Image.open(regular(path), formats=FORMATS) as opened:
             width, height = opened.size
             turned = opened.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
     except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
@@ -155,7 +157,7 @@ def image_files(folder: str | Path) -> dict[str, Path]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return regular(path, MOST_BYTES).read_bytes()
     except FileNotFoundError as error:
         raise UserError(
             f"There is no file {shown(path)}. Check the path, or fetch the data ('dvc pull')."

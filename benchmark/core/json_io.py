@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core.atomic import write_text
-from benchmark.core.reading import reading
+from benchmark.core.reading import read_text, reading
 
+MOST_LEVELS = 50
 AGAIN = "collect the run again"
 
 
@@ -16,7 +17,7 @@ def read_json(path: Path, remedy: str = AGAIN) -> Any:
     Raises UserError with the file's name and the remedy if it is missing, unreadable or not JSON.
     """
     with reading(path, "valid JSON", remedy):
-        return loads(path.read_text(encoding="utf-8"))
+        return loads(read_text(path))
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -25,9 +26,22 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text; ValueError or RecursionError if it is not JSON."""
+    """The value of a JSON text; ValueError or RecursionError if it is not JSON.
+
+    ValueError too for values in more than MOST_LEVELS lists or objects: they cannot be shown.
+    """
     value = json.loads(text)
     refuse_lone_surrogates(value)
+    level, depth = [value], 0
+    while level := [
+        inner
+        for part in level
+        if isinstance(part, (dict, list))
+        for inner in (part.values() if isinstance(part, dict) else part)
+    ]:
+        depth += 1
+        if depth > MOST_LEVELS:
+            raise ValueError(f"values are nested more than {MOST_LEVELS} deep")
     return value
 
 

@@ -1,10 +1,33 @@
 """One place that turns whatever goes wrong while a file is read into an error for the user."""
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.core.errors import UserError
+
+MOST_TEXT = 2**28  # bytes: a longer text is no configuration, card or table of settings
+
+
+def regular(path: Path, most: int | None = None) -> Path:
+    """The path, unchanged. Call it before a file is opened: pipes and devices may never end.
+
+    most: the largest size, in bytes. Raises ValueError for a pipe, a socket, a device and a file
+    that is too large, and OSError if the file is not there.
+    """
+    status = os.stat(path)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise ValueError("it is a pipe, a socket or a device, not a regular file")
+    if most is not None and status.st_size > most:
+        raise ValueError(f"it has {status.st_size} bytes, more than {most}")
+    return path
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file. Raises as `regular` and `Path.read_text`."""
+    return regular(path, MOST_TEXT).read_text(encoding="utf-8")
 
 
 @contextmanager
@@ -26,8 +49,9 @@ def reading(file: str | Path, kind: str, remedy: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise UserError(f"{file} is missing; {remedy}.") from error
     except PermissionError as error:
+        # Without the remedy: it may replace the file, with which nothing is wrong.
         raise UserError(
-            f"{file} cannot be read: {error.strerror}; make it readable for your user, or {remedy}."
+            f"{file} cannot be read: {error.strerror}; make it readable for your user."
         ) from error
     except Exception as error:
         # Only the system's errors have a number. Decoders raise OSError for damaged content too.

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import refuse_lone_surrogates
-from benchmark.core.reading import reading
+from benchmark.core.reading import read_text, reading
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -34,7 +34,7 @@ def read_yaml(path: Path, remedy: str = "check its name and content; config/ has
     Raises UserError with the file's name and the remedy if it is missing, unreadable or not YAML.
     """
     with reading(path, "valid YAML", remedy):
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a SafeLoader)
+        values = yaml.load(read_text(path), _Loader)  # noqa: S506  (a SafeLoader)
         refuse_lone_surrogates(values)
         return values
 

@@ -135,22 +135,29 @@ def load_card(name: str) -> DatasetCard:
 
 
 def verify(name: str) -> None:
-    """Compare all files in a set's manifest, if it has one, with their checksums.
+    """Raise UserError that lists `manifest_faults`, if there are any."""
+    faults = manifest_faults(name)
+    raise_faults(name, {"missing, changed or unreadable files": [*faults.values()]})
 
-    That includes training photographs and weights. Raises UserError that lists the files that are
-    missing or have another checksum.
+
+def manifest_faults(name: str) -> dict[Path, str]:
+    """The files in a set's manifest that are missing, cannot be read or have another checksum.
+
+    Each with what is wrong. Training photographs and weights are among the files.
     """
     card = load_card(name)
     checksums, _ = set_manifest.read(card.folder, card.manifest)
     listed = {card.folder / path: sha256 for path, sha256 in checksums.items()}
-    facts = examine(filter(os.path.isfile, listed), name)
-    missing = [f"{shown(path)} is missing" for path in listed if path not in facts]
-    differing = [
-        f"{shown(path)} differs from the set's manifest"
-        for path, fact in facts.items()
-        if fact.sha256 != listed[path]
-    ]
-    raise_faults(name, {"missing files": missing, "changed files": differing})
+    facts = examine(filter(os.path.exists, listed), name)
+    faults = {}
+    for path, sha256 in listed.items():
+        if path not in facts:
+            faults[path] = f"{shown(path)} is missing"
+        elif not facts[path].sha256:
+            faults[path] = facts[path].fault
+        elif facts[path].sha256 != sha256:
+            faults[path] = f"{shown(path)} differs from the set's manifest"
+    return faults
 
 
 def image_counts(name: str, choice: run_config.DatasetChoice) -> dict[str, tuple[int, Path | None]]:
@@ -236,7 +243,7 @@ def list_images(
     )
     found = {weather: pairs[: choice.limit] for weather, pairs in found.items()}
     pairs = [pair for pairs in found.values() for pair in pairs]
-    paths = sorted(path for path in _files(pairs) if os.path.isfile(path))
+    paths = sorted(path for path in _files(pairs) if os.path.exists(path))
     facts = examine(paths, name)
     faults |= find_missing_and_unequal(pairs, facts)
     stated = card.content.get(choice.split)

@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import SUFFIXES, read_image
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import ROOT, shown
+from benchmark.core.reading import regular
 
 CACHE = ROOT / ".cache" / "files.sqlite"
 MAX_THREADS = 16
@@ -45,8 +46,8 @@ def examine(paths: Iterable[Path], label: str = "checking") -> dict[Path, Facts]
 
     Files with the suffix of an image are decoded, all others only hashed. A file counts as
     unchanged if its size, its inode, its time of modification and its time of change (which
-    programs cannot set) are the same as before. Raises OSError if a file is missing or cannot be
-    opened.
+    programs cannot set) are the same as before. A file that cannot be opened has a fault and no
+    checksum. Raises OSError if a file is missing.
     """
     paths = list(dict.fromkeys(paths))
     found: dict[Path, Facts] = {}
@@ -66,20 +67,25 @@ def examine(paths: Iterable[Path], label: str = "checking") -> dict[Path, Facts]
                 settled = {
                     path: (stamps[path], fact)
                     for path, fact in facts.items()
-                    if _changed(path.stat()) < started - FRESH_NANOSECONDS
+                    if fact.sha256 and _changed(path.stat()) < started - FRESH_NANOSECONDS
                 }
                 _store(cache, settled)
     return found
 
 
 def _facts(path: Path) -> Facts:
+    try:
+        sha256 = checksum(regular(path))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return Facts("", fault=f"{shown(path)} cannot be read ({reason})")
     if path.suffix.lower() not in SUFFIXES:
-        return Facts(checksum(path))
+        return Facts(sha256)
     try:
         height, width = read_image(path).shape[:2]
     except UserError as error:
-        return Facts(checksum(path), fault=str(error))
-    return Facts(checksum(path), height, width)
+        return Facts(sha256, fault=str(error))
+    return Facts(sha256, height, width)
 
 
 def _stamp(status: os.stat_result) -> str:

@@ -8,7 +8,7 @@ from benchmark.core import validation
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import loads
 from benchmark.core.paths import shown, where_the_data_come_from
-from benchmark.core.reading import reading
+from benchmark.core.reading import read_text, reading
 
 PULL = where_the_data_come_from().replace("dvc pull", "dvc pull --force")
 
@@ -46,7 +46,7 @@ def read(folder: Path, manifest: str | None) -> tuple[dict[str, str], dict[str, 
     file = folder / manifest
     where = f"{shown(file)} (the card's 'manifest')"
     with reading(where, "valid JSON", PULL):
-        content = loads(file.read_text(encoding="utf-8"))
+        content = loads(read_text(file))
     content = validation.parse(_Manifest, content, where, PULL)
     checksums = {entry.path: entry.sha256 for entry in content.files}
     levels = {}

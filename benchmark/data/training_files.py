@@ -6,19 +6,20 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import image_size
 from benchmark.core.paths import shown, where_the_data_come_from
-from benchmark.data.card_checks import raise_faults
+from benchmark.data import set_manifest
+from benchmark.data.card_checks import Faults
 from benchmark.data.cards import TrainSplit, find_pairs, load_card
+from benchmark.data.file_index import Facts, examine
 from benchmark.spec.method import ALL_WEATHERS
 
+Source = list[Path] | list[tuple[Path, Path]]
 
-def training_source(
-    name: str, weathers: Sequence[str] = ALL_WEATHERS
-) -> list[Path] | list[tuple[Path, Path]]:
+
+def training_source(name: str, weathers: Sequence[str] = ALL_WEATHERS) -> Source:
     """The training data of a set: clean photographs, or its (input, target) pairs of `weathers`.
 
-    Raises UserError if there are none, or if the target of an input is missing.
+    Raises UserError if there are none. `find_faults` says which cannot be used.
     """
     card = load_card(name)
     if not isinstance(card.train, TrainSplit):
@@ -34,26 +35,69 @@ def training_source(
             f"config/datasets/{name}.yaml: train: no pair of {', '.join(weathers)} below "
             f"{card.path}. Set 'path' to the folder of the set."
         )
-    missing = sorted({target for _, target in found if not os.path.isfile(target)})
-    raise_faults(name, {"missing files": [f"{shown(target)} is missing" for target in missing]})
     return found
 
 
-def check_training(name: str, weathers: Sequence[str]) -> None:
-    """Raise UserError unless a set has training data and each pair has two images of one size.
+def are_there(name: str) -> bool:
+    """Whether a set has training data: its card has a pattern, and files match it."""
+    try:
+        return bool(training_source(name))
+    except UserError:
+        return False
 
-    Only the headers of the images are read.
+
+def find_faults(name: str, weathers: Sequence[str] = ALL_WEATHERS) -> tuple[Faults, set[Path]]:
+    """All faults of a set's training data, by kind, and the files that cannot be used.
+
+    Every file is decoded, unless it was examined before and has not changed. Raises UserError if
+    the set has no training data at all.
     """
     source = training_source(name, weathers)
-    if not isinstance(source[0], tuple):
-        return
-    faults = []
-    for pair in source:
-        sizes = [image_size(path) for path in pair]
-        if sizes[0] != sizes[1]:
-            named = [f"{shown(p)} ({w}×{h})" for p, (w, h) in zip(pair, sizes, strict=True)]
-            faults.append(f"sizes differ: {' and '.join(named)}")
-    raise_faults(name, {"pairs of different sizes": faults})
+    pairs = [pair for pair in source if isinstance(pair, tuple)]
+    files = sorted({path for pair in pairs for path in pair} if pairs else source)
+    facts = examine(filter(os.path.exists, files), name)
+    card = load_card(name)
+    checksums, _ = set_manifest.read(card.folder, card.manifest)
+    listed = {card.folder / path: sha256 for path, sha256 in checksums.items()}
+    if isinstance(card.train, str):
+        files += [p for p in listed if p.relative_to(card.folder).match(card.train)]
+    missing = sorted({path for path in files if path not in facts})
+    damaged = [path for path, fact in facts.items() if fact.fault]
+    changed = [
+        path
+        for path, fact in facts.items()
+        if fact.sha256 and fact.sha256 != listed.get(path, fact.sha256)
+    ]
+    faults = {
+        "missing files": [f"{shown(path)} is missing" for path in missing],
+        "unreadable files": [facts[path].fault for path in damaged],
+        "changed files": [f"{shown(path)} differs from the set's manifest" for path in changed],
+        "pairs of different sizes": _different_sizes(pairs, facts),
+    }
+    return faults, {*missing, *damaged}
+
+
+def _different_sizes(pairs: list[tuple[Path, Path]], facts: dict[Path, Facts]) -> list[str]:
+    found = []
+    for pair in pairs:
+        known = [facts[path] for path in pair if path in facts and not facts[path].fault]
+        if len({(fact.height, fact.width) for fact in known}) > 1:
+            named = [
+                f"{shown(path)} ({fact.width}×{fact.height})"
+                for path, fact in zip(pair, known, strict=True)
+            ]
+            found.append(f"sizes differ: {' and '.join(named)}")
+    return found
+
+
+def sound_source(name: str, weathers: Sequence[str] = ALL_WEATHERS) -> Source:
+    """As `training_source`; raises UserError that begins with the first fault if there are any."""
+    faults, _ = find_faults(name, weathers)
+    listed = [fault for kind in faults.values() for fault in kind]
+    if listed:
+        more = f" ({len(listed)} faults in all)" if len(listed) > 1 else ""
+        raise UserError(f"{listed[0]}{more}. The training data of '{name}' are not whole.")
+    return training_source(name, weathers)
 
 
 def training_photos(name: str) -> list[Path]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.core import weights
 from benchmark.core.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
-from benchmark.data.training_files import training_source
+from benchmark.data.training_files import sound_source
 from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.jobs.outcome import failed_training
@@ -50,7 +50,7 @@ def train(
     try:
         if taught:
             _learn_from(method, config, teacher, seed, *taught)
-        source = training_source(config.train_on, weathers)
+        source = sound_source(config.train_on, weathers)
         flops = step.training_flops(method, settings)
         facts = loop.train(method, source, settings, seed, folder, identity.parts, weathers)
     except NotWritten:

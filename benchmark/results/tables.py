@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import AGAIN, read_json
 from benchmark.core.paths import fits_files
-from benchmark.core.reading import reading
+from benchmark.core.reading import reading, regular
 from benchmark.core.storage import STORAGES
 from benchmark.core.validation import parse
 from benchmark.results.method_card import MethodCard
@@ -50,7 +50,7 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
     """
     with reading(path, "a readable CSV", remedy):
         # Only an empty field is a missing value: an image may be called "NA" or "null".
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(regular(path), dtype=str, keep_default_na=False)
     if list(table.columns) != list(columns):
         raise UserError(
             f"{path} has the columns {','.join(table.columns)} where {','.join(columns)} "

@@ -55,7 +55,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path, kind):
 
 
 def test_a_missing_permission_is_named():
-    message = r"^x cannot be read: Permission denied; make it readable for your user, or get it"
+    message = r"^x cannot be read: Permission denied; make it readable for your user\.$"
     with pytest.raises(UserError, match=message), reading("x", "valid JSON", "get it again"):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "x")
 

@@ -138,7 +138,7 @@ def test_a_card_names_pairs_and_which_to_leave_out(card, pairs):
     card()
     assert training_files.training_source("mine") == pairs
     assert training_files.training_photos("mine") == [target for _, target in pairs]
-    training_files.check_training("mine", ("mix",))
+    assert training_files.sound_source("mine", ("mix",)) == pairs
     card(without=["0.*"])
     assert training_files.training_source("mine") == pairs[1:]
 
@@ -179,20 +179,20 @@ def test_allweathers_card_leaves_out_outdoor_rains_test_photographs(tmp_path, mo
 def test_faults_of_a_card_are_named(card, train, says):
     card(**train)
     with pytest.raises(UserError, match=says):
-        training_files.training_source("mine", ("mix",))
+        training_files.sound_source("mine", ("mix",))
 
 
 def test_pairs_of_a_weather_that_the_set_lacks(card):
     card()
     with pytest.raises(UserError, match="no pair of rain"):
-        training_files.check_training("mine", ("rain",))
+        training_files.sound_source("mine", ("rain",))
 
 
 def test_pairs_of_two_sizes_are_refused_before_training_and_in_it(card, pairs):
     card()
     write_png(pairs[1][0], np.zeros((8, 9, 3), np.uint8))
     with pytest.raises(UserError, match=r"input/1\.png' \(9×8\) and .*gt/1\.png' \(56×40\)"):
-        training_files.check_training("mine", ("mix",))
+        training_files.sound_source("mine", ("mix",))
     crops = training_data.crops(pairs[1:], 16, seed=0, first=0, count=1)
     with pytest.raises(UserError, match=r"input/1\.png.* is 9×8"):
         crops[0]
