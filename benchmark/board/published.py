@@ -13,6 +13,7 @@ from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json
 from benchmark.core.paths import find
 from benchmark.core.validation import parse, read_yaml
+from benchmark.data.weight_cards import published_files
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC, PROTOCOLS
 from benchmark.spec.method import Settings
@@ -102,8 +103,11 @@ class Published(Settings):
 
 
 def load(path: Path = FILE) -> Published:
-    """The published numbers. Raises UserError naming the key at fault."""
-    published = parse(Published, read_yaml(path), str(path))
+    """The published numbers, of the file and of the cards of published weights.
+
+    Raises UserError naming the key at fault.
+    """
+    published = _with_weights(parse(Published, read_yaml(path), str(path)))
     for table in published.tables:
         where = f"{path}: {table.dataset} {table.split}"
         if table.protocol not in PROTOCOLS:
@@ -124,6 +128,31 @@ def load(path: Path = FILE) -> Published:
                 if f"{table.protocol}/{name}" not in METRIC:
                     raise UserError(f"{where}: protocol '{table.protocol}' has no metric '{name}'.")
     return published
+
+
+def _with_weights(published: Published) -> Published:
+    """Published numbers, and those on the cards of `config/weights/`."""
+    sources = dict(published.sources)
+    tables = {(t.dataset, t.split, t.weather, t.protocol): t for t in published.tables}
+    for weights in published_files().values():
+        source, file = f"weights/{weights.card_name}", weights.file
+        sources[source] = weights.card.reported_in
+        for figure in file.figures:
+            row = Row(
+                method=file.title,
+                weights=file.sha256,
+                note=file.note,
+                sources=(source,),
+                psnr=figure.psnr,
+                ssim=figure.ssim,
+            )
+            new = Table(
+                dataset=figure.dataset, split=figure.split, protocol=weights.card.protocol, rows=()
+            )
+            key = (new.dataset, new.split, new.weather, new.protocol)
+            table = tables.get(key, new)
+            tables[key] = table.model_copy(update={"rows": (*table.rows, row)})
+    return Published(sources=sources, tables=tuple(tables.values()))
 
 
 def beside(
@@ -185,7 +214,8 @@ def _rows(
 def _is_of(row: Row, card: dict[str, Any]) -> bool:
     """Whether a method of the run is that of a published line."""
     if row.weights:
-        return (card.get("weights") or {}).get("sha256") == row.weights
+        used = card.get("weights") or card.get("facts") or {}
+        return used.get("sha256") == row.weights
     return bool(row.entry) and card.get("file") == f"methods/{row.entry}.py"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmark.core.errors import UserError
 from benchmark.data import cards as datasets
+from benchmark.data import weight_cards
 from benchmark.scoring.metrics import METRICS
 from benchmark.spec import registry, sources
 
@@ -72,10 +73,25 @@ def metrics() -> Cards:
     return cards
 
 
+def weights() -> Cards:
+    """Every published weight file on a card of `config/weights/`."""
+    return [
+        {
+            "name": name,
+            "here": published.path.exists(),
+            "path": published.place,
+            **published.card.model_dump(mode="json", exclude={"files"}),
+            **published.file.model_dump(mode="json"),
+        }
+        for name, published in weight_cards.published_files().items()
+    ]
+
+
 LISTS: dict[str, Callable[[], Cards]] = {
     "methods": methods,
     "datasets": data_sets,
     "metrics": metrics,
+    "weights": weights,
 }
 # The columns of each table: a heading, and a function from a card to the text of its cell.
 COLUMNS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
@@ -100,8 +116,16 @@ COLUMNS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
         "target": lambda card: "needed" if card["needs_target"] else "none",
         "what it is": lambda card: card["description"],
     },
+    "weights": {
+        "weights": lambda card: card["name"],
+        "here": lambda card: "yes" if card["here"] else "no",
+        "method": lambda card: card["method"],
+        "published": lambda card: ", ".join(map(_figure, card["figures"])) or "–",
+        "licence": lambda card: card["licence"],
+    },
 }
 NOTES = {
+    "weights": "Published weights are not shipped; 'python -m benchmark fetch NAME' gets one.",
     "methods": "† a control: it takes no place on the leaderboard.",
     "datasets": "Put a set that is not here into the folder that 'path' in "
     "config/datasets/NAME.yaml names.",
@@ -135,6 +159,10 @@ def _weathers(names: list[str]) -> str:
     from benchmark.spec.method import ALL_WEATHERS
 
     return "all" if set(ALL_WEATHERS) <= set(names) else ", ".join(names)
+
+
+def _figure(figure: dict[str, Any]) -> str:
+    return f"{figure['psnr']:.2f} / {figure['ssim']:.4g} on {figure['dataset']}"
 
 
 def _split(card: dict[str, Any], name: str) -> str:

@@ -49,23 +49,31 @@ def pull() -> None:
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Name of a card in config/datasets/.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Data set or weight file: see 'list datasets', 'list weights'."),
+    ],
     sources: Annotated[
         list[str] | None,
-        typer.Option("--from", help="Archive: a file or an address; may be repeated."),
+        typer.Option("--from", help="Archive or weights: a file or an address; may be repeated."),
     ] = None,
     accept_licence: Annotated[
         bool, typer.Option(help="Agree to the licence that is shown.")
     ] = False,
 ) -> None:
-    """Prepare a public data set from its archives; if they do not fit its card, keep nothing."""
-    from benchmark.data import cards
+    """Prepare a public data set or weight file; if it does not fit its card, keep nothing."""
+    from benchmark.data import cards, weight_cards
     from benchmark.data import fetch as fetching
 
-    card = cards.load_card(name)
-    print(fetching.terms(card))
+    weights = weight_cards.published_files().get(name)
+    card = None if weights else cards.load_card(name)
+    print(weight_cards.terms(weights) if weights else fetching.terms(card))
     if not accept_licence:
         raise UserError("Add --accept-licence if you agree to the licence above.")
+    if weights:
+        weight_cards.fetch(weights, sources or [])
+        print(f"{weights.place}: SHA-256 as on its card")
+        return
     counts = fetching.fetch(name, sources or [])
     print(
         f"{card.path}: {', '.join(f'{count} images in {split}' for split, count in counts.items())}"
@@ -74,14 +82,25 @@ def fetch(
 
 @app.command()
 def verify(
-    names: Annotated[list[str], typer.Argument(help="Names of cards in config/datasets/.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Data sets or weight files: 'list datasets', 'list weights'."),
+    ],
 ) -> None:
-    """Check data sets against their cards: number, pairing, sizes, readable images, checksums."""
-    from benchmark.data import cards, training_files
+    """Check data sets against their cards: number, pairing, sizes, readable images, checksums.
+
+    Of weight files, the checksum.
+    """
+    from benchmark.data import cards, training_files, weight_cards
     from benchmark.data import fetch as fetching
     from benchmark.data.card_checks import raise_faults
 
+    published = weight_cards.published_files()
     for name in names:
+        if name in published:
+            weight_cards.verify(published[name])
+            print(f"{published[name].place}: SHA-256 as on its card")
+            continue
         cards.verify(name)
         if training_files.are_there(name):
             raise_faults(name, training_files.find_faults(name)[0])

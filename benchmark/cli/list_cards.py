@@ -10,12 +10,12 @@ from benchmark.cli.app import app
 @app.command("list")
 def list_cards(
     kind: Annotated[
-        Literal["methods", "datasets", "metrics"],
-        typer.Argument(help="Kind of cards to list.", metavar="[methods|datasets|metrics]"),
+        Literal["methods", "datasets", "metrics", "weights"],
+        typer.Argument(help="Kind of cards to list.", metavar="[methods|datasets|metrics|weights]"),
     ] = "methods",
     as_json: Annotated[bool, typer.Option("--json", help="Print whole cards, as JSON.")] = False,
 ) -> None:
-    """List the methods, data sets or metrics with their cards."""
+    """List the methods, data sets, metrics or published weights with their cards."""
     import json
 
     from benchmark.cli import card_tables

@@ -20,7 +20,7 @@ def load(method: LearnedMethod, given: WeightFile) -> dict[str, Any]:
     path, where = given.path, from_root(given.path)
     if not path.exists():
         raise WeightsMissing(
-            f"{where} is missing: put the file there; if it is one of the bundled data, "
+            f"{where} is missing. Published weights: 'python -m benchmark list weights'. Bundled: "
             f"{where_the_data_come_from()}."
         )
     if path.suffix == ".safetensors" and (facts := weights.exported_facts(path)) is not None:

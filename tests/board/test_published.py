@@ -153,3 +153,31 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path, text):
     with pytest.raises(UserError, match=r"x\.yaml is not valid YAML"):
         load(tmp_path / "x.yaml")
     assert published.FILE.is_file()
+
+
+def test_numbers_of_a_weight_file_stand_beside_the_entry_that_used_it():
+    lines = [{**OTHER, "weights": "abc"}, {**OTHER, "weights": "def", "method": "Third"}]
+    values = Published(**VALUES | {"tables": [TABLE | {"rows": lines}]})
+    cards = [
+        CARDS[0] | {"weights": {"sha256": "abc"}},
+        {"method": "mine", "variant": "default", "file": "methods/x.py", "weights": None},
+        {"method": "net", "variant": "default", "file": "x.py", "facts": {"sha256": "def"}},
+    ]
+    own = pd.concat([
+        board(**{"restormer/psnr": 30.5}),
+        board(**{"restormer/psnr": 31.0, "method": "net"}),
+    ])  # fmt: skip
+    found = beside(values, own, RAIN, cards).set_index("method")
+    assert found.loc["Other", ["entry", "measured"]].tolist() == ["identity default", 30.5]
+    assert found.loc["Third", ["entry", "measured"]].tolist() == ["net default", 31.0]
+
+
+def test_numbers_on_cards_of_weights_are_among_the_published():
+    rows = {
+        row.method: row
+        for table in load().tables
+        for row in table.rows
+        if (table.dataset, table.protocol) == ("rain100l", "prenet")
+    }
+    assert (rows["PRN_r"].psnr, rows["PRN_r"].ssim) == (36.11, 0.973)
+    assert load().sources["weights/prenet"] == "csdwren/PReNet, README.md"

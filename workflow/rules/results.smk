@@ -45,6 +45,7 @@ rule leaderboard:
         TABLES,
         FOLDER.path / "manifest.json",
         paths.find("config/published.yaml"),
+        sorted(paths.find("config/weights").glob("*.yaml")),
     output:
         report(
             FOLDER.path / "leaderboard.csv",
