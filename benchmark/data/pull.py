@@ -7,10 +7,14 @@ remote has `verify = true`: so remotes without it are refused. After a pull that
 3.67 fails once, or every time: this module removes the cause.
 """
 
+import fcntl
 import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -18,6 +22,7 @@ from benchmark.core.atomic import write_text
 from benchmark.core.environment import DATA
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT, in_project, where_the_data_come_from
+from benchmark.data.partial_pull import check_out
 
 PROBE_SECONDS = 10
 REFUSED = (
@@ -36,11 +41,22 @@ UNSAVED = "Can't remove the following unsaved files"
 UNFETCHED = "Is your cache up to date?"
 # The name that dvc_objects gives to an unfinished file (fs/utils.py, tmp_fname).
 UNFINISHED = re.compile(r".*\.[\w-]{22}\.tmp")
+LOCKED = "Unable to acquire lock"
+BUSY_SECONDS = 600
+# Messages of this machine's file system, in lower case.
+NOT_ALLOWED = (
+    "[errno 13]", "[errno 1]", "[errno 16]", "[errno 30]", "read-only file system",
+    "resource busy", "operation not permitted",
+)  # fmt: skip
+MANIFEST = "manifest.json"  # without it, nothing in data/ can be used
 INTERRUPTED = ("failed to transfer", "disconnected", "connection closed", "connection was closed")
 
 
-def pull(repository: Path = ROOT) -> None:
+def pull(repository: Path = ROOT) -> bool:
     """Run `dvc pull data.dvc`. Raises UserError with DVC's message, the remote and what to do.
+
+    If another process is pulling, it waits. If the remote lacks some files, the others are put in
+    place, the missing ones are named on standard error, and False is returned.
 
     Nothing is pulled if the data are in a folder of the user's (--data), or if the project has no
     data.dvc, as one of an installed package may have none.
@@ -48,25 +64,60 @@ def pull(repository: Path = ROOT) -> None:
     if DATA in os.environ or not (repository / "data.dvc").exists():
         if not (in_project("data") / "manifest.json").exists():
             raise UserError(f"The data are not here: {where_the_data_come_from()}.")
-        return
+        return True
     name, settings = _remote(repository)
     if urlparse(settings.get("url", "")).scheme and not settings.get("verify"):
         raise UserError(
             f"The DVC remote '{name}' does not verify downloads, so truncated files would be "
             f"accepted. Run 'dvc remote modify {name} verify true' and try again."
         )
+    with _alone(repository):
+        return _pull(repository, name, settings)
+
+
+def _pull(repository: Path, name: str, settings: dict) -> bool:
     done = _dvc_pull(repository)
+    end = time.monotonic() + BUSY_SECONDS
+    while done.returncode and LOCKED in done.stderr and time.monotonic() < end:
+        time.sleep(1)  # somebody has called DVC by hand
+        done = _dvc_pull(repository)
     handled = {""}
     while done.returncode and (fault := _remove_leftovers(repository, done.stderr)) not in handled:
         handled.add(fault)
         done = _dvc_pull(repository)
-    if done.returncode:
+    if not done.returncode:
+        return True
+    missing = check_out(repository) if UNSAVED not in done.stderr else None
+    if missing is None or f"data/{MANIFEST}" in missing:
         output = "\n".join(line for line in done.stderr.splitlines() if line.strip())
         raise UserError(
             f"The data could not be pulled from the DVC remote '{name}' "
             f"({settings.get('url', 'not in .dvc/config')}):\n{output}\n"
             f"{_advice(name, settings, output.lower())}"
         )
+
+    listed = "\n  ".join(missing[:20])
+    print(
+        f"warning: the DVC remote '{name}' lacks {len(missing)} files; what needs them will fail, "
+        f"and the rest is in place:\n  {listed}",
+        file=sys.stderr,
+    )
+    return False
+
+
+@contextmanager
+def _alone(repository: Path) -> Iterator[None]:
+    """Wait while another process pulls into this repository."""
+    folder = repository / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "unweather-pull.lock").open("w") as lock:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Another process is pulling the data: waiting for it.", file=sys.stderr)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def pull_if_changed(marker: Path, repository: Path = ROOT) -> None:
@@ -79,8 +130,8 @@ def pull_if_changed(marker: Path, repository: Path = ROOT) -> None:
     pointer = file.read_text(encoding="utf-8") if file.exists() else ""
     pulled = marker.read_text(encoding="utf-8") if marker.exists() else None
     if pulled != pointer or not in_project("data").is_dir():
-        pull(repository)
-        write_text(marker, pointer)
+        if pull(repository):
+            write_text(marker, pointer)
 
 
 def _dvc_pull(repository: Path) -> subprocess.CompletedProcess:
@@ -136,6 +187,11 @@ def _advice(name: str, settings: dict, output: str) -> str:
     """What the user can do. output: DVC's error messages, in lower case."""
     if UNSAVED.lower() in output:
         return "Move them elsewhere, or run 'dvc pull --force', which deletes them."
+    if any(words in output for words in NOT_ALLOWED):
+        return (
+            "A file or folder named above cannot be read or written, or another program uses it. "
+            "Change its permissions or close that program, and try again."
+        )
     scheme = urlparse(settings.get("url", "")).scheme
     if not scheme:
         return (

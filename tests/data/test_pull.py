@@ -1,11 +1,15 @@
 """Data on DVC remotes on real servers: push and pull, and the message if a pull fails."""
 
 import configparser
+import errno
 import filecmp
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +20,9 @@ import pytest
 
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
-from benchmark.data.pull import pull
+from benchmark.data import partial_pull
+from benchmark.data import pull as pulling
+from benchmark.data.pull import pull, pull_if_changed
 from tests import servers
 
 
@@ -164,6 +170,65 @@ def test_a_damaged_bundled_remote_is_named(repository, tmp_path):
     use(repository, {"url": str(tmp_path / "store")})
     with pytest.raises(UserError, match=r"(?s)'lab'.*git checkout data-store"):
         pull(repository)
+
+
+def without(repository, store, name):
+    """Push, and remove a file's object from the remote."""
+    use(repository, {"url": str(store)})
+    push(repository)
+    md5 = hashlib.md5((repository / "kept" / name).read_bytes()).hexdigest()
+    (kept,) = store.rglob(md5[2:])
+    data = kept.read_bytes()
+    kept.unlink()
+    return lambda: kept.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["big", "ü small.txt"])
+def test_a_file_that_the_remote_lacks_is_named_and_the_others_are_put_in_place(
+    repository, tmp_path, capsys, name
+):
+    put_back = without(repository, tmp_path / "store", name)
+    marker = tmp_path / "pulled.txt"
+    pull_if_changed(marker, repository)
+    said = capsys.readouterr().err
+    assert "'lab' lacks 1 files" in said and f"data/{name}" in said
+    there = {path.name for path in (repository / "kept").iterdir()} - {name}
+    assert {path.name for path in (repository / "data").iterdir()} == there
+    assert not marker.exists()  # so that the next run tries again
+    put_back()
+    pull_if_changed(marker, repository)
+    assert identical(repository / "kept", repository / "data")
+    assert marker.exists()
+
+
+def test_a_transfer_that_broke_off_is_no_missing_file(repository, tmp_path):
+    put_back = without(repository, tmp_path / "store", "big")
+    with pytest.raises(AssertionError):
+        dvc(repository, "pull", "data.dvc")
+    put_back()
+    assert partial_pull.check_out(repository) is None
+    assert not (repository / "data").exists()
+
+
+def test_two_pulls_at_once_both_succeed(repository, tmp_path):
+    use(repository, {"url": str(tmp_path / "store")})
+    push(repository)
+    with ThreadPoolExecutor() as pool:
+        assert [*pool.map(pull, [repository] * 2)] == [True, True]
+    assert identical(repository / "kept", repository / "data")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EBUSY, errno.EROFS, errno.EPERM])
+def test_a_place_that_cannot_be_written_is_no_fault_of_the_remote(
+    repository, tmp_path, monkeypatch, number
+):
+    use(repository, {"url": str(tmp_path / "store")})
+    said = f"ERROR: unexpected error - [Errno {number}] {os.strerror(number)}: '/x/data'"
+    done = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(pulling, "_dvc_pull", lambda _: done)
+    with pytest.raises(UserError, match="cannot be read or written") as caught:
+        pull(repository)
+    assert "git" not in str(caught.value)
 
 
 def test_the_leftovers_of_a_killed_pull_do_not_stop_the_next(repository, tmp_path):
