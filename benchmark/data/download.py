@@ -36,6 +36,8 @@ def download(url: str, file: Path) -> None:
         try:
             _continue(url, part, note)
             break
+        except ValueError as error:  # of an address: requests' own, those of codecs and sockets
+            raise UserError(f"{url} is no address that can be downloaded ({error}).") from error
         except (requests.RequestException, _TryAgain) as error:
             reason = error
             if attempt + 1 < TRIES:

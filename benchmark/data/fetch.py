@@ -21,7 +21,7 @@ from benchmark.core.atomic import write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
-from benchmark.core.paths import shown
+from benchmark.core.paths import fits_files, is_utf8, shown
 from benchmark.core.validation import parse
 from benchmark.data import cards, pairing
 from benchmark.data.card_checks import raise_faults
@@ -133,14 +133,23 @@ def _choose_archives(name: str, card: DatasetCard, sources: list[str]) -> list[t
             f"{', '.join(unknown) or 'an archive'}. Get it from {card.source} and give the file: "
             f"python -m benchmark fetch {name} --accept-licence --from FILE"
         )
+    for archive in card.archives:
+        _file_name(archive.file)
+        _file_name(archive.url)
     return [(archive, archive.url) for archive in card.archives]
 
 
 def _file_name(source: str) -> str:
-    path = unquote(urlparse(source).path) if "://" in source else source
+    try:
+        path = unquote(urlparse(source).path) if "://" in source else source
+        urlparse(source).port  # noqa: B018  (raises ValueError, as a broken IPv6 host does)
+    except ValueError as error:
+        raise UserError(f"{source!r} is no address of an archive ({error}).") from None
     file = PurePosixPath(path).name
-    if not file or file in (".", "..") or "/" in file:
-        raise UserError(f"{source} does not end with the name of an archive.")
+    # A download has a suffix of up to ten characters.
+    usable = fits_files(f"{file}.part.json") and is_utf8(file)
+    if not usable or file in ("", ".", "..") or "/" in file:
+        raise UserError(f"{source!r:.200} does not end with the name of an archive.")
     return file
 
 

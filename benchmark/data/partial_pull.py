@@ -45,7 +45,7 @@ def check_out(repository: Path) -> list[str] | None:
 
 
 def _is_whole(file: Path, md5: str) -> bool:
+    if not file.is_file():
+        return False
     # Not for security: it is the name that DVC gives to the content.
-    return (
-        file.is_file() and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() == md5
-    )
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() == md5

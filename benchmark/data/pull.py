@@ -129,9 +129,8 @@ def pull_if_changed(marker: Path, repository: Path = ROOT) -> None:
     file = repository / "data.dvc"
     pointer = file.read_text(encoding="utf-8") if file.exists() else ""
     pulled = marker.read_text(encoding="utf-8") if marker.exists() else None
-    if pulled != pointer or not in_project("data").is_dir():
-        if pull(repository):
-            write_text(marker, pointer)
+    if (pulled != pointer or not in_project("data").is_dir()) and pull(repository):
+        write_text(marker, pointer)
 
 
 def _dvc_pull(repository: Path) -> subprocess.CompletedProcess:

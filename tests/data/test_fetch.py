@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import socket
 import stat
 import tarfile
 import zipfile
@@ -290,6 +291,34 @@ def test_without_an_address_the_source_is_named(card):
     for source, message in (("none.zip", "There is no archive"), ("ftp://x/a.zip", "https://")):
         with pytest.raises(UserError, match=message):
             fetch.fetch("mine", [source])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "http://[::1/set.zip", "http://[zz]/set.zip", "http://a:99999999/set.zip",
+        "http://a:b/set.zip", "http://a/set%00.zip", "http://a/", "http://a/..",
+        "http://a/" + "x" * 250 + ".zip", "set\0.zip", "x" * 300, "..", "a/",
+        "http://a/\ud800.zip", "http://" + "a" * 70 + "/set.zip", "http://a..b/set.zip",
+        "http://*/set.zip", "http:///set.zip", "ftp://a/set.zip", "://set.zip",
+    ],
+)  # fmt: skip
+def test_a_wrong_address_is_named(card, source, monkeypatch):
+    """Also in a card. No address here is ever asked."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("it was asked"))
+    card()
+    with pytest.raises(UserError):
+        fetch.fetch("mine", [source])
+    card(archives=[{"file": "set.zip", "url": source}])
+    with pytest.raises(UserError):
+        fetch.fetch("mine", [])
+
+
+@pytest.mark.parametrize("file", ["a\0.zip", "x" * 300, "..", "", "\ud800"])
+def test_a_wrong_name_of_an_archive_in_a_card_is_named(card, file):
+    card(archives=[{"file": file, "url": "http://127.0.0.1:1/set.zip"}])
+    with pytest.raises(UserError):
+        fetch.fetch("mine", [])
 
 
 def test_downloads_continue_where_they_broke_off(card, tmp_path, monkeypatch):
