@@ -74,6 +74,7 @@ def _card(
         "training_steps": None,
         "training_flops": None,
         "training_curve": None,
+        "training_identity": None,
         "facts": method["facts"],
     }
     if sources.learns(config.method_of(label)):
@@ -81,7 +82,7 @@ def _card(
         trained = training_record.read(folder, AGAIN)
         card["training"] = trained.get("settings")
         card["weights"] = trained.get("weights")
-        for fact in ("seconds", "steps", "flops"):
+        for fact in ("seconds", "steps", "flops", "identity"):
             card[f"training_{fact}"] = trained.get(fact)
         if (folder / "curve.csv").exists():
             card["training_curve"] = (folder / "curve.csv").relative_to(run.path).as_posix()

@@ -168,7 +168,9 @@ def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Pat
         chosen = (method, best.iloc[0]) if len(best) else None
         gains = data.gains(chosen)
         first = {
-            **dict.fromkeys(("parameters", "training", "training_seconds", "facts", "file")),
+            **dict.fromkeys(
+                ("parameters", "training", "training_identity", "training_seconds", "facts", "file")
+            ),
             **cards[0],
         }
         _write(
@@ -179,6 +181,7 @@ def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Pat
                 **_about(cards[0]),
                 "parameters": first["parameters"] or {},
                 "training": first["training"],
+                "identity": first["training_identity"],
                 "facts": first["facts"],
                 "file": first["file"],
                 "training_time": duration(first["training_seconds"]),

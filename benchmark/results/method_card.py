@@ -23,7 +23,8 @@ class MethodCard(BaseModel):
     `training_seconds`: seconds. `training_flops`: floating-point operations of the whole training.
     `file`: the method's source, a path from the repository root. `training_curve`: the path of
     `curve.csv` from the run's folder. `parameters`, `settings` (of the variant) and `training`: as
-    in the run's configuration. `facts`: figures that the method states.
+    in the run's configuration. `training_identity`: a checksum of all that decides the weights (see
+    `benchmark.jobs.identity`). `facts`: figures that the method states.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -45,4 +46,5 @@ class MethodCard(BaseModel):
     parameters: dict | None = None
     settings: dict | None = None
     training: dict | None = None
+    training_identity: str | None = None
     facts: dict | None = None

@@ -21,6 +21,7 @@ class _Facts(BaseModel):
     seconds: float | None = Count
     steps: int | None = Count
     flops: int | None = Count
+    identity: str | None = None
     settings: dict[str, Any] | None = None
 
 
