@@ -12,7 +12,7 @@ GROUPS_BESIDE_RUN := $(filter-out run,$(ALL_GROUPS))
 EXTRAS := --extra run --extra pyiqa # of pyproject.toml: the packages of a run
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan help
+.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit help
 .NOTPARALLEL: # one pip at a time
 .DEFAULT_GOAL := help
 
@@ -80,6 +80,9 @@ campaign-fuzz: setup $(VENV)/installed-test ## feed wrong files to everything th
 
 campaign-plan: setup $(VENV)/installed-test ## measure how long the workflow takes to plan many jobs
 	@python -m tests.campaigns.planning
+
+campaign-edit: setup $(VENV)/installed-test ## edit settings, data and sources at random, and compare the boards (docs/robustness.md)
+	@python -m tests.campaigns.edited
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'

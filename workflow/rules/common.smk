@@ -9,7 +9,10 @@ def start():
         return
     # 'dvc repro' sets DVC_STAGE: it has the data already, and locks them against a pull.
     if "DVC_STAGE" not in os.environ:
-        pull_if_changed(FOLDER.path / "pulled.txt")
+        try:
+            pull_if_changed(FOLDER.path / "pulled.txt")
+        except UserError as error:
+            sys.exit(f"error: {error}")  # Snakemake would add a traceback to an exception
     cores = [] if workflow.non_local_exec else ["--cores", str(workflow.cores)]
     processes = ["--processes", str(PROCESSES)] if PROCESSES else []
     verb = [sys.executable, "-m", "benchmark", "resolve", "--config", CONFIG]
