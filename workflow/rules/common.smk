@@ -12,7 +12,9 @@ def start():
         try:
             pull_if_changed(FOLDER.path / "pulled.txt")
         except UserError as error:
-            sys.exit(f"error: {error}")  # Snakemake would add a traceback to an exception
+            sys.exit(
+                f"error: {error}"
+            )  # Snakemake would add a traceback to an exception
     cores = [] if workflow.non_local_exec else ["--cores", str(workflow.cores)]
     processes = ["--processes", str(PROCESSES)] if PROCESSES else []
     verb = [sys.executable, "-m", "benchmark", "resolve", "--config", CONFIG]
