@@ -60,7 +60,19 @@ BETTER = Entry("Better", "the probability that the method is better on an image;
 def board_legend(methods: Cards) -> list[Entry]:
     """The legend of a board with these methods."""
     entries = [MEANS, ALL_WEATHERS, RANK, BOLD, NO_VALUE, COSTS, IS_CONTROL, IS_HARMFUL]
-    return [*entries, IS_SUBMITTED] if has_submitted(methods) else entries
+    entries += [IS_SUBMITTED] if has_submitted(methods) else []
+    return [*entries, *_fine_tuned(methods)]
+
+
+def _fine_tuned(methods: Cards) -> list[Entry]:
+    """Which methods started their training from the weights of others."""
+    starts = {
+        card["method"]: start
+        for card in methods
+        if (start := (card.get("training") or {}).get("initial_weights"))
+    }
+    text = "; ".join(f"{method} from {start}" for method, start in starts.items())
+    return [Entry("Fine-tuned", f"training started from other weights: {text}.")] if text else []
 
 
 def short_legend(methods: Cards) -> list[Entry]:

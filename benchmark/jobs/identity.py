@@ -75,6 +75,7 @@ class Identities:
             "settings": config.training_of(label).deciding(),
             "weathers": [*weathers],
             "teacher": entry.teacher and self.training(entry.teacher, seed).digest,
+            "initial weights": self._initial_weights(label, seed),
             "training files": self.training_files(config.train_on, weathers),
             "resolved": self._resolved("device", "bf16", "processes"),
         }
@@ -82,6 +83,14 @@ class Identities:
         if any(name.endswith("_WEIGHTS") for name in identity.definitions):  # a perceptual loss
             identity.parts["weights of metrics"] = self.metric_weights
         return identity
+
+    def _initial_weights(self, label: str, seed: int) -> Any:
+        """The training of the entry, or the file, from whose weights a training starts."""
+        if name := self.config.initial_entry_of(label):
+            return self.training(name, seed).digest
+        if given := self.config.initial_file_of(label, seed):
+            return [self.file(given.path), given.key, given.prefix]
+        return None
 
     def restoring(self, label: str, variant: str, seed: int, dataset: str) -> Identity:
         """Of the restoring of a data set with a variant."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core import weights
+from benchmark.core.checksum import checksum
 from benchmark.core.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
 from benchmark.data.training_files import sound_source
 from benchmark.jobs.identity import Identity
@@ -38,6 +39,8 @@ def train(
     settings, weathers = config.training_of(label), config.weathers_of(label)
     given, teacher = config.weights_of(label, seed), config.entry(label).teacher
     taught = trained_weights(run, teacher, seed) if teacher and not given else None
+    initial = config.initial_entry_of(label)
+    started = trained_weights(run, initial, seed) if initial and not given else None
     try:
         method = build(config, label, seed)
     except Exception as error:
@@ -48,6 +51,7 @@ def train(
         except WeightsMissing as error:
             return _failed(run, label, seed, error)
     try:
+        start = _start_from(method, config, label, seed, started)
         if taught:
             _learn_from(method, config, teacher, seed, *taught)
         source = sound_source(config.train_on, weathers)
@@ -64,7 +68,7 @@ def train(
         "identity": identity.digest,
         **facts,
         "flops": flops,
-        "settings": settings.model_dump(mode="json"),
+        "settings": {**settings.model_dump(mode="json"), **start},
         "weathers": weathers,
     }
 
@@ -100,6 +104,31 @@ def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:
             weights.export(folder / "weights.safetensors", file, trained)
             written.append(file)
     return written
+
+
+def _start_from(
+    method: LearnedMethod,
+    config: Config,
+    label: str,
+    seed: int,
+    started: tuple[Path, Exception | None] | None,
+) -> dict[str, str]:
+    """Load the weights from which the training starts, if any; returns what to say about them.
+
+    started: the weights of another entry, or why there are none; None for those of a file.
+    """
+    name = config.initial_entry_of(label)
+    if started is None:
+        given = config.initial_file_of(label, seed)
+        if given is None:
+            return {}
+        given_weights.load(method, given)
+        return {"initial_weights": given.file, "initial_sha256": checksum(given.path)}
+    file, failure = started
+    if failure:
+        raise RuntimeError(f"'{name}', from which it starts, was not trained: {failure}")
+    weights.load(method.network, file)
+    return {"initial_weights": name, "initial_sha256": checksum(file)}
 
 
 def _learn_from(

@@ -90,7 +90,9 @@ class MethodEntry(Settings):
     the method. `training`: values that replace those of the run's `training`. `seeds`, `weights`,
     `time_limit`: replace those of the run. `weathers`: the weathers on which a specialist is
     trained and which it restores. Default: all that the method is made for. `teacher`: the entry
-    that the method is distilled from. `variants`: name → settings for restoring.
+    that the method is distilled from. `initial_weights`: from which the training starts, as in
+    fine-tuning: the name of another entry, or a file as for `weights`. `variants`: name → settings
+    for restoring.
     """
 
     method: str | None = None
@@ -101,6 +103,7 @@ class MethodEntry(Settings):
         tuple[Literal[*ALL_WEATHERS], ...] | None, Field(min_length=1), Unrepeated
     ] = None
     teacher: str | None = None
+    initial_weights: str | WeightFile | None = None
     weights: WeightFile | None = None
     time_limit: float | None = Field(default=None, gt=0)
     variants: dict[Name, dict[str, Any]] = {}
@@ -186,6 +189,19 @@ class Config(Settings):
         file = weights.file.replace("{entry}", label).replace("{seed}", str(seed))
         return weights.model_copy(update={"file": file})
 
+    def initial_entry_of(self, label: str) -> str | None:
+        """The entry from whose weights the training of another one starts, or None."""
+        initial = self.entry(label).initial_weights
+        return initial if isinstance(initial, str) and initial in self.methods else None
+
+    def initial_file_of(self, label: str, seed: int) -> WeightFile | None:
+        """The file from whose weights the training of an entry starts, or None."""
+        initial = self.entry(label).initial_weights
+        if initial is None or self.initial_entry_of(label):
+            return None
+        given = WeightFile(file=initial) if isinstance(initial, str) else initial
+        return given.model_copy(update={"file": given.file.replace("{seed}", str(seed))})
+
     def trains(self, label: str) -> bool:
         """Whether an entry is trained in this run: its method learns and no weights are given."""
         if not sources.learns(self.method_of(label)):
@@ -220,9 +236,11 @@ def load(path: str | Path) -> Config:
             registry.check_name(config.method_of(label))
         except UserError as error:
             raise UserError(f"{path}: methods.{label}: {error}") from None
-        parse(Training, config.entry(label).training, f"{path}: methods.{label}.training")
+        training = {**config.training.model_dump(), **config.entry(label).training}
+        parse(Training, training, f"{path}: methods.{label}.training")
     for label, entry in config.methods.items():
-        _check_teacher(config, label, entry, path)
+        _check_source(config, label, "teacher", path)
+        _check_source(config, label, "initial_weights", path)
         if entry.weights and not sources.learns(config.method_of(label)):
             raise UserError(
                 f"{path}: methods.{label}.weights: the method does not learn. Remove the key."
@@ -271,23 +289,30 @@ def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise UserError(f"{path}: extends: {error}") from None
 
 
-def _check_teacher(config: Config, label: str, entry: MethodEntry, path: Path) -> None:
-    if entry.teacher is None:
+def _check_source(config: Config, label: str, key: str, path: Path) -> None:
+    """Check the entry from which another one is distilled, or from whose weights it starts."""
+    name, where = getattr(config.entry(label), key), f"{path}: methods.{label}.{key}"
+    if name is None:
+        return
+    if key == "initial_weights" and not config.trains(label):
+        raise UserError(f"{where}: the entry is not trained. Remove the key.")
+    if key == "initial_weights" and config.initial_entry_of(label) is None:
         return
     try:
-        teacher = config.entry(entry.teacher)
+        source = config.entry(name)
     except UserError as error:
-        raise UserError(f"{path}: methods.{label}.teacher: {error}") from None
-    if teacher.teacher is not None or not sources.learns(config.method_of(entry.teacher)):
+        raise UserError(f"{where}: {error}") from None
+    depends = source.teacher is not None or source.initial_weights is not None
+    if depends or not sources.learns(config.method_of(name)):
         raise UserError(
-            f"{path}: methods.{label}.teacher: '{entry.teacher}' must be an entry that "
-            "learns and has no teacher itself."
+            f"{where}: '{name}' must be an entry that learns and has no teacher or initial weights "
+            "itself."
         )
     for seed in config.seeds_of(label):
-        if seed not in config.seeds_of(entry.teacher):
+        if seed not in config.seeds_of(name):
             raise UserError(
-                f"{path}: methods.{label}.seeds: '{entry.teacher}' is not trained with seed "
-                f"{seed}. Add the seed there, or remove it here."
+                f"{path}: methods.{label}.seeds: '{name}' is not trained with seed {seed}. Add the "
+                "seed there, or remove it here."
             )
 
 

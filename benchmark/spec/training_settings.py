@@ -1,5 +1,6 @@
 """The settings of a training. Kept apart from the training, so that planning needs no torch."""
 
+from itertools import accumulate
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -8,13 +9,15 @@ from benchmark.spec.method import Settings
 
 
 class Stage(Settings):
-    """A part of the training: its share of the gradient steps, its batch and its crop.
+    """A part of the training: its length, its batch and its crop.
 
-    `share`: in (0, 1]. `batch`: pairs per gradient step, of all processes together. `crop`: side of
-    a square crop, in pixels.
+    `share`: of all gradient steps, in (0, 1], for the schedule `cosine`. `steps`: gradient steps,
+    for the schedule `constant`; the last stage has none and takes what is left. `batch`: pairs per
+    gradient step, of all processes together. `crop`: side of a square crop, in pixels.
     """
 
-    share: float = Field(gt=0, le=1)
+    share: float | None = Field(default=None, gt=0, le=1)
+    steps: int | None = Field(default=None, ge=1)
     batch: int = Field(ge=1)
     crop: int = Field(ge=16)
 
@@ -36,12 +39,15 @@ class Training(Execution):
     """All settings of a training.
 
     `steps`: gradient steps, divided into `stages`. `optimizer`: `muon` uses AdamW for biases and
-    gains. `learning_rate`: its peak, after a linear warm-up of `warmup` steps and before a cosine
-    decay. `betas`: of AdamW. `clip`: largest norm of the gradient. `ema`: decay of the moving
-    average of the weights. `accumulate`: number of equal parts in which a batch is computed
-    (gradient accumulation). `precision`: arithmetic, `no` for float32; `auto` is `bf16` on a device
-    that has it natively, else `no`. `compile`: whether torch compiles the network. `threads`: of
-    each process on a CPU. Also those of `Execution`.
+    gains. `learning_rate`: its peak, after a linear warm-up of `warmup` steps. `schedule`: how it
+    falls to zero: half a `cosine` to the last step, or `constant` and then linearly in the last
+    `decay_steps`. Only a `constant` training can go on to more steps: the state before its decay is
+    kept, and a training with other `steps` and `decay_steps` alone starts from there. `betas`: of
+    AdamW. `clip`: largest norm of the gradient. `ema`: decay of the moving average of the weights.
+    `accumulate`: number of equal parts in which a batch is computed (gradient accumulation).
+    `precision`: arithmetic, `no` for float32; `auto` is `bf16` on a device that has it natively,
+    else `no`. `compile`: whether torch compiles the network. `threads`: of each process on a CPU.
+    Also those of `Execution`.
 
     The default stages go from many small crops, which are varied and cheap, to few large ones,
     which have the context to distinguish a hazy scene from a pale one (progressive learning, Zamir
@@ -57,6 +63,8 @@ class Training(Execution):
     learning_rate: float = Field(default=3e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
     warmup: int = Field(default=20, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    decay_steps: int = Field(default=100, ge=1)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.995, ge=0, lt=1)
     accumulate: int = Field(default=1, ge=1)
@@ -70,13 +78,25 @@ class Training(Execution):
         """YAML reads `no` without quotes as false."""
         return "no" if precision is False else precision
 
-    @field_validator("stages")
-    @classmethod
-    def _check_shares(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-        total = sum(stage.share for stage in stages)
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"the shares of the stages must sum to 1, not {total:g}")
-        return stages
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "Training":
+        shares, steps = ([getattr(s, key) for s in self.stages] for key in ("share", "steps"))
+        if self.schedule == "cosine":
+            if None in shares or any(steps):
+                raise ValueError(
+                    "stages: with schedule 'cosine', each stage has 'share', not 'steps'"
+                )
+            if abs(sum(shares) - 1) > 1e-6:
+                raise ValueError(f"stages: the shares must sum to 1, not {sum(shares):g}")
+            return self
+        if any(shares) or None in steps[:-1] or steps[-1]:
+            raise ValueError(
+                "stages: with schedule 'constant', each stage but the last has 'steps', and none "
+                "has 'share'"
+            )
+        if self.warmup > self.branch:
+            raise ValueError(f"decay_steps: the decay starts at step {self.branch}, in the warm-up")
+        return self
 
     @model_validator(mode="after")
     def _check_batches(self) -> "Training":
@@ -88,14 +108,20 @@ class Training(Execution):
                 )
         return self
 
+    @property
+    def branch(self) -> int:
+        """The step before which the state of a training with a `constant` schedule is kept."""
+        return self.steps - self.decay_steps
+
     def deciding(self) -> dict[str, Any]:
         """The settings that can change the weights, as JSON values."""
         return self.model_dump(mode="json", exclude=set(Execution.model_fields))
 
     def stage_steps(self) -> list[tuple[Stage, int, int]]:
         """Each stage with its first step and the step after its last; the last ends at `steps`."""
-        ends, done = [], 0.0
-        for stage in self.stages:
-            done += stage.share
-            ends.append(round(done * self.steps))
+        if self.schedule == "cosine":
+            ends = [round(done * self.steps) for done in accumulate(s.share for s in self.stages)]
+        else:
+            done = accumulate(stage.steps for stage in self.stages[:-1])
+            ends = [*(min(end, self.steps) for end in done), self.steps]
         return list(zip(self.stages, [0, *ends[:-1]], ends, strict=True))

@@ -37,7 +37,12 @@ from benchmark.training.optimisation import (
     learning_rate,
     newton_schulz_dtype,
 )
-from benchmark.training.state import TrainingState, checkpoint_path, write_curve
+from benchmark.training.state import (
+    TrainingState,
+    checkpoint_path,
+    of_any_length,
+    write_curve,
+)
 from benchmark.training.step import micro_step
 from benchmark.weather import WEATHERS
 
@@ -62,9 +67,10 @@ def train(
 
     identity: JSON values, equal for two trainings only if one can continue the other; the default
     is settings, seed and weathers. Resumes from the folder's checkpoint of this identity. At the
-    end, all checkpoints in the folder are removed. Raises UserError if there are no training data
-    or a batch cannot be shared by the processes, and FloatingPointError if the loss or a weight is
-    not finite.
+    end, all checkpoints in the folder are removed. With the schedule `constant`, the state before
+    the decay is kept, and a training that differs in its length alone starts from it. Raises
+    UserError if there are no training data or a batch cannot be shared by the processes, and
+    FloatingPointError if the loss or a weight is not finite.
     """
     cv2.setNumThreads(1)  # OpenCV's threads would compete with the loader processes
     torch.set_num_threads(settings.threads)
@@ -104,6 +110,8 @@ class _Trainer:
     ):
         self.method, self.settings, self.seed, self.folder = method, settings, seed, folder
         self.checkpoint = checkpoint_path(folder, identity)
+        self.shared = of_any_length(identity)
+        self.kept = checkpoint_path(folder, self.shared, "kept")
         self.accelerator = _accelerator(settings, folder)
         device = self.accelerator.device
         self.network = method.network.to(device, memory_format=torch.channels_last)
@@ -121,6 +129,8 @@ class _Trainer:
         if self.accelerator.scaler is not None:
             self.state.parts["scaler"] = self.accelerator.scaler
         self.state.resume(self.checkpoint, identity)
+        if settings.schedule == "constant" and self.state.step == 0:
+            self.state.branch_off(self.kept, self.shared, settings.branch)
 
     def run(self, source: Source, weathers: Sequence[str]) -> None:
         """All steps that are left. The method has accelerate's network until they are done."""
@@ -136,11 +146,14 @@ class _Trainer:
         losses: list[Tensor] = []
         for step in bar:
             losses.append(self._step(step, batches))
-            if (step + 1) % settings.log_steps and step + 1 < settings.steps:
+            branches = settings.schedule == "constant" and step + 1 == settings.branch
+            if (step + 1) % settings.log_steps and step + 1 < settings.steps and not branches:
                 continue
             self._record(losses, start)
             losses.clear()
             bar.set_postfix(loss=f"{state.curve[-1][1]:.4f}", refresh=False)
+            if branches and accelerator.is_main_process:
+                state.save(self.kept, self.shared)
             if time.monotonic() - saved > settings.checkpoint_seconds:
                 saved = time.monotonic()
                 if accelerator.is_main_process:

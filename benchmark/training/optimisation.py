@@ -86,12 +86,16 @@ def newton_schulz_dtype(network: nn.Module) -> torch.dtype:
 def learning_rate(settings: Training) -> Callable[[int], float]:
     """The factor of the learning rate as a function of the step (from 0).
 
-    A linear warm-up, then half a cosine down to zero at the last step.
+    A linear warm-up. Then half a cosine down to zero at the last step; or, with the schedule
+    `constant`, 1, and in the last `decay_steps` a line down to zero (warm-up, stable, decay: Hu et
+    al., MiniCPM, 2024).
     """
 
     def factor(step: int) -> float:
         if step < settings.warmup:
             return (step + 1) / settings.warmup
+        if settings.schedule == "constant":
+            return min(1.0, (settings.steps - step) / settings.decay_steps)
         done = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
         return 0.5 * (1 + math.cos(done * math.pi))
 

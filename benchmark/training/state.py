@@ -46,13 +46,29 @@ class TrainingState:
         rate = self.parts["schedule"].get_last_lr()[0]
         self.curve.append([self.step, sum(losses) / len(losses), rate, round(seconds, 2)])
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, atomically."""
+    def save(self, path: Path, identity: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint, atomically. identity: what decides this state; the own if None."""
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        state |= {k: getattr(self, k) for k in ("step", "seconds", "curve", "identity")}
+        state |= {k: getattr(self, k) for k in ("step", "seconds", "curve")}
+        state["identity"] = identity or self.identity
         # torch gets an open file: then an error has the operating system's message.
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
+
+    def branch_off(self, path: Path, identity: dict[str, Any], latest: int) -> None:
+        """Load a state that was kept at `path` for longer trainings, if there is one.
+
+        identity: what decides that state. latest: a state after this step is not used.
+        """
+        own = self.identity
+        if not path.exists():
+            return
+        with suppress(Exception):  # `resume` says that it is damaged
+            if (step := _read(path)["step"]) > latest:
+                _say_unused(f"{path} is of step {step}, in the decay of this training")
+                return
+        self.resume(path, identity)
+        self.identity = own
 
     def resume(self, path: Path, identity: dict[str, Any]) -> None:
         """Load the checkpoint at `path`, if there is one.
@@ -100,9 +116,17 @@ def write_curve(path: Path, curve: list[Row]) -> None:
         writer.writerows(curve)
 
 
-def checkpoint_path(folder: Path, identity: dict[str, Any]) -> Path:
+def checkpoint_path(folder: Path, identity: dict[str, Any], name: str = "checkpoint") -> Path:
     """The checkpoint of a training of this identity; those of others lie beside it."""
-    return folder / f"checkpoint-{json_digest(identity)[:12]}.pt"
+    return folder / f"{name}-{json_digest(identity)[:12]}.pt"
+
+
+def of_any_length(identity: dict[str, Any]) -> dict[str, Any]:
+    """What decides the state before the decay: the identity without the length of the training."""
+    settings = {**identity.get("settings", {})}
+    for length in ("steps", "decay_steps"):
+        settings.pop(length, None)
+    return {**identity, "settings": settings}
 
 
 def _say_what_is_set_aside(path: Path, identity: dict[str, Any]) -> None:

@@ -242,6 +242,53 @@ def test_losses_are_read_from_the_device_only_for_the_curve(
     assert reads.count(torch.Size([])) == len(settings.stages)  # each loader's seed, on the CPU
 
 
+CONSTANT = Training(
+    steps=6, schedule="constant", decay_steps=2, warmup=1, workers=0, log_steps=4,
+    stages=({"steps": 3, "batch": 2, "crop": 16}, {"batch": 1, "crop": 24}),
+)  # fmt: skip
+
+
+def losses_seen(monkeypatch):
+    """How often the regression's loss is computed, as a list that grows."""
+    calls, loss = [], registry.load("regression").loss
+
+    def counted(self, *arguments):
+        calls.append(1)
+        return loss(self, *arguments)
+
+    monkeypatch.setattr(registry.load("regression"), "loss", counted)
+    return calls
+
+
+def test_a_constant_training_goes_on_to_more_steps(photos, tmp_path, monkeypatch):
+    """It starts from the state before its decay, and ends as a training of that length."""
+    longer = CONSTANT.model_copy(update={"steps": 9, "decay_steps": 3})
+    whole = run(photos, tmp_path / "whole", longer, name="regression")[1]
+    short = run(photos, tmp_path / "run", CONSTANT, name="regression")[1]
+    calls = losses_seen(monkeypatch)
+    assert same(whole, run(photos, tmp_path / "run", longer, name="regression")[1])
+    assert len(calls) == 9 - 4
+    calls.clear()  # the state that is kept now lies in the decay of the first training
+    assert same(short, run(photos, tmp_path / "run", CONSTANT, name="regression")[1])
+    assert len(calls) == 6
+
+
+@pytest.mark.parametrize("change", ["learning_rate", "cosine", "damaged"])
+def test_another_training_does_not_start_from_a_kept_state(photos, tmp_path, monkeypatch, change):
+    run(photos, tmp_path, CONSTANT, name="regression")
+    (kept,) = tmp_path.glob("kept-*.pt")
+    settings = CONSTANT.model_copy(update={"steps": 7})
+    if change == "learning_rate":
+        settings = settings.model_copy(update={"learning_rate": 1e-3})
+    elif change == "cosine":
+        settings = SETTINGS.model_copy(update={"steps": 7})
+    else:
+        kept.write_bytes(kept.read_bytes()[:-100])
+    calls = losses_seen(monkeypatch)
+    run(photos, tmp_path, settings, name="regression")
+    assert len(calls) == 7
+
+
 def test_automatic_precision_is_that_of_the_device(monkeypatch):
     machine = torch.device("cpu")
     for native, precision in ((True, "bf16"), (False, "no")):

@@ -91,6 +91,17 @@ def test_average_is_the_exponential_moving_average():
     assert average.module.count == 199
 
 
+def test_a_constant_learning_rate_falls_in_the_last_steps():
+    stages = ({"batch": 1, "crop": 16},)
+    factor = learning_rate(
+        Training(steps=100, warmup=10, schedule="constant", decay_steps=20, stages=stages)
+    )
+    assert factor(0) == pytest.approx(0.1)
+    assert factor(9) == factor(50) == factor(80) == pytest.approx(1)
+    assert factor(90) == pytest.approx(0.5)
+    assert factor(100) == pytest.approx(0)
+
+
 def test_learning_rate_warms_up_and_falls_to_zero():
     factor = learning_rate(Training(steps=100, warmup=10))
     assert factor(0) == pytest.approx(0.1)

@@ -88,7 +88,10 @@ def restored_tables(wildcards):
     ]
 
 
-def teacher_training(wildcards):
-    """The training of the teacher that the entry is distilled from, if it has one."""
-    teacher = RUN.entry(wildcards.method).teacher
-    return FOLDER.training(teacher, wildcards.seed) / "training.json" if teacher else []
+def earlier_trainings(wildcards):
+    """Those of the teacher and of the entry with the initial weights, if the entry has them."""
+    label = wildcards.method
+    earlier = {RUN.entry(label).teacher, RUN.initial_entry_of(label)} - {None}
+    return [
+        FOLDER.training(name, wildcards.seed) / "training.json" for name in earlier
+    ]

@@ -3,7 +3,7 @@
 # core each, then run side by side at the end, and not one by one between the others.
 rule train:
     input:
-        teacher_training,
+        earlier_trainings,
         ancient(FOLDER.images),
     output:
         FOLDER.training("{method}", "{seed}") / "training.json",
