@@ -92,6 +92,4 @@ def earlier_trainings(wildcards):
     """Those of the teacher and of the entry with the initial weights, if the entry has them."""
     label = wildcards.method
     earlier = {RUN.entry(label).teacher, RUN.initial_entry_of(label)} - {None}
-    return [
-        FOLDER.training(name, wildcards.seed) / "training.json" for name in earlier
-    ]
+    return [FOLDER.training(name, wildcards.seed) / "training.json" for name in earlier]
