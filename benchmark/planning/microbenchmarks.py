@@ -33,7 +33,12 @@ def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> flo
     method.network.to(machine, memory_format=torch.channels_last)
     part = stage.batch // settings.accumulate
     step = training_step(method, *random_pairs(part, stage.crop, machine), settings)
-    return settings.accumulate * _median(step, machine)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)  # as in training
+    try:
+        return settings.accumulate * _median(step, machine)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def training_flops(method: LearnedMethod, settings: Training) -> int:
