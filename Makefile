@@ -7,7 +7,7 @@ CONFIG ?= config/default.yaml
 # Groups of packages in pyproject.toml. GROUPS: those to install with 'run', as in
 # make setup GROUPS="remotes cluster"
 GROUPS :=
-ALL_GROUPS := run cluster docs lint remotes test ui
+ALL_GROUPS := run cluster docs lint references remotes test ui
 GROUPS_BESIDE_RUN := $(filter-out run,$(ALL_GROUPS))
 EXTRAS := --extra run --extra pyiqa # of pyproject.toml: the packages of a run
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -16,6 +16,8 @@ EXAMPLES = {
     "score": (
         "score --restored DIR --target DIR --out scores.csv",
         "score --restored DIR --out scores.csv --protocol no-reference",
+        "score --restored DIR --card outdoor_rain --out scores.csv",
+        "score --restored DIR --target DIR --pair '(\\d+)' --out scores.csv",
     ),
     "protocols": ("protocols",),
     "comparisons": ("comparisons results/default", "comparisons results/default --metric rgb/psnr"),
@@ -27,6 +29,10 @@ EXAMPLES = {
         "retry --status timed-out --method unet --config config/reference.yaml",
     ),
     "published": ("published results/default",),
+    "export": (
+        "export results/default --format every-eval-ever",
+        "export results/default --format croissant --out DIR",
+    ),
     "fetch": ("fetch rain100l --from Rain100L.zip --accept-licence",),
     "verify": ("verify photos", "verify rain100l raindrop"),
     "pull": ("pull",),

@@ -109,6 +109,28 @@ def why(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
+def export(
+    path: RunPath = Path("results/default"),
+    form: Annotated[
+        str, typer.Option("--format", help="every-eval-ever, model-index or croissant.")
+    ] = "model-index",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; RUN/export/FORMAT if none.")
+    ] = None,
+) -> None:
+    """Write a run's results for others: Hugging Face's model index, Every Eval Ever, Croissant."""
+    import sys
+
+    from benchmark.exchange.export import export as export_run
+
+    exported = export_run(path, form, out)
+    for line in exported.left_out:
+        print(line, file=sys.stderr)
+    for file in exported.files:
+        print(file)
+
+
+@app.command()
 def retry(
     status: Annotated[
         list[str] | None,
