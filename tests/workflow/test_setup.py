@@ -23,8 +23,9 @@ RUN = [*PROJECT["dependencies"], *EXTRAS["run"], *EXTRAS["pyiqa"]]
 GROUPS = {"run": RUN, **PYPROJECT["dependency-groups"]}
 LOCKS = ROOT / "requirements"
 OWN = {"benchmark", "methods", "tests", "tools", "package", "examples"}
-# Installed by hand: for HEIC photographs (docs/own-photos.md); for tests/golden/freeze_scores.py.
-OPTIONAL = {"pillow_heif", "torchmetrics"}
+# Installed by hand: for HEIC photographs (docs/own-photos.md); the group `references`, for
+# tests/golden.
+OPTIONAL = {"pillow_heif", "kornia", "piq", "sewar", "torchmetrics"}
 PLATFORMS = [
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "aarch64"},

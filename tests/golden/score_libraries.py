@@ -1,7 +1,7 @@
 """Which protocol is a library's number? Prints the table of docs/protocols.md.
 
-    make setup GROUPS=references
-    .venv/bin/python -m tools.score_libraries NAME=INPUTS:TARGETS ...
+    make setup GROUPS="test references"
+    .venv/bin/python -m tests.golden.score_libraries NAME=INPUTS:TARGETS ...
 
 Every column of the table is a set of pairs: the degraded images of a folder against the targets of
 the same name. Without an argument it is the pairs of tests/golden/calibration. A row is one call of
@@ -23,7 +23,7 @@ from benchmark.core.image_io import image_files, read_image
 from benchmark.core.markdown import markdown_table
 from benchmark.scoring.metrics import METRIC
 
-CALIBRATION = Path(__file__).parents[1] / "tests" / "golden" / "calibration"
+CALIBRATION = Path(__file__).with_name("calibration")
 WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
 # Largest difference that is called equal, in dB and in SSIM: what float32 libraries reach.
 EQUAL = {"psnr": 1e-3, "ssim": 5e-5}
