@@ -12,18 +12,19 @@ from benchmark.board.pairs import Comparisons, compare_group, save_comparisons
 from benchmark.board.published import of_run
 from benchmark.board.score_table import METRICS, ScoreTable
 from benchmark.board.statuses import GROUP
+from benchmark.board.summary import summary
 from benchmark.board.terminal import print_board
 from benchmark.board.verdicts import devices
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
-from benchmark.core.json_io import read_json
+from benchmark.core.json_io import read_json, write_json
 from benchmark.core.reading import reading
 from benchmark.core.validation import parse
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
 from benchmark.spec.method import Settings
 
-TABLE, NOTES = "leaderboard.csv", "leaderboard.notes.json"
+TABLE, NOTES, SUMMARY = "leaderboard.csv", "leaderboard.notes.json", "leaderboard.json"
 INPUTS = ("scores.csv", "cost.csv", "methods.json", "images.csv")
 
 
@@ -53,7 +54,7 @@ class Notes(Settings):
 
 
 def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.DataFrame:
-    """Write `leaderboard.csv`, `.md`, `.tex` and `.notes.json` of a run; return the table.
+    """Write `leaderboard.csv`, `.md`, `.tex`, `.json` and `.notes.json` of a run; return the table.
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and `images.csv`, which says which image was made
     from which photo; without it every image is its own photo. Published numbers on the run's data
@@ -79,6 +80,7 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
         board.table.to_csv(path, index=False)
     write_text(run_dir / "leaderboard.md", text)
     write_text(run_dir / "leaderboard.tex", to_latex(board, methods))
+    write_json(run_dir / SUMMARY, summary(board.table, methods))
     # Last: if the program is killed before, the notes do not fit their inputs and are refused.
     notes = _notes(board, made_from).model_dump_json(indent=1, exclude_defaults=True)
     write_text(run_dir / NOTES, notes + "\n")

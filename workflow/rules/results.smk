@@ -57,6 +57,7 @@ rule leaderboard:
         FOLDER.path / "comparisons.csv",
         FOLDER.path / "comparisons.md",
         FOLDER.path / "leaderboard.tex",
+        FOLDER.path / "leaderboard.json",
         FOLDER.path / "leaderboard.notes.json",
     log:
         FOLDER.path / "logs/leaderboard.log",
