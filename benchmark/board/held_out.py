@@ -39,7 +39,7 @@ def read_held_out(folder: Path, weights: Mapping[str, str]) -> pd.DataFrame:
     table = read_table(path, COLUMNS, AGAIN)
     with reading(path, "a table of numbers", AGAIN):
         for metric in RANKED_BY:
-            table[metric] = pd.to_numeric(table[metric].replace("", "nan"))
+            table[metric] = pd.to_numeric(table[metric].where(table[metric] != ""))
     known = table["method"].map(weights).fillna("")
     if ((known != "") & (known != table["weights"])).any():
         return table.iloc[:0]

@@ -88,7 +88,7 @@ def usual(folder: Path, method: str, variant: str, weights: str, weather: str) -
         return None
     again = "make it again with 'python -m benchmark change-table'"
     table = read_table(path, COLUMNS, again)
-    key = (method, variant, weights, weather)
+    key = [method, variant, weights, weather]
     row = table[(table[list(COLUMNS[:4])] == key).all(axis=1)]
     if row.empty:
         return None

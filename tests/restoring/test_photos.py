@@ -314,8 +314,9 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, mon
     assert why.endswith("results/mine)" if own else "results/reference)")
 
 
-def test_without_a_board_a_method_has_to_be_named(run, here):
+def test_without_a_board_a_method_has_to_be_named(run, here, monkeypatch):
     config, folder = run
+    monkeypatch.setattr(method_choice, "REFERENCE", here / "nowhere")
     with pytest.raises(UserError, match=f"'make benchmark CONFIG={WHERE}', or name a method"):
         choose_method(config, WHERE, folder, [], None)
 
