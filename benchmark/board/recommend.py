@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from benchmark.board.format import seconds_text
@@ -14,8 +15,9 @@ from benchmark.results.tables import Cards
 from benchmark.scoring.metrics import METRIC
 from benchmark.spec.method import ALL_WEATHERS
 
-# One metric of fidelity and one of appearance; SSIM would give fidelity twice the weight.
-RANKED_BY = ("rgb/psnr", "lpips-alex/lpips")
+# One metric of fidelity and one of appearance; SSIM would give fidelity twice the weight. Of each,
+# the difference below which two methods count as equal: sets of ten images do not show less.
+RANKED_BY = {"rgb/psnr": 0.2, "lpips-alex/lpips": 0.005}
 KEY = ["method", "variant"]
 # A method is timed here only if the leaderboard's time is not above this many times the budget.
 HOPELESS = 10
@@ -54,8 +56,9 @@ def ranked(
     A weather is judged by the other sets that show it, because what was learned in simulated
     weather carries over to them only in part; where there are none, by the sets in `trained`. With
     `all`, each weather counts the same. Methods are ranked by RGB PSNR and by LPIPS, on each data
-    set and weather with ground truth. They are sorted by the mean of these ranks, then by LPIPS,
-    then by time.
+    set and weather with ground truth: the rank is 1 plus the number of methods that are better by
+    more than the tolerance in `RANKED_BY`. They are sorted by the mean of these ranks, then by the
+    rank in LPIPS, then by time.
 
     Left out are controls, methods that need the ground truth, methods that have not restored every
     image of the weather, and methods that make its images worse (`verdicts.harmful`). Raises
@@ -78,8 +81,8 @@ def ranked(
     rows = rows[_allowed(rows, cards, metrics)]
     names = [METRIC[metric].acronym for metric in metrics]
     for name, metric in zip(names, metrics, strict=True):
-        ranks = rows.groupby(["dataset", "weather"])[metric]
-        rows = rows.assign(**{name: ranks.rank(ascending=METRIC[metric].lower_is_better)})
+        values = rows.groupby(["dataset", "weather"])[metric]
+        rows = rows.assign(**{name: values.transform(_ranks, metric)})
     by_weather = rows.groupby([*KEY, "weather"], as_index=False)[names].mean()
     means = by_weather.groupby(KEY, as_index=False)[names].mean()
     means["rank"] = means[names].mean(axis=1)
@@ -101,6 +104,12 @@ def _allowed(rows: pd.DataFrame, cards: Cards, metrics: list[str]) -> pd.Series:
     counts = rows.groupby(KEY).size()
     allowed &= set(counts[counts == units].index)
     return pd.Series(keys.isin(list(allowed)), rows.index)
+
+
+def _ranks(values: pd.Series, metric: str) -> np.ndarray:
+    """For each value, 1 plus the number of values that are better by more than the tolerance."""
+    signs = values.to_numpy() * (-1 if METRIC[metric].lower_is_better else 1)
+    return 1 + (signs[None, :] > signs[:, None] + RANKED_BY[metric]).sum(axis=1)
 
 
 def _sets_text(units: pd.DataFrame) -> str:

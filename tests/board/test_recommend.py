@@ -68,6 +68,13 @@ def test_psnr_and_lpips_count_the_same_and_lpips_decides_ties():
     assert table["method"].tolist() == ["sharp", "smooth"]
 
 
+def test_small_differences_are_none_and_the_faster_method_is_taken():
+    rows = (row("identity", 20, 0.5), row("slow", 25.1, 0.201, 9), row("fast", 25, 0.204, 1))
+    table = ranked(board(*rows), cards("slow", "fast")).table
+    assert table["rank"].tolist() == [1, 1]
+    assert table["method"].tolist() == ["fast", "slow"]
+
+
 def test_ranks_are_averaged_over_data_sets_with_weather():
     rows = [
         row("identity", 20, 0.5), row("a", 30, 0.1), row("b", 29, 0.2), row("c", 28, 0.3),
@@ -175,9 +182,9 @@ def test_each_weather_counts_the_same_and_harm_in_one_is_enough():
     rows = []
     for name, psnr in (("identity", 20), ("a", 30), ("b", 29)):
         for dataset in ("one", "two", "three"):
-            rows.append(row(name, psnr, 1 / psnr, dataset=dataset))
+            rows.append(row(name, psnr, 5 / psnr, dataset=dataset))
         hazy = {"identity": 20, "a": 25, "b": 26}[name]
-        rows.append(row(name, hazy, 1 / hazy, weather="haze", dataset="one"))
+        rows.append(row(name, hazy, 5 / hazy, weather="haze", dataset="one"))
     table = ranked(board(*rows), cards("a", "b")).table
     assert table["rank"].tolist() == [1.5, 1.5]
     rows += [row("identity", 20, 0.5, weather="snow"), row("a", 19, 0.6, weather="snow"),
