@@ -7,8 +7,8 @@ from benchmark.cli.app import PROGRAM
 EXAMPLES = {
     "restore": (
         "restore photo.jpg --out restored",
-        "restore holiday/ --out restored --budget 60 --compare",
-        "restore photo.jpg --out restored --weather haze --format same",
+        "restore holiday/ --out restored --recursive --budget 60 --compare",
+        "restore photo.jpg --out restored --weather haze --strength 0.6",
         "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
     ),
     "list": ("list", "list datasets", "list metrics --json"),
