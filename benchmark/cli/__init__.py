@@ -18,6 +18,7 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
     runs,
     tools,
     weights,
+    ui,
     workflow,
 )
 from benchmark.cli.app import PROGRAM, app

@@ -11,6 +11,7 @@ EXAMPLES = {
         "restore photo.jpg --out restored --weather haze --strength 0.6",
         "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
     ),
+    "ui": ("ui", "ui --browser --port 8000"),
     "list": ("list", "list datasets", "list metrics --json"),
     "new-method": ("new-method my_filter", "new-method my_network --learned"),
     "score": (
