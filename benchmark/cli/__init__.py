@@ -17,8 +17,8 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
     run,
     runs,
     tools,
-    weights,
     ui,
+    weights,
     workflow,
 )
 from benchmark.cli.app import PROGRAM, app
