@@ -4,6 +4,7 @@ Gradio serves it to this machine only. Nothing is loaded from a network or sent 
 """
 
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable
@@ -117,7 +118,9 @@ def stop() -> None:
 
 
 def wait() -> None:
-    """Wait for Ctrl-C."""
+    """Wait for Ctrl-C, or for SIGTERM, which is taken for it; both raise KeyboardInterrupt."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     threading.Event().wait()
 
 
