@@ -11,6 +11,8 @@ EXAMPLES = {
         "restore photo.jpg --out restored --weather haze --strength 0.6",
         "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
     ),
+    "change-table": ("change-table --out results/reference",),
+    "held-out-table": ("held-out-table --out results/reference",),
     "ui": ("ui", "ui --browser --port 8000"),
     "list": ("list", "list datasets", "list metrics --json"),
     "new-method": ("new-method my_filter", "new-method my_network --learned"),
