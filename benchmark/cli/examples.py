@@ -46,6 +46,8 @@ EXAMPLES = {
     ),
     "profile": ("profile --out profile.json", "profile --config config/reference.yaml"),
     "loaders": ("loaders", "loaders --method nafnet --config config/gpu.yaml"),
+    "why": ("why --config config/reference.yaml",),
+    "resolve": ("resolve --config config/reference.yaml --cores 2",),
     "check": ("check --config config/reference.yaml",),
     "images": ("images --config config/default.yaml",),
     "train": ("train --method unet", "train --method unet --seed 1 --config config/reference.yaml"),
