@@ -39,7 +39,8 @@ RGB = Protocol(
     ssim=GAUSSIAN,
     source="Wang et al., IEEE TIP 2004, section III-C",
     agrees_with="skimage.metrics with gaussian_weights, sigma 1.5, use_sample_covariance False; "
-    "pyiqa with test_y_channel False. MATLAB's ssim() pads the border and so differs.",
+    "pyiqa with test_y_channel False, which clips negative structure. MATLAB's ssim() pads the "
+    "border and so differs.",
 )
 Y_MATLAB = Protocol(
     name="y-matlab",
@@ -50,8 +51,8 @@ Y_MATLAB = Protocol(
     ssim=GAUSSIAN,
     source="MATLAB's rgb2ycbcr of double images; Wang et al., IEEE TIP 2004",
     agrees_with="Tables of deraining papers to their printed digits. pyiqa with color_space "
-    "'ycbcr': SSIM to 1e-3, because there it rounds Y (its default, full-range YIQ, gives about "
-    "1.3 dB less).",
+    "'ycbcr' in PSNR; in SSIM to about 1e-3, because there it rounds Y (its default, full-range "
+    "YIQ, gives about 1.3 dB less).",
 )
 LPIPS_ALEX = Protocol(
     name="lpips-alex",
