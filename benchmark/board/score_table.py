@@ -52,12 +52,13 @@ class ScoreGroup:
             self._paired[metric] = self._pair_up(metric)
         return self._paired[metric]
 
+    def complete(self, metric: str) -> pd.DataFrame:
+        """The columns (method, variant) of `wide` that have the metric on every image."""
+        return self.wide.xs(metric, axis=1, level="metric").dropna(axis=1)
+
     def _pair_up(self, metric: str) -> PairedScores | None:
-        values = {
-            key: column.to_numpy()
-            for key in self.ranked
-            if (column := self.wide.get((*key, metric))) is not None and column.notna().all()
-        }
+        complete = self.complete(metric)
+        values = {key: complete[key].to_numpy() for key in self.ranked if key in complete}
         if not values:
             return None
         means = seed_means_of(self.seed_means.xs(metric, level="metric"))

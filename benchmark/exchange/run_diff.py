@@ -159,15 +159,12 @@ def _compare_group(
     a: ScoreGroup, b: ScoreGroup, keys: Sequence[Key], metric: str
 ) -> list[dict[str, Any]]:
     """Rows of `COLUMNS` for the methods that have the metric on every image in both runs."""
-    complete = [
-        key
-        for key in keys
-        if all((*key, metric) in g.wide and g.wide[(*key, metric)].notna().all() for g in (a, b))
-    ]
+    both = a.complete(metric), b.complete(metric)
+    complete = [key for key in keys if all(key in own for own in both)]
     if not complete:
         return []
+    of_a, of_b = (own[complete].to_numpy() for own in both)
     columns = [(*key, metric) for key in complete]
-    of_a, of_b = a.wide[columns].to_numpy(), b.wide[columns].to_numpy()
     with np.errstate(invalid="ignore"):
         differences = np.where(of_a == of_b, 0.0, of_b - of_a)  # two infinite values are equal
     seeds = _seeds(a, columns) + _seeds(b, columns)
