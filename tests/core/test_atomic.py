@@ -10,6 +10,7 @@ import pytest
 from benchmark.core import atomic, swap
 from benchmark.core.atomic import PARTIAL, atomic_folder, atomic_path, write_text
 from benchmark.core.errors import NotWritten
+from tests.forks import forked
 
 SOURCES = (atomic.__file__, swap.__file__)
 
@@ -43,6 +44,14 @@ def make_old(target, kind):
         (target / "2").write_text("old")
     else:
         target.write_text("old")
+
+
+def new_target(folder, kind, exists):
+    """A path in a new folder; what is there is complete and old, if it `exists`."""
+    folder.mkdir()
+    if exists:
+        make_old(folder / "target.csv", kind)
+    return folder / "target.csv"
 
 
 def content(target):
@@ -90,21 +99,21 @@ def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def count_lines(folder, kind, exists, fails):
-    """Lines of an undisturbed write."""
-    folder.mkdir()
-    if exists:
-        make_old(folder / "target.csv", kind)
+def targets(folder, kind, exists, fails=False):
+    """For each line of a write, its number and a target that it has not written yet."""
+    target = new_target(folder / "undisturbed", kind, exists)
 
     def work():
         try:
-            WRITERS[kind](folder / "target.csv", fails)
+            WRITERS[kind](target, fails)
         except (ValueError, TypeError):
             assert fails
 
-    counted = run_to_line(None, None, work)
-    assert content(folder / "target.csv") == ("new" if not fails else "old" if exists else None)
-    return counted
+    lines = run_to_line(None, None, work)
+    assert content(target) == ("new" if not fails else "old" if exists else None)
+    assert lines > 20
+    for number in range(1, lines + 1):
+        yield number, new_target(folder / str(number), kind, exists)
 
 
 @pytest.fixture(params=["one step", "three steps"])
@@ -114,68 +123,49 @@ def exchange(request, monkeypatch):
         monkeypatch.setattr(swap, "_system_call", lambda: None)
     elif swap._system_call() is None:
         pytest.skip("this system cannot exchange two folders in one step")
+    return request.param
+
+
+# Only folders are exchanged.
+WAYS = [("file", "one step"), ("folder", "one step"), ("folder", "three steps")]
+OLD = pytest.mark.parametrize("exists", [False, True], ids=["new", "old"])
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
-@pytest.mark.parametrize("exists", [False, True], ids=["new", "old"])
-@pytest.mark.parametrize("kind", WRITERS)
-@pytest.mark.usefixtures("exchange")
-def test_ctrl_c_at_any_line_leaves_a_whole_target_and_nothing_else(tmp_path, kind, exists, fails):
-    lines = count_lines(tmp_path / "undisturbed", kind, exists, fails)
-    assert lines > 20
-    for number in range(1, lines + 1):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        target = folder / "target.csv"
-        if exists:
-            make_old(target, kind)
+@OLD
+@pytest.mark.parametrize(("kind", "exchange"), [*WAYS, ("text", "one step")], indirect=["exchange"])
+def test_ctrl_c_at_any_line_leaves_a_whole_target_and_nothing_else(
+    tmp_path, kind, exchange, exists, fails
+):
+    for number, target in targets(tmp_path, kind, exists, fails):
         with pytest.raises(KeyboardInterrupt):
             run_to_line(number, interrupt, lambda: WRITERS[kind](target, fails))  # noqa: B023
         whole = {"old" if exists else None} | ({"new"} if not fails else set())
         assert content(target) in whole, number
-        assert not list(folder.glob(f"{PARTIAL}*")), number
+        assert not list(target.parent.glob(f"{PARTIAL}*")), number
 
 
-@pytest.mark.parametrize("exists", [False, True], ids=["new", "old"])
-@pytest.mark.parametrize("kind", ["file", "folder"])  # a text is written as a file is
-@pytest.mark.usefixtures("exchange")
-def test_a_kill_at_any_line_leaves_a_whole_target_once_the_next_has_written(tmp_path, kind, exists):
-    lines = count_lines(tmp_path / "undisturbed", kind, exists, False)
-    seen = set()
-    for number in range(1, lines + 1):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        target = folder / "target.csv"
-        if exists:
-            make_old(target, kind)
-        child = os.fork()
-        if child == 0:
-            run_to_line(number, kill, lambda: WRITERS[kind](target, False))  # noqa: B023
-            os._exit(0)
-        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+@OLD
+@pytest.mark.parametrize(("kind", "exchange"), WAYS, indirect=["exchange"])
+def test_a_kill_at_any_line_leaves_a_whole_target_once_the_next_has_written(
+    tmp_path, kind, exchange, exists
+):
+    """Where the system can exchange two folders, the target is there at once."""
+    seen, left = set(), set()
+    for number, target in targets(tmp_path, kind, exists):
+        killed = forked(lambda: run_to_line(number, kill, lambda: WRITERS[kind](target, False)))  # noqa: B023
+        assert killed.wait() == -signal.SIGKILL
+        left |= {path.name for path in target.parent.glob(f"{PARTIAL}*")}
+        if exchange == "one step":
+            assert content(target) in {"old" if exists else None, "new"}, number
         atomic._sweep.cache_clear()
-        write_text(folder / "other.csv", "")
+        write_text(target.parent / "other.csv", "")
         seen.add(content(target))
         assert content(target) in {"old" if exists else None, "new"}, number
-        names = {path.name for path in folder.iterdir()}
+        names = {path.name for path in target.parent.iterdir()}
         assert names <= {"target.csv", "other.csv"}, number
     assert seen == {"old" if exists else None, "new"}
-
-
-def test_a_kill_never_takes_a_folder_away_where_the_system_can_exchange_two(tmp_path):
-    """Without waiting for the next writer: the folder is there at once."""
-    if swap._system_call() is None:
-        pytest.skip("this system cannot exchange two folders in one step")
-    for number in range(1, count_lines(tmp_path / "undisturbed", "folder", True, False) + 1):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        make_old(folder / "target", "folder")
-        child = os.fork()
-        if child == 0:
-            run_to_line(number, kill, lambda: write_folder(folder / "target", False))  # noqa: B023
-            os._exit(0)
-        os.waitpid(child, 0)
-        assert content(folder / "target") in ("old", "new"), number
+    assert left
 
 
 def test_a_folder_that_is_being_exchanged_is_not_put_back_by_another(tmp_path, monkeypatch):
@@ -186,12 +176,7 @@ def test_a_folder_that_is_being_exchanged_is_not_put_back_by_another(tmp_path, m
     seen = []
 
     def sweep_as_another_process():
-        child = os.fork()
-        if child == 0:
-            atomic._sweep.cache_clear()
-            write_text(tmp_path / "other", "")
-            os._exit(0)
-        os.waitpid(child, 0)
+        assert forked(lambda: write_text(tmp_path / "other", "")).wait() == 0
         seen.append((old.exists(), (tmp_path / "target").exists()))
 
     rename = type(tmp_path).rename

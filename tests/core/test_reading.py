@@ -23,7 +23,7 @@ PARSERS = {
 }
 DAMAGED = {
     "valid JSON": (b"{", b"[" * 5000, b"\xff", b"1" * 5000),
-    "valid YAML": (b"a: [1", b"[" * 5000, b"\xff", b"a: " + b"1" * 5000),
+    "valid YAML": (b"a: [1", b"[" * 1000, b"\xff", b"a: " + b"1" * 5000),
     "a readable CSV": (b"", b'a,b\n1,"', b"a\n1,2\n1,2,3\n", b"a\n\xff\n"),
     "a whole safetensors file": (b"", b"{}", b"\xff" * 99),
 }

@@ -13,10 +13,12 @@ from threading import Thread
 import psutil
 import pytest
 
+from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.jobs import isolation
 from benchmark.jobs.isolation import Failure
+from tests.forks import forked
 
 
 def fails():
@@ -122,15 +124,14 @@ def test_the_exit_status_of_another_process_is_a_failure():
 
 
 def test_ending_the_caller_ends_the_work(tmp_path):
-    script = (
-        "import os, time; from pathlib import Path; from benchmark.jobs import isolation\n"
-        f"pid = Path({str(tmp_path / 'pid')!r})\n"
-        "isolation.run(lambda: (pid.write_text(str(os.getpid())), time.sleep(60)))\n"
-    )
-    caller = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        time.sleep(0.05)
-        assert caller.poll() is None
+    def works_for_a_minute():
+        write_text(tmp_path / "pid", str(os.getpid()))
+        time.sleep(60)
+
+    caller = forked(lambda: isolation.run(works_for_a_minute))
+    while not (tmp_path / "pid").exists():
+        assert caller.status() != psutil.STATUS_ZOMBIE
+        time.sleep(0.01)
     caller.terminate()
     assert caller.wait(20) == 128 + signal.SIGTERM
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))

@@ -3,17 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
+import psutil
 import pytest
 
 from benchmark.core.errors import UserError
-from benchmark.core.paths import ROOT
 from benchmark.jobs import isolation, last_attempt
 from benchmark.jobs.isolation import Failure
 from benchmark.results import schema
+from tests.forks import forked
 
 
 @pytest.fixture
@@ -35,19 +34,20 @@ def counted(tmp_path):
 
 def is_ended(record, attempt, started, number=signal.SIGKILL):
     """Start an attempt that works for a minute; kill all its processes, as a cluster does."""
-    script = (
-        "import pathlib, time; from benchmark.jobs import last_attempt\n"
-        f"record, started = pathlib.Path({str(record)!r}), pathlib.Path({str(started)!r})\n"
-        f"last_attempt.run(lambda: (started.touch(), time.sleep(60)), None, {attempt}, record)\n"
-    )
+
+    def works_for_a_minute():
+        started.touch()
+        time.sleep(60)
+
+    def attempts():
+        os.environ["SLURM_JOB_ID"] = "12"
+        last_attempt.run(works_for_a_minute, None, attempt, record)
+
     started.unlink(missing_ok=True)
-    environment = {**os.environ, "SLURM_JOB_ID": "12"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, env=environment, start_new_session=True
-    )
+    process = forked(attempts)
     while not started.exists():
-        time.sleep(0.05)
-        assert process.poll() is None
+        assert process.status() != psutil.STATUS_ZOMBIE
+        time.sleep(0.01)
     os.killpg(process.pid, number)
     process.wait(20)
 

@@ -45,7 +45,7 @@ def on_slurm(clone, target, config, *options):
     )  # fmt: skip
 
 
-def test_slurm_gives_the_same_scores(smoke_run, repository, slurm):
+def test_slurm_gives_the_same_scores(slurm, smoke_run, repository):
     shutil.rmtree(repository / "results/smoke/train/unet")
     for part in ("restored", "scores"):
         shutil.rmtree(repository / f"results/smoke/{part}/unet")
@@ -73,7 +73,7 @@ class Takes(Method):
 """
 
 
-def test_too_much_memory_is_a_status_after_three_attempts(repository, slurm):
+def test_too_much_memory_is_a_status_after_three_attempts(slurm, repository):
     shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
     if "task/cgroup" not in shown:
         pytest.skip("this SLURM does not limit memory: it needs control groups of version 1")

@@ -13,14 +13,14 @@ from tests.methods.test_checkpoint import tiny_checkpoint
 from tests.methods.test_weatherdiff import tiny_weatherdiff
 
 SMALL = {"network": {"width": 8, "multipliers": (1, 2), "blocks": 1}}
+SMALLER = {**SMALL, "stages": 2, "width": 8, "blocks": 1}  # of networks that are no denoisers
 FEW = {"iterations": 20}  # of a method that fits a network to each image
 
 
 def make(name):
     kind = registry.load(name)
     torch.manual_seed(0)
-    small = {**SMALL, "width": 8}
-    small = {k: v for k, v in small.items() if k in kind.Parameters.model_fields}
+    small = {k: v for k, v in SMALLER.items() if k in kind.Parameters.model_fields}
     method = kind(kind.Parameters(**small))
     if isinstance(method, LearnedMethod):
         method.network.eval()

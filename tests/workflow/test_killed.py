@@ -5,18 +5,18 @@ A few points of the campaigns `tests.campaigns.killed` and `killed_workflow`.
 
 import os
 import resource
-import signal
-import subprocess
-import sys
+import socket
 
 import pytest
+import torch
 
-from benchmark.core.atomic import PARTIAL, atomic_folder, atomic_path, write_text
+from benchmark.core.atomic import atomic_folder, atomic_path, write_text
 from benchmark.core.errors import NotWritten
 from benchmark.core.paths import ROOT
 from benchmark.jobs import workflow_lock
 from tests.campaigns.killed import FILES, STAGES, Campaign, Point
 from tests.clone import SMOKE, snakemake
+from tests.forks import forked
 
 # Without the figures: a report does not need them, and they are the slowest.
 VERBS = [stage for stage in STAGES if stage != "figures"]
@@ -47,40 +47,9 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_loses_nothing(campaign)
     assert last.startswith("error: ") and "cannot be written (File too large)" in last
 
 
-def die_while_writing(folder, code):
-    """Start a process that dies while it writes below `folder`."""
-    program = f"""
-import os, signal, sys
-from benchmark.core.atomic import atomic_folder, atomic_path
-with {code} as temporary:
-    (temporary / 'part' if temporary.is_dir() else temporary).write_text('half')
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=ROOT)
-    assert done.returncode == -signal.SIGKILL
-
-
-@pytest.mark.parametrize(
-    "kind", ["atomic_path(sys.argv[1] + '/a.csv')", "atomic_folder(sys.argv[1] + '/a')"]
-)
-def test_the_partial_file_of_a_killed_process_is_removed_by_the_next_write(tmp_path, kind):
-    write_text(tmp_path / "a.csv", "whole")
-    die_while_writing(tmp_path, kind)
-    assert (tmp_path / "a.csv").read_text() == "whole"
-    assert len(list(tmp_path.glob(f"{PARTIAL}*"))) == 1
-    program = (
-        "import sys; from benchmark.core.atomic import write_text; write_text(sys.argv[1], '')"
-    )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "b")], cwd=ROOT, check=True)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "b"]
-
-
 def test_the_partial_file_of_a_running_process_is_kept(tmp_path):
     with atomic_path(tmp_path / "a") as temporary:
-        program = (
-            "import sys; from benchmark.core.atomic import write_text; write_text(sys.argv[1], '')"
-        )
-        subprocess.run([sys.executable, "-c", program, str(tmp_path / "b")], cwd=ROOT, check=True)
+        assert forked(lambda: write_text(tmp_path / "b", "")).wait() == 0
         temporary.write_text("slow")
     assert (tmp_path / "a").read_text() == "slow"
 
@@ -132,19 +101,23 @@ def test_the_locks_of_a_dead_workflow_are_cleared(folder):
 
 
 def test_the_locks_of_a_living_job_are_kept_and_it_is_named(folder):
-    program = (
-        "import sys; from pathlib import Path; from benchmark.jobs import workflow_lock;"
-        "workflow_lock.acquire(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
-    )
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": ROOT}
-    with subprocess.Popen([sys.executable, "-c", program, str(folder)], **pipes) as job:
-        job.stdout.readline()
+    here, there = socket.socketpair()
+
+    def work():
+        workflow_lock.acquire(folder)
+        there.send(b"+")
+        there.recv(1)
+
+    with here, there:
+        job = forked(work)
+        here.recv(1)
         told = workflow_lock.remove_stale_locks(folder)
         assert "is at work here" in told
         if os.path.exists("/proc/locks"):
             assert f"process {job.pid}" in told
         assert (folder / "locks" / "0.output.lock").exists()
-        job.stdin.close()
+        here.send(b"+")
+        assert job.wait(20) == 0
     assert "was killed" in workflow_lock.remove_stale_locks(folder)
 
 
@@ -192,13 +165,13 @@ def test_the_locks_stay_while_jobs_wait_in_slurms_queue(folder, monkeypatch):
 
 
 def test_a_full_disk_is_named_when_torch_writes(tmp_path):
-    program = """
-import resource, sys, torch
-from benchmark.core.atomic import atomic_path
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-with atomic_path(sys.argv[1]) as temporary, temporary.open('wb') as file:
-    torch.save({'a': torch.zeros(9000)}, file)
-"""
-    command = [sys.executable, "-c", program, str(tmp_path / "checkpoint.pt")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert "NotWritten" in done.stderr and "cannot be written (File too large)" in done.stderr
+    def save():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        with atomic_path(tmp_path / "checkpoint.pt") as temporary, temporary.open("wb") as file:
+            torch.save({"a": torch.zeros(9000)}, file)
+
+    def work():
+        with pytest.raises(NotWritten, match=r"cannot be written \(File too large\)"):
+            save()
+
+    assert forked(work).wait() == 0

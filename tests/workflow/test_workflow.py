@@ -208,7 +208,7 @@ def test_a_method_that_misbehaves_stops_no_other(repository):
     }
     for name, body in behaviour.items():
         (repository / "methods" / f"{name}.py").write_text(METHOD + body + "\n")
-    entries = {**dict.fromkeys(("identity", *behaviour)), "sleeps": {"time_limit": 0.1}}
+    entries = {**dict.fromkeys(("identity", *behaviour)), "sleeps": {"time_limit": 0.01}}
     config = yaml.safe_load((repository / SMOKE).read_text())
     dataset = {"split": "val", "weathers": ["rain"], "limit": 1}
     config |= {"name": "wild", "methods": entries, "protocols": ["rgb"]}
@@ -227,7 +227,7 @@ def test_a_method_that_misbehaves_stops_no_other(repository):
     }
     says = {
         "kills_itself": "ended by SIGKILL",
-        "sleeps": "not done after 0.1 minutes",
+        "sleeps": "not done after 0.01 minutes",
         "needs_memory": "allocate memory",
     }
     for name, reason in says.items():
