@@ -11,6 +11,7 @@ from benchmark.core.paths import ROOT
 from tests.preloaded import python
 
 SMOKE = "config/smoke.yaml"
+DATA = ROOT / "data" / "manifest.json"
 # Folders with most bytes of a clone. Copies of the clone share their files: a test that changes
 # such a file has to replace it.
 SHARED = (("data",), ("data-store",), (".dvc", "cache"))
@@ -18,7 +19,7 @@ SHARED = (("data",), ("data-store",), (".dvc", "cache"))
 
 def clone(folder: Path) -> Path:
     """The repository copied to `folder`; the test is skipped without the data, with the reason."""
-    if not (ROOT / "data" / "manifest.json").exists():
+    if not DATA.exists():
         pytest.skip("the data are not here: run 'dvc pull'")
     for name in ("benchmark", "methods", "workflow", "config", ".dvc", "data-store"):
         ignore = shutil.ignore_patterns("__pycache__", "tmp", "cache")
@@ -41,5 +42,8 @@ def copied(source: Path, folder: Path) -> Path:
 
 def snakemake(folder: Path, *options: str) -> subprocess.CompletedProcess:
     """Run the workflow of a clone on all cores, or as `options` say."""
-    command = [python(), "-m", "snakemake", "--cores", "all", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return subprocess.run(workflow_command(*options), cwd=folder, capture_output=True, text=True)
+
+
+def workflow_command(*options: str) -> list[str]:
+    return [python(), "-m", "snakemake", "--cores", "all", *options]

@@ -1,12 +1,12 @@
-"""A `python` for tests that has torch, Snakemake and other packages imported already.
+"""A `python` for tests that has torch, Snakemake, DVC and other packages imported already.
 
 Importing torch takes seconds, and a workflow starts a process for each job. `python()` is the path
-of a program that takes the arguments of Python. For `-m MODULE`, with one of MODULES, it asks a
-server to fork. The fork runs the module with the program's working directory, environment and
-standard streams. With other arguments the program starts Python itself. The server has imported no
-module of the suite, so that each fork reads the files of its own working directory.
+of a program that takes the arguments of Python. For `-m MODULE`, `-c CODE` and a script it asks a
+server to fork. The fork runs them with the program's working directory, environment and standard
+streams. The server has imported no module of the suite, so that each fork reads the files of its
+own working directory.
 
-Tests of the command line start Python itself: tests/cli.
+Where it counts what is imported, tests start Python itself (`sys.executable`).
 """
 
 import atexit
@@ -23,15 +23,23 @@ import sys
 import tempfile
 import threading
 import traceback
+import types
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-MODULES = ("benchmark", "snakemake", "cProfile")
+SERVED = "UNWEATHER_TEST_PYTHON"  # the program's path, for the processes that a test process starts
 PACKAGES = (
-    "accelerate", "cv2", "lpips", "matplotlib.figure", "pandas", "PIL.Image", "pydantic",
-    "pytorch_optimizer", "rich", "safetensors.torch", "scipy.stats", "seaborn", "snakemake.cli",
-    "torch", "torch._dynamo", "torch.utils.tensorboard", "tqdm", "typer", "yaml",
+    "accelerate", "cv2", "docutils.core", "dvc.cli.parser", "dvc.data_cloud", "dvc.repo",
+    "dvc.repo.index", "dvc.stage.cache", "dvc.utils.strictyaml", "dvc_data.index",
+    "fsspec.asyn", "jinja2", "lpips", "matplotlib.figure",
+    "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "pandas",
+    "PIL.Image", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "pydantic",
+    "pytorch_optimizer", "requests", "rich.console", "rich.markdown", "rich.table", "s3fs",
+    "safetensors.torch", "scikit_posthocs", "scipy.stats", "scmrepo.git", "seaborn",
+    "smart_open", "snakemake.cli", "snakemake.report.html_reporter", "snakemake.workflow",
+    "yte", "statsmodels.stats.multitest", "torch", "torch._dynamo", "torch.distributed.run",
+    "torch.utils.tensorboard", "tqdm", "typer", "yaml",
 )  # fmt: skip
 # -I and -S: it starts in milliseconds.
 PROGRAM = """\
@@ -39,9 +47,11 @@ PROGRAM = """\
 import json, os, signal, socket, sys
 
 arguments = sys.argv[1:]
-if arguments[:1] != ["-m"] or arguments[1] not in {modules}:
+while arguments[0] == "-u":  # torchrun; the forks' errors are never buffered
+    del arguments[0]
+if arguments[0].startswith("-") and arguments[0] not in ("-m", "-c"):
     os.execv({python!r}, [{python!r}, *arguments])
-request = {{"arguments": arguments[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+request = {{"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}}
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 socket.send_fds(server, [b"+"], [0, 1, 2])
@@ -57,15 +67,21 @@ sys.exit(int(status))
 
 @cache
 def python() -> str:
-    """The path of the program. Its server ends with this process."""
+    """The path of the program. Its server ends with this process.
+
+    The processes that this process starts, pytest-xdist's among them, use the same server.
+    """
+    if SERVED in os.environ:
+        return os.environ[SERVED]
     folder = Path(tempfile.mkdtemp(prefix="unweather-python-"))
     program, address = folder / "python", folder / "socket"
-    text = PROGRAM.format(python=sys.executable, modules=MODULES, address=str(address))
+    text = PROGRAM.format(python=sys.executable, address=str(address))
     program.write_text(text, encoding="utf-8")
     program.chmod(0o755)
     command = [sys.executable, __file__, str(program), str(address)]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     server.stdout.read(1)  # it listens
+    os.environ[SERVED] = str(program)
     atexit.register(_stop, server, folder)
     return str(program)
 
@@ -83,7 +99,8 @@ def serve(program: str, address: str) -> None:
     listener.listen(64)
     os.write(1, b"+")
     for package in PACKAGES:
-        importlib.import_module(package)
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(package)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks that have ended are removed
     while 0 not in select.select([listener, 0], [], [])[0]:
         connection, _ = listener.accept()
@@ -105,7 +122,8 @@ def _answer(connection: socket.socket, program: str) -> None:
 
     def wait_for_program() -> None:
         if not connection.recv(1):
-            os.killpg(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # both have ended
+                os.killpg(process, signal.SIGKILL)
 
     for file in files:
         os.close(file)
@@ -117,7 +135,7 @@ def _answer(connection: socket.socket, program: str) -> None:
 
 
 def _run(request: dict, files: list[int], program: str) -> None:
-    """What Python does for `-m MODULE`, in this process, which it ends."""
+    """What Python does with these arguments, in this process, which it ends."""
     os.setsid()
     for stream, file in enumerate(files):
         os.dup2(file, stream)
@@ -125,12 +143,10 @@ def _run(request: dict, files: list[int], program: str) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.executable, sys.path[0] = program, request["folder"]
-    module, *arguments = request["arguments"]
-    sys.argv = [module, *arguments]
+    sys.executable = program
     status = 0
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        _execute(request["arguments"], request["environment"].get("PYTHONPATH", ""))
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         if isinstance(leaving.code, str):
@@ -142,6 +158,22 @@ def _run(request: dict, files: list[int], program: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _execute(arguments: list[str], path: str) -> None:
+    """Run `-m MODULE ...`, `-c CODE ...` or `SCRIPT ...`; `path` is PYTHONPATH."""
+    first, *rest = arguments
+    named = first in ("-m", "-c")
+    sys.path[:1] = [os.getcwd() if named else str(Path(first).resolve().parent)]
+    sys.path[1:1] = [folder for folder in path.split(os.pathsep) if folder]
+    sys.argv = arguments if not named else [first, *rest[1:]]
+    if first == "-m":
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif first == "-c":
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(rest[0], main.__dict__)
+    else:
+        runpy.run_path(first, run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from pathlib import Path
 from benchmark.core.paths import ROOT
 from tests.campaigns import whole, workspace
 from tests.campaigns.disk import Disk
+from tests.preloaded import python
 
 CONFIG = ("--config", workspace.CONFIG)
 DATASET = ("--dataset", "photos")
@@ -89,7 +90,7 @@ class Campaign:
         self.run = self.folder / workspace.RUN
         self.log = folder / "log.txt"
         self.operations: dict[str, int] = {}
-        command = [sys.executable, str(ROOT / "tests" / "campaigns" / "victim.py")]
+        command = [python(), str(ROOT / "tests" / "campaigns" / "victim.py")]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen(command, cwd=self.folder, text=True, **pipes)
         for stage in stages:

@@ -24,6 +24,7 @@ from benchmark.data import partial_pull
 from benchmark.data import pull as pulling
 from benchmark.data.pull import pull, pull_if_changed
 from tests import servers
+from tests.preloaded import python
 
 
 @dataclass
@@ -67,7 +68,7 @@ KINDS = {
 
 
 def dvc(repository: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "dvc", *arguments]
+    command = [python(), "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -98,6 +99,12 @@ def identical(one: Path, other: Path) -> bool:
     names = sorted(path.name for path in one.iterdir())
     same = filecmp.cmpfiles(one, other, names, shallow=False)[0]
     return other.is_dir() and sorted(same) == names == sorted(p.name for p in other.iterdir())
+
+
+@pytest.fixture(autouse=True)
+def _preloaded(monkeypatch):
+    """`pull` starts DVC in processes that have imported it."""
+    monkeypatch.setattr(sys, "executable", python())
 
 
 @pytest.fixture(scope="module")

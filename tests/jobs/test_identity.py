@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from benchmark.core.paths import ROOT
 from tests.jobs import jobs_after_edits
 from tests.jobs.jobs_after_edits import picture
+from tests.preloaded import python
 
 CARD = """\
 title: t
@@ -203,7 +203,7 @@ def planned(tmp_path_factory) -> dict[str, tuple[list[str], list[str]]]:
     edits = project.parent / "edits.json"
     edits.write_text(json.dumps([steps for steps, _ in EDITS.values()]))
     program = Path(jobs_after_edits.__file__)
-    command = [sys.executable, program, "config/edits.yaml", edits]
+    command = [python(), program, "config/edits.yaml", edits]
 
     done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

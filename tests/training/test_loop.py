@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from benchmark.spec.training_settings import Training
 from benchmark.training import loop
 from benchmark.training.state import TrainingState, checkpoint_path
 from benchmark.weather import WEATHERS
+from tests.preloaded import python
 
 STAGES = ({"share": 0.5, "batch": 2, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 24})
 SETTINGS = Training(
@@ -357,11 +357,23 @@ def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp
     not shutil.which("g++"), reason="g++ is not installed: torch needs it to compile for a CPU"
 )
 def test_compiled_training_ends_as_eager_training(photos, tmp_path):
+    """Of two layers: `python -m tests.campaigns.twice --compile` compiles the networks."""
+
+    class TwoLayers(registry.load("regression")):
+        def build(self):
+            first, last = (torch.nn.Conv2d(*size, 3, padding=1) for size in ((3, 8), (8, 3)))
+            return torch.nn.Sequential(first, torch.nn.GroupNorm(2, 8), torch.nn.SiLU(), last)
+
+    def trained(settings):
+        torch.manual_seed(0)
+        folder = tmp_path / f"compile {settings.compile}"
+        loop.train(TwoLayers(TwoLayers.Parameters()), photos, settings, 0, folder)
+        return load_file(folder / "weights.safetensors")
+
     eager = SETTINGS.model_copy(update={"steps": 4})
-    first = run(photos, tmp_path / "eager", eager, name="regression")[1]
-    compiled = eager.model_copy(update={"compile": True})
+    first = trained(eager)
     before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
-    second = run(photos, tmp_path / "compiled", compiled, name="regression")[1]
+    second = trained(eager.model_copy(update={"compile": True}))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > before
     assert all(torch.allclose(first[k], second[k], atol=2e-3) for k in first)
 
@@ -382,38 +394,32 @@ def test_two_processes_train_as_one(photos, tmp_path):
 
     The curve of both has the mean loss over the whole batch.
     """
+
+    def settings(batch):
+        stage = ({"share": 1, "batch": batch, "crop": 16},)
+        return Training(steps=3, stages=stage, warmup=1, workers=0, log_steps=1)
+
+    def losses(folder):
+        return np.genfromtxt(folder / "curve.csv", delimiter=",", names=True)["loss"]
+
     script = tmp_path / "train.py"
     script.write_text(
         "import sys; from pathlib import Path\n"
         "from benchmark.training import loop\n"
         "from benchmark.spec.training_settings import Training\n"
         "from tests.training.test_loop import make\n"
-        "for batch in sys.argv[2:]:\n"
-        "    folder = Path(sys.argv[1], batch)\n"
-        "    stage = ({'share': 1, 'batch': int(batch), 'crop': 16},)\n"
-        "    settings = Training(steps=3, stages=stage, warmup=1, workers=0, log_steps=1)\n"
-        "    photos = sorted(Path(sys.argv[1]).parent.glob('*.png'))\n"
-        "    loop.train(make('regression'), photos, settings, 0, folder)\n"
+        "photos = sorted(Path(sys.argv[1]).glob('*.png'))\n"
+        "settings = Training.model_validate_json(sys.argv[2])\n"
+        "loop.train(make('regression'), photos, settings, 0, Path(sys.argv[1], 'two'))\n"
     )
-
-    def launch(launcher, name, *batches):
-        folder = tmp_path / name
-        command = [sys.executable, *launcher, script, folder, *batches]
-        environment = {**os.environ, "PYTHONPATH": str(paths.ROOT), "OMP_NUM_THREADS": "1"}
-        environment["ACCELERATE_USE_CPU"] = "1"
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return [
-            (
-                load_file(folder / batch / "weights.safetensors"),
-                np.genfromtxt(folder / batch / "curve.csv", delimiter=",", names=True)["loss"],
-            )
-            for batch in batches
-        ]
-
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
-    ((two, losses),) = launch(launcher, "two processes", "4")
-    (one, expected), (half, _) = launch((), "one process", "4", "2")
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT), "ACCELERATE_USE_CPU": "1"}
+    command = [python(), *launcher, script, tmp_path, settings(4).model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    two = load_file(tmp_path / "two" / "weights.safetensors")
+    one = run(photos, tmp_path / "one", settings(4), name="regression")[1]
+    half = run(photos, tmp_path / "half", settings(2), name="regression")[1]
     assert all(torch.allclose(two[k], one[k], atol=2e-3) for k in one)
     assert not all(torch.allclose(two[k], half[k], atol=2e-3) for k in one)
-    assert losses == pytest.approx(expected, rel=1e-3)
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from benchmark.core.paths import ROOT
+from tests.preloaded import python
 from tools.licences import NOT_INSTALLED, remark, table
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -175,6 +176,7 @@ def test_remarks_on_licences(said, kind):
 
 WITHOUT_PYIQA = """\
 import pkgutil, sys
+assert "pyiqa" not in sys.modules
 import numpy as np
 
 class Blocked:
@@ -204,9 +206,7 @@ for protocol in ("no-reference", "pyiqa"):
 
 
 def test_without_pyiqa_all_but_its_protocols_work():
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_PYIQA], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([python(), "-c", WITHOUT_PYIQA], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 7
