@@ -27,7 +27,7 @@ OWN = {"benchmark", "methods", "tests", "tools", "package", "examples"}
 # Installed by hand: for HEIC photographs (docs/own-photos.md); the group `references`, for
 # tests/golden.
 OPTIONAL = {"pillow_heif", "kornia", "piq", "sewar", "torchmetrics"}
-# Installed by hand for more networks; and what comes with another package, without which tests skip.
+# Installed by hand for more networks; part of another package, without which a test skips.
 OPTIONAL |= {"spandrel_extra_arches", "google"}
 PLATFORMS = [
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
