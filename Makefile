@@ -11,6 +11,10 @@ ALL_GROUPS := run cluster docs lint references remotes test ui
 GROUPS_BESIDE_RUN := $(filter-out run,$(ALL_GROUPS))
 EXTRAS := --extra run --extra pyiqa # of pyproject.toml: the packages of a run
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Snakemake's cache, if the user has no home that can be written to (benchmark/core/environment.py).
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export XDG_CACHE_HOME ?= $(CURDIR)/.cache/libraries
+endif
 
 .PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit help
 .NOTPARALLEL: # one pip at a time

@@ -22,6 +22,8 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
 )
 from benchmark.cli.app import PROGRAM, app
 from benchmark.cli.examples import add_examples
+from benchmark.core import paths
+from benchmark.core.environment import keep_caches
 from benchmark.core.errors import UserError
 from benchmark.jobs import workflow_lock
 
@@ -38,6 +40,7 @@ def main() -> None:
     # torch's threads wait for each other many times a step. By default they wait in a loop, which
     # keeps from the processor the very thread that they wait for, if another process is at work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_caches(paths.ROOT / ".cache" / "libraries")
     atexit.register(gc.freeze)
     workflow_lock.acquire()
     add_examples(app)

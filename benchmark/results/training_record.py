@@ -10,7 +10,8 @@ from benchmark.core.json_io import read_json
 from benchmark.core.validation import parse
 from benchmark.results.schema import OK, STATUSES
 
-Count = Field(default=None, ge=0, le=10**300, strict=True)  # products of larger numbers overflow
+# At most: products of larger numbers overflow.
+Count = Field(default=None, ge=0, le=10**300, strict=True, allow_inf_nan=False)
 
 
 class _Facts(BaseModel):

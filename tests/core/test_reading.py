@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,9 +12,12 @@ from pydantic import BaseModel
 from safetensors.torch import load_file
 
 from benchmark.core.errors import NotWritten, UserError
+from benchmark.core.image_io import image_size, read_image
 from benchmark.core.json_io import loads, read_json
 from benchmark.core.reading import reading
 from benchmark.core.validation import parse, read_yaml
+from benchmark.results.schema import SCORES
+from benchmark.results.tables import read_table
 
 PARSERS = {
     "valid JSON": lambda path: json.loads(path.read_text(encoding="utf-8")),
@@ -52,6 +56,39 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path, kind):
     if kind != "a whole safetensors file":  # safetensors gives no number of the error
         with pytest.raises(UserError, match="cannot be read: Is a directory; get it again"):
             read(tmp_path, kind)
+
+
+@pytest.mark.parametrize("level", [51, 400, 5000])
+@pytest.mark.parametrize("brackets", ["[]", '{"a":}'])
+def test_values_that_are_nested_too_deep_are_refused(tmp_path, level, brackets):
+    opening, closing = brackets[:-1], brackets[-1]
+    (tmp_path / "a.json").write_text(opening * level + "0" + closing * level)
+    with pytest.raises(UserError, match=r"a\.json is not valid JSON"):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "device"])
+def test_what_is_no_regular_file_is_not_opened(tmp_path, kind):
+    pipe, link = tmp_path / "pipe", tmp_path / "link to a pipe"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    path = Path("/dev/zero") if kind == "device" else tmp_path / kind
+    readers = (
+        read_json, read_yaml, read_image, image_size,
+        lambda path: read_table(path, SCORES, "again"),
+    )  # fmt: skip
+    for reader in readers:
+        with pytest.raises(UserError, match="it is a pipe, a socket or a device"):
+            reader(path)
+
+
+def test_a_text_that_is_too_long_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmark.core.reading.MOST_TEXT", 5)
+    (tmp_path / "a.json").write_text("[1,2]")
+    assert read_json(tmp_path / "a.json") == [1, 2]
+    (tmp_path / "a.json").write_text("[1,2,3]")
+    with pytest.raises(UserError, match="it has 7 bytes, more than 5"):
+        read_json(tmp_path / "a.json")
 
 
 def test_a_missing_permission_is_named():

@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 
+from benchmark.core.paths import ROOT
 from benchmark.results import schema
 from tests.campaigns.planning import MANY, write_many
 from tests.clone import SMOKE, snakemake
@@ -125,6 +127,17 @@ def test_without_a_variant_its_method_is_scored_again_and_nothing_restored(repos
     jobs = planned(repository)
     assert "restore" not in jobs
     assert (jobs["score"], jobs["collect"]) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["{a}", "a}", "{{"])
+def test_a_folder_whose_path_has_braces_is_refused_with_a_word(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    for part in ("benchmark", "methods", "workflow", "config"):
+        (folder / part).symlink_to(ROOT / part)
+    done = snakemake(folder, "--dry-run", "--config", f"run={SMOKE}")
+    assert done.returncode != 0
+    assert "braces in a path" in done.stdout + done.stderr
 
 
 def test_a_misspelt_method_is_an_error_that_names_it(repository):
