@@ -51,7 +51,7 @@ Y_MATLAB = Protocol(
     ssim=GAUSSIAN,
     source="MATLAB's rgb2ycbcr of double images; Wang et al., IEEE TIP 2004",
     agrees_with="Tables of deraining papers to their printed digits. pyiqa with color_space "
-    "'ycbcr' in PSNR; in SSIM to about 1e-3, because there it rounds Y (its default, full-range "
+    "'ycbcr' in PSNR; in SSIM to 2e-3, because there it rounds Y (its default, full-range "
     "YIQ, gives about 1.3 dB less).",
 )
 LPIPS_ALEX = Protocol(
