@@ -17,6 +17,7 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
     run,
     runs,
     tools,
+    ui,
     weights,
     workflow,
 )

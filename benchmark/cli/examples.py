@@ -7,10 +7,13 @@ from benchmark.cli.app import PROGRAM
 EXAMPLES = {
     "restore": (
         "restore photo.jpg --out restored",
-        "restore holiday/ --out restored --budget 60 --compare",
-        "restore photo.jpg --out restored --weather haze --format same",
+        "restore holiday/ --out restored --recursive --budget 60 --compare",
+        "restore photo.jpg --out restored --weather haze --strength 0.6",
         "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
     ),
+    "change-table": ("change-table --out results/reference",),
+    "held-out-table": ("held-out-table --out results/reference",),
+    "ui": ("ui", "ui --browser --port 8000"),
     "list": ("list", "list datasets", "list metrics --json"),
     "new-method": ("new-method my_filter", "new-method my_network --learned"),
     "score": (
@@ -43,6 +46,8 @@ EXAMPLES = {
     ),
     "profile": ("profile --out profile.json", "profile --config config/reference.yaml"),
     "loaders": ("loaders", "loaders --method nafnet --config config/gpu.yaml"),
+    "why": ("why --config config/reference.yaml",),
+    "resolve": ("resolve --config config/reference.yaml --cores 2",),
     "check": ("check --config config/reference.yaml",),
     "images": ("images --config config/default.yaml",),
     "train": ("train --method unet", "train --method unet --seed 1 --config config/reference.yaml"),

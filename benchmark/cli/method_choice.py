@@ -1,20 +1,31 @@
-"""Chooses the method for a user's photos by the leaderboard of a run."""
+"""Chooses the method for a user's photos by the scores of a run, and says what is usual for it."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
+import pandas as pd
+
+from benchmark.board.held_out import read_held_out
 from benchmark.board.recommend import Choice, choose, ranked
 from benchmark.board.score_table import ALL
 from benchmark.board.write import read_leaderboard
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import find
-from benchmark.restoring.photo_io import megapixels
-from benchmark.restoring.photos import remedy, weights_of
+from benchmark.restoring.change import Usual, usual
+from benchmark.restoring.photo_formats import header
+from benchmark.restoring.photos import (
+    remedy,
+    restorer,
+    seconds_per_megapixel,
+    weights_checksum,
+    weights_of,
+)
 from benchmark.results.layout import RunFolder
 from benchmark.spec import registry
 from benchmark.spec.run_config import Config
 
-REFERENCE = Path("results/reference")  # repository and package have its leaderboard
+REFERENCE = Path("results/reference")  # repository and package have its tables
 
 
 def choose_method(
@@ -27,6 +38,7 @@ def choose_method(
 ) -> Choice:
     """The method for these photos, by the leaderboard of the run or else of the reference run.
 
+    The reference run's leaderboard is completed by its scores on sets that were not trained on.
     config_file: for messages. budget: time limit in seconds for the largest photo; None for no
     limit. Raises UserError if there is no leaderboard or no method.
     """
@@ -50,7 +62,29 @@ def choose_method(
             return str(error)
         return None
 
-    size = max((pixels for photo in photos if (pixels := megapixels(photo))), default=0.0)
-    table = ranked(read_leaderboard(find(folder)), cards, weather)
-    choice = choose(table, size, budget, missing_weights)
+    @cache
+    def speed(label: str, variant: str) -> float:
+        return seconds_per_megapixel(restorer(config, config_file, run, label, variant))
+
+    board = read_leaderboard(find(folder))
+    own = {label: weights_checksum(config, run, label) for label in config.methods}
+    held_out = read_held_out(find(folder), own)
+    board = pd.concat([board, held_out]) if len(held_out) else board
+    trained = {name for name in config.datasets if config.card_of(name) == config.train_on}
+    ranking = ranked(board, cards, weather, trained)
+    size = max((h.megapixels for photo in photos if (h := header(photo))), default=0.0)
+    choice = choose(ranking, size, budget, missing_weights, speed)
     return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")
+
+
+def usual_change(
+    config: Config, run: RunFolder, label: str, variant: str | None, weather: str = ALL
+) -> Usual | None:
+    """The change that an entry usually makes, measured in the run or in the reference run.
+
+    variant: the entry's first if None. None if it was not measured with the entry's weights.
+    """
+    variant = variant or next(iter(config.variants_of(label)))
+    own = weights_checksum(config, run, label)
+    found = usual(run.path, label, variant, own, weather)
+    return found or usual(find(REFERENCE), label, variant, own, weather)

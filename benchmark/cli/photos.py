@@ -1,4 +1,4 @@
-"""The verb that restores a user's own photos."""
+"""The verb that restores a user's own photos, and the verbs that make the tables it reads."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,8 @@ from benchmark.core.errors import UserError
 
 # Its weights are part of the data, so a new clone can restore photos after 'dvc pull'.
 PRETRAINED = Path("config/pretrained.yaml")
+HELD_OUT = Path("config/held_out.yaml")
+MOST_SHOWN = 5  # files that are left out, by name
 
 
 @app.command()
@@ -18,10 +20,22 @@ def restore(
     photos: Annotated[
         list[Path], typer.Argument(help="Photos of any size, and folders of them.", metavar="PHOTO")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the restored photos.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the results; default: beside each photo, STEM-restored."),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Also look into sub-folders.")
+    ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Keep results that are there.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that are there.")
+    ] = False,
     method: Annotated[
         str | None,
-        typer.Option(help="Method entry of the configuration; default: the leaderboard's best."),
+        typer.Option(help="Method entry of the configuration; default: the best by its scores."),
     ] = None,
     variant: Annotated[
         str | None, typer.Option(help="Variant of the entry; default: its first.")
@@ -37,10 +51,14 @@ def restore(
         Literal["all", "rain", "haze", "raindrop", "snow", "mix"],
         typer.Option(help="Weather in the photos: choose the best method for it."),
     ] = "all",
+    strength: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the change: 0 leaves the photo as it is."),
+    ] = 1,
     kind: Annotated[
-        Literal["png", "jpg", "webp", "tif", "same"],
-        typer.Option("--format", help="Format of the restored photos; same: that of each photo."),
-    ] = "png",
+        Literal["same", "png", "jpg", "webp", "tif"],
+        typer.Option("--format", help="Format of the results; same: that of each photo."),
+    ] = "same",
     compare: Annotated[
         bool,
         typer.Option("--compare", help="Also write STEM-compare.jpg: the photo before and after."),
@@ -49,9 +67,9 @@ def restore(
 ) -> None:
     """Restore your own photos.
 
-    A photo keeps its name, orientation, EXIF (without thumbnail) and transparency; the result is
-    8-bit sRGB. Without --method, the method with the best mean rank in PSNR and LPIPS on the
-    leaderboard is used.
+    A photo keeps its name, format, orientation, metadata and transparency; the result is 8-bit
+    sRGB. Without --method, the method with the best mean rank in PSNR and LPIPS is used, on sets
+    that it was not trained on where there are any.
     """
     if method is None and (variant or steps):
         raise typer.BadParameter("--variant and --steps need --method.")
@@ -59,21 +77,105 @@ def restore(
         raise typer.BadParameter("--budget and --weather choose a method; leave out --method.")
     if variant and steps:
         raise typer.BadParameter("give --variant or --steps, not both.")
+    if skip_existing and overwrite:
+        raise typer.BadParameter("give --skip-existing or --overwrite, not both.")
+    from benchmark.restoring import photo_names
     from benchmark.restoring import photos as restoring
 
-    found = restoring.find_photos(photos)
-    outputs = restoring.outputs(found, out, kind, compare)
+    found = photo_names.find_photos(photos, out, recursive)
+    _print_left_out(found.left_out)
+    planned = photo_names.outputs(found, out, kind, compare)
+    outputs, kept = photo_names.without_existing(planned, skip_existing, overwrite)
+    if kept:
+        print(f"kept: {len(kept)} of {len(planned)} results were there")
+    if not outputs:
+        return
+    from benchmark.cli.method_choice import choose_method, usual_change
+
     settings, folder = open_run(config)
     if method is None:
-        from benchmark.cli.method_choice import choose_method
-
-        choice = choose_method(settings, config, folder, found, budget, weather)
+        sources = [output.photo for output in outputs]
+        choice = choose_method(settings, config, folder, sources, budget, weather)
         print(choice.why)
         method, variant = choice.method, choice.variant
-    restorer = restoring.restorer(settings, config, folder, method, variant, steps)
-    problems = restoring.restore_photos(restorer, outputs)
-    print(f"{out}: {len(outputs) - len(problems)} of {len(outputs)} photos restored")
-    for _, problem in problems:
+    usual = None if steps else usual_change(settings, folder, method, variant, weather)
+    restorer = restoring.restorer(settings, config, folder, method, variant, steps, strength, usual)
+    _announce(restorer, outputs)
+    _report(restoring.restore_photos(restorer, outputs), out)
+
+
+def _print_left_out(left_out: dict[Path, str]) -> None:
+    """Say what a folder holds besides photos, by reason."""
+    for reason in dict.fromkeys(left_out.values()):
+        names = [path.name for path, why in left_out.items() if why == reason]
+        more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+        print(f"left out ({reason}): {', '.join(map(ascii, names[:MOST_SHOWN]))}{more}")
+
+
+def _announce(restorer, outputs) -> None:
+    """Print the time that the photos will take, measured here on a small picture."""
+    from benchmark.board.format import seconds_text
+    from benchmark.restoring import photos as restoring
+    from benchmark.restoring.photo_formats import header
+
+    speed = restoring.seconds_per_megapixel(restorer)
+    sizes = [h.megapixels for output in outputs if (h := header(output.photo))]
+    if sizes:
+        print(
+            f"{restorer.name}: about {seconds_text(speed * sum(sizes))} s for {sum(sizes):.3g} "
+            "megapixels, by a measurement just made"
+        )
+
+
+def _report(outcomes, out: Path | None) -> None:
+    """Print what was restored, notes and problems. Raises UserError if a photo was not restored."""
+    problems = [outcome.problem for outcome in outcomes if outcome.problem]
+    count = f"{len(outcomes) - len(problems)} of {len(outcomes)} photos restored"
+    print(f"{out}: {count}" if out else count)
+    for outcome in outcomes:
+        for note in outcome.notes:
+            print(f"warning: {note}", file=sys.stderr)
+    for problem in problems:
         print(f"not restored: {problem}", file=sys.stderr)
     if problems:
-        raise UserError(f"{len(problems)} of {len(outputs)} photos were not restored.")
+        raise UserError(f"{len(problems)} of {len(outcomes)} photos were not restored.")
+
+
+@app.command("held-out-table")
+def held_out_table(
+    out: Annotated[Path, typer.Option(help="Folder of the table.")],
+    config: ConfigFile = HELD_OUT,
+) -> None:
+    """Keep a run's scores on sets that its methods were not trained on: held_out.csv.
+
+    `restore` chooses a method by them.
+    """
+    from benchmark.board.held_out import TABLE, held_out
+    from benchmark.board.write import read_leaderboard
+    from benchmark.restoring.photos import weights_checksum
+    from benchmark.results.layout import write_csv
+
+    settings, folder = open_run(config)
+    weights = {label: weights_checksum(settings, folder, label) for label in settings.methods}
+    table = held_out(read_leaderboard(folder.path), weights)
+    write_csv(table, out / TABLE)
+    print(f"{out / TABLE}: {len(table)} rows")
+
+
+@app.command("change-table")
+def change_table(
+    out: Annotated[Path, typer.Option(help="Folder of the table.")],
+    config: ConfigFile = PRETRAINED,
+) -> None:
+    """Measure how much a run's methods changed its test pictures: change.csv.
+
+    `restore` warns of photos that it changes more, or less.
+    """
+    from benchmark.jobs.change import measure
+    from benchmark.restoring.change import TABLE
+    from benchmark.results.layout import write_csv
+
+    settings, folder = open_run(config)
+    table = measure(settings, folder)
+    write_csv(table, out / TABLE)
+    print(f"{out / TABLE}: {len(table)} rows")

@@ -1,34 +1,27 @@
 """Image files: read any common kind as 8-bit sRGB, write PNG, convert to and from [0, 1]."""
 
-import io
-import struct
-import zlib
 from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from benchmark.core.atomic import atomic_path
+from benchmark.core.colour import to_srgb
 from benchmark.core.errors import UserError
+from benchmark.core.image_decoding import (
+    DECODE_ERRORS,
+    EXIF_ORIENTATION,
+    FORMATS,
+    Decoded,
+    decode,
+)
 from benchmark.core.paths import is_utf8, shown
 from benchmark.core.reading import regular
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-# Only these decoders may run: Pillow has others (EPS, PDF) that start outside programs.
-FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
-MOST_BYTES = 2**31  # of a file: an image of 179 megapixels that is not compressed has 1.4e9
 WHITE = (255, 255, 255, 255)
-
-# Errors that Pillow's decoders raise for broken files.
-DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
-    RuntimeError, struct.error, zlib.error,
-)  # fmt: skip
-
-EXIF_ORIENTATION = 0x0112
-TIFF_BITS, TIFF_PLANAR, TIFF_SAMPLE_FORMAT = 258, 284, 339
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -48,14 +41,15 @@ def read_image(path: str | Path) -> np.ndarray:
     - Transparency is composited over white in the file's own colour values, as viewers do.
     - A 16-bit value v becomes round(v / 257), so that 65535 becomes 255. (Pillow drops the low byte
       of colour, which is wrong by up to one level.)
-    - CMYK, and anything with an embedded ICC profile other than sRGB, is converted to sRGB
-      (relative colorimetric, black point compensation). CMYK without a profile is converted by
-      Pillow's plain formula. PNG's gAMA and cHRM chunks are ignored.
+    - CMYK, and anything whose ICC profile or CICP codes name another space than sRGB, is converted
+      to sRGB (`colour.to_srgb`). CMYK without a profile is converted by Pillow's plain formula.
+      A profile that is damaged or does not fit is left out, with a warning. PNG's gAMA and cHRM
+      chunks are ignored.
     - Of a camera's multi-picture JPEG (MPO), the first picture is read. Animations and files of
       several pages are refused, because the frame to use is not known.
 
     Raises UserError, naming the file and what to do: missing, unreadable, not an image, truncated,
-    more than 179 megapixels, several frames, float or 32-bit values, unusable colour profile.
+    more than 256 megapixels, several frames, float or 32-bit values, HDR, a camera's RAW file.
     """
     return np.array(open_image(path))
 
@@ -63,9 +57,14 @@ def read_image(path: str | Path) -> np.ndarray:
 def open_image(path: str | Path) -> Image.Image:
     """As `read_image`, but a Pillow image: converting only a crop to an array is cheaper."""
     path = Path(path)
-    image, orientation, profile = _decode(path, _read_bytes(path))
-    image = _to_srgb(_without_alpha(image), profile, path)
-    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+    return upright_srgb(decode(path), path)
+
+
+def upright_srgb(decoded: Decoded, path: Path) -> Image.Image:
+    """A decoded file as `open_image` returns it. path: for messages."""
+    image = to_srgb(_without_alpha(decoded.image), decoded.profile, decoded.cicp, path)
+    turn = TURNS.get(decoded.orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -155,127 +154,17 @@ def image_files(folder: str | Path) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return regular(path, MOST_BYTES).read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(
-            f"There is no file {shown(path)}. Check the path, or fetch the data ('dvc pull')."
-        ) from error
-    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-        raise UserError(
-            f"{shown(path)} cannot be read ({getattr(error, 'strerror', None) or error}). Check "
-            "that it is a file and that you may read it."
-        ) from error
-
-
-def _decode(path: Path, data: bytes) -> tuple[Image.Image, int, bytes | None]:
-    """The 8-bit image as stored, its EXIF orientation, and its ICC profile."""
-    try:
-        # From bytes, not by name: Pillow maps plain TIFF files into memory, and then decodes turned
-        # ones wrongly.
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            _refuse_unsupported(opened, path)
-            bits = _bits(opened, data)
-            opened.load()
-            # Only after loading: Pillow and OpenCV turn a TIFF themselves, and Pillow then removes
-            # the tag.
-            orientation = opened.getexif().get(EXIF_ORIENTATION, 1)
-            profile = opened.info.get("icc_profile")
-            return _decode_16_bit(data) if bits == 16 else opened, orientation, profile
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{shown(path)} has too many pixels ({error}). Scale it down.") from error
-    except Image.UnidentifiedImageError as error:
-        raise UserError(
-            f"{shown(path)} is not an image of a known kind ({', '.join(FORMATS)}). "
-            "Convert it or remove it."
-        ) from error
-    except (*DECODE_ERRORS, cv2.error) as error:
-        raise UserError(
-            f"{shown(path)} is damaged or truncated ({error}). Fetch or save it again."
-        ) from error
-
-
-def _refuse_unsupported(image: Image.Image, path: Path) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
-        raise UserError(
-            f"{shown(path)} holds {frames} frames or pages. Save the one to use as a single image."
-        )
-    # Values of "I" and "F" have no defined range; LAB and HSV have no standard conversion.
-    if image.mode in ("I", "F", "LAB", "HSV") or _is_odd_tiff(image):
-        raise UserError(
-            f"{shown(path)} has pixels of a kind that is not supported (mode {image.mode}). "
-            "Save it as 8-bit or 16-bit RGB or grey."
-        )
-
-
-def _is_odd_tiff(image: Image.Image) -> bool:
-    """Whether a TIFF has signed or float samples, or 16-bit planes: decoders read them wrongly."""
-    if image.format != "TIFF":
-        return False
-    tags = image.tag_v2
-    unsigned = set(tags.get(TIFF_SAMPLE_FORMAT, (1,))) == {1}
-    planes = tags.get(TIFF_PLANAR, 1) == 2
-    return not unsigned or (planes and max(tags.get(TIFF_BITS, (1,))) > 8)
-
-
-def _bits(image: Image.Image, data: bytes) -> int:
-    """Bits per channel, from the header: Pillow's mode is RGB for both 8-bit and 16-bit colour."""
-    if image.format == "PNG":
-        return data[24]  # in IHDR, the first chunk of every PNG
-    if image.format == "TIFF":
-        return max(image.tag_v2.get(TIFF_BITS, (1,)))
-    return 8
-
-
-def _decode_16_bit(data: bytes) -> Image.Image:
-    """16-bit pixels as an 8-bit image, by OpenCV: Pillow drops the low byte of colour."""
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16:
-        raise ValueError("its 16-bit pixels cannot be decoded")
-    pixels = np.rint(pixels / 257).astype(np.uint8)
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(
-            pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
-        )
-    return Image.fromarray(pixels)
-
-
 def _without_alpha(image: Image.Image) -> Image.Image:
     """The image as grey (L), RGB or CMYK; transparent parts are composited over white."""
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    see_through = "transparency" in image.info
+    if image.mode in ("LA", "La") or (see_through and image.mode in ("1", "L")):
+        # It stays grey: a grey image may have a grey profile.
+        image = image.convert("LA")
+        white = Image.new("L", image.size, 255)
+        return Image.composite(image.getchannel("L"), white, image.getchannel("A"))
+    if image.mode in ("RGBA", "PA", "RGBa") or see_through:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")
     if image.mode in ("L", "RGB", "CMYK"):
         return image
     return image.convert("L" if image.mode == "1" else "RGB")
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None, path: Path) -> Image.Image:
-    """RGB in sRGB. An image that is in sRGB already keeps its values exactly."""
-    if not profile:
-        return _as_rgb(image)
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return _as_rgb(image)
-        if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
-            image = image.convert("RGB")
-        return ImageCms.profileToProfile(
-            image,
-            source,
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError) as error:
-        raise UserError(
-            f"The colour profile in {shown(path)} does not fit its {image.mode} pixels or is "
-            f"damaged ({error}). Save the image in sRGB, or without a profile."
-        ) from error
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    return image if image.mode == "RGB" else image.convert("RGB")  # convert() copies

@@ -21,7 +21,7 @@ from benchmark.core.image_io import read_image
 from benchmark.profiling.networks import random_pairs, training_step, untrained
 from benchmark.profiling.settings import Network
 from benchmark.profiling.timing import seconds_of
-from benchmark.restoring.photo_io import SAVED
+from benchmark.restoring.photo_formats import written_as
 from benchmark.spec.hollow import hollow
 from benchmark.training import crops as training_data
 from benchmark.training import step
@@ -123,8 +123,8 @@ def write_pairs(
         target = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REFLECT)
         files = tuple(folder / f"{i}_{role}{suffix}" for role in ("input", "target"))
         for file, image in zip(files, (cv2.GaussianBlur(target, (3, 3), 0), target), strict=True):
-            format_name, options = SAVED[suffix]
-            Image.fromarray(image).save(file, format_name, **options)
+            kind = written_as(file)
+            Image.fromarray(image).save(file, kind.name, **kind.options)
         pairs.append(files)
     return pairs
 

@@ -1,52 +1,28 @@
-"""The user's own photos: read and written with EXIF and transparency; comparisons."""
+"""The user's own photos: read and written with their metadata, transparency and JPEG quality."""
 
-import io
-import tempfile
-from contextlib import suppress
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont
+from PIL import Image, ImageCms, JpegImagePlugin
 
 from benchmark.core.atomic import atomic_path
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import (
-    DECODE_ERRORS,
-    EXIF_ORIENTATION,
-    FORMATS,
-    SUFFIXES,
-    TURNS,
-    read_image,
-)
+from benchmark.core.image_decoding import Decoded, decode
+from benchmark.core.image_io import TURNS, upright_srgb
 from benchmark.core.paths import shown
+from benchmark.restoring.photo_formats import (
+    readable,
+    refuse_by_suffix,
+    written_as,
+)
+from benchmark.restoring.photo_metadata import Metadata, read_metadata, save_options
 
-# Formats of phones. Pillow itself decodes AVIF; HEIC needs the package pillow-heif.
-HEIF = (".heic", ".heif", ".avif")
-HEIF_FORMATS = ("AVIF", "HEIF")
 GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
-# Suffix of a written file: Pillow's name of the format, and the options of saving.
-SAVED = {
-    ".png": ("PNG", {"compress_level": 6}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"quality": 95}),
-    ".tif": ("TIFF", {}),  # not compressed: with compression, libtiff cannot write EXIF
-    ".bmp": ("BMP", {}),
-}
-SAVED |= {".jpeg": SAVED[".jpg"], ".tiff": SAVED[".tif"]}
-WITH_ALPHA = ("PNG", "WEBP", "TIFF")
-
-# EXIF about author, time and camera is kept. Tags that describe the stored pixels are not, because
-# the restoration is stored differently: among them are the orientation and the thumbnail.
-TAG = ExifTags.Base
-KEPT_TAGS = (
-    TAG.DocumentName, TAG.ImageDescription, TAG.Make, TAG.Model, TAG.XResolution,
-    TAG.YResolution, TAG.ResolutionUnit, TAG.Software, TAG.DateTime, TAG.Artist,
-    TAG.HostComputer, TAG.Copyright, TAG.Rating, TAG.XPTitle, TAG.XPComment, TAG.XPAuthor,
-    TAG.XPKeywords, TAG.XPSubject,
-)  # fmt: skip
-KEPT_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+LOSSLESS_WEBP = b"VP8L"
 
 
 @dataclass(frozen=True)
@@ -54,76 +30,75 @@ class Photo:
     """A photo as a viewer shows it, with the data that its restoration keeps.
 
     pixels: uint8 (H, W, 3) in sRGB, upright; transparent parts are over white. alpha: uint8 (H, W),
-    or None if the photo is opaque. grey: whether the file is grey. exif: bytes ready to be saved,
-    without orientation and thumbnail.
+    or None if the photo is opaque. grey: whether the file is grey. compression: options that give a
+    file of the photo's own format its compression. warnings: of reading, one sentence each.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     grey: bool
-    exif: bytes
+    metadata: Metadata
+    format: str
+    compression: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def read_photo(path: Path) -> Photo:
-    """Read a photo. Raises UserError as `image_io.read_image`, and if HEIC cannot be decoded."""
-    if path.suffix.lower() in HEIF:
-        with tempfile.TemporaryDirectory() as folder:
-            png = _as_png(path, Path(folder) / "photo.png")
-            try:
-                return read_photo(png)
-            except UserError as error:
-                raise UserError(str(error).replace(shown(png), shown(path))) from None
-    pixels = read_image(path)
-    # From bytes, because Pillow reads some rotated TIFF files wrongly if it opens them by name.
-    with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
-        image.load()
-        return Photo(pixels, _alpha(image), image.mode in GREY_MODES, _kept_exif(image, pixels))
+    """Read a photo.
+
+    Raises UserError as `image_decoding.decode` and `colour.to_srgb`, and if its format needs a
+    package that is not installed.
+    """
+    refuse_by_suffix(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        decoded = decode(path, readable())
+        pixels = np.array(upright_srgb(decoded, path))
+        file = decoded.file
+        return Photo(
+            pixels,
+            _alpha(decoded),
+            file.mode in GREY_MODES,
+            read_metadata(file, *pixels.shape[1::-1]),
+            file.format or "",
+            _compression(decoded, path),
+            tuple(_sentence(path, str(warning.message)) for warning in caught),
+        )
 
 
-def megapixels(path: Path) -> float | None:
-    """A photo's megapixels from its header; None if it cannot be read."""
-    try:
-        with Image.open(path, formats=(*FORMATS, *_heif_formats())) as image:
-            return image.width * image.height / 1e6
-    except (*DECODE_ERRORS, Image.DecompressionBombError):
-        return None
-
-
-def write_photo(path: Path, restored: np.ndarray, photo: Photo) -> None:
-    """Write a restoration atomically, in the format of the path's suffix (a key of `SAVED`).
+def write_photo(path: Path, restored: np.ndarray, photo: Photo) -> list[str]:
+    """Write a restoration atomically, in the format of the path's suffix.
 
     restored: uint8 (H, W, 3) in sRGB, over white like `photo.pixels`. The file gets the photo's
-    EXIF, the sRGB profile, and the photo's alpha if the format has one. It is grey if the photo is.
+    metadata, the sRGB profile, and the photo's alpha if the format has one. It is grey if the photo
+    is. A JPEG of a JPEG has its quantisation. Returns the names of metadata that the format cannot
+    hold. Raises UserError as `written_as` and `check_size`.
     """
-    format_name, options = SAVED[path.suffix.lower()]
-    alpha = photo.alpha if format_name in WITH_ALPHA else None
+    kind = written_as(path)
+    check_size(path, *restored.shape[1::-1])
+    alpha = photo.alpha if kind.alpha else None
     image = Image.fromarray(restored if alpha is None else _under_alpha(restored, alpha))
+    options = kind.options | (photo.compression if photo.format == kind.name else {})
     if photo.grey:
         image = image.convert("L")  # viewers read a grey file without a profile as sRGB grey
     else:
         options = options | {"icc_profile": srgb_profile()}
     if alpha is not None:
         image.putalpha(Image.fromarray(alpha))
+    metadata, lost = save_options(photo.metadata, kind)
     with atomic_path(path) as temporary:
-        image.save(temporary, format_name, exif=photo.exif, **options)
+        image.save(temporary, kind.name, **options, **metadata)
+    return lost
 
 
-def write_comparison(path: Path, before: np.ndarray, after: np.ndarray, name: str) -> None:
-    """Write a JPEG of two images side by side, before and after: uint8 (H, W, 3) of one size.
-
-    name: of the method, for the heading.
-    """
-    height, width = before.shape[:2]
-    size = max(14, width // 40)
-    font, strip, gap = ImageFont.load_default(size), 2 * size, max(2, size // 4)
-    sheet = Image.new("RGB", (2 * width + gap, height + strip), "white")
-    for left, pixels, text in ((0, before, "before"), (width + gap, after, f"after: {name}")):
-        heading = Image.new("RGB", (width, strip), "white")
-        ImageDraw.Draw(heading).text((size // 2, strip // 2), text, "black", font, anchor="lm")
-        sheet.paste(heading, (left, 0))
-        sheet.paste(Image.fromarray(pixels), (left, strip))
-    with atomic_path(path) as temporary:
-        sheet.save(temporary, "JPEG", quality=92, icc_profile=srgb_profile())
+def check_size(path: Path, width: int, height: int) -> None:
+    """UserError if the format of a result file cannot hold a picture of this size, in pixels."""
+    kind = written_as(path)
+    if kind.longest and max(width, height) > kind.longest:
+        raise UserError(
+            f"{shown(path)}: {kind.name} holds at most {kind.longest:,} pixels a side, and the "
+            f"photo has {width:,}×{height:,}. Choose --format png or tif."
+        )
 
 
 def srgb_profile() -> bytes:
@@ -133,58 +108,32 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
-def is_photo(path: Path) -> bool:
-    """Whether a path in a folder is a photo: an image by its suffix, not hidden, not a folder."""
-    return (
-        path.suffix.lower() in (*SUFFIXES, *HEIF)
-        and not path.name.startswith(".")
-        and not path.is_dir()
-    )
-
-
-def _heif_formats() -> tuple[str, ...]:
-    """The formats of `HEIF_FORMATS` that Pillow can decode here."""
-    with suppress(ImportError):
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    Image.init()
-    return tuple(kind for kind in HEIF_FORMATS if kind in Image.OPEN)
-
-
-def _as_png(path: Path, png: Path) -> Path:
-    """Write a HEIC or AVIF photo as the PNG file `png`, with EXIF and colour profile.
-
-    Returns `png`. Raises UserError if the photo cannot be decoded.
-    """
-    formats = _heif_formats()
-    if path.suffix.lower() != ".avif" and "HEIF" not in formats:
-        raise UserError(
-            f"{shown(path)} is HEIC, which the package pillow-heif reads: 'pip install "
-            "pillow-heif', or export the photo as JPEG or PNG."
-        )
-    try:
-        with Image.open(path, formats=formats) as image:
-            metadata = {"exif": image.getexif(), "icc_profile": image.info.get("icc_profile")}
-            image.save(png, "PNG", compress_level=1, **metadata)
-    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
-        raise UserError(
-            f"{shown(path)} cannot be decoded ({error}). Export the photo as JPEG or PNG."
-        ) from error
-    return png
-
-
-def _alpha(image: Image.Image) -> np.ndarray | None:
-    """The upright alpha channel of a loaded image, uint8 (H, W); None if all of it is opaque."""
+def _alpha(decoded: Decoded) -> np.ndarray | None:
+    """The upright alpha channel, uint8 (H, W); None if all of it is opaque."""
+    image = decoded.image
     if image.mode not in ALPHA_MODES and not (
         "transparency" in image.info and image.mode in ("1", "L", "P", "RGB")
     ):
         return None
     alpha = image.convert("RGBA").getchannel("A")
-    orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-    if orientation in TURNS:
-        alpha = alpha.transpose(TURNS[orientation])
+    if decoded.orientation in TURNS:
+        alpha = alpha.transpose(TURNS[decoded.orientation])
     return None if alpha.getextrema() == (255, 255) else np.array(alpha)
+
+
+def _compression(decoded: Decoded, path: Path) -> dict[str, Any]:
+    """Options that compress a restoration as much as its photo: of JPEG, and of lossless WebP."""
+    file = decoded.file
+    # CMYK has other tables than the YCbCr that is written.
+    if isinstance(file, JpegImagePlugin.JpegImageFile) and file.mode in ("L", "RGB"):
+        subsampling = JpegImagePlugin.get_sampling(file)
+        known = {} if file.mode == "L" or subsampling < 0 else {"subsampling": subsampling}
+        # A quality beside the tables would scale them.
+        return {"qtables": file.quantization, "quality": -1, **known}
+    if file.format == "WEBP":
+        with path.open("rb") as stream:
+            return {"lossless": True} if LOSSLESS_WEBP in stream.read(64) else {}
+    return {}
 
 
 def _under_alpha(over_white: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -197,18 +146,7 @@ def _under_alpha(over_white: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.where(alpha[..., None] == 0, over_white, colour)
 
 
-def _kept_exif(image: Image.Image, pixels: np.ndarray) -> bytes:
-    """The EXIF for the upright restoration; empty if the photo's is missing or damaged."""
-    kept = Image.Exif()
-    try:
-        exif = image.getexif()
-        kept.update({tag: exif[tag] for tag in KEPT_TAGS if tag in exif})
-        for folder in KEPT_FOLDERS:
-            if values := dict(exif.get_ifd(folder)):
-                kept[folder] = values
-        if values := kept.get(ExifTags.IFD.Exif):
-            height, width = pixels.shape[:2]
-            values |= {TAG.ExifImageWidth: width, TAG.ExifImageHeight: height}
-        return kept.tobytes() if len(kept) else b""
-    except DECODE_ERRORS:
-        return b""
+def _sentence(path: Path, text: str) -> str:
+    """A warning of reading, with the photo's name."""
+    text = " ".join(text.split())
+    return text if shown(path) in text else f"{shown(path)}: {text}"

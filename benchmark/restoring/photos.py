@@ -1,6 +1,8 @@
 """Restores the user's own photos with a trained method."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,92 +11,51 @@ import torch
 from tqdm import tqdm
 
 from benchmark.core import device
+from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, WeightsMissing, nearest
 from benchmark.core.image_io import to_float
 from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
 from benchmark.core.seeds import torch_generator
 from benchmark.core.validation import parse
 from benchmark.restoring import dataset, output
-from benchmark.restoring.photo_io import (
-    SAVED,
-    is_photo,
-    read_photo,
-    write_comparison,
-    write_photo,
-)
+from benchmark.restoring.change import Usual, blend, change
+from benchmark.restoring.comparison import write_comparison
+from benchmark.restoring.photo_formats import header, refuse_by_suffix, written_as
+from benchmark.restoring.photo_io import Photo, check_size, read_photo, write_photo
+from benchmark.restoring.photo_names import Output
 from benchmark.results.layout import RunFolder
 from benchmark.spec import given_weights, sources
 from benchmark.spec.build import build
 from benchmark.spec.method import Method, Settings
 from benchmark.spec.run_config import Config, WeightFile
 
-SAME = "same"  # the result has the format of the photo
-COMPARISON = "-compare.jpg"
-
-
-@dataclass(frozen=True)
-class Output:
-    """A photo, the file for its restoration, and the file for the comparison, if one is made."""
-
-    photo: Path
-    restored: Path
-    comparison: Path | None = None
+SAMPLE = 384  # side in pixels of the picture by which a method's speed is measured
 
 
 @dataclass(frozen=True)
 class Restorer:
-    """A method with its weights on the device, and its settings. name: for headings."""
+    """A method with its weights on the device, and its settings.
+
+    name: for headings. strength: share of the method's change that a photo gets, in [0, 1]. usual:
+    the change that the method makes to pictures with weather; None if it is not known.
+    """
 
     name: str
     method: Method
     settings: Settings
     machine: torch.device
+    strength: float = 1.0
+    usual: Usual | None = None
 
 
-def find_photos(paths: Iterable[Path]) -> list[Path]:
-    """The photos at these paths, and the images in those that are folders; each once.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo. problem: why it was not restored; empty if it was. notes: sentences
+    on what its owner should know."""
 
-    Raises UserError for a path that does not exist and a folder without images.
-    """
-    photos: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(filter(is_photo, path.iterdir()))
-            if not inside:
-                raise UserError(f"The folder {shown(path)} holds no images.")
-            photos.update(dict.fromkeys(inside))
-        elif path.exists():
-            photos[path] = None
-        else:
-            raise UserError(f"There is no photo or folder {shown(path)}. Check the path.")
-    return list(photos)
-
-
-def outputs(photos: Iterable[Path], out: Path, kind: str, compare: bool) -> list[Output]:
-    """The files to write for each photo: `out/STEM.KIND` and, if `compare`,
-    `out/STEM-compare.jpg`.
-
-    kind: a suffix without the dot, or `same` for that of the photo. Raises UserError if a result
-    would overwrite another result or a photo.
-    """
-    photos = list(photos)
-    inputs, photo_of = {photo.resolve() for photo in photos}, {}
-    found = []
-    for photo in photos:
-        suffix = photo.suffix if kind == SAME else f".{kind}"
-        comparison = out / (photo.stem + COMPARISON) if compare else None
-        output = Output(photo, out / (photo.stem + suffix), comparison)
-        for file in filter(None, (output.restored, output.comparison)):
-            if file.resolve() in inputs:
-                raise UserError(f"{shown(file)} is a photo to restore: choose another --out.")
-            other = photo_of.setdefault(file.resolve(), photo)
-            if other is not photo:
-                raise UserError(
-                    f"{shown(other)} and {shown(photo)} would both become {shown(file)}: rename "
-                    "one of them, or restore them one after the other to different folders."
-                )
-        found.append(output)
-    return found
+    photo: Path
+    problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def restorer(
@@ -104,12 +65,15 @@ def restorer(
     label: str,
     variant: str | None = None,
     steps: int | None = None,
+    strength: float = 1.0,
+    usual: Usual | None = None,
 ) -> Restorer:
     """An entry of a run, ready to restore.
 
     where: the run's file, for messages. variant: the entry's first if None. steps: in place of the
-    variant's own. Raises UserError if there is no such entry or variant, or if the method has no
-    steps or needs the ground truth; WeightsMissing if its weights are missing.
+    variant's own. strength, usual: of `Restorer`. Raises UserError if there is no such
+    entry or variant, or if the method has no steps or needs the ground truth; WeightsMissing if its
+    weights are missing.
     """
     variants = config.variants_of(label)
     variant = variant or next(iter(variants))
@@ -132,7 +96,7 @@ def restorer(
         dataset.place(method, machine)
     else:
         dataset.ready(method, file, machine)
-    return Restorer(name, method, settings, machine)
+    return Restorer(name, method, settings, machine, strength, usual)
 
 
 def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path | WeightFile | None:
@@ -157,37 +121,140 @@ def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path 
     return named
 
 
-def restore_photos(restorer: Restorer, results: list[Output]) -> list[tuple[Path, str]]:
-    """Restore photos one by one; returns the photos that failed, each with the reason."""
-    problems = []
-    for result in tqdm(results, restorer.name, unit="photo"):
+def weights_checksum(config: Config, run: RunFolder, label: str) -> str:
+    """The SHA-256 of an entry's weights; empty if the method does not learn or has none.
+
+    Of weights that the configuration names, it is that of the named file: a run has a copy of it
+    in another form.
+    """
+    try:
+        file = weights_of(config, Path(), run, label)
+    except WeightsMissing:
+        return ""
+    named = config.weights_of(label, config.seeds_of(label)[0])
+    if file and named and named.path.exists():
+        file = named.path
+    return checksum(file) if file else ""
+
+
+def restore_photos(restorer: Restorer, results: list[Output]) -> list[Outcome]:
+    """Restore photos one by one; a photo that fails does not stop the others."""
+    sizes = [found.megapixels if (found := header(r.photo)) else 0.0 for r in results]
+    outcomes = []
+    form = (
+        "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} MP [{elapsed}<{remaining}]{postfix}"
+    )
+    with tqdm(total=sum(sizes), desc=restorer.name, bar_format=form) as bar:
+        for number, (result, size) in enumerate(zip(results, sizes, strict=True), 1):
+            bar.set_postfix_str(f"photo {number} of {len(results)}")
+            start = bar.n
+            try:
+                with _progress(restorer, bar, size):
+                    outcomes.append(Outcome(result.photo, notes=_restore_one(restorer, result)))
+            except Exception as error:
+                outcomes.append(Outcome(result.photo, problem=_reason(result.photo, error)))
+            bar.update(start + size - bar.n)
+    return outcomes
+
+
+def seconds_per_megapixel(restorer: Restorer) -> float:
+    """The time that a megapixel of a large photo takes here, by a picture of `SAMPLE` pixels.
+
+    A smaller picture goes first, because the first call of a network takes longer. Raises UserError
+    if the method fails on them: then it would fail on every photo.
+    """
+    for side in (SAMPLE // 4, SAMPLE):
+        picture = torch.rand(1, 3, side, side, device=restorer.machine)
+        start = time.perf_counter()
         try:
-            _restore_one(restorer, result)
-        except UserError as error:
-            problems.append((result.photo, str(error)))
-        except Exception as error:
-            problems.append((result.photo, f"{type(error).__name__}: {error}"))
-    return problems
+            dataset.to_pixels(_run(restorer, picture, "sample"))
+        except ValueError as error:
+            raise UserError(
+                f"{restorer.name} cannot restore a photo: {error}. Choose another --method, "
+                "--variant or --steps."
+            ) from error
+        seconds = time.perf_counter() - start
+    return seconds * 1e6 / SAMPLE**2 * _evaluated(restorer, 4000, 3000) / (4000 * 3000)
 
 
-def _restore_one(restorer: Restorer, result: Output) -> None:
+def _restore_one(restorer: Restorer, result: Output) -> tuple[str, ...]:
+    """Restore a photo; returns the notes on it."""
+    name = shown(result.photo)
     if not is_utf8(result.photo.name):
-        raise UserError(f"The name of {shown(result.photo)} is not valid UTF-8. Rename the file.")
+        raise UserError(f"The name of {name} is not valid UTF-8. Rename the file.")
+    refuse_by_suffix(result.photo)
+    written_as(result.restored)
+    if found := header(result.photo):  # before the computation, which may take minutes
+        check_size(result.restored, found.width, found.height)
     photo = read_photo(result.photo)
-    if result.restored.suffix.lower() not in SAVED:
-        raise UserError(
-            f"{shown(result.photo)}: files with this suffix cannot be written. Choose a --format."
-        )
     degraded = torch.from_numpy(to_float(photo.pixels)).permute(2, 0, 1)[None]
     degraded = degraded.to(restorer.machine).contiguous()
-    generator = torch_generator("photo", result.photo.name)
+    pixels = dataset.to_pixels(_run(restorer, degraded, result.photo.name))
+    del degraded
+    notes = [*photo.warnings, *_change_notes(restorer, photo, pixels, name)]
+    pixels = blend(photo.pixels, pixels, restorer.strength)
+    for lost in write_photo(result.restored, pixels, photo):
+        notes.append(f"{name}: its {lost} is not kept in {shown(result.restored)}.")
+    if result.comparison:
+        write_comparison(result.comparison, photo.pixels, pixels, restorer.name)
+    return tuple(notes)
+
+
+def _run(restorer: Restorer, degraded: torch.Tensor, name: str) -> torch.Tensor:
+    generator = torch_generator("photo", name)
     with torch.inference_mode():
         restored = restorer.method.restore(degraded, restorer.settings, [generator])
     output.check(restored, degraded)
-    pixels = dataset.to_pixels(restored)
-    write_photo(result.restored, pixels, photo)
-    if result.comparison:
-        write_comparison(result.comparison, photo.pixels, pixels, restorer.name)
+    return restored
+
+
+def _change_notes(restorer: Restorer, photo: Photo, pixels, name: str) -> list[str]:
+    if restorer.usual is None:
+        return []
+    verdict = restorer.usual.verdict(change(photo.pixels, pixels))
+    return [f"{name}: {verdict}"] if verdict else []
+
+
+@contextmanager
+def _progress(restorer: Restorer, bar: tqdm, megapixels: float) -> Iterator[None]:
+    """Inside, the bar advances with each call of the method's network, up to a photo's size."""
+    network = restorer.method.network
+    if network is None or not megapixels:
+        yield
+        return
+    # The photo's shape is not known yet, only its size: tiles of a square one are about as many.
+    side = round((megapixels * 1e6) ** 0.5)
+    share = megapixels / max(1, restorer.method.evaluations(restorer.settings))
+    share /= _evaluated(restorer, side, side)
+    end = bar.n + megapixels
+
+    def advance(_, inputs: tuple[torch.Tensor, ...], __) -> None:
+        batch, height, width = len(inputs[0]), *inputs[0].shape[-2:]
+        bar.update(max(0.0, min(share * batch * height * width, end - bar.n)))
+
+    hook = network.register_forward_hook(advance)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _evaluated(restorer: Restorer, width: int, height: int) -> int:
+    """The pixels of all tiles of a photo; its own pixels if the method works without tiles."""
+    tile, overlap = (getattr(restorer.settings, name, 0) for name in ("tile", "overlap"))
+    if not tile:
+        return width * height
+    pixels = 1
+    for side in (width, height):
+        pixels *= side if side <= tile else tile * -(-(side - overlap) // (tile - overlap))
+    return pixels
+
+
+def _reason(photo: Path, error: Exception) -> str:
+    """An error as a sentence that names the photo."""
+    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    text = " ".join(text.split())
+    return text if shown(photo) in text else f"{shown(photo)}: {text}"
 
 
 def remedy(where: Path) -> str:

@@ -171,6 +171,25 @@ def test_tiles_are_evaluated_one_at_a_time():
 # --- files ---
 
 
+def test_networks_of_spandrel_extra_arches_are_known_where_it_is_installed(tmp_path):
+    extra = pytest.importorskip("spandrel_extra_arches.architectures.Restormer")
+    sizes = {"dim": 8, "num_blocks": [1, 1, 1, 1], "num_refinement_blocks": 1}
+    network = filled(lambda: extra.Restormer(**sizes, heads=[1, 1, 1, 1]))
+    torch.save({"params": network.state_dict()}, tmp_path / "x.pth")
+    assert method_of(tmp_path / "x.pth").facts()["architecture"] == "Restormer"
+
+
+def test_a_part_of_a_file_can_be_named(tmp_path):
+    network, _ = publish("NAFNet", tmp_path)
+    state = {f"part.{name}": value for name, value in network.state_dict().items()}
+    others = {"x": {"a.weight": torch.ones(2)}}
+    torch.save({"mine": state, **others}, tmp_path / "x.pth")
+    parts = Parameters(weights=str(tmp_path / "x.pth"), key="mine", prefix="part.")
+    assert Checkpoint(parts).facts()["architecture"] == "NAFNet"
+    with pytest.raises(UserError, match=r"x\.pth has no network that spandrel.*mine\.part\.intro"):
+        restore(method_of(tmp_path / "x.pth"), image(8, 8))
+
+
 def test_formats_hold_the_same_weights(tmp_path):
     network, path = publish("NAFNet", tmp_path)
     state = network.state_dict()

@@ -6,6 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from benchmark.scoring.metrics import pixel
+from benchmark.spec import registry, sources
 from methods.networks.losses import restoration_error, rmse, ssim
 
 
@@ -97,3 +98,31 @@ def test_restoration_error_is_rmse_plus_one_minus_ssim():
 def test_restoration_error_of_images_below_the_window_is_rmse():
     x, y = images(10, 30)
     assert restoration_error(x, y) == rmse(x, y)
+
+
+@pytest.mark.parametrize("name", [name for name in registry.available() if sources.learns(name)])
+def test_no_loss_waits_for_the_device(name, monkeypatch):
+    """It reads no value back, and draws its random numbers on the generator's device."""
+    kind = registry.load(name)
+    small = {"network": {"width": 8, "multipliers": (1, 2), "blocks": 1}, "width": 8}
+    small = {k: v for k, v in small.items() if k in kind.Parameters.model_fields}
+    method = kind(kind.Parameters(**small))
+    if kind.has_teacher():
+        teacher = registry.load("conditional_diffusion")
+        method.learn_from(teacher(teacher.Parameters(**small)))
+    images, generator = torch.rand(2, 2, 3, 16, 16), torch.Generator()
+    method.loss(*images, generator)  # tables are copied to the device once
+    used = []
+    for read in ("item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int__"):
+        monkeypatch.setattr(torch.Tensor, read, lambda *_, read=read: used.append(read))
+    for draw in ("randn", "rand", "randint"):
+        original = getattr(torch, draw)
+
+        def drawn(*arguments, original=original, draw=draw, **options):
+            if options.get("device") != generator.device:
+                used.append(draw)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(torch, draw, drawn)
+    method.loss(*images, generator)
+    assert not used

@@ -117,12 +117,12 @@ def test_missing_values_come_last_in_both_directions(report, opened):
     """Also among the rows that a filter shows."""
     page = opened(report / "index.html")
     every = len(names(page))
-    for words, rows in (("", every), ("dark", 1), ("d", None)):
+    for words, rows in (("", every), ("d", None)):
         page.get_by_role("searchbox", name="words").fill(words)
-        for heading in ("PSNR RGB", "LPIPS", "rank"):
+        for heading in ("PSNR RGB", "rank"):
             for _ in range(2):
                 page.get_by_role("button", name=heading).first.click()
-                title = {"PSNR RGB": "PSNR RGB ↑", "LPIPS": "LPIPS ↓"}.get(heading, heading)
+                title = {"PSNR RGB": "PSNR RGB ↑"}.get(heading, heading)
                 texts = column(page, title).all_inner_texts()
                 missing = [text.strip() == "–" for text in texts]
                 assert missing == sorted(missing) and any(missing)
@@ -227,7 +227,6 @@ def test_a_view_can_be_linked(report, opened):
     page = opened(report / "index.html")
     page.locator("select[name=weather]").select_option("haze")
     page.locator("select[name=supervision]").select_option("paired")
-    page.get_by_role("searchbox", name="words").fill("ddim & <b>")
     page.get_by_role("searchbox", name="words").fill("ddim")
     page.get_by_text("Columns", exact=True).click()
     page.get_by_role("checkbox", name="PSNR Y").check()

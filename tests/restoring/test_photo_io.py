@@ -9,15 +9,9 @@ from PIL import ExifTags, Image, ImageCms, features
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
-from benchmark.restoring.photo_io import (
-    SAVED,
-    is_photo,
-    megapixels,
-    read_photo,
-    srgb_profile,
-    write_comparison,
-    write_photo,
-)
+from benchmark.restoring.comparison import write_comparison
+from benchmark.restoring.photo_formats import JPEG, PACKAGES, WRITTEN, header, is_photo
+from benchmark.restoring.photo_io import read_photo, srgb_profile, write_photo
 
 RNG = np.random.default_rng(3)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -53,7 +47,7 @@ def with_thumbnail(jpeg: bytes) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + jpeg[2:]
 
 
-@pytest.mark.parametrize("suffix", SAVED)
+@pytest.mark.parametrize("suffix", [s for s, kind in WRITTEN.items() if kind.name not in PACKAGES])
 @pytest.mark.parametrize("source", [".jpg", ".png", ".webp", ".tif"])
 def test_orientation_is_applied_and_exif_kept(tmp_path, source, suffix):
     Image.fromarray(RGB).save(tmp_path / f"in{source}", exif=exif(6))
@@ -198,20 +192,17 @@ def test_photos_of_phones_are_read_as_a_viewer_shows_them(tmp_path, suffix, orie
     photo = read_photo(file)
     expected = pixels if orientation == 1 else np.rot90(pixels, -1)
     assert np.abs(photo.pixels.astype(int) - expected).mean() < 3
-    assert megapixels(file) == 96 * 64 / 1e6
+    assert header(file).megapixels == 96 * 64 / 1e6
     write_photo(tmp_path / "out.jpg", photo.pixels, photo)
     with Image.open(tmp_path / "out.jpg") as image:
         assert image.getexif()[TAG.Make] == "Camera"
         assert TAG.Orientation not in image.getexif()
 
 
-@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
-def test_a_wrong_colour_profile_is_reported_with_the_photos_own_name(tmp_path):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
-    image = Image.new("RGB", (24, 20))
-    image.save(tmp_path / "mine.avif", icc_profile=profile)
-    with pytest.raises(UserError, match=r"colour profile in '.*mine\.avif' does not fit"):
-        read_photo(tmp_path / "mine.avif")
+def test_warnings_of_reading_are_kept_with_the_photos_name(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "mine.png", icc_profile=b"no profile")
+    (warning,) = read_photo(tmp_path / "mine.png").warnings
+    assert "mine.png' has a colour profile that is damaged" in warning
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
@@ -222,7 +213,7 @@ def test_an_avif_with_any_byte_wrong_is_read_or_named(tmp_path):
         data = bytearray(good.getvalue())
         data[at] ^= 1
         file.write_bytes(data)
-        megapixels(file)
+        header(file)
         try:
             read_photo(file)
         except UserError as error:
@@ -236,17 +227,44 @@ def test_damaged_files_of_phones_are_named(tmp_path, suffix):
         pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
     file = tmp_path / f"in{suffix}"
     file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
-    assert megapixels(file) is None
-    with pytest.raises(UserError, match=r"in\.(avif|heic)' cannot be decoded"):
+    assert header(file) is None
+    with pytest.raises(UserError, match=r"in\.(avif|heic)' is (not an image|damaged)"):
         read_photo(file)
 
 
-def test_megapixels_come_from_the_header(tmp_path):
-    Image.new("1", (2000, 500)).save(tmp_path / "in.png")
-    assert megapixels(tmp_path / "in.png") == 1.0
+def test_the_header_gives_format_and_size(tmp_path):
+    Image.new("1", (2000, 500)).save(tmp_path / "in.jpg", "PNG")
+    found = header(tmp_path / "in.jpg")
+    assert (found.format, found.width, found.height, found.megapixels) == ("PNG", 2000, 500, 1.0)
     (tmp_path / "text.png").write_text("a text")
-    assert megapixels(tmp_path / "text.png") is None
-    assert megapixels(tmp_path / "nowhere.png") is None
+    for name in ("text.png", "nowhere.png", "raw.dng"):
+        assert header(tmp_path / name) is None
+
+
+@pytest.mark.parametrize("quality", [30, 75, 96])
+@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_jpeg_of_a_jpeg_has_its_quality(tmp_path, quality, subsampling, grey):
+    pixels = RGB[..., 0] if grey else RGB
+    Image.fromarray(pixels).save(tmp_path / "in.jpg", quality=quality, subsampling=subsampling)
+    photo = read_photo(tmp_path / "in.jpg")
+    write_photo(tmp_path / "out.jpg", photo.pixels, photo)
+    with Image.open(tmp_path / "in.jpg") as before, Image.open(tmp_path / "out.jpg") as after:
+        assert after.quantization == before.quantization
+        assert grey or after.layer == before.layer
+    png = tmp_path / "in.png"
+    Image.fromarray(pixels).save(png)
+    write_photo(tmp_path / "new.jpg", photo.pixels, read_photo(png))
+    with Image.open(tmp_path / "new.jpg") as image:  # of a photo that is no JPEG: the finest
+        assert image.quantization[0][0] <= 2
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_of_a_lossless_webp_is_lossless(tmp_path, lossless):
+    Image.fromarray(RGB).save(tmp_path / "in.webp", lossless=lossless)
+    photo = read_photo(tmp_path / "in.webp")
+    write_photo(tmp_path / "out.webp", photo.pixels, photo)
+    assert np.array_equal(read_image(tmp_path / "out.webp"), photo.pixels) == lossless
 
 
 @pytest.mark.parametrize("size", [(1, 1), (120, 80)])
@@ -261,3 +279,12 @@ def test_a_comparison_has_both_images_and_a_heading(tmp_path, size):
     assert np.abs(body[:, width - size[0] :] - 200).mean() < 12
     if size[0] > 1:
         assert (sheet[: height - size[1]] < 100).any(), "nothing is written above"
+
+
+@pytest.mark.parametrize("size", [(33_000, 4), (4, 66_000)])
+def test_a_comparison_of_a_panorama_is_scaled_to_what_jpeg_holds(tmp_path, size):
+    before = np.full((*size[::-1], 3), 40, np.uint8)
+    write_comparison(tmp_path / "c.jpg", before, before, "unet")
+    with Image.open(tmp_path / "c.jpg") as sheet:
+        assert max(sheet.size) <= JPEG.longest
+        assert max(sheet.size) >= max(size) / 2

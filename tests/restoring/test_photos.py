@@ -1,5 +1,6 @@
 """Restoring the user's own photos: the files, the results, the method and its weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import yaml
 from PIL import Image
 
 from benchmark.board.aggregate import COLUMNS
+from benchmark.cli import method_choice
 from benchmark.cli.method_choice import choose_method
 from benchmark.core import weights
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import read_image
 from benchmark.restoring import photos
+from benchmark.restoring.change import Usual
+from benchmark.restoring.photo_names import find_photos, outputs
 from benchmark.results.layout import RunFolder
 from benchmark.spec import registry, run_config
 from benchmark.spec.build import build
@@ -89,45 +93,22 @@ def _trained(config, folder):
     return path
 
 
-def restore(run, names, label, out="out", kind="png", compare=False, **setting):
+def restore(run, names, label, kind="png", compare=False, **setting):
+    """Restore photos to `out`; returns the problems of those that failed, by name."""
+    return {o.photo.name: o.problem for o in outcomes(run, names, label, kind, compare, **setting)
+            if o.problem}  # fmt: skip
+
+
+def outcomes(run, names, label, kind="png", compare=False, **setting):
     config, folder = run
-    results = photos.outputs(names, Path(out), kind, compare)
+    results = outputs(find_photos(names), Path("out"), kind, compare)
     return photos.restore_photos(photos.restorer(config, WHERE, folder, label, **setting), results)
-
-
-def test_photos_are_files_and_the_images_in_folders(here):
-    (here / "in").mkdir()
-    for name in ("b.jpg", "a.PNG", "c.heic", "notes.txt", ".d.png"):
-        (here / "in" / name).touch()
-    (here / "in" / "sub.png").mkdir()
-    (here / "alone.xyz").touch()
-    names = [here / "alone.xyz", here / "in", here / "in" / "b.jpg"]
-    found = [str(path.relative_to(here)) for path in photos.find_photos(names)]
-    assert found == ["alone.xyz", "in/a.PNG", "in/b.jpg", "in/c.heic"]
-    with pytest.raises(UserError, match="no photo or folder 'gone'"):
-        photos.find_photos([Path("gone")])
-    with pytest.raises(UserError, match=r"sub\.png' holds no images"):
-        photos.find_photos([here / "in" / "sub.png"])
-
-
-def test_no_result_overwrites_a_photo_or_another_result(here):
-    a, b, c = here / "a.png", here / "a.jpg", here / "x" / "a.png"
-    with pytest.raises(UserError, match=r"'a\.png' is a photo to restore"):
-        photos.outputs([a], here, "png", False)
-    with pytest.raises(UserError, match=r"would both become 'out/a\.png'"):
-        photos.outputs([a, b], here / "out", "png", False)
-    with pytest.raises(UserError, match="both become"):
-        photos.outputs([a, c], here / "out", "same", False)
-    with pytest.raises(UserError, match="is a photo to restore"):
-        photos.outputs([a, here / "a-compare.jpg"], here, "webp", True)
-    results = photos.outputs([a, b], here / "out", "same", False)
-    assert [r.restored.name for r in results] == ["a.png", "a.jpg"]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 21), (300, 5)])
 def test_identity_gives_the_photo_back(run, size):
     photo("a.png", size)
-    assert restore(run, [Path("a.png")], "identity") == []
+    assert restore(run, [Path("a.png")], "identity") == {}
     assert np.array_equal(read_image("out/a.png"), read_image("a.png"))
 
 
@@ -136,10 +117,12 @@ def test_one_bad_photo_does_not_stop_the_others(run, here):
         photo(name)
     Path("b.png").write_text("a text")
     Path("e.heic").write_text("a text")
-    names = photos.find_photos([here / f"{n}" for n in ("a.png", "b.png", "c.png", "e.heic")])
+    Path("f.NEF").write_text("a text")
+    names = [here / n for n in ("a.png", "b.png", "c.png", "e.heic", "f.NEF")]
     problems = restore(run, names, "identity", compare=True)
-    assert [path.name for path, _ in problems] == ["b.png", "e.heic"]
-    assert "'b.png' is not an image" in problems[0][1]
+    assert list(problems) == ["b.png", "e.heic", "f.NEF"]
+    assert "'b.png' is not an image" in problems["b.png"]
+    assert "'f.NEF' is a camera's RAW file" in problems["f.NEF"]
     written = sorted(path.name for path in (here / "out").iterdir())
     assert written == ["a-compare.jpg", "a.png", "c-compare.jpg", "c.png"]
 
@@ -147,31 +130,119 @@ def test_one_bad_photo_does_not_stop_the_others(run, here):
 def test_a_name_that_is_not_utf8_is_a_problem_of_its_photo(run, here):
     photo("a.png")
     Path("a.png").rename("a\udcff.png")
-    ((_, problem),) = restore(run, photos.find_photos([Path("a\udcff.png")]), "identity")
+    (problem,) = restore(run, [Path("a\udcff.png")], "identity").values()
     assert problem == "The name of 'a\\udcff.png' is not valid UTF-8. Rename the file."
 
 
-def test_a_failing_method_is_a_problem_of_each_photo(run, monkeypatch):
+FAILURES = [
+    (lambda x: x * float("nan"), "not finite"),
+    (lambda x: x[..., :-1], "30"),
+    (lambda x: [][1], "IndexError"),
+    (lambda x: x.new_empty(1 << 60), "RuntimeError"),
+]
+
+
+@pytest.mark.parametrize(("fault", "message"), FAILURES, ids=["nan", "shape", "error", "memory"])
+def test_a_failing_method_is_a_problem_of_each_photo_by_name(run, monkeypatch, fault, message):
     photo("a.png")
-    kind = registry.load("identity")
-    nan = lambda self, degraded, variant, generators: degraded * float("nan")  # noqa: E731
-    monkeypatch.setattr(kind, "restore", nan)
-    ((path, reason),) = restore(run, [Path("a.png")], "identity")
-    assert path.name == "a.png"
-    assert "not finite" in reason
-    assert not Path("out/a.png").exists()
+    photo("b.png")
+    restoring = lambda self, degraded, variant, generators: fault(degraded)  # noqa: E731
+    monkeypatch.setattr(registry.load("identity"), "restore", restoring)
+    problems = restore(run, [Path("a.png"), Path("b.png")], "identity")
+    for name in ("a.png", "b.png"):
+        assert problems[name].startswith(f"'{name}': ")
+        assert message in problems[name]
+        assert not Path("out", name).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "limit"),
+    [("webp", (16_384, 1), "16,383"), ("webp", (1, 16_384), "16,383"),
+     ("jpg", (65_501, 1), "65,500"), ("jpg", (1, 65_501), "65,500")],
+)  # fmt: skip
+def test_a_photo_too_long_for_its_format_is_named_before_it_is_restored(
+    run, monkeypatch, kind, size, limit
+):
+    Image.new("L", size).save("long.png")
+    never = lambda *_: pytest.fail("it was restored")  # noqa: E731
+    monkeypatch.setattr(registry.load("identity"), "restore", never)
+    problem = restore(run, [Path("long.png")], "identity", kind)["long.png"]
+    assert problem.startswith("'long.png': ") and f"at most {limit} pixels" in problem
+    assert "--format png" in problem
+
+
+def test_steps_that_a_method_cannot_take_are_refused_before_the_photos(run, here):
+    config, folder = run
+    export_weights(config, here / "weights")
+    restorer = photos.restorer(config, WHERE, folder, "diffusion", steps=5000)
+    with pytest.raises(UserError, match=r"diffusion with 5000 steps cannot restore .*--steps"):
+        photos.seconds_per_megapixel(restorer)
 
 
 def test_formats(run, here):
     photo("a.bmp")
     photo("b.tiff")
-    Path("a.bmp").rename("a.jfif")
-    problems = restore(run, [here / "a.jfif", here / "b.tiff"], "identity", kind="same")
-    assert ["Choose a --format" in reason for _, reason in problems] == [True]
-    assert [path.name for path in (here / "out").iterdir()] == ["b.tiff"]
-    assert restore(run, [here / "a.jfif"], "identity", kind="webp") == []
+    Path("c.xyz").write_text("a text")
+    Path("a.bmp").rename("a.dib")
+    names = [here / n for n in ("a.dib", "b.tiff", "c.xyz")]
+    problems = restore(run, names, "identity", kind="same")
+    assert list(problems) == ["c.xyz"] and "Choose a --format" in problems["c.xyz"]
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["a.bmp", "b.tiff"]
+    assert restore(run, [here / "a.dib"], "identity", kind="webp") == {}
     with Image.open("out/a.webp") as image:
         assert image.format == "WEBP"
+
+
+@pytest.fixture
+def white(run, monkeypatch):
+    """Identity returns white."""
+    whiten = lambda self, degraded, variant, generators: degraded * 0 + 1  # noqa: E731
+    monkeypatch.setattr(registry.load("identity"), "restore", whiten)
+
+
+@pytest.mark.parametrize(("strength", "pixel"), [(0.2, [91, 131, 171]), (0, [50, 100, 150])])
+def test_strength_is_a_share_of_the_change(run, white, strength, pixel):
+    Image.new("RGB", (20, 10), (50, 100, 150)).save("a.png")
+    assert restore(run, [Path("a.png")], "identity", strength=strength) == {}
+    assert read_image("out/a.png")[0, 0].tolist() == pixel
+
+
+def test_usual_changes_are_not_noted_and_little_change_is(run):
+    photo("a.png")
+    (quiet,) = outcomes(run, [Path("a.png")], "identity", usual=Usual(0, 9, 60))
+    assert quiet.notes == ()
+    (little,) = outcomes(run, [Path("a.png")], "identity", usual=Usual(3, 9, 60))
+    assert little.notes[0].startswith("'a.png': changed by 0.0 levels only")
+
+
+@pytest.mark.parametrize("strength", [0, 1])
+def test_more_change_than_weather_explains_is_noted_at_any_strength(run, white, strength):
+    photo("a.png")
+    usually = Usual(0, 9, 60)
+    (much,) = outcomes(run, [Path("a.png")], "identity", strength=strength, usual=usually)
+    assert "more than weather explains" in much.notes[0]
+
+
+def test_the_bar_advances_within_a_photo(run, here, monkeypatch):
+    """By the tiles of a photo, to its size and not beyond."""
+    config, folder = run
+    export_weights(config, here / "weights")
+    photo("a.png", (200, 200))
+    steps, restorer = [], photos.restorer(config, WHERE, folder, "diffusion")
+    restorer = replace(
+        restorer, settings=restorer.settings.model_copy(update={"tile": 64, "overlap": 16})
+    )
+
+    class Bar(photos.tqdm):
+        def update(self, n=1):
+            steps.append(n)
+            return super().update(n)
+
+    monkeypatch.setattr(photos, "tqdm", Bar)
+    results = outputs(find_photos([Path("a.png")]), Path("out"), "png", False)
+    photos.restore_photos(restorer, results)
+    assert len([step for step in steps if step > 0]) > 10
+    assert min(steps) >= 0 and sum(steps) == pytest.approx(0.04)
 
 
 def test_weights_of_the_configuration_need_no_run(run, here):
@@ -181,7 +252,7 @@ def test_weights_of_the_configuration_need_no_run(run, here):
     with pytest.raises(WeightsMissing, match=r"diffusion-0\.safetensors.*'dvc pull'"):
         restore(run, [here / "a.png"], "diffusion")
     file = export_weights(config, here / "weights")
-    assert restore(run, [here / "a.png"], "diffusion") == []
+    assert restore(run, [here / "a.png"], "diffusion") == {}
     assert photos.weights_of(config, WHERE, folder, "diffusion").path == file
     own = folder.training("diffusion", 0) / "weights.safetensors"
     own.parent.mkdir(parents=True)
@@ -219,7 +290,7 @@ def test_variants_and_steps(run, here):
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own):
+def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, monkeypatch, own):
     config, folder = run
     export_weights(config, here / "weights")
     photo("a.png", (500, 200))
@@ -227,11 +298,15 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own
     (here / "broken.png").write_text("a text")
     psnr = {"identity": 20.0, "filter": 22.0, "diffusion": 25.0}
     write_board(here / "results" / ("mine" if own else "reference"), **psnr)
-    names = photos.find_photos([here / "a.png", here / "broken.png"])
+    names = [here / "a.png", here / "broken.png"]
 
     def choose(names, budget=None):
         return choose_method(config, WHERE, folder, names, budget)
 
+    # Seconds per megapixel, as if they were measured here.
+    monkeypatch.setattr(
+        method_choice, "seconds_per_megapixel", lambda r: 90 if r.settings.steps == 3 else 5
+    )
     assert choose(names).variant == "three"
     assert choose(names, 10).variant == "three"  # 0.1 megapixels
     assert choose([*names, here / "b.png"], 10).variant == "two"  # the largest decides
@@ -239,8 +314,9 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, own
     assert why.endswith("results/mine)" if own else "results/reference)")
 
 
-def test_without_a_board_a_method_has_to_be_named(run, here):
+def test_without_a_board_a_method_has_to_be_named(run, here, monkeypatch):
     config, folder = run
+    monkeypatch.setattr(method_choice, "REFERENCE", here / "nowhere")
     with pytest.raises(UserError, match=f"'make benchmark CONFIG={WHERE}', or name a method"):
         choose_method(config, WHERE, folder, [], None)
 

@@ -32,6 +32,8 @@ EXAMPLES = {
     "manifest for remake-pairs": 5,
     "weights (safetensors)": 30,
     "checkpoint (torch)": 30,
+    "checkpoint that is converted": 30,
+    "Caffe model": 60,
     "checkpoint of a training": 6,
     "metric weights": 4,
     "archive": 60,

@@ -74,10 +74,8 @@ def test_it_holds_all_that_a_checkout_runs_and_no_photographs(wheel):
 
 
 def test_weights_are_found_before_the_data_are_pulled(tmp_path):
-    sys.path.insert(0, str(ROOT / "package"))
-    from hatch_build import weight_files
+    from package.hatch_build import weight_files
 
-    sys.path.pop(0)
     for name in ("data.dvc", "data-store"):
         (tmp_path / name).symlink_to(ROOT / name)
     stored = weight_files(tmp_path)

@@ -60,9 +60,9 @@ function filterTable(table, filters) {
 
 function showColumns(table, chosen) {
   const { heads, component } = sortable(table);
-  const optional = [...heads.keys()].filter((i) => heads[i]);
-  component.columns.show(optional);
-  component.columns.hide(optional.filter((i) => !chosen.has(heads[i])));
+  const changed = [...heads.keys()].filter((i) => heads[i] && chosen.has(heads[i]) !== component.columns.visible(i));
+  component.columns.show(changed.filter((i) => chosen.has(heads[i])));
+  component.columns.hide(changed.filter((i) => !chosen.has(heads[i])));
 }
 
 // Shows the comparisons of the chosen data set and weather, between the methods with these labels.

@@ -7,14 +7,18 @@ import lzma
 import shutil
 import tarfile
 import zipfile
+from collections import deque
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from random import Random
 
+import numpy as np
 import torch
 import yaml
 
 from benchmark.core import foreign_checkpoints, weights
+from benchmark.core.caffe import read_caffemodel
+from benchmark.core.convert_weights import convert
 from benchmark.core.paths import ROOT
 from benchmark.data import fetch, file_index
 from benchmark.data.unpack import unpack
@@ -28,6 +32,7 @@ from benchmark.weather import WEATHERS
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import CARD, cards_in, contents, write, wrong_json, wrong_yaml
 from tests.campaigns.targets.images import pictures
+from tests.core.test_caffe import net
 
 NETWORK = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
 FACTS = {"status": "ok", "steps": 6, "seconds": 1.5, "flops": 10, "settings": {"steps": 6}}
@@ -74,6 +79,23 @@ def torch_checkpoint(folder: Path, random: Random):
     path = write(folder / "weights.pth", mutations.of_bytes(buffer.getvalue(), random))
     yield path.name
     foreign_checkpoints.read(path)
+
+
+def converted_checkpoint(folder: Path, random: Random):
+    """A checkpoint with objects of other classes, which `convert-weights` leaves out."""
+    buffer = io.BytesIO()
+    others = {"log": deque([1]), "from": PurePosixPath("x"), "best": np.float64(3)}
+    torch.save({"state_dict": {"a.weight": torch.ones(3, 3)}, **others}, buffer)
+    path = write(folder / "weights.pth", mutations.of_bytes(buffer.getvalue(), random))
+    yield path.name
+    convert(path, folder / "out.safetensors")
+
+
+def caffe_model(folder: Path, random: Random):
+    model = net().SerializeToString()
+    path = write(folder / "weights.caffemodel", mutations.of_bytes(model, random))
+    yield path.name
+    read_caffemodel(path)
 
 
 def training_checkpoint(folder: Path, random: Random):
@@ -224,6 +246,8 @@ def cache_of_files(folder: Path, random: Random):
 TARGETS = {
     "weights (safetensors)": weight_file,
     "checkpoint (torch)": torch_checkpoint,
+    "checkpoint that is converted": converted_checkpoint,
+    "Caffe model": caffe_model,
     "checkpoint of a training": training_checkpoint,
     "metric weights": metric_weights,
     "archive": archive,

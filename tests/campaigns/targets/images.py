@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -9,13 +10,13 @@ from random import Random
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from benchmark.core import image_io
 from benchmark.core.errors import UserError
 from benchmark.data import make_bundle, make_pairs
 from benchmark.restoring import photos
-from benchmark.restoring.photo_io import megapixels
+from benchmark.restoring.photo_names import find_photos, outputs
 from benchmark.spec.method import Settings
 from benchmark.spec.registry import load
 from tests.campaigns import mutations
@@ -53,7 +54,7 @@ def _phone_pictures() -> list[tuple[str, bytes]]:
     image = Image.fromarray(np.full((24, 20, 3), 99, np.uint8))
     exif = _turned()
     exif[0x010F], exif[0x8769], exif[0x8825] = "Maker", {0x9003: "2026:01:01 00:00:00"}, {1: "N"}
-    profile = image_io.ImageCms.ImageCmsProfile(image_io.ImageCms.createProfile("XYZ")).tobytes()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
     made = []
     for suffix, kind in (("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"), ("tif", "TIFF"),
                          ("avif", "AVIF")):  # fmt: skip
@@ -89,20 +90,18 @@ def own_photos(folder: Path, random: Random):
         write(folder / "photos" / f"{stem}.{suffix}", data)
     yield *(repr(stem)[1:-1] for stem in stems), "photos"
     before = {path: path.read_bytes() for path in (folder / "photos").iterdir()}
-    found = photos.find_photos([folder / "photos"])
+    found = find_photos([folder / "photos"])
     kind, compare = random.choice(FORMATS), random.random() < 0.5
-    results = photos.outputs(found, folder / "out", kind, compare)
-    [megapixels(photo) for photo in found]
+    results = outputs(found, folder / "out", kind, compare)
     restorer = photos.Restorer("x", load("identity")(), Settings(), torch.device("cpu"))
-    problems = photos.restore_photos(restorer, results)
+    outcomes = photos.restore_photos(restorer, results)
     assert before == {path: path.read_bytes() for path in (folder / "photos").iterdir()}
-    for _, problem in problems:
-        # The message of an unexpected error is its class only, without the photo: a fault.
-        if any(stem in problem for stem in (repr(stem)[1:-1] for stem in stems)):
-            continue
-        raise AssertionError(problem)
+    problems = [outcome.problem for outcome in outcomes if outcome.problem]
+    for problem in problems:
+        # An unexpected error has its class before its message: a fault.
+        assert not re.search(r": [A-Z]\w*(Error|Exception): ", problem), problem
     if problems:
-        raise UserError(problems[0][1])
+        raise UserError(problems[0])
 
 
 def photographs(folder: Path, random: Random):

@@ -1,0 +1,184 @@
+"""The page for restoring photos: drop one, choose, compare before and after, download.
+
+Gradio serves it to this machine only. Nothing is loaded from a network or sent to one.
+"""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmark.board.score_table import ALL
+from benchmark.cli.method_choice import choose_method, usual_change
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.restoring import photo_names, photos
+from benchmark.restoring.photo_io import read_photo
+from benchmark.results.layout import RunFolder
+from benchmark.spec import registry
+from benchmark.spec.method import ALL_WEATHERS
+from benchmark.spec.run_config import Config
+
+ADDRESS = "127.0.0.1"  # of this machine; no other can reach it
+BEST = "the best by its scores"
+MOST_STEPS = 50
+SHOWN_SIDE = 2000  # pixels: larger photos are scaled down on the page, not in the download
+Shown = tuple[np.ndarray, np.ndarray]
+
+
+class Service:
+    """What the page offers: the methods of a run that can restore photos, and restoring."""
+
+    def __init__(self, config: Config, where: Path, run: RunFolder):
+        self.config, self.where, self.run = config, where, run
+        self.restorer = lru_cache(maxsize=2)(self._restorer)
+
+    @cached_property
+    def methods(self) -> dict[str, bool]:
+        """The entries that can restore a photo here, each with whether it works in steps."""
+        found = {}
+        for label in self.config.methods:
+            method = registry.load(self.config.method_of(label))
+            if method.card.control or method.sees_target:
+                continue
+            try:
+                photos.weights_of(self.config, self.where, self.run, label)
+            except WeightsMissing:
+                continue
+            found[label] = "steps" in method.Variant.model_fields
+        return found
+
+    def restore(
+        self, file: str | None, weather: str, method: str, steps: int, strength: float, out: Path
+    ) -> tuple[Shown, Path, str]:
+        """Restore a photo; returns it before and after, its result in `out`, and sentences on it.
+
+        method: one of `methods`, or BEST, which is chosen by `weather`. steps: 0 for the method's
+        own. strength: in [0, 1]. Raises UserError with what is wrong with the photo or the choice.
+        """
+        if file is None:
+            raise UserError("There is no photo yet: drop one into the field.")
+        photo, variant, notes = Path(file), None, []
+        if method == BEST:
+            choice = choose_method(self.config, self.where, self.run, [photo], None, weather)
+            method, variant, steps, notes = choice.method, choice.variant, 0, [choice.why]
+        restorer = self.restorer(method, variant, steps or None, strength, weather)
+        found = photo_names.find_photos([photo])
+        (output,) = photo_names.outputs(found, out, photo_names.SAME, compare=False)
+        (outcome,) = photos.restore_photos(restorer, [output])
+        if outcome.problem:
+            raise UserError(outcome.problem)
+        shown = (_scaled(read_photo(file).pixels) for file in (photo, output.restored))
+        return tuple(shown), output.restored, "\n\n".join([*notes, *outcome.notes])
+
+    def _restorer(
+        self, label: str, variant: str | None, steps: int | None, strength: float, weather: str
+    ) -> photos.Restorer:
+        usual = None if steps else usual_change(self.config, self.run, label, variant, weather)
+        return photos.restorer(
+            self.config, self.where, self.run, label, variant, steps, strength, usual
+        )
+
+
+def _scaled(pixels: np.ndarray) -> np.ndarray:
+    scale = SHOWN_SIDE / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def serve(service: Service, folder: str, port: int | None, browser: bool) -> str:
+    """Start to serve the page; returns its address.
+
+    folder: for uploads and results. port: None for a free one. Raises UserError if it is taken.
+    """
+    # Before gradio is imported: it would report its use, and keep uploads after the end.
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=folder)
+    page = _page(service, Path(folder))
+    try:
+        _, address, _ = page.queue().launch(
+            server_name=ADDRESS, server_port=port, share=False, inbrowser=browser, quiet=True,
+            footer_links=[], ssr_mode=False, prevent_thread_lock=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"The page cannot be served: {error}. Choose another --port.") from error
+    return address
+
+
+def stop() -> None:
+    """Stop to serve the page."""
+    import gradio as gr
+
+    gr.close_all(verbose=False)
+
+
+def wait() -> None:
+    """Wait for Ctrl-C, or for SIGTERM, which is taken for it; both raise KeyboardInterrupt."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    threading.Event().wait()
+
+
+def _page(service: Service, folder: Path):
+    """The page as Gradio's `Blocks`."""
+    import gradio as gr
+
+    with gr.Blocks(title="unweather", analytics_enabled=False) as page:
+        gr.Markdown("# unweather\nRemoves weather from photographs. They stay on this machine.")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                photo = gr.File(label="Photo", type="filepath", height=120)
+                method = gr.Dropdown([BEST, *service.methods], value=BEST, label="Method")
+                weather = gr.Dropdown(
+                    [ALL, *ALL_WEATHERS], value=ALL, label="Weather", info="chooses the method"
+                )
+                steps = gr.Slider(
+                    0, MOST_STEPS, value=0, step=1, visible=False,
+                    label="Sampling steps", info="0: as the method is set",
+                )  # fmt: skip
+                strength = gr.Slider(
+                    0, 1, value=1, step=0.05, label="Strength", info="share of the change"
+                )
+                button = gr.Button("Restore", variant="primary")
+                download = gr.DownloadButton("Download", interactive=False)
+            with gr.Column(scale=3, min_width=320):
+                compared = gr.ImageSlider(
+                    label="Before and after", type="numpy", interactive=False, format="png",
+                    max_height=600, buttons=["fullscreen"],
+                )  # fmt: skip
+                notes = gr.Markdown()
+        method.change(_visible(gr, service), method, [weather, steps])
+        button.click(
+            _restoring(gr, service, folder),
+            [photo, weather, method, steps, strength],
+            [compared, download, notes],
+            concurrency_limit=1,  # a method has all cores, or the GPU
+        )
+    return page
+
+
+def _visible(gr, service: Service) -> Callable:
+    """The controls that a method has: the weather chooses one, some work in steps."""
+
+    def change(method: str):
+        in_steps = service.methods.get(method, False)
+        return gr.update(visible=method == BEST), gr.update(visible=in_steps, value=0)
+
+    return change
+
+
+def _restoring(gr, service: Service, folder: Path) -> Callable:
+    def restore(photo, weather, method, steps, strength, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
+        out = Path(tempfile.mkdtemp(dir=folder))
+        try:
+            shown, file, notes = service.restore(photo, weather, method, steps, strength, out)
+        except UserError as error:
+            raise gr.Error(str(error), duration=None, print_exception=False) from error
+        return shown, gr.update(value=str(file), interactive=True), notes
+
+    return restore

@@ -1,0 +1,97 @@
+"""How much a restoration changed a photo, and how much the removal of weather usually changes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from benchmark.core.image_io import read_image
+from benchmark.core.reading import reading
+from benchmark.results.schema import OK
+from benchmark.results.tables import read_table
+from benchmark.spec.method import ALL_WEATHERS
+
+TABLE = "change.csv"
+ALL = "all"
+PERCENTILES = (1, 99)
+COLUMNS = ("method", "variant", "weights", "weather", "images", "low", "high")
+
+
+@dataclass(frozen=True)
+class Usual:
+    """The change that a method makes to pictures in simulated weather.
+
+    low, high: the 1st and the 99th percentile, in levels of 255. images: the number of pictures.
+    """
+
+    low: float
+    high: float
+    images: int
+
+    def verdict(self, change: float) -> str:
+        """A sentence if a change lies outside; empty if it is usual."""
+        if change > self.high:
+            return (
+                f"changed by {change:.1f} levels, more than weather explains (the method changes "
+                f"{self.images} test pictures by {self.low:.1f} to {self.high:.1f}): compare it "
+                "with the photo, and try a lower --strength or another --method."
+            )
+        if change < self.low:
+            return (
+                f"changed by {change:.1f} levels only (the method changes {self.images} test "
+                f"pictures by {self.low:.1f} to {self.high:.1f}): it shows little weather, or "
+                "weather that the method does not see."
+            )
+        return ""
+
+
+def change(before: np.ndarray, after: np.ndarray) -> float:
+    """Root mean square difference of two uint8 images (H, W, 3), in levels of 255."""
+    return cv2.norm(before, after, cv2.NORM_L2) / before.size**0.5
+
+
+def blend(before: np.ndarray, after: np.ndarray, strength: float) -> np.ndarray:
+    """`before` at strength 0, `after` at 1, in between in sRGB values: uint8 (H, W, 3)."""
+    return after if strength == 1 else cv2.addWeighted(after, strength, before, 1 - strength, 0)
+
+
+def usual_changes(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table of usual changes, columns COLUMNS, from pictures in simulated weather.
+
+    rows: columns method, variant, weights, weather, status, input, file: the paths of a picture and
+    of its restoration.
+    """
+    rows = rows[(rows["status"] == OK) & rows["weather"].isin(ALL_WEATHERS)]
+    changes = [
+        change(read_image(i), read_image(f))
+        for i, f in zip(rows["input"], rows["file"], strict=True)
+    ]
+    rows = rows.assign(change=changes)
+    table = []
+    both = pd.concat([rows, rows.assign(weather=ALL)])
+    for key, part in both.groupby(["method", "variant", "weights", "weather"], sort=True):
+        low, high = np.percentile(part["change"], PERCENTILES)
+        table.append((*key, len(part), round(low, 3), round(high, 3)))
+    return pd.DataFrame(table, columns=COLUMNS)
+
+
+def usual(folder: Path, method: str, variant: str, weights: str, weather: str) -> Usual | None:
+    """The usual change of a method with these weights, from `TABLE` in a run's folder.
+
+    weights: their checksum, empty for a method that does not learn. weather: `all` if it is not
+    known. None if the table has no such row. Raises UserError if the table is malformed.
+    """
+    path = folder / TABLE
+    if not path.is_file():
+        return None
+    again = "make it again with 'python -m benchmark change-table'"
+    table = read_table(path, COLUMNS, again)
+    key = [method, variant, weights, weather]
+    row = table[(table[list(COLUMNS[:4])] == key).all(axis=1)]
+    if row.empty:
+        return None
+    with reading(path, "a table of numbers", again):
+        low, high, images = (float(row[name].iloc[0]) for name in ("low", "high", "images"))
+        return Usual(low, high, int(images))
