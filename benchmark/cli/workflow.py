@@ -79,6 +79,8 @@ def images(config: ConfigFile = DEFAULT) -> None:
     from benchmark.core import paths
     from benchmark.data import cards, leakage, training_files
     from benchmark.data.card_checks import raise_faults
+    from benchmark.jobs import records, resolve
+    from benchmark.jobs.identity import Identities
     from benchmark.results import layout
 
     settings, folder = open_run(config)
@@ -100,6 +102,7 @@ def images(config: ConfigFile = DEFAULT) -> None:
     photos = training_files.training_photos(settings.train_on)
     leakage.check(found, [photo for photo in photos if photo not in unused])
     layout.write_csv(found, folder.images)
+    records.write(folder, *records.IMAGES, Identities(settings, resolve.recorded(folder)).images())
     print(f"{folder.images}: {len(found)} images")
 
 

@@ -128,9 +128,11 @@ def _write(file: Path, rows: pd.DataFrame, key: str) -> None:
 
 
 def _read(file: Path, columns: Sequence[str], key: str) -> pd.DataFrame:
-    """The rows that are kept under this key; none if the file is missing, damaged or of another."""
+    """The rows that are kept under this key, all values as text, so that they are written again as
+    they were; none if the file is missing, damaged or of another key."""
     try:
-        rows = read_table(file, [*columns, "key"], "")
+        read_table(file, [*columns, "key"], "")  # refuses what is damaged
     except UserError:
         return pd.DataFrame(columns=list(columns))
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)
     return rows[rows.key == key].drop(columns="key")

@@ -15,6 +15,7 @@ from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
 Names = tuple[str | int, ...]
+IMAGES = ("images", ("images",))  # the job that checks and lists the images
 REMEDY = "delete it, and the job runs again"
 
 

@@ -95,7 +95,7 @@ def test_only_a_changed_image_is_restored_again_and_has_no_time(run):
     assert computed == ["b"]
     assert second.image.tolist() == ["a", "b", "c"]
     assert second.seconds.isna().tolist() == [False, True, False]
-    assert_frame_equal(second.drop(1), first.drop(1), check_dtype=False)
+    assert_frame_equal(second.drop(1), first.drop(1))
     assert second.sha256[1] != first.sha256[1]
 
 

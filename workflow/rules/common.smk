@@ -4,21 +4,14 @@ PROCESSES = int(config["processes"]) if "processes" in config else None
 
 @cache
 def start():
-    """Pull the data if data.dvc has changed, and record what the machine decides; once."""
+    """What comes before planning (benchmark/jobs/start.py); once, and not in a dry run."""
     if workflow.dryrun or not workflow.is_main_process:
         return
-    # 'dvc repro' sets DVC_STAGE: it has the data already, and locks them against a pull.
-    if "DVC_STAGE" not in os.environ:
-        try:
-            pull_if_changed(FOLDER.path / "pulled.txt")
-        except UserError as error:
-            sys.exit(
-                f"error: {error}"
-            )  # Snakemake would add a traceback to an exception
-    cores = [] if workflow.non_local_exec else ["--cores", str(workflow.cores)]
-    processes = ["--processes", str(PROCESSES)] if PROCESSES else []
-    verb = [sys.executable, "-m", "benchmark", "resolve", "--config", CONFIG]
-    subprocess.run([*verb, *cores, *processes], check=True, stdout=subprocess.DEVNULL)
+    cores = None if workflow.non_local_exec else workflow.cores
+    try:
+        jobs_start.start(RUN, CONFIG, FOLDER, cores, PROCESSES)
+    except UserError as error:
+        sys.exit(f"error: {error}")  # to an exception, Snakemake would add a traceback
 
 
 @cache
@@ -26,6 +19,12 @@ def identities():
     """What decides the result of each job. Read when it is needed, and not for --unlock."""
     start()
     return Identities(RUN, resolve.recorded(FOLDER))
+
+
+def images_table(wildcards):
+    """The test images; nothing in a dry run before the first start."""
+    start()
+    return FOLDER.images if FOLDER.images.exists() else []
 
 
 @cache

@@ -4,7 +4,6 @@
 rule train:
     input:
         earlier_trainings,
-        ancient(FOLDER.images),
     output:
         FOLDER.training("{method}", "{seed}") / "training.json",
     log:
@@ -31,7 +30,6 @@ rule train:
 rule restore:
     input:
         own_training,
-        ancient(FOLDER.images),
     output:
         FOLDER.restored("{method}", "{variant}", "{seed}", "{dataset}"),
     log:
@@ -58,7 +56,6 @@ rule restore:
 rule score:
     input:
         restored_tables,
-        ancient(FOLDER.images),
     output:
         FOLDER.scores("{method}", "{seed}", "{dataset}"),
     log:

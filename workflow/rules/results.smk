@@ -28,10 +28,7 @@ rule collect:
         "python -m benchmark collect --config {params.config:q} --source {params.source:q} 2>&1 | tee {log}"
 
 
-TABLES = [
-    FOLDER.images,
-    *(FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")),
-]
+TABLES = [FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")]
 REPORT_PARTS = [
     path
     for folder in ("templates", "static")
@@ -42,6 +39,7 @@ REPORT_PARTS = [
 
 rule leaderboard:
     input:
+        images_table,
         TABLES,
         FOLDER.path / "manifest.json",
         paths.find("config/published.yaml"),
@@ -74,6 +72,7 @@ rule leaderboard:
 
 rule figures:
     input:
+        images_table,
         TABLES,
         rules.leaderboard.output,
     output:
@@ -99,6 +98,7 @@ rule figures:
 
 rule report:
     input:
+        images_table,
         TABLES,
         FOLDER.path / "manifest.json",
         FOLDER.path / "figures",

@@ -1,0 +1,51 @@
+"""What a workflow does before it plans its jobs: pull and check the data, ask the machine.
+
+The contents of the data decide which jobs run. So these steps are not jobs themselves: Snakemake
+does not see that a job's parameters have changed if an input of the job is made again and marked
+as `ancient` (findings/snakemake_ancient_input_hides_changed_params.sh).
+"""
+
+import os
+import subprocess
+import sys
+
+from benchmark.data.pull import pull_if_changed
+from benchmark.jobs import records, resolve
+from benchmark.jobs.identity import Identities
+from benchmark.results.layout import RunFolder
+from benchmark.spec import run_config
+from benchmark.spec.run_config import Config
+
+
+def start(
+    config: Config, source: str, run: RunFolder, cores: int | None, processes: int | None
+) -> None:
+    """Bring a run's folder to the state from which its jobs can be planned.
+
+    Keeps the configuration as it is now; all jobs use this copy. Pulls the data if data.dvc has
+    changed. Records what the machine decides at the first start. Checks and lists the images if
+    they have changed.
+
+    source: where the configuration comes from. cores: of this machine, or None if the jobs run on
+    the nodes of a cluster. processes: of each training, or None for those of the last start. Raises
+    UserError if the data cannot be pulled, and SystemExit, with the message printed, if they are
+    not as they should be.
+    """
+    run_config.freeze(config, source, run.config)
+    if "DVC_STAGE" not in os.environ:  # 'dvc repro' has the data, and locks them against a pull
+        pull_if_changed(run.path / "pulled.txt")
+    known = resolve.recorded(run)
+    if known is None or processes not in (None, known.processes):
+        numbers = {"--cores": cores, "--processes": processes}
+        _verb("resolve", run, *(str(x) for pair in numbers.items() if pair[1] for x in pair))
+    record = records.read(run, *records.IMAGES)
+    identity = Identities(config, resolve.recorded(run)).images()
+    if not run.images.exists() or record is None or record.identity != identity.digest:
+        _verb("images", run)
+
+
+def _verb(name: str, run: RunFolder, *options: str) -> None:
+    """Call a verb in a process of its own, because it imports what planning does not need."""
+    command = [sys.executable, "-m", "benchmark", name, "--config", str(run.config), *options]
+    if status := subprocess.run(command, stdout=sys.stderr).returncode:
+        sys.exit(status)
