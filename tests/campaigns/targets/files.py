@@ -101,6 +101,7 @@ def caffe_model(folder: Path, random: Random):
 def training_checkpoint(folder: Path, random: Random):
     """The checkpoint of an interrupted training, with changed bytes or changed content."""
     settings = Training(**STEPS, checkpoint_seconds=1e-9)
+    settings = loop.resolve(settings, torch.device("cpu"))
     identity = loop.own_identity(settings, 0, WEATHERS)
     good, path = folder / "good.pt", checkpoint_path(folder / "train", identity)
     photo = write(folder / "photo.png", pictures()[0][1])

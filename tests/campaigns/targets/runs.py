@@ -89,7 +89,9 @@ def best_method(folder: Path, random: Random):
     print_leaderboard(run)
     found = recommend.ranked(read_leaderboard(run), [{"sees_target": False} | c
                                                   for c in read_methods(run)])  # fmt: skip
-    recommend.choose(found, 1.0, random.choice((None, 1.0, 100.0)), lambda label: None)
+    recommend.choose(
+        found, 1.0, random.choice((None, 1.0, 100.0)), lambda label: None, lambda *_: 1.0
+    )
 
 
 def comparisons(folder: Path, random: Random):
