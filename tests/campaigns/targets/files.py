@@ -100,7 +100,7 @@ def caffe_model(folder: Path, random: Random):
 
 def training_checkpoint(folder: Path, random: Random):
     """The checkpoint of an interrupted training, with changed bytes or changed content."""
-    settings = Training(**STEPS, checkpoint_seconds=1e-9)
+    settings = Training(**STEPS, log_steps=1, checkpoint_seconds=1e-9)
     settings = loop.resolve(settings, torch.device("cpu"))
     identity = loop.own_identity(settings, 0, WEATHERS)
     good, path = folder / "good.pt", checkpoint_path(folder / "train", identity)
