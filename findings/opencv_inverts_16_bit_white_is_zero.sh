@@ -13,7 +13,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
-  opencv-python-headless tifffile 2>/dev/null
+  opencv-python-headless==5.0.0.93 tifffile==2026.3.3 2>/dev/null
 cat > "$folder/read.py" <<'PYTHON'
 import sys
 

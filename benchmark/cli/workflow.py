@@ -1,6 +1,5 @@
 """Verbs that the workflow calls, in its order."""
 
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -163,7 +162,7 @@ class _Job:
         from benchmark.jobs.identity import Identities
 
         self.folder, self.work, self.names = folder, work, names
-        self.resolved = resolve.resolve(folder, os.cpu_count(), processes)
+        self.resolved = resolve.resolve(folder, resolve.threads_here(), processes)
         identities = Identities(config, self.resolved)
         self.identity = records.identity_of(identities, work, names)
         records.refuse_other(self.identity, planned, f"{work} {' '.join(map(str, names))}")

@@ -55,6 +55,12 @@ def resolve(run: RunFolder, cores: int | None, processes: int | None = None) -> 
     return found
 
 
+def threads_here() -> int:
+    """The threads that a process uses here: OMP_NUM_THREADS, or else one for each core."""
+    named = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return int(named) if named.isdigit() else os.cpu_count() or 1
+
+
 def apply(resolved: Resolved, where: Path) -> None:
     """Let this process compute as recorded. where: the record, for the message.
 
