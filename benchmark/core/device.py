@@ -22,6 +22,16 @@ def choose() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def set_threads(count: int) -> None:
+    """Let torch compute with `count` threads on a CPU.
+
+    Nothing is done if it does already: in a forked process, torch can wait for ever for threads of
+    the process that it was forked from.
+    """
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
+
+
 def describe(device: torch.device) -> str:
     """Kind and model of a device, e.g. 'cuda: NVIDIA H100' or 'cpu: AMD EPYC, 2 threads'."""
     if device.type == "cuda":

@@ -67,7 +67,7 @@ def apply(resolved: Resolved, where: Path) -> None:
     Raises UserError if the run was started on a GPU and there is none, or where bfloat16 is native
     and here it is not, or the other way round.
     """
-    import torch
+    from benchmark.core.device import set_threads
 
     if resolved.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -80,7 +80,7 @@ def apply(resolved: Resolved, where: Path) -> None:
                 "Continue on a machine of the first kind, or give the configuration another 'name'."
             )
     if resolved.threads:
-        torch.set_num_threads(resolved.threads)
+        set_threads(resolved.threads)
 
 
 def _of_this_machine(cores: int | None) -> Resolved:

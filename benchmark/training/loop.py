@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from benchmark.core import streams, weights
-from benchmark.core.device import choose, describe, native_bf16
+from benchmark.core.device import choose, describe, native_bf16, set_threads
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import named_seed
 from benchmark.spec.method import LearnedMethod
@@ -73,7 +73,7 @@ def train(
     FloatingPointError if the loss or a weight is not finite.
     """
     cv2.setNumThreads(1)  # OpenCV's threads would compete with the loader processes
-    torch.set_num_threads(settings.threads)
+    set_threads(settings.threads)
     settings = resolve(settings, choose())
     if settings.compile:
         # torch's compiler needs this call; the setting that `choose` makes does not reach it.
