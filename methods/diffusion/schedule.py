@@ -83,9 +83,18 @@ def values_at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
     return on_device(table, like.device)[t.to(like.device)].view(-1, 1, 1, 1)
 
 
-@lru_cache(maxsize=16)
 def on_device(table: Tensor, device: torch.device) -> Tensor:
     """The table on a device. It is copied once, because a copy waits for the device."""
+    if table.device == device:
+        return table
+    copy = _copied(table, device)
+    if type(copy) is not Tensor:  # without values, where only memory is estimated: not to be kept
+        _copied.cache_clear()
+    return copy
+
+
+@lru_cache(maxsize=16)
+def _copied(table: Tensor, device: torch.device) -> Tensor:
     return table.to(device)
 
 
