@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -48,9 +48,10 @@ def run(work: Callable[[], Any], minutes: float | None = None) -> Any:
     # The fork comes before torch is imported, because torch's threads do not survive a fork.
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_call, args=(work, ours, theirs))
     old_handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(KILLED + signal.SIGTERM))
-    process.start()
+    with _without_opencv_threads() as threads:
+        process = context.Process(target=_call, args=(work, ours, theirs, threads))
+        process.start()
     theirs.close()
     try:
         if not _wait(process, ours, None if minutes is None else 60 * minutes):
@@ -83,13 +84,34 @@ def failure(status: int, memory_ran_out: bool = False) -> Failure:
     return Failure(schema.FAILED, f"its process was ended by {name}")
 
 
-def _call(work: Callable[[], Any], ours: Connection, theirs: Connection) -> None:
+@contextmanager
+def _without_opencv_threads() -> Iterator[int | None]:
+    """Stop OpenCV's threads around a fork, and yield their number; None if OpenCV is not imported.
+
+    They do not survive a fork, and OpenCV would wait for ever when they are to end.
+    """
+    if (opencv := sys.modules.get("cv2")) is None:
+        yield None
+        return
+    count = opencv.getNumThreads()
+    opencv.setNumThreads(1)
+    try:
+        yield count
+    finally:
+        opencv.setNumThreads(count)
+
+
+def _call(
+    work: Callable[[], Any], ours: Connection, theirs: Connection, opencv_threads: int | None
+) -> None:
     """Send what came of `work`; wait until the caller has noted which processes it left."""
     ours.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable(2)  # after a crash the log has its traceback
     if "torch" in sys.modules:  # its threads did not survive the fork: torch would wait for ever
         sys.modules["torch"].set_num_threads(1)
+    if opencv_threads:
+        sys.modules["cv2"].setNumThreads(opencv_threads)
     try:
         message = DONE, work()
     except UserError as error:

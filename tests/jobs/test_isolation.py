@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from threading import Thread
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 
@@ -135,3 +137,22 @@ def test_ending_the_caller_ends_the_work(tmp_path):
     caller.terminate()
     assert caller.wait(20) == 128 + signal.SIGTERM
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_threads_of_opencv_do_not_keep_a_process_waiting():
+    """A process that has used OpenCV's threads forks one that changes their number."""
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        image = np.zeros((512, 512, 3), np.uint8)
+        cv2.resize(image, (1024, 1024), interpolation=cv2.INTER_AREA)
+
+        def work():
+            count = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+            return count, cv2.resize(image, (700, 700), interpolation=cv2.INTER_AREA).shape
+
+        assert isolation.run(work, minutes=0.2) == (2, (700, 700, 3))
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
