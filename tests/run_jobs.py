@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from benchmark.core.json_io import write_json
 from benchmark.jobs import outcome
 from benchmark.jobs import restore as restoring
 from benchmark.jobs import score as scoring
 from benchmark.jobs import train as training
 from benchmark.jobs.identity import Identities
+from benchmark.results import schema
 from benchmark.results.layout import RunFolder
 from benchmark.spec.run_config import Config
 
@@ -17,6 +19,12 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
     result = training.train(config, run, label, seed, identity)
     outcome.write_training(run, label, seed, result)
     return result
+
+
+def fail_training(run: RunFolder, label: str, seed: int, reason: str) -> None:
+    """Write the training.json of a training that failed."""
+    failed = {"status": schema.FAILED, "reason": reason}
+    write_json(run.training(label, seed) / "training.json", failed)
 
 
 def restore(

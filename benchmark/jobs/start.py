@@ -19,8 +19,9 @@ from benchmark.spec.run_config import Config
 
 def start(
     config: Config, source: str, run: RunFolder, cores: int | None, processes: int | None
-) -> None:
-    """Bring a run's folder to the state from which its jobs can be planned.
+) -> Identities:
+    """Bring a run's folder to the state from which its jobs can be planned; returns their
+    identities.
 
     Keeps the configuration as it is now; all jobs use this copy. Pulls the data if data.dvc has
     changed. Records what the machine decides at the first start. Checks and lists the images if
@@ -39,9 +40,11 @@ def start(
         numbers = {"--cores": cores, "--processes": processes}
         _verb("resolve", run, *(str(x) for pair in numbers.items() if pair[1] for x in pair))
     record = records.read(run, *records.IMAGES)
-    identity = Identities(config, resolve.recorded(run)).images()
-    if not run.images.exists() or record is None or record.identity != identity.digest:
+    identities = Identities(config, resolve.recorded(run))
+    digest = identities.images().digest
+    if not run.images.exists() or record is None or record.identity != digest:
         _verb("images", run)
+    return identities
 
 
 def _verb(name: str, run: RunFolder, *options: str) -> None:

@@ -79,10 +79,7 @@ def test_a_training_starts_from_a_file(tmp_path):
 
 def test_an_entry_that_was_not_trained_is_the_reason(tmp_path):
     config, run = run_of(tmp_path)
-    run.training("first", 0).mkdir(parents=True)
-    (run.training("first", 0) / "training.json").write_text(
-        '{"status": "failed", "reason": "training: it broke"}'
-    )
+    run_jobs.fail_training(run, "first", 0, "training: it broke")
     result = run_jobs.train(config, run, "tuned", 0)
     assert result["status"] == "failed"
     assert "'first', from which it starts, was not trained: training: it broke" in result["reason"]

@@ -155,10 +155,7 @@ def test_a_run_trains_teacher_and_student(tmp_path):
 
 def test_a_teacher_that_failed_is_the_students_reason(tmp_path):
     config, run = run_of(tmp_path)
-    run.training("teacher", 0).mkdir(parents=True)
-    (run.training("teacher", 0) / "training.json").write_text(
-        '{"status": "failed", "reason": "training: it broke"}'
-    )
+    run_jobs.fail_training(run, "teacher", 0, "training: it broke")
     result = run_jobs.train(config, run, "student", 0)
     assert result["status"] == "failed"
     assert "teacher 'teacher' was not trained: training: it broke" in result["reason"]

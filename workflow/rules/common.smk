@@ -4,12 +4,15 @@ PROCESSES = int(config["processes"]) if "processes" in config else None
 
 @cache
 def start():
-    """What comes before planning (benchmark/jobs/start.py); once, and not in a dry run."""
+    """What comes before planning (benchmark/jobs/start.py); once, and not in a dry run.
+
+    Returns the identities of the jobs, for which the data are listed, or None.
+    """
     if workflow.dryrun or not workflow.is_main_process:
-        return
+        return None
     cores = None if workflow.non_local_exec else workflow.cores
     try:
-        jobs_start.start(RUN, CONFIG, FOLDER, cores, PROCESSES)
+        return jobs_start.start(RUN, CONFIG, FOLDER, cores, PROCESSES)
     except UserError as error:
         sys.exit(f"error: {error}")  # to an exception, Snakemake would add a traceback
 
@@ -17,8 +20,7 @@ def start():
 @cache
 def identities():
     """What decides the result of each job. Read when it is needed, and not for --unlock."""
-    start()
-    return Identities(RUN, resolve.recorded(FOLDER))
+    return start() or Identities(RUN, resolve.recorded(FOLDER))
 
 
 def images_table(wildcards):
