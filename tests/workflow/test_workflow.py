@@ -273,6 +273,7 @@ CALLS_A_JOB = 24_000  # 21,330 with Snakemake 9.27; 26,890 if sources are looked
 def test_planning_takes_as_many_calls_for_a_job_however_many_there_are(repository):
     """Sources are found once and nothing is looked up in all jobs for each job. Calls are counted,
     because a duration depends on the machine; tests/campaigns/planning.py measures durations."""
+    shutil.rmtree(repository / "data")  # else the first plan alone reads images, the later ones not
     calls, file = [], repository / "calls"
     for seeds in (1, 3, 5):
         write_many(repository, seeds)
