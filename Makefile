@@ -16,7 +16,7 @@ ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache/libraries
 endif
 
-.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit help
+.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit campaign-conditions help
 .NOTPARALLEL: # one pip at a time
 .DEFAULT_GOAL := help
 
@@ -87,6 +87,9 @@ campaign-plan: setup $(VENV)/installed-test ## measure how long the workflow tak
 
 campaign-edit: setup $(VENV)/installed-test ## edit settings, data and sources at random, and compare the boards (docs/robustness.md)
 	@python -m tests.campaigns.edited
+
+campaign-conditions: setup $(VENV)/installed-test ## run with other cores, threads and settings, and compare bit by bit (docs/robustness.md)
+	@python -m tests.campaigns.determinism
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
