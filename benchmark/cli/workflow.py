@@ -36,12 +36,15 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     metrics_of(settings.protocols)
     name = str(source or config)
     cards.check_choices(settings, name)
-    run_config.check_memory(settings, name, psutil.virtual_memory().total)
+    memory = psutil.virtual_memory().total
+    run_config.check_memory(settings, name, memory)
 
     def work() -> list[str]:
+        from benchmark.jobs.memory_check import check_training_memory
         from benchmark.jobs.weight_check import check_weights
 
-        return [*run_config.check_methods(settings, name), *check_weights(settings, name)]
+        warnings = [*run_config.check_methods(settings, name), *check_weights(settings, name)]
+        return warnings + check_training_memory(settings, name, memory)
 
     found = isolation.run(work)
     if isinstance(found, isolation.Failure):

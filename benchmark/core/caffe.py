@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.core.reading import reading
+from benchmark.core.reading import reading, regular
 
 # Fields of a net that are layers, and in each the fields of its name and blobs. Files from before
 # 2014 have field 2.
@@ -33,7 +33,7 @@ def read_caffemodel(path: str | Path) -> dict[str, Tensor]:
     """
     with reading(path, "a Caffe model", "download it again"):
         weights = {}
-        for number, layer in _fields(memoryview(Path(path).read_bytes())):
+        for number, layer in _fields(memoryview(regular(Path(path)).read_bytes())):
             if number in LAYERS and not isinstance(layer, int):
                 weights |= _weights_of(layer, **LAYERS[number])
         if not weights:

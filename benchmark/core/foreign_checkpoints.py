@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmark.core.caffe import read_caffemodel
 from benchmark.core.errors import UserError
-from benchmark.core.reading import reading
+from benchmark.core.reading import reading, regular
 from benchmark.core.stand_ins import NUMBERS, stand_in
 
 # How files of torch 1.5 and older start: a pickle of torch.serialization.MAGIC_NUMBER.
@@ -41,7 +41,7 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
     """The tensors in a safetensors file, on the CPU; UserError if it is missing or damaged."""
     remedy = "remove it and download or convert the weights again"
     with reading(path, "a whole safetensors file", remedy):
-        return load_file(path)
+        return load_file(regular(Path(path)))
 
 
 # By suffix; files with any other are read as those of `torch.save`.
@@ -141,7 +141,7 @@ def _checked(path: Path) -> bool:
 
 def _is_legacy(path: Path) -> bool:
     remedy = "check the path, or download the file again"
-    with reading(path, "a torch checkpoint", remedy), path.open("rb") as file:
+    with reading(path, "a torch checkpoint", remedy), regular(path).open("rb") as file:
         return file.read(len(LEGACY)) == LEGACY
 
 

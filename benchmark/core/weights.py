@@ -14,7 +14,7 @@ from benchmark.core.atomic import atomic_path
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.json_io import loads
 from benchmark.core.paths import from_root
-from benchmark.core.reading import reading
+from benchmark.core.reading import reading, regular
 
 EXPORT_AGAIN = "train the method again, or make the file again with 'export-weights'"
 
@@ -83,4 +83,4 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
             f"{from_root(path)} is missing: train the method, or 'dvc pull' its weights."
         )
     with reading(from_root(path), "a whole safetensors file", EXPORT_AGAIN):
-        return load_file(path)
+        return load_file(regular(path))

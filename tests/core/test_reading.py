@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel
 from safetensors.torch import load_file
 
+from benchmark.core import foreign_checkpoints, weights
+from benchmark.core.caffe import read_caffemodel
 from benchmark.core.errors import NotWritten, UserError
 from benchmark.core.image_io import image_size, read_image
 from benchmark.core.json_io import loads, read_json
@@ -75,7 +77,8 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path, kind):
     path = Path("/dev/zero") if kind == "device" else tmp_path / kind
     readers = (
         read_json, read_yaml, read_image, image_size,
-        lambda path: read_table(path, SCORES, "again"),
+        lambda path: read_table(path, SCORES, "again"), foreign_checkpoints.read,
+        foreign_checkpoints.read_safetensors, read_caffemodel, weights.exported_facts,
     )  # fmt: skip
     for reader in readers:
         with pytest.raises(UserError, match="it is a pipe, a socket or a device"):

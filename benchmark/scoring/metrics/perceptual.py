@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import shown
+from benchmark.core.reading import reading, regular
 from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.definitions import WEIGHTS
 
@@ -74,15 +75,10 @@ def lpips_network(weights: Path) -> Any:
 
 def _load_backbone(backbone: Any, weights: Path) -> None:
     """Fill `sliceK.N.weight` from `features.N.weight`; all names and shapes must match."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
-        tensors = load_file(weights)
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{shown(weights)} is not a whole safetensors file ({error}). Run 'dvc pull'."
-        ) from error
+    with reading(shown(weights), "a whole safetensors file", "run 'dvc pull'"):
+        tensors = load_file(regular(weights))
     wanted = backbone.state_dict()
     names = {name: "features." + name.split(".", 1)[1] for name in wanted}
     for name in sorted(tensors.keys() ^ set(names.values())):
