@@ -9,13 +9,17 @@
 #   are dominated by this. OMP_WAIT_POLICY=PASSIVE, set before torch is imported, makes threads sleep;
 #   what is computed stays the same. One thread for each process has no barriers at all.
 #
-# Needs Linux with at least two cores, and a Python with torch: PYTHON=.venv/bin/python. Fails if
-# passive waiting does not make the step beside busy processes faster.
+# Needs Linux with at least two cores that nothing else uses, and 7 GB of disk space for some minutes.
+# Makes a temporary folder, installs torch there, and fails if passive waiting does not make the
+# step beside busy processes faster.
 set -euo pipefail
-python=${PYTHON:-python3}
-script=$(mktemp)
+folder=$(mktemp -d)
 busy=()
-trap 'rm -f "$script"; kill "${busy[@]}" 2>/dev/null || true' EXIT
+trap 'kill "${busy[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
+python3 -m venv "$folder/venv"
+python="$folder/venv/bin/python" script="$folder/step.py"
+"$python" -m pip install --quiet --disable-pip-version-check torch==2.14.1 2>/dev/null
+"$python" -c 'import torch; print("torch", torch.__version__)' 2>/dev/null
 cat > "$script" <<'PYTHON'
 import time
 

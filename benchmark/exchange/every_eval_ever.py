@@ -1,12 +1,17 @@
-"""Every Eval Ever 0.3.0: one JSON file a method and variant (github.com/evaleval)."""
+"""Every Eval Ever 0.3.0: one JSON file a method and variant (github.com/evaleval).
+
+The folders are those of its data store, which its validator asks for.
+"""
 
 import json
 import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from benchmark import __version__
+from benchmark.core.checksum import json_digest
 from benchmark.core.json_io import write_json
 from benchmark.exchange.exported import BOUNDS, NAME, Export, Result, file_name
 from benchmark.results.tables import label
@@ -15,9 +20,15 @@ SCHEMA = "0.3.0"
 
 
 def write(export: Export, out: Path) -> None:
-    """Write METHOD-VARIANT.json for each method with results."""
+    """Write data/unweather/unweather/METHOD-VARIANT/UUID.json for each method with results.
+
+    The names are collection, developer, model and a UUID of version 4. The UUID comes from the
+    record's digest, so that the same run is always the same files.
+    """
     for card, results in export.of_methods():
-        write_json(out / f"{file_name(card)}.json", record(export, card, results))
+        content = record(export, card, results)
+        name = UUID(bytes=bytes.fromhex(json_digest(content))[:16], version=4)
+        write_json(out / "data" / NAME / NAME / file_name(card) / f"{name}.json", content)
 
 
 def record(export: Export, card: dict[str, Any], results: list[Result]) -> dict[str, Any]:
@@ -50,7 +61,7 @@ def record(export: Export, card: dict[str, Any], results: list[Result]) -> dict[
         },
         "model_info": {
             "name": str(card.get("title") or label(card)),
-            "id": f"{NAME}/{label(card).replace(' ', '-')}",
+            "id": f"{NAME}/{file_name(card)}",
             "additional_details": details,
         },
         "evaluation_results": [_result(export, result) for result in results],
