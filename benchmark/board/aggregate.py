@@ -15,12 +15,17 @@ import pandas as pd
 
 from benchmark.board.score_table import ALL, METRICS, ScoreGroup, ScoreTable, weather_rank
 from benchmark.board.statuses import GROUP, statuses
-from benchmark.core.seeds import numpy_generator
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards
 from benchmark.scoring.metrics import METRIC
-from benchmark.significance.intervals import Variance, mean_interval, seed_variance
+from benchmark.significance.intervals import interval_of
 from benchmark.significance.pairwise import rank_text
+from benchmark.significance.variances import (
+    Variance,
+    photo_variance,
+    seed_variance,
+    stratified_mean,
+)
 
 NO_REFERENCE = tuple(key for key, metric in METRIC.items() if not metric.needs_target)
 COST_COLUMNS = (
@@ -115,9 +120,9 @@ def join_groups(scores: ScoreTable, cost: pd.DataFrame, parts: Iterable[GroupVal
 
 def group_values(group: ScoreGroup) -> GroupValues:
     """Means, intervals and ranks of one group, all methods from the same draws of photos."""
-    generator = numpy_generator("bootstrap", group.dataset, group.weather)
     values, seeds = group.wide.to_numpy(), _seed_variances(group)
-    ends = mean_interval(values, group.photos, generator, group.strata, seeds)
+    of_photos = photo_variance(values, group.photos, group.strata)
+    ends = interval_of(stratified_mean(values, group.strata), group.resampled, of_photos, seeds)
     table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=group.wide.columns)
     table = table.T.stack().unstack(["metric", -1])
     table.columns = [metric + end for metric, end in table.columns]

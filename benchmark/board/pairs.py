@@ -11,13 +11,13 @@ from benchmark.board.pairs_markdown import to_markdown
 from benchmark.board.score_table import METRICS, ScoreGroup, ScoreTable
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.errors import UserError, nearest
-from benchmark.core.seeds import numpy_generator
 from benchmark.results.tables import Cards, read_images, read_methods, read_scores
 from benchmark.scoring.metrics import METRIC
+from benchmark.significance.bootstrap import column_blocks
 from benchmark.significance.friedman import RankTests, rank_tests
-from benchmark.significance.intervals import mean_interval, stratified_mean
 from benchmark.significance.paired_tests import share_interval
 from benchmark.significance.pairwise import Key, PairedScores
+from benchmark.significance.variances import stratified_mean
 
 COLUMNS = (
     "dataset",
@@ -42,6 +42,7 @@ COLUMNS = (
     "p_better_high",
     "p_nemenyi",
 )
+SeedValues = dict[Key, dict[str, np.ndarray]]
 
 
 @dataclass
@@ -110,19 +111,20 @@ def compare_group(group: ScoreGroup, metrics: Sequence[str]) -> Comparisons:
         paired = group.paired_scores(metric)
         if paired is not None:
             tests = rank_tests(paired, METRIC[metric].lower_is_better)
-            found.pairs.append(_pairs(group, paired, metric, tests))
-            found.places.append(_places(group, paired, metric, tests))
+            seeds = _seed_values(group, paired.keys, metric)
+            found.pairs.append(_pairs(group, paired, metric, tests, seeds))
+            found.places.append(_places(group, paired, metric, tests, seeds))
     return found
 
 
-def _pairs(group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTests) -> pd.DataFrame:
+def _pairs(
+    group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTests, seeds: SeedValues
+) -> pd.DataFrame:
     test = paired.test
-    generator = numpy_generator("comparisons", group.dataset, group.weather, metric)
-    ends = mean_interval(paired.differences, paired.photos, generator, paired.strata, paired.seeds)
-    better = _probability_better(group, paired, metric)
+    ends = paired.intervals(group.resampled, group.columns(paired.keys, metric))
+    better = _probability_better(paired, metric, seeds)
     n_photos = len(np.unique(paired.photos))
     better_ends = share_interval(better, n_photos)
-    seeds = _seed_values(group, paired.keys, metric)
     first, second = ([paired.keys[i] for i in side] for side in paired.pairs.T)
     table = {
         "method_a": [key[0] for key in first],
@@ -148,39 +150,40 @@ def _pairs(group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTest
     return pd.DataFrame(table).assign(**names)[list(COLUMNS)]
 
 
-def _seed_values(group: ScoreGroup, keys: list[Key], metric: str) -> dict[Key, dict]:
+def _seed_values(group: ScoreGroup, keys: list[Key], metric: str) -> SeedValues:
     """Each method's values (N,) by seed."""
-    return {
-        key: {
-            column[3]: group.seeds[column].to_numpy()
-            for column in group.seeds.columns
-            if column[:3] == (*key, metric)
-        }
-        for key in keys
-    }
+    of_metric = group.seeds.xs(metric, axis=1, level="metric")
+    values: SeedValues = {key: {} for key in keys}
+    for number, (method, variant, seed) in enumerate(of_metric.columns):
+        if (method, variant) in values:
+            values[method, variant][seed] = of_metric.iloc[:, number].to_numpy()
+    return values
 
 
-def _probability_better(group: ScoreGroup, paired: PairedScores, metric: str) -> np.ndarray:
+def _probability_better(paired: PairedScores, metric: str, seeds: SeedValues) -> np.ndarray:
     """The share of images on which the first method of each pair is better, over seeds: (P,)."""
-    seeds = _seed_values(group, paired.keys, metric)
-    sign = -1 if METRIC[metric].lower_is_better else 1
-    wins = np.empty((len(paired.values), len(paired.pairs)))
-    for column, (i, j) in enumerate(paired.pairs):
-        of_a, of_b = seeds[paired.keys[i]], seeds[paired.keys[j]]
-        if paired.keys[i][0] == paired.keys[j][0] and of_a.keys() == of_b.keys():
-            matches = [(of_a[seed], of_b[seed]) for seed in of_a]  # the same trainings
-        else:
-            matches = [(a, b) for a in of_a.values() for b in of_b.values()]
-        # Not by their difference, which is NaN for two infinite values.
-        won = [((sign * a > sign * b) + 0.5 * (a == b)) for a, b in matches]
-        wins[:, column] = np.mean(won, axis=0)
-    return stratified_mean(wins, paired.strata) if len(paired.pairs) else np.zeros(0)
+    sign, count = -1 if METRIC[metric].lower_is_better else 1, len(paired.values)
+    shares = np.zeros(len(paired.pairs))
+    for part in column_blocks(len(paired.pairs), count):
+        wins = np.empty((count, len(part)))
+        for column, (i, j) in enumerate(paired.pairs[part]):
+            of_a, of_b = seeds[paired.keys[i]], seeds[paired.keys[j]]
+            if paired.keys[i][0] == paired.keys[j][0] and of_a.keys() == of_b.keys():
+                matches = [(of_a[seed], of_b[seed]) for seed in of_a]  # the same trainings
+            else:
+                matches = [(a, b) for a in of_a.values() for b in of_b.values()]
+            # Not by their difference, which is NaN for two infinite values.
+            won = [((sign * a > sign * b) + 0.5 * (a == b)) for a, b in matches]
+            wins[:, column] = np.mean(won, axis=0)
+        shares[part] = stratified_mean(wins, paired.strata)
+    return shares
 
 
-def _places(group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTests) -> pd.DataFrame:
+def _places(
+    group: ScoreGroup, paired: PairedScores, metric: str, tests: RankTests, seeds: SeedValues
+) -> pd.DataFrame:
     lower_is_better = METRIC[metric].lower_is_better
     places = paired.ranks(lower_is_better)
-    seeds = _seed_values(group, paired.keys, metric)
     table = pd.DataFrame(paired.keys, columns=["method", "variant"]).assign(
         dataset=group.dataset,
         weather=group.weather,

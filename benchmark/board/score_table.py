@@ -4,19 +4,22 @@ Scores are averaged over seeds for each image. A group is one data set's weather
 weather of the data set with equal weight.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.core.errors import UserError
+from benchmark.core.seeds import numpy_generator
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards
 from benchmark.scoring.metrics import METRIC
-from benchmark.significance.intervals import stratified_mean
+from benchmark.significance.bootstrap import Resampled, resample
 from benchmark.significance.pairwise import Key, PairedScores, pair_up, seed_means_of
+from benchmark.significance.variances import stratified_mean
 from benchmark.spec.method import ALL_WEATHERS
 
 METRICS = tuple(METRIC)  # all keys, such as rgb/psnr; a run's tables show those that it scored
@@ -30,7 +33,7 @@ class ScoreGroup:
 
     ranked: the methods without controls. seeds, wide: this group's rows of `ScoreTable.seeds` and
     `ScoreTable.wide`, N images. photos: (N,). strata: (N,) weathers; None if there is only one.
-    seed_means: the mean over the images of each column of `seeds`.
+    seed_means: the mean over the images of each column of `seeds`. drawn_as: a name for the draws.
     """
 
     dataset: str
@@ -41,7 +44,14 @@ class ScoreGroup:
     photos: np.ndarray
     strata: np.ndarray | None
     seed_means: pd.Series
+    drawn_as: str
     _paired: dict[str, PairedScores | None] = field(default_factory=dict, init=False, repr=False)
+
+    def named(self, weather: str) -> "ScoreGroup":
+        """This group under the name of its only weather; it shares all that was computed."""
+        twin = replace(self, weather=weather)
+        twin.__dict__.update(_paired=self._paired, resampled=self.resampled)
+        return twin
 
     def paired_scores(self, metric: str) -> PairedScores | None:
         """The ranked methods that have the metric on every image; None if there is none.
@@ -51,6 +61,17 @@ class ScoreGroup:
         if metric not in self._paired:
             self._paired[metric] = self._pair_up(metric)
         return self._paired[metric]
+
+    @cached_property
+    def resampled(self) -> Resampled:
+        """The means of all columns of `wide` in every resample of the photos; drawn once, for all
+        that is computed from them."""
+        generator = numpy_generator("bootstrap", self.dataset, self.drawn_as)
+        return resample(self.wide.to_numpy(), self.photos, generator, self.strata)
+
+    def columns(self, keys: Sequence[Key], metric: str) -> NDArray[np.intp]:
+        """The numbers of the columns of `wide`, which must be there, of some methods' metric."""
+        return self.wide.columns.get_indexer([(*key, metric) for key in keys])
 
     def complete(self, metric: str) -> pd.DataFrame:
         """The columns (method, variant) of `wide` that have the metric on every image."""
@@ -123,9 +144,13 @@ class ScoreTable:
         at = self.wide.index.get_level_values("dataset")
         for dataset in self.datasets:
             rows = self.wide[at == dataset]
-            yield self._group(dataset, ALL, rows.index)
-            for weather, index in weather_rows(rows):
-                yield self._group(dataset, weather, index)
+            yield (whole := self._group(dataset, ALL, rows.index))
+            weathers = list(weather_rows(rows))
+            for weather, index in weathers:
+                if len(weathers) == 1:
+                    yield whole.named(weather)
+                else:
+                    yield self._group(dataset, weather, index)
 
     def group_of_all(self, dataset: str) -> ScoreGroup:
         """The group of all weathers of a data set."""
@@ -138,7 +163,11 @@ class ScoreTable:
         means = pd.Series(stratified_mean(seeds.to_numpy(), strata), index=seeds.columns)
         photos = self._photo_names.loc[rows].to_numpy()
         wide = self.wide.loc[rows]
-        return ScoreGroup(dataset, weather, self.ranked, seeds, wide, photos, strata, means)
+        names = rows.get_level_values("weather").unique()
+        drawn_as = names[0] if len(names) == 1 else weather
+        return ScoreGroup(
+            dataset, weather, self.ranked, seeds, wide, photos, strata, means, drawn_as
+        )
 
     @cached_property
     def _photo_names(self) -> pd.Series:

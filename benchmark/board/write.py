@@ -6,6 +6,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from benchmark.board.aggregate import COLUMNS, Board, group_values, join_groups
+from benchmark.board.changes import all_changes, write_changes
 from benchmark.board.latex import to_latex
 from benchmark.board.markdown import to_markdown
 from benchmark.board.pairs import Comparisons, compare_group, save_comparisons
@@ -54,7 +55,8 @@ class Notes(Settings):
 
 
 def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.DataFrame:
-    """Write `leaderboard.csv`, `.md`, `.tex`, `.json` and `.notes.json` of a run; return the table.
+    """Write `leaderboard.csv`, `.md`, `.tex`, `.json` and `.notes.json` of a run, and
+    `against_input.csv` (`changes.changes`); return the table.
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and `images.csv`, which says which image was made
     from which photo; without it every image is its own photo. Published numbers on the run's data
@@ -67,9 +69,10 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     made_from = _checksums(run_dir)  # before reading: a change in between is found later
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
     table = ScoreTable(scores, methods, read_images(run_dir))
-    parts, compared = [], Comparisons()
+    parts, changed, compared = [], [], Comparisons()
     for group in table.groups():
         parts.append(group_values(group))
+        changed += all_changes(group, methods)
         if comparisons:
             compared += compare_group(group, METRICS)
     board = join_groups(table, cost, parts)
@@ -81,6 +84,7 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     write_text(run_dir / "leaderboard.md", text)
     write_text(run_dir / "leaderboard.tex", to_latex(board, methods))
     write_json(run_dir / SUMMARY, summary(board.table, methods))
+    write_changes(run_dir, changed)
     # Last: if the program is killed before, the notes do not fit their inputs and are refused.
     notes = _notes(board, made_from).model_dump_json(indent=1, exclude_defaults=True)
     write_text(run_dir / NOTES, notes + "\n")

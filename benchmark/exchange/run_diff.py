@@ -14,9 +14,10 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.seeds import numpy_generator
 from benchmark.results.tables import read_images, read_methods, read_scores
-from benchmark.significance.intervals import Variance, mean_interval, seed_variance, stratified_mean
+from benchmark.significance.intervals import mean_interval
 from benchmark.significance.paired_tests import holm, paired_test
 from benchmark.significance.pairwise import Key
+from benchmark.significance.variances import Variance, seed_variance, stratified_mean
 
 COLUMNS = (
     *GROUP,

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark.board.legend import APART, BETTER, DIFFERENCE, P_HOLM, board_legend
-from benchmark.board.score_table import ALL, weather_rank
+from benchmark.board.score_table import weather_rank
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.charts import chart_data
 from benchmark.report.comparisons import comparison_tables
@@ -157,15 +157,14 @@ def _cells(data: RunData, photo: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Path) -> None:
-    for method in dict.fromkeys(card["method"] for card in data.methods):
+    for method in data.method_names:
         cards = [card for card in data.methods if card["method"] == method]
         rows = data.board[data.board["method"] == method]
         tables = [
             board_table(data, part, f"{dataset}, every weather", with_weather=True)
             for dataset, part in rows.groupby("dataset", sort=False)
         ]
-        best = rows[(rows["weather"] == ALL)]["variant"]
-        chosen = (method, best.iloc[0]) if len(best) else None
+        chosen = data.chosen(method)
         gains = data.gains(chosen)
         first = {
             **dict.fromkeys(
@@ -216,11 +215,7 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
     paired = {photo["dataset"] for photo in photos if photo["target"]}
     leading = [key for name in names if name in paired and (key := data.leader(name))]
     ordered = by_gain(photos)
-    groups: dict[str, list] = {}
-    for photo in sorted(ordered, key=lambda photo: weather_rank(photo["weather"])):
-        groups.setdefault(f"{photo['dataset']}, {photo['weather']}", []).append(photo)
     cards = {card["method"]: card for card in reversed(data.methods)}
-    wanted = dict.fromkeys(card["method"] for card in data.methods)
     tables = board_tables(data)
     drawn = [_drawn(data, figure) for figure in data.figures]
     _write(
@@ -246,14 +241,28 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
             if (data.run_dir / name).is_file()
         ],
         figures=[figure for figure in drawn if figure["name"] != RANKS],
-        photos=[{"name": name, "photos": group} for name, group in groups.items()],
+        photos=_photo_groups(data, ordered),
         leader=" and ".join(dict.fromkeys(map(data.label, leading))),
-        methods=[{**_about(cards[name]), "href": link(method_page(name))} for name in wanted],
+        methods=[
+            {**_about(cards[name]), "href": link(method_page(name))} for name in data.method_names
+        ],
         manifests=manifests(data),
         datasets=datasets(data),
         credits=photo_credits(photos),
         **extremes(ordered),
     )
+
+
+def _photo_groups(data: RunData, ordered: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The shown images by data set and weather: `name`, `photos`, and how many `all` there are."""
+    groups: dict[tuple[str, str], list] = {}
+    for photo in sorted(ordered, key=lambda photo: weather_rank(photo["weather"])):
+        groups.setdefault((photo["dataset"], photo["weather"]), []).append(photo)
+    sizes = {} if data.images is None else data.images.groupby(["dataset", "weather"]).size()
+    return [
+        {"name": ", ".join(key), "photos": group, "all": int(sizes[key])}
+        for key, group in groups.items()
+    ]
 
 
 def _choices(tables: list[dict[str, Any]]) -> dict[str, list[str]]:

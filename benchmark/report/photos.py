@@ -11,14 +11,15 @@ from benchmark.core.image_io import image_size, read_image, write_png
 from benchmark.report.parts import link, slug
 from benchmark.report.provenance import Credits
 from benchmark.report.run_data import RunData
+from benchmark.report.shown_images import EXTREMES, shown_images
 
-SHOWN = 6  # images with the smallest and with the largest gain
 THUMBNAIL = 224  # pixels
 SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif")  # of what read_image reads
 
 
 def report_photos(data: RunData, report: Path) -> list[dict[str, Any]]:
-    """The test images: names, files copied into the report, and the gain of the best method.
+    """The test images with a page (`shown_images`): names, files copied into the report, and the
+    gain of the best method.
 
     A picture that is not there, because the data were not pulled, has no file: `files` lacks it,
     and `thumbnail`, `width` and `height` are None.
@@ -29,7 +30,7 @@ def report_photos(data: RunData, report: Path) -> list[dict[str, Any]]:
     copied: dict[str, str] = {}
     credits = Credits(data.root)
     photos = []
-    for row in data.images.to_dict("records"):
+    for row in shown_images(data).to_dict("records"):
         place = (row["dataset"], row["weather"], row["image"])
         name = slug(*place)
         files = {
@@ -107,5 +108,5 @@ def by_gain(photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def extremes(photos: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """The photos with the smallest and the largest gain, of sorted photos; none is in both."""
     known = [photo for photo in photos if photo["gain_value"] is not None]
-    count = min(SHOWN, len(known) // 2)
+    count = min(EXTREMES, len(known) // 2)
     return {"worst": known[:count], "best": known[::-1][:count]}

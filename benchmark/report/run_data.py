@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.board.changes import input_key
 from benchmark.board.score_table import ALL, METRICS, ScoreTable
 from benchmark.board.verdicts import devices, harmful, marks
 from benchmark.board.write import read_board
@@ -19,7 +20,6 @@ from benchmark.results.tables import (
     read_images,
     read_methods,
     read_scores,
-    shows_input,
 )
 
 FIGURE_KEYS = ("dataset", "name", "title", "alt", "file")
@@ -51,6 +51,9 @@ class RunData:
         self.board, self.best, self.reasons = board.table, board.best, board.reasons
         self.worse = harmful(self.board, self.methods)
         self.wide = ScoreTable(self.scores, self.methods, self.images).wide
+        self._values = self.wide.to_numpy()
+        self._rows = {place: number for number, place in enumerate(self.wide.index)}
+        self._columns = {column: number for number, column in enumerate(self.wide.columns)}
 
     def label(self, key: Key) -> str:
         return label(self.cards[key])
@@ -62,7 +65,7 @@ class RunData:
     @cached_property
     def input_key(self) -> Key | None:
         """The control that returns the input."""
-        return next((key for key, card in self.cards.items() if shows_input(card)), None)
+        return input_key(self.methods)
 
     def leader(self, dataset: str) -> Key | None:
         """The first method in the `all` table of a data set; no control."""
@@ -73,6 +76,16 @@ class RunData:
                 return key
         return None
 
+    @cached_property
+    def method_names(self) -> list[str]:
+        """The methods, each with a page, in the order of the run."""
+        return list(dict.fromkeys(card["method"] for card in self.methods))
+
+    def chosen(self, method: str) -> Key | None:
+        """The variant that a method's page shows: its first in the first table."""
+        rows = self.board[(self.board["method"] == method) & (self.board["weather"] == ALL)]
+        return (method, rows["variant"].iloc[0]) if len(rows) else None
+
     def gains(self, key: Key | None) -> pd.Series:
         """RGB PSNR minus the input's, by (dataset, weather, image); empty if one is unknown."""
         if key is None or self.input_key is None:
@@ -81,14 +94,11 @@ class RunData:
         values = [column for column in both if column is not None]
         return (values[0] - values[1]).dropna() if len(values) == 2 else pd.Series(dtype=float)
 
-    @cached_property
-    def _by_place(self) -> dict[Place, dict[tuple[str, str, str], float]]:
-        return self.wide.to_dict("index")
-
     def score(self, place: Place, key: Key, metric: str) -> float:
         """Mean over seeds of one image's metric, one of `METRICS`; NaN if it is missing."""
         assert metric in METRICS
-        return self._by_place.get(place, {}).get((*key, metric), np.nan)
+        row, column = self._rows.get(place, -1), self._columns.get((*key, metric), -1)
+        return float(self._values[row, column]) if min(row, column) >= 0 else np.nan
 
     @cached_property
     def problems(self) -> dict[tuple[str, str, str, str, str], str]:

@@ -125,7 +125,7 @@ def label(card: dict[str, Any]) -> str:
 def _check_statuses(table: pd.DataFrame, path: Path, remedy: str) -> None:
     if "status" not in table:
         return
-    unknown = set(table["status"]) - set(STATUSES)
+    unknown = set(table["status"].unique()) - set(STATUSES)
     if unknown:
         raise UserError(
             f"{path}: unknown status '{sorted(unknown)[0]}' (known: {', '.join(STATUSES)}); "

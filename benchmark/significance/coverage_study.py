@@ -11,13 +11,9 @@ import numpy as np
 
 from benchmark.core.markdown import markdown_table
 from benchmark.core.seeds import numpy_generator
-from benchmark.significance.intervals import (
-    Array,
-    draw_photos,
-    interval_levels,
-    mean_interval,
-    seed_variance,
-)
+from benchmark.significance.bootstrap import Array, draw_photos
+from benchmark.significance.intervals import interval_levels, mean_interval
+from benchmark.significance.variances import seed_variance
 
 PHOTOS, NOISE, RUNS, RESAMPLES = 12, 0.1, 2000, 999
 BLOCK = 100  # runs that share their draws

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.significance.intervals import Array
+from benchmark.significance.bootstrap import Array
 from benchmark.significance.paired_tests import ALPHA
 from benchmark.significance.pairwise import PairedScores
 

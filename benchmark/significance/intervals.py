@@ -14,16 +14,26 @@ the interval grows in that proportion. One seed says nothing about other trainin
 holds for the one trained model.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-CONFIDENCE = 0.95
-RESAMPLES = 9999
-Array = NDArray[np.float64]
+from benchmark.significance.bootstrap import (
+    RESAMPLES,
+    Array,
+    Resampled,
+    as_columns,
+    column_blocks,
+    resample,
+)
+from benchmark.significance.variances import (
+    CONFIDENCE,
+    Variance,
+    photo_variance,
+    stratified_mean,
+)
 
 
 class Interval(NamedTuple):
@@ -32,34 +42,6 @@ class Interval(NamedTuple):
     mean: Array
     low: Array
     high: Array
-
-
-@dataclass(frozen=True)
-class Variance:
-    """The estimated variance of K means, and its degrees of freedom: float64 arrays (K,).
-
-    Variances of independent means are added with `+`, which gives the degrees of freedom of Welch
-    and Satterthwaite.
-    """
-
-    value: Array
-    freedom: Array
-
-    def __add__(self, other: "Variance") -> "Variance":
-        value = self.value + other.value
-        with np.errstate(invalid="ignore", divide="ignore"):
-            spread = self.value**2 / self.freedom + other.value**2 / other.freedom
-            freedom = np.where(spread > 0, value**2 / spread, self.freedom)
-        return Variance(value, freedom)
-
-    def half_width(self, confidence: float = CONFIDENCE) -> Array:
-        """Half the width of Student's interval."""
-        return stats.t.ppf((1 + confidence) / 2, self.freedom) * np.sqrt(self.value)
-
-
-def draw_photos(photos: int, generator: np.random.Generator, resamples: int = RESAMPLES) -> Array:
-    """How often each photo is in each resample: (resamples, photos); each row sums to `photos`."""
-    return generator.multinomial(photos, np.full(photos, 1 / photos), size=resamples).astype(float)
 
 
 def interval_levels(photos: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -71,36 +53,6 @@ def interval_levels(photos: int, confidence: float = CONFIDENCE) -> tuple[float,
     t = stats.t.ppf((1 + confidence) / 2, photos - 1)
     tail = float(stats.norm.cdf(-t * np.sqrt(photos / (photos - 1))))
     return tail, 1 - tail
-
-
-def stratified_mean(values: ArrayLike, strata: ArrayLike | None = None) -> Array:
-    """Mean of (N, K) over images; with `strata` (N,) the plain mean of the strata's means: (K,)."""
-    values = as_columns(values)
-    codes = _codes(strata, len(values))
-    return np.mean([values[codes == s].mean(axis=0) for s in range(codes.max() + 1)], axis=0)
-
-
-def resampled_means(
-    values: ArrayLike, photos: ArrayLike, draws: Array, strata: ArrayLike | None = None
-) -> Array:
-    """The stratified mean in every resample: (resamples, K).
-
-    values: (N, K) finite or NaN, one row an image; a NaN makes its whole column NaN. photos: (N,)
-    names; their sorted order is the order of `draws`' columns. A resample without an image of some
-    stratum is NaN.
-    """
-    values = as_columns(values)
-    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
-    codes = _codes(strata, len(values))
-    means = np.zeros((len(draws), values.shape[1]))
-    for stratum in range(codes.max() + 1):
-        inside = codes == stratum
-        sums = np.zeros((len(names), values.shape[1]))
-        np.add.at(sums, photo[inside], values[inside])
-        images = draws @ np.bincount(photo[inside], minlength=len(names))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means += (draws @ sums) / images[:, None]
-    return means / (codes.max() + 1)
 
 
 def mean_interval(
@@ -129,19 +81,85 @@ def mean_interval(
     if not len(values):
         empty = np.full(values.shape[1], np.nan)
         return Interval(empty, empty.copy(), empty.copy())
+    drawn = resample(values, photos, generator, strata, resamples)
     mean = stratified_mean(values, strata)
-    low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    count = len(np.unique(np.asarray(photos, dtype=str)))
-    finite = np.isfinite(mean)
-    low[np.isinf(mean)] = high[np.isinf(mean)] = mean[np.isinf(mean)]
-    if count > 1 and finite.any():
-        draws = draw_photos(count, generator, resamples)
-        means = resampled_means(values[:, finite], photos, draws, strata)
-        levels = interval_levels(count, confidence)
-        low[finite], high[finite] = np.nanquantile(means, levels, axis=0)
-        if seeds is not None and (seeds.value > 0).any():
-            _widen(low, high, mean, photo_variance(values, photos, strata), seeds, confidence)
+    of_photos = photo_variance(values, photos, strata) if _has_spread(seeds) else None
+    return interval_of(mean, drawn, of_photos, seeds, confidence)
+
+
+def interval_of(
+    mean: Array,
+    drawn: Resampled,
+    of_photos: Variance | None = None,
+    seeds: Variance | None = None,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """`mean_interval` of columns that were resampled before.
+
+    mean: (K,) `stratified_mean`. of_photos: (K,) `photo_variance`; it is needed with seeds.
+    """
+    low, high = _unknown(mean)
+    if drawn.kept is not None:
+        finite = np.flatnonzero(drawn.places >= 0)
+        levels = interval_levels(drawn.photos, confidence)
+        low[finite], high[finite] = _quantiles(drawn.kept, levels)
+        if _has_spread(seeds):
+            _widen(low, high, mean, of_photos, seeds, confidence)
     return Interval(mean, low, high)
+
+
+def difference_interval(
+    difference: Array,
+    drawn: Resampled,
+    pairs: ArrayLike,
+    of_photos: Variance,
+    seeds: Variance | None = None,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """The intervals of P differences between columns, from the columns' resampled means.
+
+    difference: (P,) the mean differences; those that are not finite have no interval. pairs: (P, 2)
+    the numbers of the two columns. of_photos: the (P,) `photo_variance` of the differences.
+    """
+    low, high = _unknown(np.where(np.isinf(difference), np.nan, difference))
+    finite = np.isfinite(difference)
+    if drawn.kept is not None and finite.any():
+        levels = interval_levels(drawn.photos, confidence)
+        chosen = np.asarray(pairs, dtype=np.intp)[finite]
+        ends = np.empty((2, len(chosen)))
+        for part in column_blocks(len(chosen), drawn.kept.shape[1]):
+            first, second = drawn.rows(chosen[part, 0]), drawn.rows(chosen[part, 1])
+            noise = 1e-12 * np.abs(first).max(axis=1, keepdims=True, initial=0)
+            first -= second
+            first[np.abs(first) <= noise] = 0  # equal scores, summed in another order
+            ends[:, part] = _quantiles(first, levels)
+        low[finite], high[finite] = ends
+        if _has_spread(seeds):
+            _widen(low, high, difference, of_photos, seeds, confidence)
+    return Interval(difference, low, high)
+
+
+def _has_spread(seeds: Variance | None) -> bool:
+    return seeds is not None and bool((seeds.value > 0).any())
+
+
+def _unknown(mean: Array) -> tuple[Array, Array]:
+    """Ends of intervals that are not known: NaN, or the mean if it is infinite."""
+    ends = np.where(np.isinf(mean), mean, np.nan)
+    return ends, ends.copy()
+
+
+def _quantiles(drawn: Array, levels: tuple[float, float]) -> Array:
+    """The two quantiles of each row (K, resamples): (2, K). Resamples that are NaN do not count."""
+    return np.concatenate(
+        [
+            (np.nanquantile if np.isnan(drawn[part]).any() else np.quantile)(
+                drawn[part], levels, axis=1
+            )
+            for part in column_blocks(*drawn.shape)
+        ],
+        axis=1,
+    )
 
 
 def _widen(low, high, mean, of_photos: Variance, seeds: Variance, confidence: float) -> None:
@@ -156,55 +174,3 @@ def _widen(low, high, mean, of_photos: Variance, seeds: Variance, confidence: fl
     ratio = np.maximum(1, whole[some] / without[some])
     low[some] = mean[some] - (mean[some] - low[some]) * ratio
     high[some] = mean[some] + (high[some] - mean[some]) * ratio
-
-
-def photo_variance(
-    values: ArrayLike, photos: ArrayLike, strata: ArrayLike | None = None
-) -> Variance:
-    """The variance (K,) of `stratified_mean` over photos: each photo is a cluster of images.
-
-    If all photos have equally many images, it is s²/n of the photos' means. NaN for one photo.
-    """
-    values = as_columns(values)
-    shares, count = _deviations(values, photos, strata)
-    freedom = np.full(values.shape[1], float(count - 1))
-    if count < 2:
-        return Variance(np.full(values.shape[1], np.nan), freedom)
-    return Variance(count / (count - 1) * (shares**2).sum(axis=0), freedom)
-
-
-def seed_variance(means: ArrayLike) -> Variance:
-    """The variance of the mean over seeds, from each seed's mean: (S, K) to (K,).
-
-    It is 0 for one seed (nothing is known about others) and for means that are not finite.
-    """
-    means = np.asarray(means, dtype=float)
-    count, columns = means.shape
-    if count < 2:
-        return Variance(np.zeros(columns), np.full(columns, np.inf))
-    with np.errstate(invalid="ignore"):
-        value = means.var(axis=0, ddof=1) / count
-    return Variance(np.where(np.isfinite(value), value, 0.0), np.full(columns, count - 1.0))
-
-
-def _deviations(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> tuple[Array, int]:
-    """How much each photo changes the stratified mean (photos, K), and the number of photos."""
-    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
-    codes = _codes(strata, len(values))
-    weight = 1 / (np.bincount(codes)[codes] * (codes.max() + 1))
-    centres = np.stack([values[codes == s].mean(axis=0) for s in range(codes.max() + 1)])
-    shares = np.zeros((len(names), values.shape[1]))
-    with np.errstate(invalid="ignore"):  # infinite values have no deviation
-        np.add.at(shares, photo, weight[:, None] * (values - centres[codes]))
-    return shares, len(names)
-
-
-def as_columns(values: ArrayLike) -> Array:
-    values = np.asarray(values, dtype=float)
-    return values[:, None] if values.ndim == 1 else values
-
-
-def _codes(strata: ArrayLike | None, length: int) -> NDArray[np.intp]:
-    if strata is None:
-        return np.zeros(length, dtype=np.intp)
-    return np.unique(np.asarray(strata, dtype=str), return_inverse=True)[1]

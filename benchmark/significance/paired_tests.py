@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from benchmark.significance.intervals import (
+from benchmark.significance.bootstrap import Array, as_columns
+from benchmark.significance.variances import (
     CONFIDENCE,
-    Array,
     Variance,
-    as_columns,
     photo_variance,
     stratified_mean,
 )
@@ -22,12 +21,14 @@ class Test(NamedTuple):
     """K paired tests, each a float64 array (K,).
 
     difference: the mean of a - b. effect: Cohen's d_z, that mean in standard deviations of the
-    photos' differences. p: two-sided, of "no difference", not corrected.
+    photos' differences. p: two-sided, of "no difference", not corrected. of_photos: the (K,)
+    variance of the mean over photos.
     """
 
     difference: Array
     effect: Array
     p: Array
+    of_photos: Variance
 
 
 class Ends(NamedTuple):
@@ -50,7 +51,8 @@ def paired_test(
     """
     values = as_columns(differences)
     if not len(values):
-        return Test(*(np.full(values.shape[1], np.nan) for _ in Test._fields))
+        unknown = np.full(values.shape[1], np.nan)
+        return Test(unknown, unknown, unknown, Variance(unknown, unknown))
     values = np.where(np.isfinite(values).all(axis=0), values, np.nan)
     mean = stratified_mean(values, strata)
     of_photos = photo_variance(values, photos, strata)
@@ -58,7 +60,7 @@ def paired_test(
     noise = 1e-12 * np.abs(values).max(axis=0)  # rounding makes equal differences differ
     effect = _ratio(mean, np.sqrt(of_photos.value * (of_photos.freedom + 1)), noise)
     t = _ratio(mean, np.sqrt(whole.value), noise)
-    return Test(mean, effect, 2 * stats.t.sf(np.abs(t), whole.freedom))
+    return Test(mean, effect, 2 * stats.t.sf(np.abs(t), whole.freedom), of_photos)
 
 
 def _ratio(mean: Array, deviation: Array, noise: Array) -> Array:

@@ -7,10 +7,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from benchmark.significance.intervals import Array, Variance, seed_variance, stratified_mean
+from benchmark.significance.bootstrap import Array, Resampled, column_blocks
+from benchmark.significance.intervals import Interval, difference_interval
 from benchmark.significance.paired_tests import ALPHA, Test, holm, paired_test, rank_ranges
+from benchmark.significance.variances import Variance, seed_variance, stratified_mean
 
 Key = tuple[str, str]  # method, variant
 SeedMeans = dict[int | str, float]  # one method's mean for each of its seeds
@@ -21,7 +23,6 @@ class PairedScores:
     """Scores of k methods on N images.
 
     keys: (method, variant). values: (N, k), means over seeds. pairs: (P, 2) indices into keys.
-    differences: (N, P), first minus second; a column with a value that is not finite is NaN.
     photos, strata: (N,). seeds: the part of the variance of the P mean differences that comes from
     seeds.
     """
@@ -29,15 +30,39 @@ class PairedScores:
     keys: list[Key]
     values: Array
     pairs: NDArray[np.intp]
-    differences: Array
     photos: NDArray[np.str_]
     strata: NDArray[np.str_] | None
     seeds: Variance
 
     @cached_property
     def test(self) -> Test:
-        """The paired tests of all pairs; p is not corrected."""
-        return paired_test(self.differences, self.photos, self.strata, self.seeds)
+        """The paired tests of all pairs, first minus second; p is not corrected.
+
+        All differences of all images do not fit into memory, so they are tested in parts.
+        """
+        parts = [
+            paired_test(self._differences(part), self.photos, self.strata, self.seeds[part])
+            for part in column_blocks(len(self.pairs), len(self.values))
+        ]
+        *numbers, of_photos = zip(*parts, strict=True)
+        return Test(*map(np.concatenate, numbers), Variance.join(of_photos))
+
+    def _differences(self, part: NDArray[np.intp]) -> Array:
+        """First minus second of some pairs: (N, part); a column with a value that is not finite is
+        NaN."""
+        first, second = self.pairs[part].T
+        with np.errstate(invalid="ignore"):  # the difference of two infinite values is NaN
+            differences = self.values[:, first] - self.values[:, second]
+        return np.where(np.isfinite(differences).all(axis=0), differences, np.nan)
+
+    def intervals(self, drawn: Resampled, columns: ArrayLike) -> Interval:
+        """The intervals of the mean differences of all pairs.
+
+        drawn: the resampled means of the methods; columns: (k,) the columns there, by `keys`.
+        """
+        pairs = np.asarray(columns, dtype=np.intp)[self.pairs]
+        test = self.test
+        return difference_interval(test.difference, drawn, pairs, test.of_photos, self.seeds)
 
     @cached_property
     def p_holm(self) -> Array:
@@ -88,17 +113,10 @@ def pair_up(
     keys = list(values)
     pairs = np.array(list(combinations(range(len(keys)), 2)), dtype=np.intp).reshape(-1, 2)
     table = np.stack([values[key] for key in keys], axis=1)
-    with np.errstate(invalid="ignore"):  # the difference of two infinite values is NaN
-        differences = table[:, pairs[:, 0]] - table[:, pairs[:, 1]]
-    differences = np.where(np.isfinite(differences).all(axis=0), differences, np.nan)
     parts = [variance_from_seeds(keys[a], keys[b], seed_means) for a, b in pairs]
-    seeds = Variance(
-        np.array([part.value[0] for part in parts]), np.array([part.freedom[0] for part in parts])
-    )
+    seeds = Variance.join(parts) if parts else Variance(np.zeros(0), np.zeros(0))
     strata = None if strata is None else np.asarray(strata, dtype=str)
-    return PairedScores(
-        keys, table, pairs, differences, np.asarray(photos, dtype=str), strata, seeds
-    )
+    return PairedScores(keys, table, pairs, np.asarray(photos, dtype=str), strata, seeds)
 
 
 def variance_from_seeds(a: Key, b: Key, seed_means: dict[Key, SeedMeans]) -> Variance:

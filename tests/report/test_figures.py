@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from benchmark.board.aggregate import NO_REFERENCE
-from benchmark.board.changes import changes
+from benchmark.board.changes import changes, read_changes
 from benchmark.board.curves import pareto_front, with_cards
 from benchmark.board.score_table import ScoreTable
 from benchmark.board.write import read_board, write_leaderboard
@@ -141,7 +141,7 @@ def test_bars_are_paired_changes_from_the_input(run):
     scores, cards = read_scores(run), read_methods(run)
     table = ScoreTable(scores, cards, read_images(run))
     rows = with_cards(read_board(run).table, cards)
-    figure = quality_by_weather(rows, table).figure
+    figure = quality_by_weather(rows, read_changes(run)).figure
     axes = figure.axes[0]
     assert axes.get_xlabel() == "change of PSNR RGB, dB ↑" and axes.get_title() == "rain"
     names = [text.get_text() for text in axes.get_yticklabels()]
@@ -152,7 +152,7 @@ def test_bars_are_paired_changes_from_the_input(run):
     bar = axes.patches[names.index("regression")]
     assert bar.get_x() == 0 and bar.get_width() == pytest.approx(change.mean())
     rain = next(group for group in table.groups() if group.weather == "rain")
-    found = changes(rain, "rgb/psnr", ("identity", "default")).loc[("regression", "default")]
+    found = changes(rain, "rgb/psnr", ("identity", "default")).set_index("method").loc["regression"]
     of_rain = rows[(rows["weather"] == "rain") & (rows["method"] == "regression")].iloc[0]
     unpaired = of_rain["rgb/psnr_high"] - of_rain["rgb/psnr_low"]
     assert found["low"] < change.mean() < found["high"] < found["low"] + unpaired

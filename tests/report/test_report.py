@@ -17,14 +17,15 @@ from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.exchange.merge import merge_runs
-from benchmark.report import build_report
+from benchmark.report import build_report, shown_images
+from benchmark.report import photos as report_photos
 from benchmark.report.build import ENVIRONMENT
 from benchmark.report.comparisons import SHOWN, comparison_tables
 from benchmark.report.figures.draw import draw_figures
 from benchmark.report.parts import duration, slug
 from benchmark.report.run_data import RunData
 from benchmark.results.layout import restored_image
-from tests.synthetic_run import NASTY, NASTY_SET, card, make_nasty_run, make_run
+from tests.synthetic_run import NASTY, NASTY_SET, add_clear_set, card, make_nasty_run, make_run
 
 
 class Page(HTMLParser):
@@ -236,6 +237,30 @@ def test_a_report_of_tables_alone_has_no_dead_link(tmp_path):
     assert not any(page.images for page in pages.values())
     image = (run / "report" / "images" / "test-set--rain--photo00.html").read_text()
     assert "Without a picture" in image and "PSNR" in image
+
+
+def test_of_a_large_set_the_extreme_and_some_drawn_images_have_pages(tmp_path, monkeypatch):
+    for name, number in (("ALL_SHOWN", 8), ("RANDOM", 3), ("EXTREMES", 1)):
+        monkeypatch.setattr(shown_images, name, number)
+    monkeypatch.setattr(report_photos, "EXTREMES", 1)
+    run = tmp_path / "results" / "large"
+    cards = [card("identity", control=True), card("first", gain=2), card("second", gain=1)]
+    make_run(run, photos=12, weathers=("rain",), cards=cards, side=8)
+    add_clear_set(run)
+    write_leaderboard(run)
+    data = RunData(run)
+    places = set(shown_images.shown_images(data)[shown_images.PLACE].itertuples(index=False))
+    for method in ("first", "second"):
+        gains = data.gains((method, "default"))
+        for dataset in ("test-set", "clear"):
+            of_set = gains[gains.index.get_level_values("dataset") == dataset]
+            assert {of_set.idxmin(), of_set.idxmax()} <= {tuple(place) for place in places}
+    assert 2 * 3 <= len(places) <= 2 * (3 + 4)
+    build_report(run)
+    assert len(list((run / "report/images").glob("*.html"))) == len(places)
+    page = (run / "report/index.html").read_text()
+    assert "of 12 images, the best, the worst and drawn ones" in page
+    assert f"{data.gains(data.leader('clear')).max():+.2f} dB" in page
 
 
 def test_what_browsers_cannot_show_becomes_a_png(tmp_path):

@@ -7,16 +7,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmark.core.seeds import numpy_generator
+from benchmark.significance.bootstrap import sum_by_photo
 from benchmark.significance.coverage_study import coverage
-from benchmark.significance.intervals import (
-    draw_photos,
-    interval_levels,
-    mean_interval,
-    photo_variance,
-    resampled_means,
-    seed_variance,
-    stratified_mean,
-)
+from benchmark.significance.intervals import interval_levels, mean_interval
+from benchmark.significance.variances import photo_variance, seed_variance, stratified_mean
 
 
 def generator(*parts):
@@ -87,10 +81,10 @@ def test_strata_count_equally_and_share_their_photos():
 
 def test_resampled_means_by_hand():
     draws = np.array([[2.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
-    means = resampled_means([1.0, 2.0, 6.0], ["a", "a", "b"], draws)
+    means = sum_by_photo([1.0, 2.0, 6.0], ["a", "a", "b"], None).means(draws)
     np.testing.assert_allclose(means[:, 0], [1.5, 3.0, 6.0])
     # Stratum y has no image of photo a, so the first resample gives NaN.
-    means = resampled_means([1.0, 3.0, 6.0], ["a", "b", "b"], draws, ["x", "x", "y"])
+    means = sum_by_photo([1.0, 3.0, 6.0], ["a", "b", "b"], ["x", "x", "y"]).means(draws)
     np.testing.assert_allclose(means[:, 0], [np.nan, 4.0, 4.5])
 
 
@@ -129,12 +123,6 @@ def test_interval_is_within_the_range_and_in_order(values, photos):
     if len(set(photo)) > 1:
         slack = 1e-9 * (1 + max(map(abs, values)))
         assert min(values) - slack <= found.low[0] <= found.high[0] <= max(values) + slack
-
-
-def test_draws_take_as_many_photos_as_there_are():
-    draws = draw_photos(7, generator(), 50)
-    assert draws.shape == (50, 7)
-    assert (draws.sum(axis=1) == 7).all()
 
 
 @pytest.mark.parametrize(("seeds", "spread"), [(3, 0.3), (5, 0.5), (5, 2.0)])

@@ -7,8 +7,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmark.significance import pairwise
-from benchmark.significance.intervals import seed_variance
 from benchmark.significance.paired_tests import holm, paired_test, rank_ranges, share_interval
+from benchmark.significance.variances import seed_variance
 
 
 def names(count, images=1):
@@ -42,14 +42,14 @@ def test_images_of_one_photo_count_as_one():
         paired_test(difference, names(10)),
         paired_test(np.repeat(difference, 3), names(10, 3)),
     )
-    np.testing.assert_allclose(once, thrice)
+    np.testing.assert_allclose(once[:3], thrice[:3])
 
 
 def test_no_difference_is_no_difference_and_infinite_ones_are_open():
     found = paired_test(np.array([[0.0, 1.0, np.inf], [0.0, 1.0, 1.0]]), names(2))
     assert (found.difference[0], found.effect[0], found.p[0]) == (0, 0, 1)
     assert (found.difference[1], found.effect[1], found.p[1]) == (1, np.inf, 0)
-    assert np.isnan([part[2] for part in found]).all()
+    assert np.isnan([part[2] for part in found[:3]]).all()
     assert np.isnan(paired_test([1.0, 2.0], ["a", "a"]).p[0])
 
 

@@ -57,6 +57,7 @@ rule leaderboard:
         FOLDER.path / "leaderboard.tex",
         FOLDER.path / "leaderboard.json",
         FOLDER.path / "leaderboard.notes.json",
+        FOLDER.path / "against_input.csv",
     log:
         FOLDER.path / "logs/leaderboard.log",
     conda:

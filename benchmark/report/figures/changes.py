@@ -6,8 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmark.board.changes import changes
-from benchmark.board.score_table import ALL, ScoreTable
+from benchmark.board.score_table import ALL
 from benchmark.report.figures.style import (
     INPUT_LINE,
     SUPERVISION,
@@ -22,27 +21,20 @@ from benchmark.scoring.metrics import METRIC, Metric
 METRICS = ("rgb/psnr", "lpips-alex/lpips")
 
 
-def quality_by_weather(rows: pd.DataFrame, scores: ScoreTable) -> Drawn | None:
+def quality_by_weather(rows: pd.DataFrame, changes: pd.DataFrame) -> Drawn | None:
     """Bars from the input to each method, for each weather: paired changes with 95 % intervals.
 
-    rows: the board from `with_cards`, of one data set. None without a control that returns the
-    input, or if no change is finite.
+    rows: the board from `with_cards`, of one data set. changes: from
+    `board.changes.read_changes`. None without a control that returns the input, or if no change is
+    finite.
     """
-    dataset, given = rows["dataset"].iloc[0], rows[rows["input"]]
+    dataset = rows["dataset"].iloc[0]
     weathers = [weather for weather in rows["weather"].unique() if weather != ALL]
     ranked = rows[~rows["control"] & (rows["weather"] == ALL)]
-    if given.empty or ranked.empty:
-        return None
-    input_key = tuple(given[["method", "variant"]].iloc[0])
-    found = {
-        (metric, group.weather): changes(group, metric, input_key)
-        for group in scores.groups()
-        if group.dataset == dataset and group.weather in weathers
-        for metric in measured(rows, METRICS)
-    }
-    finite = {metric for (metric, _), table in found.items() if table["change"].notna().any()}
+    found = changes[(changes["dataset"] == dataset) & changes["change"].notna()]
+    finite = {*found["metric"]} & {*measured(rows, METRICS)}
     known = [metric for metric in METRIC if metric in finite]
-    if not known:
+    if ranked.empty or not known:
         return None
     size = (3.2 + 2.3 * len(weathers), (0.24 * len(ranked) + 1.1) * len(known))
     figure = Figure(figsize=size, layout="constrained")
@@ -51,9 +43,9 @@ def quality_by_weather(rows: pd.DataFrame, scores: ScoreTable) -> Drawn | None:
         for weather, axes in zip(weathers, line, strict=True):
             part = rows[rows["weather"] == weather].set_index(["method", "variant"])
             keys = pd.MultiIndex.from_frame(ranked[["method", "variant"]])
-            shown = (
-                found[metric, weather].reindex(keys).join(part[["label", "status", "supervision"]])
-            )
+            of_part = found[(found["metric"] == metric) & (found["weather"] == weather)]
+            of_part = of_part.set_index(["method", "variant"]).reindex(keys)
+            shown = of_part.join(part[["label", "status", "supervision"]])
             _bars(axes, shown, METRIC[metric])
             axes.set_title(weather)
     grid[0, 0].set_ylim(len(ranked) - 0.4, -0.6)  # the best above
@@ -74,7 +66,7 @@ def quality_by_weather(rows: pd.DataFrame, scores: ScoreTable) -> Drawn | None:
 
 
 def _bars(axes: Axes, shown: pd.DataFrame, metric: Metric) -> None:
-    """shown: one row a method, columns of `changes`, label, status and supervision."""
+    """shown: one row a method, columns change, low, high, label, status and supervision."""
     places = np.arange(len(shown))
     colours = [SUPERVISION[name][0] for name in shown["supervision"]]
     arms = np.abs(shown[["low", "high"]].sub(shown["change"], axis=0)).fillna(0).to_numpy().T

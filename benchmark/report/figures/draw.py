@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.optimize import linear_sum_assignment
 
+from benchmark.board.changes import read_changes
 from benchmark.board.curves import pareto_front, sampler_series, with_cards
 from benchmark.board.score_table import ALL, ScoreTable
 from benchmark.board.write import read_board
@@ -52,7 +53,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
     run_dir = Path(run_dir)
     scores, methods, images = read_scores(run_dir), read_methods(run_dir), read_images(run_dir)
     table = ScoreTable(scores, methods, images)
-    board = read_board(run_dir).table
+    board, changes = read_board(run_dir).table, read_changes(run_dir)
     index = []
     with atomic_folder(run_dir / "figures") as folder, drawing_style():
         for dataset in board["dataset"].unique():
@@ -61,7 +62,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
             drawings: dict[str, Callable[[], Drawn | None]] = {
                 "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
                 "quality_by_evaluations": lambda rows=rows: quality_by_evaluations(rows),
-                "quality_by_weather": lambda rows=rows: quality_by_weather(rows, table),
+                "quality_by_weather": lambda rows=rows: quality_by_weather(rows, changes),
                 "ranks": lambda name=dataset: rank_diagram(table, name),
                 "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, table.wide, grid),
             }
