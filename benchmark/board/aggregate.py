@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from benchmark.board.score_table import ALL, METRICS, ScoreGroup, ScoreTable, weather_rank
+from benchmark.board.set_table import SetGroup
 from benchmark.board.statuses import GROUP, statuses
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards
-from benchmark.scoring.metrics import METRIC
+from benchmark.scoring.metrics import ANY_METRIC, METRIC
 from benchmark.significance.intervals import interval_of
-from benchmark.significance.pairwise import rank_text
+from benchmark.significance.pairwise import PairedScores, rank_text
 from benchmark.significance.variances import (
     Variance,
     photo_variance,
@@ -47,7 +48,7 @@ COLUMNS = (
     "status",
     "n_images",
     "n_seeds",
-    *(metric + end for metric in METRICS for end in ("", "_low", "_high")),
+    *(metric + end for metric in ANY_METRIC for end in ("", "_low", "_high")),
     *COST_COLUMNS,
     *TRAINING_COLUMNS,
     "device",
@@ -97,13 +98,24 @@ def make_board(scores: ScoreTable, cost: pd.DataFrame) -> Board:
     return join_groups(scores, cost, [group_values(group) for group in scores.groups()])
 
 
-def join_groups(scores: ScoreTable, cost: pd.DataFrame, parts: Iterable[GroupValues]) -> Board:
-    """The leaderboard of a run from the values of its groups; otherwise as `make_board`."""
-    parts, methods = list(parts), scores.methods
+def join_groups(
+    scores: ScoreTable,
+    cost: pd.DataFrame,
+    parts: Iterable[GroupValues],
+    sets: Iterable[GroupValues] = (),
+) -> Board:
+    """The leaderboard of a run from the values of its groups; otherwise as `make_board`.
+
+    sets: those of its scores of sets, from `set_values`.
+    """
+    parts, sets, methods = list(parts), list(sets), scores.methods
     found = statuses(scores)
     board = found.drop(columns="reason")
     values = pd.concat([part.rows for part in parts])
     board = board.merge(values, on=GROUP, how="left").merge(_costs(cost), on=GROUP, how="left")
+    if sets:
+        of_sets = pd.concat([part.rows for part in sets]).groupby(GROUP, as_index=False).first()
+        board = board.merge(of_sets, on=GROUP, how="left")
     seeds = scores.scores.groupby(GROUP[2:])["seed"].nunique().rename("n_seeds").reset_index()
     board = board.merge(seeds, on=GROUP[2:], how="left")
     board["n_seeds"] = board["n_seeds"].fillna(0).astype(int)
@@ -113,7 +125,7 @@ def join_groups(scores: ScoreTable, cost: pd.DataFrame, parts: Iterable[GroupVal
     reasons = zip(found[GROUP].itertuples(index=False, name=None), found["reason"], strict=True)
     return Board(
         board,
-        frozenset(row for part in parts for row in part.best),
+        frozenset(row for part in (*parts, *sets) for row in part.best),
         {row: reason for row, reason in reasons if reason},
     )
 
@@ -132,10 +144,22 @@ def group_values(group: ScoreGroup) -> GroupValues:
     best = [
         (group.dataset, group.weather, *key, metric)
         for metric in METRICS
-        for key in _bold(group, metric, table)
+        for key in _bold(group.paired_scores(metric), metric, table)
     ]
     rows = table.reset_index().assign(dataset=group.dataset, weather=group.weather)
     return GroupValues(rows, best)
+
+
+def set_values(group: SetGroup) -> GroupValues:
+    """Values, intervals and bold type of one metric of sets; as `group_values`, without ranks."""
+    ends = group.interval()
+    names = [group.metric + end for end in ("", "_low", "_high")]
+    methods = list(zip(*group.keys, strict=True)) or [[], []]
+    index = pd.MultiIndex.from_arrays(methods, names=["method", "variant"])
+    table = pd.DataFrame(dict(zip(names, ends, strict=True)), index=index)
+    bold = _bold(group.paired, group.metric, table)
+    rows = table.reset_index().assign(dataset=group.dataset, weather=group.weather)
+    return GroupValues(rows, [(group.dataset, group.weather, *key, group.metric) for key in bold])
 
 
 def _ranks(group: ScoreGroup, metric: str) -> dict[tuple[str, str], tuple[int, int]]:
@@ -143,16 +167,15 @@ def _ranks(group: ScoreGroup, metric: str) -> dict[tuple[str, str], tuple[int, i
     return {} if paired is None else paired.ranks(METRIC[metric].lower_is_better)
 
 
-def _bold(group: ScoreGroup, metric: str, table: pd.DataFrame) -> list[tuple[str, str]]:
+def _bold(paired: PairedScores | None, metric: str, table: pd.DataFrame) -> list[tuple[str, str]]:
     """The methods set in bold type: not significantly worse than the best, and, as the numbers are
     printed, with the best mean inside of their interval. None if no method is significantly worse.
 
     table: means and intervals by (method, variant).
     """
-    paired = group.paired_scores(metric)
     if paired is None:
         return []
-    lower, decimals = METRIC[metric].lower_is_better, METRIC[metric].decimals
+    lower, decimals = ANY_METRIC[metric].lower_is_better, ANY_METRIC[metric].decimals
     ties = paired.ties_of_best(lower)
     if len(ties) == len(paired.keys):
         return []

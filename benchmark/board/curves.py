@@ -6,16 +6,27 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results.tables import Cards, label, shows_input
-from benchmark.scoring.metrics import METRIC
+from benchmark.scoring.metrics import ANY_METRIC
 
 
-def pareto_front(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows for which no other row is both faster and better in `metric`, fastest first."""
-    sign = -1 if METRIC[metric].lower_is_better else 1
-    ordered = rows.assign(gain=sign * rows[metric])
-    ordered = ordered.sort_values(["seconds_per_megapixel", "gain"], ascending=[True, False])
+def pareto_front(
+    rows: pd.DataFrame, metric: str, against: str = "seconds_per_megapixel"
+) -> pd.DataFrame:
+    """The rows for which no other row is better both in `metric` and in `against`, the best in
+    `against` first.
+
+    against: a cost, of which less is better, or another metric.
+    """
+    ordered = rows.assign(gain=_better(rows, metric), other=_better(rows, against))
+    ordered = ordered.sort_values(["other", "gain"], ascending=False, kind="stable")
     before = ordered["gain"].cummax().shift(fill_value=-np.inf)
-    return ordered[ordered["gain"] > before].drop(columns="gain")
+    return ordered[ordered["gain"] > before].drop(columns=["gain", "other"])
+
+
+def _better(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A column with a sign by which more is better."""
+    more = column in ANY_METRIC and not ANY_METRIC[column].lower_is_better
+    return rows[column] if more else -rows[column]
 
 
 def with_cards(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:

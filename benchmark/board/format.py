@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.board.legend import MISSING
 from benchmark.core.markdown import cell, markdown_table
-from benchmark.scoring.metrics import METRIC
+from benchmark.scoring.metrics import ANY_METRIC
 
 __all__ = [
     "MISSING",
@@ -28,7 +28,7 @@ PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 def value_text(row: "pd.Series", metric: str) -> str:
     """A value with its interval, such as `25.47 [24.90, 26.10]`; `–` if it is missing."""
-    digits = METRIC[metric].decimals
+    digits = ANY_METRIC[metric].decimals
     value, low, high = (float(row[metric + end]) for end in ("", "_low", "_high"))
     if math.isnan(value):
         return MISSING

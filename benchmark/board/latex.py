@@ -5,11 +5,11 @@ import pandas as pd
 from benchmark.board.aggregate import Board
 from benchmark.board.format import count_text, seconds_text, value_text
 from benchmark.board.legend import CONTROL, HARMFUL, MISSING, SUBMITTED, board_legend
-from benchmark.board.score_table import ALL, METRICS
+from benchmark.board.score_table import ALL
 from benchmark.board.verdicts import harmful, marks
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards, label
-from benchmark.scoring.metrics import METRIC
+from benchmark.scoring.metrics import ANY_METRIC
 
 COSTS = {
     "s/MP": ("seconds_per_megapixel", seconds_text),
@@ -60,7 +60,7 @@ def to_latex(board: Board, methods: Cards) -> str:
 
 
 def _table(dataset: str, rows: pd.DataFrame, cards: dict, best: frozenset, worse: set) -> str:
-    metrics = [metric for metric in METRICS if rows[metric].notna().any()]
+    metrics = [metric for metric in ANY_METRIC if rows[metric].notna().any()]
     texts, styles = [], []
     for _, row in rows.iterrows():
         key = (row["method"], row["variant"])
@@ -68,9 +68,9 @@ def _table(dataset: str, rows: pd.DataFrame, cards: dict, best: frozenset, worse
         name = label(card) + marks(card, (dataset, ALL, *key) in worse)
         name += "" if status == OK else f" ({status})"
         line = {"rank": row["rank"] or MISSING, "method": name, "supervision": row["supervision"]}
-        line |= {METRIC[metric].heading: value_text(row, metric) for metric in metrics}
+        line |= {ANY_METRIC[metric].heading: value_text(row, metric) for metric in metrics}
         line |= {head: write(row[column]) for head, (column, write) in COSTS.items()}
-        leads = {METRIC[m].heading for m in metrics if (dataset, ALL, *key, m) in best}
+        leads = {ANY_METRIC[m].heading for m in metrics if (dataset, ALL, *key, m) in best}
         texts.append(line)
         styles.append({head: "textbf: --rwrap;" if head in leads else "" for head in line})
     table, bolds = pd.DataFrame(texts), pd.DataFrame(styles)

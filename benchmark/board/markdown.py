@@ -15,11 +15,10 @@ from benchmark.board.format import (
     value_text,
 )
 from benchmark.board.legend import board_legend
-from benchmark.board.score_table import METRICS
 from benchmark.board.verdicts import harmful, marks, note_of, tables_of
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards, label
-from benchmark.scoring.metrics import METRIC
+from benchmark.scoring.metrics import ANY_METRIC, METRIC
 
 COSTS = {
     "s": ("seconds", seconds_text),
@@ -50,7 +49,7 @@ def to_markdown(board: Board, methods: Cards, devices: Sequence[str] = ()) -> st
     parts = ["# Leaderboard", "", *_legend(methods), *_measured_on(devices), ""]
     parts += [
         f"- {metric.heading}: {metric.definition}"
-        for key, metric in METRIC.items()
+        for key, metric in ANY_METRIC.items()
         if table[key].notna().any()
     ]
     parts += [""]
@@ -108,8 +107,8 @@ class _Tables:
 
     def table(self, rows: pd.DataFrame) -> list[str]:
         """The lines of one table with the footnotes of its missing values."""
-        metrics = [metric for metric in METRICS if rows[metric].notna().any()]
-        headings = [METRIC[metric].heading for metric in metrics]
+        metrics = [metric for metric in ANY_METRIC if rows[metric].notna().any()]
+        headings = [ANY_METRIC[metric].heading for metric in metrics]
         heads = ["method", "supervision", "rank", "seeds", *headings, *COSTS]
         heads += ["on"] if len(self.devices) > 1 else []
         notes: list[str] = []

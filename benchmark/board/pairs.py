@@ -9,10 +9,17 @@ import pandas as pd
 
 from benchmark.board.pairs_markdown import to_markdown
 from benchmark.board.score_table import METRICS, ScoreGroup, ScoreTable
+from benchmark.board.set_table import SetGroup, set_groups
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.errors import UserError, nearest
-from benchmark.results.tables import Cards, read_images, read_methods, read_scores
-from benchmark.scoring.metrics import METRIC
+from benchmark.results.tables import (
+    Cards,
+    read_images,
+    read_methods,
+    read_scores,
+    read_set_scores,
+)
+from benchmark.scoring.metrics import ANY_METRIC, METRIC
 from benchmark.significance.bootstrap import column_blocks
 from benchmark.significance.friedman import RankTests, rank_tests
 from benchmark.significance.paired_tests import share_interval
@@ -75,12 +82,17 @@ def write_comparisons(run_dir: str | Path, metrics: Sequence[str] | None = None)
     metric and if a table of the run is missing.
     """
     for metric in metrics or ():
-        if metric not in METRICS:
-            raise UserError(f"There is no metric '{metric}'.{nearest(metric, METRICS)}")
+        if metric not in ANY_METRIC:
+            raise UserError(f"There is no metric '{metric}'.{nearest(metric, ANY_METRIC)}")
     run_dir = Path(run_dir)
     table = ScoreTable(read_scores(run_dir), read_methods(run_dir), read_images(run_dir))
     chosen = [metric for metric in METRICS if metric in (metrics or METRICS)]
-    return save_comparisons(run_dir, compare_all(table, chosen), table.methods)
+    compared = compare_all(table, chosen)
+    scores_of_sets = read_set_scores(run_dir)
+    for group in () if scores_of_sets is None else set_groups(scores_of_sets, table.methods):
+        if group.metric in (metrics or ANY_METRIC):
+            compared += compare_sets(group)
+    return save_comparisons(run_dir, compared, table.methods)
 
 
 def save_comparisons(run_dir: Path, compared: Comparisons, methods: Cards) -> pd.DataFrame:
@@ -115,6 +127,48 @@ def compare_group(group: ScoreGroup, metrics: Sequence[str]) -> Comparisons:
             found.pairs.append(_pairs(group, paired, metric, tests, seeds))
             found.places.append(_places(group, paired, metric, tests, seeds))
     return found
+
+
+def compare_sets(group: SetGroup) -> Comparisons:
+    """Compare all methods that are not controls by their scores of sets.
+
+    A set has no values of images: what is counted on them (`n_images`, `effect`, `p_better`, ranks
+    over photos) is missing.
+    """
+    paired = group.paired
+    if paired is None:
+        return Comparisons()
+    names = {"dataset": group.dataset, "weather": group.weather, "metric": group.metric}
+    half = (paired.test.of_photos + paired.seeds).half_width()
+    first, second = ([paired.keys[i] for i in side] for side in paired.pairs.T)
+    pairs = {
+        "method_a": [key[0] for key in first],
+        "variant_a": [key[1] for key in first],
+        "method_b": [key[0] for key in second],
+        "variant_b": [key[1] for key in second],
+        "n_photos": len(paired.photos),
+        "n_seeds_a": [len(group.seeds[key]) for key in first],
+        "n_seeds_b": [len(group.seeds[key]) for key in second],
+        "difference": paired.test.difference,
+        "difference_low": paired.test.difference - half,
+        "difference_high": paired.test.difference + half,
+        "p": paired.test.p,
+        "p_holm": paired.p_holm,
+    }
+    ranks = paired.ranks(ANY_METRIC[group.metric].lower_is_better)
+    places = pd.DataFrame(paired.keys, columns=["method", "variant"]).assign(
+        **names,
+        n_seeds=[len(group.seeds[key]) for key in paired.keys],
+        value=paired.means(),
+        rank_first=[ranks[key][0] for key in paired.keys],
+        rank_last=[ranks[key][1] for key in paired.keys],
+        n_photos=len(paired.photos),
+        **dict.fromkeys(("average_rank", "friedman", "p_friedman", "critical_difference"), np.nan),
+    )
+    lower = ANY_METRIC[group.metric].lower_is_better
+    places = places.sort_values("value", ascending=lower, kind="stable", ignore_index=True)
+    table = pd.DataFrame(pairs).assign(**names).reindex(columns=list(COLUMNS))
+    return Comparisons([table], [places])
 
 
 def _pairs(

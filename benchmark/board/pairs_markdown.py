@@ -8,7 +8,7 @@ from benchmark.board.format import cell, interval_text, markdown_table, number_t
 from benchmark.board.legend import BETTER, DIFFERENCE, OPEN_RANKS, P_HOLM, RANK
 from benchmark.board.score_table import ALL
 from benchmark.results.tables import Cards, label
-from benchmark.scoring.metrics import METRIC, Metric
+from benchmark.scoring.metrics import ANY_METRIC, Metric, SetMetric
 from benchmark.significance.pairwise import rank_text
 
 PREFACE = f"""\
@@ -51,7 +51,7 @@ def _section(places: pd.DataFrame, pairs: pd.DataFrame, labels: dict) -> str:
         axis=1
     )
     against = _against(pairs[same], (first["method"], first["variant"]))
-    metric = METRIC[first["metric"]]
+    metric = ANY_METRIC[first["metric"]]
     rows = [
         _row(place, against.get((place["method"], place["variant"]), {}), labels, metric)
         for place in places.to_dict("records")
@@ -59,11 +59,20 @@ def _section(places: pd.DataFrame, pairs: pd.DataFrame, labels: dict) -> str:
     lines = [
         f"## {cell(first['dataset'])}: {metric.heading}",
         "",
-        _friedman(first, len(places)),
+        _of_sets(first, len(places))
+        if isinstance(metric, SetMetric)
+        else _friedman(first, len(places)),
         "",
         markdown_table(HEADS, rows, ALIGN),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _of_sets(first: pd.Series, count: int) -> str:
+    return (
+        f"{count} methods, {first['n_photos']} photos. A score of a set has no values of images: "
+        "intervals and tests are from leaving out photos."
+    )
 
 
 def _friedman(first: pd.Series, count: int) -> str:
@@ -113,5 +122,5 @@ def _row(place: dict, row: dict, labels: dict, metric: Metric) -> list[str]:
         number_text(row.get("effect", math.nan), "+.2f"),
         p_text(row.get("p_holm", math.nan)),
         interval_text(row, "p_better", ".2f"),
-        f"{place['average_rank']:.2f}",
+        number_text(place["average_rank"], ".2f"),
     ]

@@ -5,13 +5,14 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from benchmark.board.aggregate import COLUMNS, Board, group_values, join_groups
+from benchmark.board.aggregate import COLUMNS, Board, group_values, join_groups, set_values
 from benchmark.board.changes import all_changes, write_changes
 from benchmark.board.latex import to_latex
 from benchmark.board.markdown import to_markdown
-from benchmark.board.pairs import Comparisons, compare_group, save_comparisons
+from benchmark.board.pairs import Comparisons, compare_group, compare_sets, save_comparisons
 from benchmark.board.published import of_run
 from benchmark.board.score_table import METRICS, ScoreTable
+from benchmark.board.set_table import set_groups
 from benchmark.board.statuses import GROUP
 from benchmark.board.summary import summary
 from benchmark.board.terminal import print_board
@@ -22,11 +23,18 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json, write_json
 from benchmark.core.reading import reading
 from benchmark.core.validation import parse
-from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
+from benchmark.results.tables import (
+    read_cost,
+    read_images,
+    read_methods,
+    read_scores,
+    read_set_scores,
+)
+from benchmark.scoring.metrics import ANY_METRIC
 from benchmark.spec.method import Settings
 
 TABLE, NOTES, SUMMARY = "leaderboard.csv", "leaderboard.notes.json", "leaderboard.json"
-INPUTS = ("scores.csv", "cost.csv", "methods.json", "images.csv")
+INPUTS = ("scores.csv", "set_scores.csv", "cost.csv", "methods.json", "images.csv")
 
 
 class RowNotes(Settings):
@@ -59,8 +67,9 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     `against_input.csv` (`changes.changes`); return the table.
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and `images.csv`, which says which image was made
-    from which photo; without it every image is its own photo. Published numbers on the run's data
-    sets follow the tables in Markdown (`published.of_run`).
+    from which photo; without it every image is its own photo. If the run scores sets of images, it
+    reads `set_scores.csv` too. Published numbers on the run's data sets follow the tables in
+    Markdown (`published.of_run`).
 
     comparisons: also write `comparisons.csv` and `.md` (`pairs.write_comparisons`), from the same
     paired tests. Each file is written atomically. Raises UserError naming the file at fault.
@@ -69,13 +78,18 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     made_from = _checksums(run_dir)  # before reading: a change in between is found later
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
     table = ScoreTable(scores, methods, read_images(run_dir))
-    parts, changed, compared = [], [], Comparisons()
+    parts, sets, changed, compared = [], [], [], Comparisons()
     for group in table.groups():
         parts.append(group_values(group))
         changed += all_changes(group, methods)
         if comparisons:
             compared += compare_group(group, METRICS)
-    board = join_groups(table, cost, parts)
+    if (scores_of_sets := read_set_scores(run_dir)) is not None:
+        for group in set_groups(scores_of_sets, methods):
+            sets.append(set_values(group))
+            if comparisons:
+                compared += compare_sets(group)
+    board = join_groups(table, cost, parts, sets)
     text = to_markdown(board, methods, devices(cost))
     _, published = of_run(run_dir, board.table, methods)
     text += f"\n{published}" if published else ""
@@ -140,7 +154,7 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
         )
     ends = ("", "_low", "_high")
     # A board may be older than a protocol: then it has no value of its metrics.
-    older = {metric + end for metric in METRICS if metric not in table for end in ends}
+    older = {metric + end for metric in ANY_METRIC if metric not in table for end in ends}
     if tuple(table.columns) != tuple(name for name in COLUMNS if name not in older):
         raise UserError(f"{path} has other columns than expected; {again}.")
     table = table.reindex(columns=list(COLUMNS))
@@ -166,7 +180,7 @@ def _checksums(run_dir: Path) -> dict[str, str | None]:
 def _notes(board: Board, made_from: dict[str, str | None]) -> Notes:
     rows = []
     for key in board.table[GROUP].itertuples(index=False, name=None):
-        bold = tuple(metric for metric in METRICS if (*key, metric) in board.best)
+        bold = tuple(metric for metric in ANY_METRIC if (*key, metric) in board.best)
         reason = board.reasons.get(key, "")
         if bold or reason:
             rows.append(RowNotes(**dict(zip(GROUP, key, strict=True)), bold=bold, reason=reason))

@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.core.errors import UserError
 from benchmark.data import cards as datasets
 from benchmark.data import weight_cards
-from benchmark.scoring.metrics import METRICS
+from benchmark.scoring.metrics import ANY_METRIC
 from benchmark.spec import registry, sources
 
 Cards = list[dict[str, Any]]
@@ -56,7 +56,7 @@ def data_sets() -> Cards:
 def metrics() -> Cards:
     """Every metric of every protocol."""
     cards = []
-    for metric in METRICS:
+    for metric in ANY_METRIC.values():
         protocol = metric.protocol
         card = {
             "name": metric.key,

@@ -241,6 +241,28 @@ def score_dataset(
     job.record()
 
 
+@app.command("score-sets")
+def score_sets(
+    method: Label,
+    dataset: Dataset,
+    seed: Seed = 0,
+    config: ConfigFile = DEFAULT,
+    planned: Planned = "",
+) -> None:
+    """Score the restored images of all variants of a method as sets."""
+    from benchmark.core.errors import UserError
+    from benchmark.jobs import score
+    from benchmark.scoring.metrics import SET_METRICS, set_metrics_of
+
+    settings, folder = open_run(config)
+    if not set_metrics_of(settings.protocols):
+        names = ", ".join(metric.protocol.name for metric in SET_METRICS)
+        raise UserError(f"{config}: protocols: none of them scores sets; add one of: {names}.")
+    job = _Job(settings, folder, "score-sets", (method, seed, dataset), planned)
+    score.score_sets(settings, folder, method, seed, dataset)
+    job.record()
+
+
 @app.command()
 def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json.
@@ -253,7 +275,8 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     from benchmark.jobs.manifest import make_manifest
 
     settings, folder = open_run(config)
-    collect.collect(settings, folder, submissions.read(folder.path, {*settings.methods}))
+    submitted = submissions.read(folder.path, {*settings.methods})
+    collect.collect(settings, folder, submitted, submissions.read_set_scores(folder.path))
     write_json(folder.path / "manifest.json", make_manifest(settings, source or config, folder))
 
 

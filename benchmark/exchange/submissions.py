@@ -67,6 +67,21 @@ def read(
     return scores, costs, cards
 
 
+def read_set_scores(run_dir: Path) -> list[pd.DataFrame]:
+    """The scores of sets of a run's submissions, where no image of the run has changed since."""
+    found = []
+    for name in names(run_dir):
+        folder = folder_of(run_dir, name)
+        again = f"submit '{name}' again, or delete {folder}"
+        if not (folder / "set_scores.csv").exists():
+            continue
+        table = read_table(folder / "set_scores.csv", schema.SET_SCORES, again)
+        unchanged = _unchanged(run_dir, read_table(folder / "images.csv", IMAGES, again))
+        changed = set(unchanged.index[~unchanged].get_level_values("dataset"))
+        found.append(table[~table["dataset"].isin(changed)])
+    return found
+
+
 def _unchanged(run_dir: Path, submitted: pd.DataFrame) -> pd.Series:
     """Whether each submitted image that the run still has is unchanged; indexed by `IMAGE`."""
     images = read_images(run_dir)

@@ -21,9 +21,16 @@ from benchmark.exchange import submissions
 from benchmark.exchange.submissions import IMAGE
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED, write_csv
-from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
+from benchmark.results.tables import (
+    read_cost,
+    read_images,
+    read_methods,
+    read_scores,
+    read_set_scores,
+)
 from benchmark.scoring.metrics import PROTOCOLS
 from benchmark.scoring.score import score_restored
+from benchmark.scoring.score_sets import score_sets
 from benchmark.spec.method import Supervision
 from benchmark.spec.run_config import Name
 
@@ -69,6 +76,9 @@ def submit(folder: Path, submission: Submission, run_dir: Path) -> list[str]:
     with atomic_folder(submissions.folder_of(run_dir, submission.name)) as new:
         rows, faults = _copy_images(submission, images, files, root, new / "restored")
         write_csv(_score(rows, images, new / "restored", root, scores), new / "scores.csv")
+        if (of_sets := read_set_scores(run_dir)) is not None:
+            table = _score_sets(rows, images, new / "restored", root, of_sets)
+            write_csv(table, new / "set_scores.csv")
         write_csv(_with_files(rows, new / "restored", place), new / "restored.csv")
         write_csv(images, new / "images.csv")
         write_json(new / "method.json", _card(submission))
@@ -178,6 +188,15 @@ def _score(
     return score_restored(rows.assign(file=files), images, root, protocols, as_given=True)
 
 
+def _score_sets(
+    rows: pd.DataFrame, images: pd.DataFrame, folder: Path, root: Path, scores: pd.DataFrame
+) -> pd.DataFrame:
+    """Scores of the images in `folder` as sets, by the protocols of sets that the run has."""
+    protocols = scores["protocol"].unique()
+    files = [str(_file_in(folder.resolve(), row)) for row in rows.to_dict("records")]
+    return score_sets(rows.assign(file=files), images, root, protocols)
+
+
 def _with_files(rows: pd.DataFrame, folder: Path, place: Path) -> pd.DataFrame:
     """The rows with the checksum of each valid image in `folder` and its later path in `place`."""
     for index, row in rows[rows["status"] == schema.OK].iterrows():
@@ -226,3 +245,7 @@ def _join(run_dir: Path, scores: pd.DataFrame, cost: pd.DataFrame, methods: list
     write_json(run_dir / "methods.json", [*own, *cards])
     write_csv(pd.concat([scores, *more_scores]), run_dir / "scores.csv")
     write_csv(pd.concat([cost, *more_costs]), run_dir / "cost.csv")
+    if (of_sets := read_set_scores(run_dir)) is not None:
+        of_sets = of_sets[~of_sets["method"].isin(submitted)]
+        more = submissions.read_set_scores(run_dir)
+        write_csv(pd.concat([of_sets, *more]), run_dir / "set_scores.csv")

@@ -1,12 +1,13 @@
 """Joins the parts of a run into the tables that leaderboard, figures and report are made from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import write_json
-from benchmark.jobs import method_facts
+from benchmark.jobs import method_facts, records
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, score_units, units, write_csv
 from benchmark.results.tables import read_table
@@ -14,17 +15,28 @@ from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
 
-def collect(config: Config, run: RunFolder, submitted: tuple = ((), (), ())) -> None:
+def collect(
+    config: Config, run: RunFolder, submitted: tuple = ((), (), ()), submitted_sets: Sequence = ()
+) -> None:
     """Join the parts of a run into scores.csv, cost.csv and methods.json.
 
-    submitted: the scores, costs and cards of submissions, from `submissions.read`. Raises UserError
-    if a part is missing or damaged.
+    If the run scores sets of images, also into set_scores.csv. submitted: the scores, costs and
+    cards of submissions, from `submissions.read`; submitted_sets: their scores of sets. Raises
+    UserError if a part is missing or damaged.
     """
     submitted_scores, submitted_costs, submitted_cards = submitted
     costs = [read_table(run.restored(*unit), RESTORED, AGAIN) for unit in units(config)]
     costs = [table[list(schema.COST)] for table in costs]
     write_csv(pd.concat([*_scores(config, run), *submitted_scores]), run.path / "scores.csv")
     write_csv(pd.concat([*costs, *submitted_costs]), run.path / "cost.csv")
+    sets = [
+        read_table(run.set_scores(*unit), schema.SET_SCORES, AGAIN)
+        for unit in records.set_units(config)
+    ]
+    if sets:
+        write_csv(pd.concat([*sets, *submitted_sets]), run.path / "set_scores.csv")
+    else:
+        (run.path / "set_scores.csv").unlink(missing_ok=True)
     methods = method_facts.of_entries(config)
     cards = [
         _card(config, run, label, variant, methods[label])

@@ -4,6 +4,7 @@
                 initial weights, contents of the training files, sources, what the run resolved
     restoring   identity of the training, variant, contents of the test images, sources
     scoring     identities of the restorings, targets, protocols, weights of metrics, sources
+                (images and sets of images are scored by jobs of their own)
 
 An identity is the workflow's parameter of its job: the job runs again when it changes, and only
 then. The job writes it beside its results (`records`), and a training's checkpoint carries it.
@@ -23,7 +24,7 @@ from benchmark.core.checksum import json_digest
 from benchmark.data import content
 from benchmark.data.cards import load_card
 from benchmark.jobs.resolve import Resolved
-from benchmark.scoring.metrics import WEIGHTS, storages_of
+from benchmark.scoring.metrics import WEIGHTS, set_metrics_of, storages_of
 from benchmark.spec import reach, sources
 from benchmark.spec.run_config import Config
 
@@ -31,6 +32,7 @@ TRAINING = ("benchmark.training.loop:train", "benchmark.spec.build:build")
 TAKING_WEIGHTS = ("benchmark.spec.given_weights:load", "benchmark.spec.build:build")
 RESTORING = ("benchmark.restoring.dataset:restore", "benchmark.spec.build:build")
 SCORING = ("benchmark.scoring.score:score_restored",)
+SCORING_SETS = ("benchmark.scoring.score_sets:score_sets",)
 PATTERNS = ("*.safetensors", "*.npz")
 
 
@@ -113,13 +115,32 @@ class Identities:
 
     def scoring(self, label: str, seed: int, dataset: str) -> Identity:
         """Of the scoring of all variants of an entry."""
+        protocols = [name for name in self.config.protocols if not set_metrics_of([name])]
+        return self._scoring(label, seed, dataset, content.PAIRS, protocols, SCORING)
+
+    def scoring_sets(self, label: str, seed: int, dataset: str) -> Identity:
+        """Of the scoring of all variants of an entry as sets of images."""
+        protocols = [metric.protocol.name for metric in set_metrics_of(self.config.protocols)]
+        columns = (*content.PAIRS, "photo")
+        return self._scoring(label, seed, dataset, columns, protocols, SCORING_SETS)
+
+    def _scoring(
+        self,
+        label: str,
+        seed: int,
+        dataset: str,
+        columns: Sequence[str],
+        protocols: Sequence[str],
+        roots: Sequence[str],
+    ) -> Identity:
+        """columns: of images.csv."""
         variants = self.config.variants_of(label)
         parts = {
             "restorings": {v: self.restoring(label, v, seed, dataset).digest for v in variants},
-            "images": content.images_digest(self.test_images(dataset), content.PAIRS),
-            "protocols": [*self.config.protocols],
+            "images": content.images_digest(self.test_images(dataset), columns),
+            "protocols": [*protocols],
             "weights of metrics": self.metric_weights,
-            "sources": (found := reach.reached_by(*SCORING)).digest,
+            "sources": (found := reach.reached_by(*roots)).digest,
         }
         return Identity(parts, found.definitions)
 

@@ -11,6 +11,7 @@ from benchmark.core.json_io import read_json, write_json
 from benchmark.core.validation import parse
 from benchmark.jobs.identity import Identities, Identity
 from benchmark.results.layout import RunFolder, score_units, units
+from benchmark.scoring.metrics import set_metrics_of
 from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
@@ -64,7 +65,13 @@ def jobs(config: Config) -> list[tuple[str, Names]]:
         ),
         *(("restore", unit) for unit in units(config)),
         *(("score", unit) for unit in score_units(config)),
+        *(("score-sets", unit) for unit in set_units(config)),
     ]
+
+
+def set_units(config: Config) -> list[tuple[str, int, str]]:
+    """Every (entry, seed, data set) that a run scores as sets; none without such a protocol."""
+    return score_units(config) if set_metrics_of(config.protocols) else []
 
 
 def identity_of(identities: Identities, work: str, names: Names) -> Identity:
@@ -73,6 +80,7 @@ def identity_of(identities: Identities, work: str, names: Names) -> Identity:
         "train": identities.training,
         "restore": identities.restoring,
         "score": identities.scoring,
+        "score-sets": identities.scoring_sets,
     }
     return makers[work](*names)
 

@@ -1,4 +1,4 @@
-"""The scoring job of a run: all variants of one entry, seed and data set."""
+"""The scoring jobs of a run: all variants of one entry, seed and data set."""
 
 import pandas as pd
 
@@ -19,17 +19,9 @@ def score(
     Images that an earlier job of the same `identity` has scored are not scored again, if neither
     they nor their targets have changed.
     """
-    from benchmark.scoring.score import refuse_changed, score_restored
+    from benchmark.scoring.score import score_restored
 
-    restored = pd.concat(
-        [
-            read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
-            for variant in config.variants_of(label)
-        ],
-        ignore_index=True,
-    )
-    images = read_table(run.images, IMAGES, AGAIN)
-    restored = refuse_changed(restored, ROOT)
+    restored, images = _restored(config, run, label, seed, dataset)
     unit, files = (label, seed, dataset), kept.scored_files(restored, images)
     earlier, on = kept.read_scores(run, unit, identity, files), kept.RESTORED_IMAGE
     is_new = ~kept.names(restored, on).isin(kept.names(earlier, on))
@@ -38,3 +30,27 @@ def score(
         scores = kept.joined(earlier, scores, restored, on)
     write_csv(scores, run.scores(*unit))
     kept.write_scores(run, unit, identity, scores, files)
+
+
+def score_sets(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
+    """Score the restored images of all variants of an entry as sets."""
+    from benchmark.scoring.score_sets import score_sets
+
+    restored, images = _restored(config, run, label, seed, dataset)
+    write_csv(
+        score_sets(restored, images, ROOT, config.protocols), run.set_scores(label, seed, dataset)
+    )
+
+
+def _restored(
+    config: Config, run: RunFolder, label: str, seed: int, dataset: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The restored images of all variants, and the test images of the run."""
+    from benchmark.scoring.score import refuse_changed
+
+    tables = [
+        read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
+        for variant in config.variants_of(label)
+    ]
+    restored = refuse_changed(pd.concat(tables, ignore_index=True), ROOT)
+    return restored, read_table(run.images, IMAGES, AGAIN)

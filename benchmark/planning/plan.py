@@ -14,6 +14,7 @@ from benchmark.planning.earlier_run import EarlierCosts, earlier_costs
 from benchmark.planning.unit_costs import UnitCosts
 from benchmark.profiling.loading import SIZE
 from benchmark.results.layout import RunFolder
+from benchmark.scoring.metrics import set_metrics_of
 from benchmark.spec.build import build
 from benchmark.spec.method import CLEAR, LearnedMethod, Method
 from benchmark.spec.run_config import Config
@@ -82,6 +83,8 @@ class _Planner:
     def __init__(self, config: Config, gflops: float | None, earlier: EarlierCosts):
         self.config, self.plan = config, Plan()
         self.images, self.png_bytes = _test_images(config, self.plan.assumptions)
+        if set_metrics_of(config.protocols):
+            self.plan.assumptions.append("scores of sets, seconds for each score job, not counted")
         self.costs = UnitCosts(config, gflops, earlier, self.plan.assumptions.append)
 
     def add(self, label: str) -> None:

@@ -9,7 +9,7 @@ from benchmark.board.curves import sampler_series, with_cards
 from benchmark.board.format import value_text
 from benchmark.report.parts import COSTS, method_page
 from benchmark.report.run_data import RunData
-from benchmark.scoring.metrics import METRICS, Metric
+from benchmark.scoring.metrics import ANY_METRIC, Metric
 
 # Columns of the board that a chart can show on its cost axis: names with units.
 CHART_COSTS = {
@@ -37,7 +37,7 @@ def chart_data(data: RunData) -> dict[str, Any]:
         for name, points in sampler_series(group).items():
             series |= dict.fromkeys(points.index, name)
     ranked = board[~board["control"]]
-    metrics = [m for m in METRICS if any(map(math.isfinite, ranked[m.key]))]
+    metrics = [m for m in ANY_METRIC.values() if any(map(math.isfinite, ranked[m.key]))]
     costs = {name: text for name, text in CHART_COSTS.items() if (board[name] > 0).any()}
     texts = {name: write for name, _, write in COSTS}
     return {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.format import MISSING, interval_text, number_text, p_text
+from benchmark.board.format import MISSING, interval_text, p_text
 from benchmark.board.pairs import COLUMNS
 from benchmark.board.pairs_markdown import swapped
 from benchmark.board.verdicts import tables_of
@@ -14,11 +14,11 @@ from benchmark.core.errors import UserError
 from benchmark.report.parts import method_page
 from benchmark.report.run_data import Key, RunData
 from benchmark.results.tables import read_table
-from benchmark.scoring.metrics import METRIC
+from benchmark.scoring.metrics import ANY_METRIC, SET_METRIC
 from benchmark.significance.paired_tests import ALPHA
 
 SHOWN = 10  # methods of a data set
-WITH_TARGET = ("rgb/psnr", "lpips-alex/lpips")
+WITH_TARGET = ("rgb/psnr", "lpips-alex/lpips", *SET_METRIC)
 WITHOUT_TARGET = ("no-reference/niqe",)
 FILE = "comparisons.csv"
 NUMBERS = COLUMNS[COLUMNS.index("difference") :]
@@ -94,11 +94,11 @@ def _matrix(
         row = pairs.get((*group, a, b), {})
         if row and not _agrees(row["difference"], means[a] - means[b]):
             row = {}
-        cells[a, b] = _cell(row, METRIC[metric].decimals) if row else None
+        cells[a, b] = _cell(row, ANY_METRIC[metric].decimals) if row else None
     return {
         "dataset": dataset,
         "weather": weather,
-        "metric": METRIC[metric].heading,
+        "metric": ANY_METRIC[metric].heading,
         "stale": None in cells.values(),
         "heads": [{"label": data.label(key), "rank": ranks[key]} for key in keys[:-1]],
         "rows": [
@@ -127,6 +127,7 @@ def _cell(row: dict[str, Any], decimals: int) -> dict[str, Any]:
         "text": text,
         "interval": interval,
         "p": p_text(row["p_holm"], named=True) if not math.isnan(row["p_holm"]) else MISSING,
-        "better": number_text(100 * row["p_better"], ".0f"),
+        # A score of a set has no values of images to be better on.
+        "better": "" if math.isnan(row["p_better"]) else f"{100 * row['p_better']:.0f}",
         "apart": row["p_holm"] < ALPHA,
     }

@@ -16,11 +16,10 @@ from benchmark.board.format import (
     seconds_text,
     value_text,
 )
-from benchmark.board.score_table import METRICS
 from benchmark.board.verdicts import tables_of
 from benchmark.core.reading import reading
 from benchmark.report.run_data import RunData
-from benchmark.scoring.metrics import METRIC
+from benchmark.scoring.metrics import ANY_METRIC, METRIC
 
 COSTS = (
     ("seconds", "seconds", seconds_text),
@@ -71,7 +70,7 @@ def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: b
     A head has its `column` (a name), `text`, `group` and whether it is `shown` before the reader
     chooses. If a run was measured on several devices, a column has their numbers.
     """
-    metrics = [metric for metric in METRICS if rows[metric].notna().any()]
+    metrics = [metric for metric in ANY_METRIC if rows[metric].notna().any()]
     first = [metric for metric in MAIN if metric in metrics] or metrics[: len(MAIN)]
     costs = [cost for cost in COSTS if rows[cost[0]].notna().any()]
     several = len(data.devices) > 1
@@ -79,7 +78,10 @@ def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: b
         "caption": caption,
         "with_weather": with_weather,
         "heads": [
-            *(_head(m, METRIC[m].heading, METRIC[m].protocol.name, m in first) for m in metrics),
+            *(
+                _head(m, ANY_METRIC[m].heading, ANY_METRIC[m].protocol.name, m in first)
+                for m in metrics
+            ),
             *(_head(name, text, "cost", name in MAIN_COSTS) for name, text, _ in costs),
             *([_head("on", "on", "cost", True)] if several else []),
             _head("supervision", "supervision", "method", True),

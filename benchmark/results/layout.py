@@ -67,6 +67,10 @@ class RunFolder:
         """The table of scores of all variants of an entry."""
         return self.path / "scores" / label / f"seed{seed}" / f"{dataset}.csv"
 
+    def set_scores(self, label: str, seed: int, dataset: str) -> Path:
+        """The table of scores of sets, of all variants of an entry."""
+        return self.path / "set_scores" / label / f"seed{seed}" / f"{dataset}.csv"
+
 
 def seed_folders(folder: Path) -> list[Path]:
     """The folders `seedN` in a folder, in the order of their numbers: seed2 before seed10."""

@@ -31,6 +31,20 @@ COST = (
     "status",
     "reason",
 )
+# Scores of sets of images. left_out: the photo without which a value is; empty for the whole set.
+SET_SCORES = (
+    "dataset",
+    "weather",
+    "method",
+    "variant",
+    "seed",
+    "protocol",
+    "metric",
+    "left_out",
+    "value",
+    "status",
+    "reason",
+)
 # For `score --restored DIR --target DIR`, which knows no method or data set.
 FOLDER_SCORES = ("image", "protocol", "metric", "value", "status", "reason")
 

@@ -15,8 +15,9 @@ from benchmark.cli.app import app
 from benchmark.core.errors import UserError
 from benchmark.exchange.merge import merge_runs
 from benchmark.report import build_report
+from benchmark.results.tables import read_set_scores
 from tests.exchange.stopping import before_each_change, interrupted
-from tests.synthetic_run import card, make_run
+from tests.synthetic_run import add_set_scores, card, make_run
 
 CONTROLS = [card("identity", control=True), card("oracle", control=True, sees_target=True)]
 
@@ -60,6 +61,17 @@ def test_methods_of_both_runs_are_on_one_board_with_their_devices(runs, tmp_path
     assert "1: cpu: made up; 2: gpu: made up" in text
     manifest = json.loads((out / "manifest.json").read_text())
     assert [part["from"] for part in manifest["merged"]] == list(map(str, runs))
+
+
+def test_scores_of_sets_are_merged(runs, tmp_path):
+    out = tmp_path / "results" / "both"
+    for run in runs:
+        add_set_scores(run)
+    done = CliRunner().invoke(app, ["merge", *map(str, runs), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    board = read_leaderboard(out)
+    assert board["kernel-distance-alex/kernel-distance"].notna().all()
+    assert not read_set_scores(out).duplicated().any()
 
 
 def test_later_verbs_work_on_a_merge_and_images_are_linked(runs, tmp_path):

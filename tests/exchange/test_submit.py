@@ -22,8 +22,15 @@ from benchmark.jobs.collect import collect
 from benchmark.report import build_report
 from benchmark.results import schema
 from benchmark.results.layout import RunFolder
-from benchmark.results.tables import read_cost, read_images, read_methods, read_scores
+from benchmark.results.tables import (
+    read_cost,
+    read_images,
+    read_methods,
+    read_scores,
+    read_set_scores,
+)
 from benchmark.scoring.score import score_restored
+from benchmark.scoring.score_sets import score_sets
 from benchmark.spec.run_config import Config
 from tests.exchange.stopping import before_each_change, interrupted
 from tests.synthetic_run import card, make_run
@@ -71,6 +78,24 @@ def test_a_methods_own_images_have_its_scores_exactly(run):
         "not measured: the images were restored elsewhere"
     }
     assert set(mine["width"]) == {32}
+
+
+def test_a_submission_is_scored_as_sets_if_the_run_is(tmp_path):
+    run = scored_run(tmp_path, 3, ("rain",), side=64)
+    images = read_images(run)
+    rows = images[IMAGE].assign(method="regression", variant="default", seed="0", status="ok")
+    files = [f"results/demo/{OWN}/{r.dataset}/{r.weather}/{r.image}.png" for r in rows.itertuples()]
+    own = score_sets(rows.assign(file=files, reason=""), images, tmp_path, ["kernel-distance-alex"])
+    own.to_csv(run / "set_scores.csv", index=False)
+    submit(run / OWN, MINE, run)
+    table = read_set_scores(run).set_index(["method", "left_out"])["value"]
+    assert len(table) == 2 * 4
+    pd.testing.assert_series_equal(table["mine"], table["regression"])
+    submit(run / OWN, MINE, run)  # a second time replaces the first
+    assert len(read_set_scores(run)) == 2 * 4
+    table = pd.read_csv(run / "images.csv", dtype=str, keep_default_na=False)
+    table.assign(input_sha256="2" * 64).to_csv(run / "images.csv", index=False)
+    assert [len(part) for part in submissions.read_set_scores(run)] == [0]
 
 
 def test_the_verb_puts_it_on_the_board_and_into_the_report(run, tmp_path):

@@ -152,6 +152,8 @@ EDITS = {
         [edit("seeds: [0]", "seeds: [0, 1]")],
         [*(f"* {m} *1*" for m in METHODS), *(f"train {m} 1" for m in TRAINED), *BOARD]),
     "a protocol": ([edit("[rgb]", "[rgb, y-matlab]")], [*at("score", *METHODS), *BOARD]),
+    "a protocol of sets": (
+        [edit("[rgb]", "[rgb, kernel-distance-alex]")], [*at("score-sets", *METHODS), *BOARD]),
     "an entry added": (
         [edit("  identity: {}", "  identity: {}\n  directional_opening: {}")],
         [*at("restore score", "directional_opening"), *BOARD]),

@@ -77,6 +77,18 @@ def test_what_is_deleted(made, statuses, labels, gone):
     assert retry(config, run, statuses, labels) == removed  # they are missing now
 
 
+def test_a_failed_scoring_of_sets_is_deleted(made):
+    config, run = made
+    config = config.model_copy(update={"protocols": ("rgb", "kernel-distance-alex")})
+    for label, status in {"identity": "ok", "unet": "failed", "prenet": "skipped"}.items():
+        row = {"dataset": "photos", "weather": "rain", "method": label, "status": status}
+        table = pd.DataFrame([row], columns=list(schema.SET_SCORES))
+        write_csv(table.assign(variant="default"), run.set_scores(label, 0, "photos"))
+    removed = retry(config, run, ("failed",), ("identity", "unet"))
+    assert removed == [run.set_scores("unet", 0, "photos")]
+    assert run.set_scores("identity", 0, "photos").exists()
+
+
 def test_the_next_workflow_counts_attempts_from_1(made):
     config, run = made
     record = run.attempts("restore", "unet", "default", "seed0", "photos")

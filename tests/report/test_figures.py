@@ -18,17 +18,28 @@ from benchmark.board.write import read_board, write_leaderboard
 from benchmark.core.errors import UserError
 from benchmark.report.figures.changes import quality_by_weather
 from benchmark.report.figures.draw import draw_figures, quality_by_cost, quality_by_evaluations
+from benchmark.report.figures.perception import perception_distortion
 from benchmark.report.figures.style import titled
 from benchmark.results.tables import read_images, read_methods, read_scores
-from tests.synthetic_run import card, make_run
+from benchmark.scoring.metrics import SET_METRIC
+from tests.synthetic_run import add_set_scores, card, make_run
 
-NAMES = ("quality_by_cost", "quality_by_evaluations", "quality_by_weather", "ranks", "images")
+LPIPS = "lpips-alex/lpips"
+NAMES = (
+    "quality_by_cost",
+    "quality_by_evaluations",
+    "perception_distortion",
+    "quality_by_weather",
+    "ranks",
+    "images",
+)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures") / "results" / "demo"
     make_run(folder, photos=3, weathers=("rain", "haze"), side=32)
+    add_set_scores(folder)
     write_leaderboard(folder)
     draw_figures(folder)
     return folder
@@ -39,7 +50,7 @@ def board_of(**columns):
     rows = pd.DataFrame({"dataset": "set", "weather": "all", "supervision": "none", **columns})
     rows["control"] = rows.get("control", False)
     rows["input"] = rows["control"]
-    rows[[*NO_REFERENCE]] = np.nan
+    rows[[*NO_REFERENCE, *SET_METRIC]] = np.nan
     for metric in ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"):
         rows[metric] = rows.get(metric, rows["rgb/psnr"])
         rows[f"{metric}_low"], rows[f"{metric}_high"] = rows[metric] - 0.5, rows[metric] + 0.5
@@ -75,6 +86,29 @@ def test_pareto_front_by_hand():
     )
     assert list(pareto_front(rows, "rgb/psnr")["label"]) == ["a", "d"]
     assert list(pareto_front(rows, "lpips-alex/lpips")["label"]) == ["a", "b"]
+
+
+def test_pareto_front_of_two_metrics_by_hand():
+    rows = board_of(label=list("abcd"), **{"rgb/psnr": [30.0, 29.0, 28.0, 28.5]})
+    rows[LPIPS] = [0.3, 0.2, 0.25, 0.1]
+    assert list(pareto_front(rows, LPIPS, "rgb/psnr")["label"]) == ["a", "b", "d"]
+    assert list(pareto_front(rows, "rgb/psnr", LPIPS)["label"]) == ["d", "b", "a"]
+
+
+def test_the_plane_has_every_method_and_its_fronts(run):
+    board, methods = read_board(run).table, read_methods(run)
+    rows = with_cards(board, methods)
+    drawn = perception_distortion(rows)
+    shown = rows[(rows["weather"] == "all") & ~rows["control"] & rows["rgb/psnr"].notna()]
+    for axes, metric in zip(drawn.figure.axes, (LPIPS, *SET_METRIC), strict=True):
+        texts = [text.get_text() for text in axes.texts]
+        assert sorted(texts) == sorted(shown["label"])
+        (line,) = (line for line in axes.lines if "Pareto" in str(line.get_label()))
+        front = pareto_front(shown, metric, "rgb/psnr")
+        assert line.get_xydata() == pytest.approx(front[["rgb/psnr", metric]].to_numpy())
+    without = rows.assign(**dict.fromkeys(SET_METRIC, np.nan))
+    assert len(perception_distortion(without).figure.axes) == 1
+    assert perception_distortion(rows[rows["method"] == "regression"]) is None
 
 
 def test_sampler_lines_have_the_boards_values():
@@ -173,7 +207,8 @@ def test_a_figure_without_data_is_left_out(tmp_path):
     (run / "images.csv").unlink()
     write_leaderboard(run)
     names = {path.stem for path in draw_figures(run)}
-    assert names == {"quality_by_cost", "figures"}  # without a control, nothing to compare with
+    # Without a control, there is nothing to compare with.
+    assert names == {"quality_by_cost", "perception_distortion", "figures"}
 
 
 def test_missing_scores_are_named(tmp_path):

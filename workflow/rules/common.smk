@@ -69,6 +69,14 @@ def scoring_identity(wildcards):
     )
 
 
+def scoring_sets_identity(wildcards):
+    return (
+        identities()
+        .scoring_sets(wildcards.method, int(wildcards.seed), wildcards.dataset)
+        .digest
+    )
+
+
 def meaning_of(*functions):
     """A digest of what some functions of the suite mean, without comments and docstrings."""
     return reach.reached_by(*functions).digest

@@ -71,3 +71,24 @@ rule score:
         "python -m benchmark score-dataset --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --dataset {wildcards.dataset:q} --identity {params.identity}"
         " 2>&1 | tee {log}"
+
+
+# Scores of sets of images. A job of its own: a further protocol of sets scores no image again.
+rule score_sets:
+    input:
+        restored_tables,
+    output:
+        FOLDER.set_scores("{method}", "{seed}", "{dataset}"),
+    log:
+        FOLDER.log("score-sets", "{method}", "seed{seed}", "{dataset}"),
+    conda:
+        ENVIRONMENT
+    params:
+        config=FOLDER.config,
+        identity=scoring_sets_identity,
+    message:
+        "score {wildcards.method} on {wildcards.dataset} as sets, seed {wildcards.seed}"
+    shell:
+        "python -m benchmark score-sets --config {params.config:q} --method {wildcards.method:q}"
+        " --seed {wildcards.seed} --dataset {wildcards.dataset:q} --identity {params.identity}"
+        " 2>&1 | tee {log}"

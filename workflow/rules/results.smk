@@ -1,6 +1,11 @@
+SETS = records.set_units(RUN)
+SET_SCORES = [FOLDER.path / "set_scores.csv"] if SETS else []
+
+
 rule collect:
     input:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
+        [FOLDER.set_scores(*unit) for unit in SETS],
         [FOLDER.restored(*unit) for unit in units(RUN)],
         sorted(FOLDER.path.glob("submissions/[!.]*/*.*")),
     output:
@@ -8,6 +13,7 @@ rule collect:
         FOLDER.path / "cost.csv",
         FOLDER.path / "methods.json",
         FOLDER.path / "manifest.json",
+        SET_SCORES,
     log:
         FOLDER.path / "logs/collect.log",
     conda:
@@ -20,6 +26,7 @@ rule collect:
         sources=meaning_of(
             "benchmark.jobs.collect:collect",
             "benchmark.exchange.submissions:read",
+            "benchmark.exchange.submissions:read_set_scores",
             *sorted({f"methods.{RUN.method_of(label)}:*" for label in RUN.methods}),
         ),
     message:
@@ -28,7 +35,10 @@ rule collect:
         "python -m benchmark collect --config {params.config:q} --source {params.source:q} 2>&1 | tee {log}"
 
 
-TABLES = [FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")]
+TABLES = [
+    *(FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")),
+    *SET_SCORES,
+]
 REPORT_PARTS = [
     path
     for folder in ("templates", "static")

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
-from scipy.optimize import linear_sum_assignment
 
 from benchmark.board.changes import read_changes
 from benchmark.board.curves import pareto_front, sampler_series, with_cards
@@ -22,10 +20,13 @@ from benchmark.board.write import read_board
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.figures.changes import quality_by_weather
 from benchmark.report.figures.image_grid import draw_grid
+from benchmark.report.figures.labels import label_points
+from benchmark.report.figures.perception import perception_distortion
 from benchmark.report.figures.ranks import rank_diagram
 from benchmark.report.figures.style import (
     MARKERS,
     PALETTE,
+    SAME_NUMBERS,
     SUPERVISION,
     Drawn,
     arms,
@@ -37,8 +38,6 @@ from benchmark.report.figures.style import (
 )
 from benchmark.results.tables import read_images, read_methods, read_scores
 from benchmark.scoring.metrics import METRIC
-
-SAME_NUMBERS = " The same numbers are in the leaderboard."
 
 
 def draw_figures(run_dir: str | Path) -> list[Path]:
@@ -62,6 +61,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
             drawings: dict[str, Callable[[], Drawn | None]] = {
                 "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
                 "quality_by_evaluations": lambda rows=rows: quality_by_evaluations(rows),
+                "perception_distortion": lambda rows=rows: perception_distortion(rows),
                 "quality_by_weather": lambda rows=rows: quality_by_weather(rows, changes),
                 "ranks": lambda name=dataset: rank_diagram(table, name),
                 "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, table.wide, grid),
@@ -165,7 +165,7 @@ def quality_by_cost(rows: pd.DataFrame) -> Drawn | None:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylabel(METRIC[metric].axis_label)
         axes.set_title(f"{METRIC[metric].acronym} against time")
-        _label_points(axes, timed[np.isfinite(timed[metric])], metric)
+        label_points(axes, timed[np.isfinite(timed[metric])], "seconds_per_megapixel", metric)
     axes.set_xlabel("seconds a megapixel")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False)
@@ -179,25 +179,3 @@ def _grid(run_dir, rows, wide, images) -> Drawn | None:
     if images is None or images.empty:
         return None
     return draw_grid(run_dir, rows, wide, images)
-
-
-def _label_points(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
-    """Names in a column beside the axes, without overlap; no two of their lines cross.
-
-    Of all ways to join points and places, that of the least total length has no crossing: two lines
-    that cross could be exchanged for two shorter ones.
-    """
-    points = rows[["seconds_per_megapixel", metric]].to_numpy()
-    count = len(points)
-    heights = np.linspace(0.02, 0.98, count) if count > 1 else np.array([0.5])
-    places = np.column_stack([np.full(count, 1.03), heights])
-    on_axes = axes.transAxes.inverted().transform(axes.transData.transform(points))
-    lengths = np.linalg.norm(on_axes[:, None] - places[None], axis=2)
-    _, chosen = linear_sum_assignment(lengths)
-    for label, point, place in zip(rows["label"], points, places[chosen], strict=True):
-        axes.annotate(
-            label, point, place,
-            textcoords="axes fraction", va="center", fontsize=9, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.6, "shrinkB": 4,
-                        "relpos": (0, 0.5)},
-        )  # fmt: skip

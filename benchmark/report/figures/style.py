@@ -36,6 +36,7 @@ STYLE = {
     "svg.hashsalt": "unweather",  # ids in the SVG are the same on every run
 }
 MARKERS = "osD^vPX*"
+SAME_NUMBERS = " The same numbers are in the leaderboard."
 TITLE_LETTER = 0.13  # inches: the mean width of a letter of a title, and a little more
 
 

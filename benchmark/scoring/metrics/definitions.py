@@ -117,3 +117,16 @@ class Metric:
             images = align(restored, target) if align else (restored, target)
             check_pair(*images)
         return self.function(*images, *([weights / self.weights] if self.weights else []))
+
+
+@dataclass(frozen=True)
+class SetMetric(Metric):
+    """A metric of a set of images, compared with the set of their targets.
+
+    features: maps an image, uint8 (H, W, 3), the path of the weight file and the number of images
+    of the set to its features. It raises UndefinedMetric if the image has none. function: takes,
+    for each photo, the features of the restored images and those of their targets, and returns the
+    value and the values without each photo (`kernel_distance.SetScore`).
+    """
+
+    features: Callable[[np.ndarray, Path, int], np.ndarray] | None = None

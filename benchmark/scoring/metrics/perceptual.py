@@ -42,10 +42,10 @@ def lpips_alex(restored: np.ndarray, target: np.ndarray, weights: Path) -> float
     import torch
 
     with torch.inference_mode():
-        return float(network(_tensor(restored), _tensor(target)).item())
+        return float(network(to_tensor(restored), to_tensor(target)).item())
 
 
-def _tensor(image: np.ndarray) -> Any:
+def to_tensor(image: np.ndarray) -> Any:
     """uint8 (H, W, 3) as a float32 tensor (1, 3, H, W) in [-1, 1]."""
     import torch
 

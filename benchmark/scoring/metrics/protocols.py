@@ -10,7 +10,8 @@ from benchmark.core.errors import UserError, nearest
 from benchmark.core.markdown import markdown_table
 from benchmark.core.storage import JPEG, STORAGES, TRUNCATED, Storage
 from benchmark.scoring.metrics.by_pyiqa import by_pyiqa
-from benchmark.scoring.metrics.definitions import WEIGHTS, Metric, Protocol
+from benchmark.scoring.metrics.definitions import WEIGHTS, Metric, Protocol, SetMetric
+from benchmark.scoring.metrics.kernel_distance import kernel_distance, patch_features
 from benchmark.scoring.metrics.no_reference import niqe, piqe
 from benchmark.scoring.metrics.papers import (
     crop_target,
@@ -63,6 +64,17 @@ LPIPS_ALEX = Protocol(
     source="code and linear weights of the lpips package",
     agrees_with="The authors' values for their example images. The backbone is torchvision's "
     "ImageNet AlexNet.",
+)
+KERNEL_DISTANCE = Protocol(
+    name="kernel-distance-alex",
+    description="A score of a set, not of an image: how far the restored patches are from the "
+    "targets' as a set. KID's distance with other features: its figures are not KID's. It needs "
+    "two photos, and three for an interval; FID would need more images than features.",
+    colour="RGB, −1 to 1",
+    size="own, in patches of 64×64",
+    ssim="",
+    source="Binkowski et al., ICLR 2018, with LPIPS's features; Gretton et al., JMLR 2012, eq. 4",
+    agrees_with="torchmetrics' polynomial MMD on the same features, without pairs of one photo.",
 )
 NO_REFERENCE = Protocol(
     name="no-reference",
@@ -172,6 +184,7 @@ PROTOCOLS = {
         RGB,
         Y_MATLAB,
         LPIPS_ALEX,
+        KERNEL_DISTANCE,
         NO_REFERENCE,
         PYIQA,
         DISTS,
@@ -250,17 +263,40 @@ METRICS = (
 
 
 METRIC = {metric.key: metric for metric in METRICS}
+SET_METRICS = (
+    SetMetric("kernel-distance", KERNEL_DISTANCE, "kernel distance", "distance of two sets of "
+              "patches, unbiased, negative by chance only", kernel_distance, "lower", 4, "",
+              "Binkowski et al., ICLR 2018", weights=LPIPS_WEIGHTS.name,
+              features=patch_features),
+)  # fmt: skip
+SET_METRIC = {metric.key: metric for metric in SET_METRICS}
+ANY_METRIC = METRIC | SET_METRIC  # the columns of a board
 
 
 def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """The metrics of the named protocols (`OWN` if None or empty), in the order of METRICS.
+    """The metrics of images of the named protocols (`OWN` if None or empty), in the order of
+    METRICS.
 
-    Raises UserError for an unknown name.
+    Raises UserError for an unknown name, and if all protocols are of sets.
     """
-    chosen = set(protocols or OWN)
+    chosen = _known(protocols or OWN)
+    found = tuple(metric for metric in METRICS if metric.protocol.name in chosen)
+    if not found:
+        raise UserError(f"protocols: add one that scores images, such as '{OWN[0]}'.")
+    return found
+
+
+def set_metrics_of(protocols: Iterable[str] = ()) -> tuple[SetMetric, ...]:
+    """The metrics of sets of the named protocols. Raises UserError for an unknown name."""
+    chosen = _known(protocols)
+    return tuple(metric for metric in SET_METRICS if metric.protocol.name in chosen)
+
+
+def _known(protocols: Iterable[str]) -> set[str]:
+    chosen = set(protocols)
     for name in sorted(chosen - PROTOCOLS.keys()):
         raise UserError(f"There is no protocol '{name}'.{nearest(name, PROTOCOLS)}")
-    return tuple(metric for metric in METRICS if metric.protocol.name in chosen)
+    return chosen
 
 
 def storages_of(protocols: Iterable[str] | None = None) -> tuple[Storage, ...]:
@@ -284,7 +320,7 @@ def protocol_table() -> str:
             protocol.colour,
             protocol.size,
             protocol.ssim or "–",
-            ", ".join(metric.acronym for metric in METRICS if metric.protocol is protocol),
+            ", ".join(m.acronym for m in ANY_METRIC.values() if m.protocol is protocol),
             protocol.source,
             protocol.agrees_with,
         )
