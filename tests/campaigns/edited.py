@@ -26,6 +26,7 @@ from benchmark.core.paths import ROOT
 from tests.clone import snakemake
 
 CONFIG = "config/nano.yaml"
+FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)", re.M)
 SCORES = "results/nano/scores.csv"
 TEXT = """\
 name: nano
@@ -169,7 +170,7 @@ class Campaign:
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
         if folder == self.edited:
-            self.jobs.update(re.findall(r"^rule (\w+):", done.stdout + done.stderr, re.M))
+            self.jobs.update(FINISHED.findall(done.stdout + done.stderr))
         return (folder / SCORES).read_bytes()
 
     def from_nothing(self, edits: frozenset[str]) -> bytes:
