@@ -14,6 +14,7 @@ import pandas as pd
 import benchmark
 from benchmark.core.checksum import checksum
 from benchmark.core.paths import CODE, ROOT
+from benchmark.jobs import resolve
 from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_images
 from benchmark.spec.run_config import Config
@@ -43,6 +44,7 @@ def make_manifest(config: Config, config_file: Path, run: RunFolder) -> dict[str
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "machine": _machine(),
+        "computed_with": _computed_with(run),
     }
 
 
@@ -72,6 +74,18 @@ def _weights(config: Config, run: RunFolder) -> dict[str, str]:
     return found
 
 
+def _computed_with(run: RunFolder) -> dict[str, Any]:
+    """What changes the last bits of results where nothing else does, of trainings and restorings.
+
+    The order of additions depends on it (docs/robustness.md has what was measured).
+    """
+    import torch
+
+    known = resolve.recorded(run) or resolve.Resolved()
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return {**known.model_dump(mode="json"), "instructions": instructions}
+
+
 def _machine() -> dict[str, Any]:
     import torch
 
@@ -82,8 +96,7 @@ def _machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": device.processor(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "device": device.describe(machine),
+        "device": machine.type,
         "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
         "cuda": torch.version.cuda if machine.type == "cuda" else None,
     }

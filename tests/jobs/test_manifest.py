@@ -3,10 +3,12 @@
 import subprocess
 
 import pytest
+import torch
 
 import benchmark
 from benchmark.core.checksum import checksum
 from benchmark.jobs import manifest
+from benchmark.jobs.resolve import resolve
 from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_images
 from benchmark.spec.run_config import Config
@@ -63,7 +65,18 @@ def test_data_weights_and_machine_are_there(run):
     found = manifest.make_manifest(CONFIG, "demo.yaml", run)
     assert found["weights"] == {"unet seed 0": checksum(file)}
     assert len(found["data"]["test images sha256"]) == 64
-    assert found["machine"]["threads"] >= 1 and found["machine"]["processor"]
+    assert found["machine"]["cores"] >= 1 and found["machine"]["processor"]
     assert found["packages"]["torch"] and found["config"]["name"] == "demo"
     run.images.unlink()
     assert manifest.make_manifest(CONFIG, "x", run)["data"]["test images sha256"] is None
+
+
+def test_what_changes_the_last_bits_is_recorded(run):
+    resolve(run, cores=3, processes=2)
+    found = manifest.make_manifest(CONFIG, "demo.yaml", run)["computed_with"]
+    instructions = torch.backends.cpu.get_cpu_capability()
+    assert (found["threads"], found["processes"]) == (3, 2)
+    assert found["device"] in ("cpu", "cuda") and found["instructions"] == instructions
+    run.resolved.unlink()
+    found = manifest.make_manifest(CONFIG, "demo.yaml", run)["computed_with"]
+    assert found["threads"] is None
