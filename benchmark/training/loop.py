@@ -212,6 +212,9 @@ def _accelerator(settings: Training, folder: Path) -> Accelerator:
     # accelerate keeps a process's first settings for all later trainings, unless they are reset.
     AcceleratorState._reset_state()
     accelerator = Accelerator(
+        # Without it, processes on a CPU would train one copy each and not know of each other
+        # (findings/accelerate_on_a_cpu_ignores_the_launcher.sh).
+        cpu=not torch.cuda.is_available(),
         mixed_precision=settings.precision,
         gradient_accumulation_steps=settings.accumulate,
         # Each stage's size is compiled separately: torch's compiler fails with variable sizes.

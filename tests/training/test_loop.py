@@ -413,7 +413,7 @@ def test_two_processes_train_as_one(photos, tmp_path):
         "loop.train(make('regression'), photos, settings, 0, Path(sys.argv[1], 'two'))\n"
     )
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
-    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT), "ACCELERATE_USE_CPU": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
     command = [python(), *launcher, script, tmp_path, settings(4).model_dump_json()]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
