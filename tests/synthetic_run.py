@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.results.schema import COST, OK, SCORES, SET_SCORES, SKIPPED
+from benchmark.core.image_io import read_image, write_png
+from benchmark.results.schema import COST, OK, SAMPLE_SCORES, SCORES, SET_SCORES, SKIPPED
 from benchmark.results.tables import IMAGES
+from benchmark.scoring.metrics.ensembles import ensemble_scores
 
 PAIRS = (
     ("rgb", "psnr"),
@@ -211,6 +213,36 @@ def add_set_scores(run: Path) -> None:
             for photo, rest in zip(left_out, without, strict=True)
         ]
     pd.DataFrame(rows, columns=SET_SCORES).to_csv(run / "set_scores.csv", index=False)
+
+
+def add_samples(run: Path, key=("diffusion", "ddim-4"), count=4, same=False) -> None:
+    """Further samples of a variant, and the table of their scores. same: all as the first."""
+    images = pd.read_csv(run / "images.csv", dtype=str, keep_default_na=False)
+    generator, rows, root = np.random.default_rng(5), [], run.parents[1]
+    for image in images.to_dict("records"):
+        names = ("dataset", "weather", "image")
+        folder = run / "restored" / Path(*key) / "seed0" / image["dataset"]
+        first = read_image(folder / image["weather"] / f"{image['image']}.png")
+        stack = [first]
+        for number in range(1, count):
+            noise = 0 if same else generator.normal(0, 12, first.shape)
+            pixels = np.clip(first + noise, 0, 255).astype(np.uint8)
+            write_png(
+                folder / "samples" / str(number) / image["weather"] / f"{image['image']}.png",
+                pixels,
+            )
+            stack.append(pixels)
+        found = ensemble_scores(np.stack(stack), read_image(root / image["target"]), generator)
+        values = {n: getattr(found, n) for n in ("variance", "squared_error", "crps")}
+        values |= {"absolute_error": found.absolute_error, "diversity": 0.01}
+        values |= {f"rank-{rank}": share for rank, share in enumerate(found.ranks)}
+        values |= {"mean/rgb/psnr": 30.0, "mean/rgb/ssim": 0.9, "mean/lpips-alex/lpips": 0.1}
+        start = (*(image[name] for name in names), *key, "0", count)
+        rows += [(*start, name, value, OK, "") for name, value in values.items()]
+    table = pd.DataFrame(rows, columns=SAMPLE_SCORES)
+    if (file := run / "sample_scores.csv").exists():
+        table = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False), table])
+    table.to_csv(file, index=False)
 
 
 def add_clear_set(run: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from benchmark.board import uncertainty
 from benchmark.board.aggregate import COLUMNS, Board, group_values, join_groups, set_values
 from benchmark.board.changes import all_changes, write_changes
+from benchmark.board.ensembles import ensembles
 from benchmark.board.latex import to_latex
 from benchmark.board.markdown import to_markdown
 from benchmark.board.pairs import Comparisons, compare_group, compare_sets, save_comparisons
@@ -24,9 +26,11 @@ from benchmark.core.json_io import read_json, write_json
 from benchmark.core.reading import reading
 from benchmark.core.validation import parse
 from benchmark.results.tables import (
+    Cards,
     read_cost,
     read_images,
     read_methods,
+    read_sample_scores,
     read_scores,
     read_set_scores,
 )
@@ -34,7 +38,14 @@ from benchmark.scoring.metrics import ANY_METRIC
 from benchmark.spec.method import Settings
 
 TABLE, NOTES, SUMMARY = "leaderboard.csv", "leaderboard.notes.json", "leaderboard.json"
-INPUTS = ("scores.csv", "set_scores.csv", "cost.csv", "methods.json", "images.csv")
+INPUTS = (
+    "scores.csv",
+    "set_scores.csv",
+    "sample_scores.csv",
+    "cost.csv",
+    "methods.json",
+    "images.csv",
+)
 
 
 class RowNotes(Settings):
@@ -68,7 +79,8 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and `images.csv`, which says which image was made
     from which photo; without it every image is its own photo. If the run scores sets of images, it
-    reads `set_scores.csv` too. Published numbers on the run's data sets follow the tables in
+    reads `set_scores.csv` too; if it draws samples, `sample_scores.csv`, and writes
+    `uncertainty.csv`. Published numbers on the run's data sets follow the tables in
     Markdown (`published.of_run`).
 
     comparisons: also write `comparisons.csv` and `.md` (`pairs.write_comparisons`), from the same
@@ -91,6 +103,7 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
                 compared += compare_sets(group)
     board = join_groups(table, cost, parts, sets)
     text = to_markdown(board, methods, devices(cost))
+    text += _write_uncertainty(run_dir, board, methods)
     _, published = of_run(run_dir, board.table, methods)
     text += f"\n{published}" if published else ""
     with atomic_path(run_dir / TABLE) as path:
@@ -105,6 +118,19 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     if comparisons:
         save_comparisons(run_dir, compared, methods)
     return board.table
+
+
+def _write_uncertainty(run_dir: Path, board: Board, methods: Cards) -> str:
+    """Write `uncertainty.csv`, if the run draws samples; returns its part of leaderboard.md."""
+    scores = read_sample_scores(run_dir)
+    if scores is None:
+        (run_dir / uncertainty.FILE).unlink(missing_ok=True)
+        return ""
+    found = ensembles(scores, read_images(run_dir))
+    table = uncertainty.uncertainty_table(found, board.table)
+    with atomic_path(run_dir / uncertainty.FILE) as path:
+        table.to_csv(path, index=False)
+    return f"\n{uncertainty.to_markdown(table, methods)}"
 
 
 def read_board(run_dir: str | Path) -> Board:

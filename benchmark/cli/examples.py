@@ -58,6 +58,7 @@ EXAMPLES = {
     ),
     "restore-dataset": ("restore-dataset --method unet --variant default --dataset photos",),
     "score-dataset": ("score-dataset --method unet --dataset photos",),
+    "score-samples": ("score-samples --method conditional_diffusion --dataset photos",),
     "score-sets": ("score-sets --method unet --dataset photos",),
     "collect": ("collect --config config/default.yaml",),
     "leaderboard": ("leaderboard results/default",),

@@ -8,6 +8,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.restoring import photo_names, photos
 from benchmark.restoring.photo_io import read_photo
 from benchmark.results.layout import RunFolder
-from benchmark.spec import registry
+from benchmark.spec import registry, sources
 from benchmark.spec.method import ALL_WEATHERS
 from benchmark.spec.run_config import Config
 
@@ -28,7 +29,17 @@ ADDRESS = "127.0.0.1"  # of this machine; no other can reach it
 BEST = "the best by its scores"
 MOST_STEPS = 50
 SHOWN_SIDE = 2000  # pixels: larger photos are scaled down on the page, not in the download
+MOST_SAMPLES = 32
 Shown = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Which controls a method has: whether it works in steps, and whether it draws noise, so that
+    several restorations of a photo can differ."""
+
+    steps: bool = False
+    samples: bool = False
 
 
 class Service:
@@ -39,8 +50,8 @@ class Service:
         self.restorer = lru_cache(maxsize=2)(self._restorer)
 
     @cached_property
-    def methods(self) -> dict[str, bool]:
-        """The entries that can restore a photo here, each with whether it works in steps."""
+    def methods(self) -> dict[str, Controls]:
+        """The entries that can restore a photo here, with the controls that each has."""
         found = {}
         for label in self.config.methods:
             method = registry.load(self.config.method_of(label))
@@ -50,16 +61,28 @@ class Service:
                 photos.weights_of(self.config, self.where, self.run, label)
             except WeightsMissing:
                 continue
-            found[label] = "steps" in method.Variant.model_fields
+            found[label] = Controls(
+                "steps" in method.Variant.model_fields,
+                sources.draws_noise(self.config.method_of(label)),
+            )
         return found
 
     def restore(
-        self, file: str | None, weather: str, method: str, steps: int, strength: float, out: Path
-    ) -> tuple[Shown, Path, str]:
-        """Restore a photo; returns it before and after, its result in `out`, and sentences on it.
+        self,
+        file: str | None,
+        weather: str,
+        method: str,
+        steps: int,
+        strength: float,
+        samples: int,
+        out: Path,
+    ) -> tuple[Shown, Path, Path | None, str]:
+        """Restore a photo; returns it before and after, its result in `out`, the map of its
+        uncertainty if there is one, and sentences on it.
 
         method: one of `methods`, or BEST, which is chosen by `weather`. steps: 0 for the method's
-        own. strength: in [0, 1]. Raises UserError with what is wrong with the photo or the choice.
+        own. strength: in [0, 1]. samples: restorations for the map; below 2, none is made. Raises
+        UserError with what is wrong with the photo or the choice.
         """
         if file is None:
             raise UserError("There is no photo yet: drop one into the field.")
@@ -67,21 +90,31 @@ class Service:
         if method == BEST:
             choice = choose_method(self.config, self.where, self.run, [photo], None, weather)
             method, variant, steps, notes = choice.method, choice.variant, 0, [choice.why]
-        restorer = self.restorer(method, variant, steps or None, strength, weather)
+            samples = 0
+        restorer = self.restorer(method, variant, steps or None, strength, weather, max(1, samples))
         found = photo_names.find_photos([photo])
-        (output,) = photo_names.outputs(found, out, photo_names.SAME, compare=False)
+        (output,) = photo_names.outputs(found, out, photo_names.SAME, False, samples > 1)
         (outcome,) = photos.restore_photos(restorer, [output])
         if outcome.problem:
             raise UserError(outcome.problem)
         shown = (_scaled(read_photo(file).pixels) for file in (photo, output.restored))
-        return tuple(shown), output.restored, "\n\n".join([*notes, *outcome.notes])
+        uncertainty = output.uncertainty
+        uncertainty = uncertainty if uncertainty and uncertainty.exists() else None
+        notes += [*outcome.notes, *filter(None, [outcome.uncertainty])]
+        return tuple(shown), output.restored, uncertainty, "\n\n".join(notes)
 
     def _restorer(
-        self, label: str, variant: str | None, steps: int | None, strength: float, weather: str
+        self,
+        label: str,
+        variant: str | None,
+        steps: int | None,
+        strength: float,
+        weather: str,
+        samples: int,
     ) -> photos.Restorer:
         usual = None if steps else usual_change(self.config, self.run, label, variant, weather)
         return photos.restorer(
-            self.config, self.where, self.run, label, variant, steps, strength, usual
+            self.config, self.where, self.run, label, variant, steps, strength, usual, samples
         )
 
 
@@ -144,6 +177,11 @@ def _page(service: Service, folder: Path):
                 strength = gr.Slider(
                     0, 1, value=1, step=0.05, label="Strength", info="share of the change"
                 )
+                samples = gr.Slider(
+                    0, MOST_SAMPLES, value=0, step=1, visible=False,
+                    label="Restorations for a map of uncertainty",
+                    info="where they differ, each from its own noise; 0: no map",
+                )  # fmt: skip
                 button = gr.Button("Restore", variant="primary")
                 download = gr.DownloadButton("Download", interactive=False)
             with gr.Column(scale=3, min_width=320):
@@ -151,34 +189,48 @@ def _page(service: Service, folder: Path):
                     label="Before and after", type="numpy", interactive=False, format="png",
                     max_height=600, buttons=["fullscreen"],
                 )  # fmt: skip
+                uncertainty = gr.Image(
+                    label="Uncertainty: where the restorations differ", interactive=False,
+                    format="png", visible=False,
+                )  # fmt: skip
                 notes = gr.Markdown()
-        method.change(_visible(gr, service), method, [weather, steps])
+        method.change(_visible(gr, service), method, [weather, steps, samples])
         button.click(
             _restoring(gr, service, folder),
-            [photo, weather, method, steps, strength],
-            [compared, download, notes],
+            [photo, weather, method, steps, strength, samples],
+            [compared, download, uncertainty, notes],
             concurrency_limit=1,  # a method has all cores, or the GPU
         )
     return page
 
 
 def _visible(gr, service: Service) -> Callable:
-    """The controls that a method has: the weather chooses one, some work in steps."""
+    """The controls that a method has: the weather chooses one, some work in steps or draw noise."""
 
     def change(method: str):
-        in_steps = service.methods.get(method, False)
-        return gr.update(visible=method == BEST), gr.update(visible=in_steps, value=0)
+        has = service.methods.get(method, Controls())
+        return (
+            gr.update(visible=method == BEST),
+            gr.update(visible=has.steps, value=0),
+            gr.update(visible=has.samples, value=0),
+        )
 
     return change
 
 
 def _restoring(gr, service: Service, folder: Path) -> Callable:
-    def restore(photo, weather, method, steps, strength, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
+    def restore(
+        photo, weather, method, steps, strength, samples,
+        progress=gr.Progress(track_tqdm=True),  # noqa: B008
+    ):  # fmt: skip
         out = Path(tempfile.mkdtemp(dir=folder))
         try:
-            shown, file, notes = service.restore(photo, weather, method, steps, strength, out)
+            shown, file, uncertainty, notes = service.restore(
+                photo, weather, method, steps, strength, samples, out
+            )
         except UserError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
-        return shown, gr.update(value=str(file), interactive=True), notes
+        spread = gr.update(value=uncertainty and str(uncertainty), visible=bool(uncertainty))
+        return shown, gr.update(value=str(file), interactive=True), spread, notes
 
     return restore

@@ -12,6 +12,7 @@ from benchmark.core.errors import UserError
 # Its weights are part of the data, so a new clone can restore photos after 'dvc pull'.
 PRETRAINED = Path("config/pretrained.yaml")
 HELD_OUT = Path("config/held_out.yaml")
+SAMPLES = 8  # restorations of a photo from which its uncertainty is seen
 MOST_SHOWN = 5  # files that are left out, by name
 
 
@@ -63,6 +64,17 @@ def restore(
         bool,
         typer.Option("--compare", help="Also write STEM-compare.jpg: the photo before and after."),
     ] = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Also write STEM-uncertainty.png: where restorations from other noise differ.",
+        ),
+    ] = False,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=2, help=f"Restorations for --uncertainty; default: {SAMPLES}."),
+    ] = None,
     config: ConfigFile = PRETRAINED,
 ) -> None:
     """Restore your own photos.
@@ -79,12 +91,14 @@ def restore(
         raise typer.BadParameter("give --variant or --steps, not both.")
     if skip_existing and overwrite:
         raise typer.BadParameter("give --skip-existing or --overwrite, not both.")
+    if samples and not uncertainty:
+        raise typer.BadParameter("--samples is for --uncertainty: add it.")
     from benchmark.restoring import photo_names
     from benchmark.restoring import photos as restoring
 
     found = photo_names.find_photos(photos, out, recursive)
     _print_left_out(found.left_out)
-    planned = photo_names.outputs(found, out, kind, compare)
+    planned = photo_names.outputs(found, out, kind, compare, uncertainty)
     outputs, kept = photo_names.without_existing(planned, skip_existing, overwrite)
     if kept:
         print(f"kept: {len(kept)} of {len(planned)} results were there")
@@ -92,14 +106,19 @@ def restore(
         return
     from benchmark.cli.method_choice import choose_method, usual_change
 
+    drawn = (samples or SAMPLES) if uncertainty else 1
     settings, folder = open_run(config)
     if method is None:
+        budget = budget and budget / drawn
         sources = [output.photo for output in outputs]
         choice = choose_method(settings, config, folder, sources, budget, weather)
         print(choice.why)
         method, variant = choice.method, choice.variant
     usual = None if steps else usual_change(settings, folder, method, variant, weather)
-    restorer = restoring.restorer(settings, config, folder, method, variant, steps, strength, usual)
+    restorer = restoring.restorer(
+        settings, config, folder, method, variant, steps, strength, usual,
+        drawn,
+    )  # fmt: skip
     _announce(restorer, outputs)
     _report(restoring.restore_photos(restorer, outputs), out)
 
@@ -118,7 +137,7 @@ def _announce(restorer, outputs) -> None:
     from benchmark.restoring import photos as restoring
     from benchmark.restoring.photo_formats import header
 
-    speed = restoring.seconds_per_megapixel(restorer)
+    speed = restorer.samples * restoring.seconds_per_megapixel(restorer)
     sizes = [h.megapixels for output in outputs if (h := header(output.photo))]
     if sizes:
         print(
@@ -133,6 +152,8 @@ def _report(outcomes, out: Path | None) -> None:
     count = f"{len(outcomes) - len(problems)} of {len(outcomes)} photos restored"
     print(f"{out}: {count}" if out else count)
     for outcome in outcomes:
+        if outcome.uncertainty:
+            print(outcome.uncertainty)
         for note in outcome.notes:
             print(f"warning: {note}", file=sys.stderr)
     for problem in problems:

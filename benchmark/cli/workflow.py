@@ -263,6 +263,26 @@ def score_sets(
     job.record()
 
 
+@app.command("score-samples")
+def score_samples(
+    method: Label,
+    dataset: Dataset,
+    seed: Seed = 0,
+    config: ConfigFile = DEFAULT,
+    planned: Planned = "",
+) -> None:
+    """Score the samples of the variants of a method that draw some."""
+    from benchmark.core.errors import UserError
+    from benchmark.jobs import records, score
+
+    settings, folder = open_run(config)
+    if (method, seed, dataset) not in records.sample_units(settings):
+        raise UserError(f"{config}: methods.{method}: no variant of it has the key 'samples'.")
+    job = _Job(settings, folder, "score-samples", (method, seed, dataset), planned)
+    score.score_samples(settings, folder, method, seed, dataset)
+    job.record()
+
+
 @app.command()
 def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json.

@@ -1,6 +1,7 @@
 """Joins the parts of a run into the tables that leaderboard, figures and report are made from."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,7 +21,8 @@ def collect(
 ) -> None:
     """Join the parts of a run into scores.csv, cost.csv and methods.json.
 
-    If the run scores sets of images, also into set_scores.csv. submitted: the scores, costs and
+    If the run scores sets of images, or draws samples, also into set_scores.csv or
+    sample_scores.csv. submitted: the scores, costs and
     cards of submissions, from `submissions.read`; submitted_sets: their scores of sets. Raises
     UserError if a part is missing or damaged.
     """
@@ -33,10 +35,12 @@ def collect(
         read_table(run.set_scores(*unit), schema.SET_SCORES, AGAIN)
         for unit in records.set_units(config)
     ]
-    if sets:
-        write_csv(pd.concat([*sets, *submitted_sets]), run.path / "set_scores.csv")
-    else:
-        (run.path / "set_scores.csv").unlink(missing_ok=True)
+    samples = [
+        read_table(run.sample_scores(*unit), schema.SAMPLE_SCORES, AGAIN)
+        for unit in records.sample_units(config)
+    ]
+    _join([*sets, *submitted_sets] if sets else [], run.path / "set_scores.csv")
+    _join(samples, run.path / "sample_scores.csv")
     methods = method_facts.of_entries(config)
     cards = [
         _card(config, run, label, variant, methods[label])
@@ -44,6 +48,14 @@ def collect(
         for variant in config.variants_of(label)
     ]
     write_json(run.path / "methods.json", [*cards, *submitted_cards])
+
+
+def _join(tables: Sequence[pd.DataFrame], file: Path) -> None:
+    """Write the rows of all tables; no file if there are none."""
+    if tables:
+        write_csv(pd.concat(tables), file)
+    else:
+        file.unlink(missing_ok=True)
 
 
 def _scores(config: Config, run: RunFolder) -> list[pd.DataFrame]:

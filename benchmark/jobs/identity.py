@@ -32,6 +32,8 @@ TRAINING = ("benchmark.training.loop:train", "benchmark.spec.build:build")
 TAKING_WEIGHTS = ("benchmark.spec.given_weights:load", "benchmark.spec.build:build")
 RESTORING = ("benchmark.restoring.dataset:restore", "benchmark.spec.build:build")
 SCORING = ("benchmark.scoring.score:score_restored",)
+SCORING_SAMPLES = ("benchmark.scoring.score_samples:score_samples",)
+SAMPLING = ("benchmark.restoring.samples:draw",)
 SCORING_SETS = ("benchmark.scoring.score_sets:score_sets",)
 PATTERNS = ("*.safetensors", "*.npz")
 
@@ -111,7 +113,18 @@ class Identities:
             "images": content.images_digest(self.test_images(dataset), columns),
             "resolved": self._resolved("device", "threads"),
         }
-        return self._with_sources(parts, label, settings, reach.NOT_IN_RESTORING, RESTORING)
+        roots = RESTORING + (SAMPLING if config.samples_of(label, variant) > 1 else ())
+        return self._with_sources(parts, label, settings, reach.NOT_IN_RESTORING, roots)
+
+    def scoring_samples(self, label: str, seed: int, dataset: str) -> Identity:
+        """Of the scoring of the samples of an entry's variants that draw some."""
+        protocols = [name for name in self.config.protocols if not set_metrics_of([name])]
+        variants = [
+            v for v in self.config.variants_of(label) if self.config.samples_of(label, v) > 1
+        ]
+        return self._scoring(
+            label, seed, dataset, content.PAIRS, protocols, SCORING_SAMPLES, variants
+        )
 
     def scoring(self, label: str, seed: int, dataset: str) -> Identity:
         """Of the scoring of all variants of an entry."""
@@ -132,9 +145,10 @@ class Identities:
         columns: Sequence[str],
         protocols: Sequence[str],
         roots: Sequence[str],
+        variants: Sequence[str] = (),
     ) -> Identity:
-        """columns: of images.csv."""
-        variants = self.config.variants_of(label)
+        """columns: of images.csv. variants: that are scored; all if empty."""
+        variants = variants or [*self.config.variants_of(label)]
         parts = {
             "restorings": {v: self.restoring(label, v, seed, dataset).digest for v in variants},
             "images": content.images_digest(self.test_images(dataset), columns),

@@ -16,7 +16,7 @@ from benchmark.core.paths import ROOT
 from benchmark.core.storage import STORAGES
 from benchmark.jobs.identity import Identity
 from benchmark.results import schema
-from benchmark.results.layout import RESTORED, RunFolder, write_csv
+from benchmark.results.layout import RESTORED, SAMPLES, RunFolder, write_csv
 from benchmark.results.tables import read_table
 
 IMAGE = ["weather", "image"]
@@ -45,6 +45,26 @@ def read_restored(
     same = _same_files(rows, images, IMAGE, FILES if sees_target else FILES[:1])
     whole = [row.status == schema.SKIPPED or _is_whole(row) for row in rows.itertuples()]
     return rows[same & np.array(whole, bool)][list(RESTORED)]
+
+
+def with_samples(rows: pd.DataFrame, table: Path, count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The kept rows of a restoring whose samples are all there, unchanged, and those samples.
+
+    table: of the samples, columns SAMPLES. count: of the samples of an image, with sample 0.
+    """
+    try:
+        samples = read_table(table, SAMPLES, "")
+    except UserError:
+        samples = pd.DataFrame(columns=list(SAMPLES))
+    whole = [
+        (ROOT / s.file).is_file() and checksum(ROOT / s.file) == s.sha256
+        for s in samples.itertuples()
+    ]
+    samples = samples[np.array(whole, bool)]
+    counts = names(samples, IMAGE).value_counts()
+    complete = names(rows, IMAGE).map(counts).fillna(0) == count - 1
+    rows = rows[complete | (rows.status != schema.OK)]
+    return rows, samples[names(samples, IMAGE).isin(names(rows, IMAGE))]
 
 
 def write_scores(

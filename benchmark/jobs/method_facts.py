@@ -7,7 +7,9 @@ from benchmark.core.json_io import loads
 from benchmark.jobs import isolation
 from benchmark.jobs.isolation import Failure
 from benchmark.spec import registry
+from benchmark.spec.method import Method
 from benchmark.spec.run_config import Config
+from benchmark.spec.variant import Execution, split
 
 
 def of_entries(config: Config) -> dict[str, dict[str, Any]]:
@@ -36,7 +38,7 @@ def _of_entry(config: Config, label: str) -> dict[str, Any]:
             "card": kind.card.model_dump(mode="json"),
             "sees_target": bool(kind.sees_target),
             "parameters": parameters.model_dump(mode="json"),
-            "settings": {name: kind.Variant(**v).model_dump(mode="json") for name, v in variants},
+            "settings": {name: _settings(kind, values) for name, values in variants},
         }
     except Exception as error:
         return _unknown(label, _reason(error))
@@ -47,6 +49,13 @@ def _of_entry(config: Config, label: str) -> dict[str, Any]:
     except Exception as error:
         facts = {"not known": _reason(error)}
     return {**found, "facts": facts}
+
+
+def _settings(kind: type[Method], values: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a variant, with defaults; those of the suite if they are set."""
+    own, values = split(values)
+    execution = Execution(**own).model_dump(mode="json", exclude_defaults=True)
+    return {**kind.Variant(**values).model_dump(mode="json"), **execution}
 
 
 def _unknown(label: str, reason: str) -> dict[str, Any]:

@@ -66,12 +66,23 @@ def jobs(config: Config) -> list[tuple[str, Names]]:
         *(("restore", unit) for unit in units(config)),
         *(("score", unit) for unit in score_units(config)),
         *(("score-sets", unit) for unit in set_units(config)),
+        *(("score-samples", unit) for unit in sample_units(config)),
     ]
 
 
 def set_units(config: Config) -> list[tuple[str, int, str]]:
     """Every (entry, seed, data set) that a run scores as sets; none without such a protocol."""
     return score_units(config) if set_metrics_of(config.protocols) else []
+
+
+def sample_units(config: Config) -> list[tuple[str, int, str]]:
+    """Every (entry, seed, data set) of which a variant draws several samples."""
+    drawn = {
+        label
+        for label in config.methods
+        if any(config.samples_of(label, variant) > 1 for variant in config.variants_of(label))
+    }
+    return [unit for unit in score_units(config) if unit[0] in drawn]
 
 
 def identity_of(identities: Identities, work: str, names: Names) -> Identity:
@@ -81,6 +92,7 @@ def identity_of(identities: Identities, work: str, names: Names) -> Identity:
         "restore": identities.restoring,
         "score": identities.scoring,
         "score-sets": identities.scoring_sets,
+        "score-samples": identities.scoring_samples,
     }
     return makers[work](*names)
 

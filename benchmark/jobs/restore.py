@@ -14,12 +14,14 @@ from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.jobs.outcome import images_of
 from benchmark.restoring import dataset as restoring
+from benchmark.restoring.samples import draw
 from benchmark.results import schema, training_record
-from benchmark.results.layout import AGAIN, RunFolder
+from benchmark.results.layout import AGAIN, RunFolder, write_csv
 from benchmark.scoring.metrics import storages_of
 from benchmark.spec import sources
 from benchmark.spec.build import build
 from benchmark.spec.run_config import Config
+from benchmark.spec.variant import split
 
 # If the training of an entry failed, its restoring fails with the same status.
 TRAINING_ERRORS = {
@@ -67,13 +69,17 @@ def restore(
         (label, variant, seed, dataset),
         sources.sees_target(config.method_of(label)),
     )
+    samples = config.samples_of(label, variant)
     earlier = kept.read_restored(run, unit, identity, images, sees_target)
+    if samples > 1:
+        samples_table = ROOT / run.samples(*unit)  # a method may change the working folder
+        earlier, earlier_samples = kept.with_samples(earlier, samples_table, samples)
     file = failure = None
     if sources.learns(config.method_of(label)):
         file, failure = trained_weights(run, label, seed)
     try:
         method = build(config, label, seed)
-        settings = method.Variant(**config.variants_of(label)[variant])
+        settings = method.Variant(**split(config.variants_of(label)[variant])[1])
     except Exception as error:
         return Failure(**restoring.failure_of(error))
     weathers = config.weathers_of(label)
@@ -83,6 +89,9 @@ def restore(
         return restoring.failed_rows(job, images, failure)
     is_new = ~kept.names(images, kept.IMAGE).isin(kept.names(earlier, kept.IMAGE))
     rows = restoring.restore(job, images[is_new], ROOT, out)
+    if samples > 1:
+        rows, drawn = draw(job, rows, images[is_new], ROOT, out, samples)
+        write_csv(pd.concat([earlier_samples, drawn]), samples_table)
     log = run.log("restore", label, variant, f"seed{seed}", dataset)
     failed = rows.status.isin((schema.FAILED, schema.OUT_OF_MEMORY, schema.TIMED_OUT))
     rows.loc[failed, "reason"] = rows.reason[failed].map(f"{{}} (log: {log})".format)

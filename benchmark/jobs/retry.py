@@ -38,12 +38,16 @@ def retry(
     labels = tuple(labels) or tuple(config.methods)
     restored = [run.restored(*unit) for unit in units(config) if unit[0] in labels]
     scores = [run.scores(*unit) for unit in score_units(config) if unit[0] in labels]
+    samples = [
+        run.sample_scores(*unit) for unit in records.sample_units(config) if unit[0] in labels
+    ]
     sets = [run.set_scores(*unit) for unit in records.set_units(config) if unit[0] in labels]
     found = [
         *(file for file in _trainings(config, run, labels) if _training_is(file, statuses)),
         *(table for table in restored if _table_is(table, RESTORED, statuses)),
         *(table for table in scores if _table_is(table, schema.SCORES, statuses)),
         *(table for table in sets if _table_is(table, schema.SET_SCORES, statuses)),
+        *(table for table in samples if _table_is(table, schema.SAMPLE_SCORES, statuses)),
     ]
     if found:  # these first: after a kill in between, the run must not look finished
         for name in ("leaderboard.csv", "scores.csv"):

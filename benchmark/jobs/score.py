@@ -5,7 +5,7 @@ import pandas as pd
 from benchmark.core.paths import ROOT
 from benchmark.jobs import kept
 from benchmark.jobs.identity import Identity
-from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
+from benchmark.results.layout import AGAIN, RESTORED, SAMPLES, RunFolder, write_csv
 from benchmark.results.tables import IMAGES, read_table
 from benchmark.spec.run_config import Config
 
@@ -40,6 +40,25 @@ def score_sets(config: Config, run: RunFolder, label: str, seed: int, dataset: s
     write_csv(
         score_sets(restored, images, ROOT, config.protocols), run.set_scores(label, seed, dataset)
     )
+
+
+def score_samples(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:
+    """Score the samples of the variants of an entry that draw some."""
+    from benchmark.scoring.score_samples import score_samples
+
+    restored, images = _restored(config, run, label, seed, dataset)
+    scores = [
+        score_samples(
+            restored[restored["variant"] == variant],
+            read_table(run.samples(label, variant, seed, dataset), SAMPLES, AGAIN),
+            images,
+            ROOT,
+            config.protocols,
+        )
+        for variant in config.variants_of(label)
+        if config.samples_of(label, variant) > 1
+    ]
+    write_csv(pd.concat(scores), run.sample_scores(label, seed, dataset))
 
 
 def _restored(

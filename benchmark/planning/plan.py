@@ -18,6 +18,7 @@ from benchmark.scoring.metrics import set_metrics_of
 from benchmark.spec.build import build
 from benchmark.spec.method import CLEAR, LearnedMethod, Method
 from benchmark.spec.run_config import Config
+from benchmark.spec.variant import split
 
 TRAIN, RESTORE, SCORE = "train", "restore", "score"
 PNG_BYTES = 1.8  # for a pixel, assumed where no image is here; photographs have 1.5 to 2
@@ -130,7 +131,8 @@ class _Planner:
         jobs: int,
     ) -> tuple[Part, float]:
         """The restoring of a variant, and the seconds for scoring its images."""
-        settings = method.Variant(**values)
+        settings = method.Variant(**split(values)[1])
+        samples = self.config.samples_of(label, variant)
         weathers = {*method.card.weathers} & {*self.config.weathers_of(label)} | {CLEAR}
         units = seconds = flops = scoring = disk_bytes = 0
         for images in self.images:
@@ -141,10 +143,10 @@ class _Planner:
                 label, variant, method, settings, size
             )
             units += number
-            seconds += number * image_seconds
-            flops += number * image_flops
+            seconds += number * samples * image_seconds
+            flops += number * samples * image_flops
             scoring += number * self.costs.scoring(size)
-            disk_bytes += number * size[0] * size[1] * self.png_bytes
+            disk_bytes += number * samples * size[0] * size[1] * self.png_bytes
         self.plan.disk_bytes += disk_bytes
         return Part(RESTORE, label, variant, jobs, units, seconds, flops), scoring
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from benchmark.board.legend import APART, BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.score_table import weather_rank
+from benchmark.board.uncertainty import LEGEND as UNCERTAINTY_LEGEND
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.charts import chart_data
 from benchmark.report.comparisons import comparison_tables
@@ -34,6 +35,7 @@ from benchmark.report.photos import by_gain, extremes, report_photos, with_gain
 from benchmark.report.provenance import photo_credits
 from benchmark.report.published import published_tables
 from benchmark.report.run_data import RunData
+from benchmark.report.uncertainty import spread_maps, uncertainty_tables
 from benchmark.results.layout import restored_image
 
 HERE = Path(__file__).parent
@@ -43,6 +45,7 @@ TABLES = (  # of a run; the report links to those that exist
     "leaderboard.tex",
     "comparisons.csv",
     "comparisons.md",
+    "uncertainty.csv",
 )
 RANKS = "ranks"  # the figure in the section of comparisons
 NIQE = "no-reference/niqe"
@@ -113,6 +116,7 @@ def _write_image_pages(data: RunData, photos: list[dict[str, Any]], report: Path
             photo=photo,
             missing=[cell for cell in cells if not cell["src"]],
             pictures=pictures,
+            maps=spread_maps(data, photo, report),
             left=pictures[0] if pictures else None,
             right=restored or (pictures[-1] if len(pictures) > 1 else None),
             previous=pages[number - 1] if number else None,
@@ -233,6 +237,8 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         columns=column_groups(tables),
         charts=chart_data(data),
         comparisons=comparison_tables(data),
+        uncertainty=uncertainty_tables(data),
+        uncertainty_legend=UNCERTAINTY_LEGEND,
         published=published_tables(data),
         ranks=[figure for figure in drawn if figure["name"] == RANKS],
         files=[

@@ -12,19 +12,22 @@ from benchmark.restoring.photo_formats import USUAL_SUFFIX, WRITTEN, header, is_
 SAME = "same"  # the result has the format of the photo
 RESTORED = "-restored"  # ends the stem of a result that lies beside its photo
 COMPARISON = "-compare.jpg"
+UNCERTAINTY = "-uncertainty.png"
 
 
 @dataclass(frozen=True)
 class Output:
-    """A photo, the file for its restoration, and the file for the comparison, if one is made."""
+    """A photo, the file for its restoration, and the files for the comparison and for the map of
+    its uncertainty, if they are made."""
 
     photo: Path
     restored: Path
     comparison: Path | None = None
+    uncertainty: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return tuple(filter(None, (self.restored, self.comparison)))
+        return tuple(filter(None, (self.restored, self.comparison, self.uncertainty)))
 
 
 @dataclass
@@ -44,8 +47,8 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
 
     A file that is named is a photo, whatever it is. In a folder, a photo is told by its suffix,
     also if it cannot be read. Hidden files, the folder `out` and results of earlier calls
-    (`-restored`, `-compare`) are no photos. recursive: also look into sub-folders. Raises UserError
-    for a path that does not exist and a folder without photos.
+    (`-restored`, `-compare`, `-uncertainty`) are no photos. recursive: also look into sub-folders.
+    Raises UserError for a path that does not exist and a folder without photos.
     """
     found = Found()
     for path in paths:
@@ -67,20 +70,24 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
     return found
 
 
-def outputs(found: Found, out: Path | None, kind: str, compare: bool) -> list[Output]:
+def outputs(
+    found: Found, out: Path | None, kind: str, compare: bool, uncertainty: bool = False
+) -> list[Output]:
     """The files to write for each photo: `out/STEM.KIND` and, if `compare`,
-    `out/STEM-compare.jpg`; photos of sub-folders go to the same sub-folders of `out`.
+    `out/STEM-compare.jpg`, and if `uncertainty`, `out/STEM-uncertainty.png`; photos of sub-folders
+    go to the same sub-folders of `out`.
 
     out: None for the photo's own folder. A result in the photo's own folder is named
     `STEM-restored.KIND`. kind: a suffix without the dot, or `same` for that of the photo. Photos
     that differ only in their suffix have it in the names of their results (`1-jpg.png`). Raises
     UserError if a result would overwrite another result or a photo.
     """
-    wanted = {photo: _output(photo, sub, out, kind, compare) for photo, sub in found.photos.items()}
+    endings = tuple([COMPARISON] * compare + [UNCERTAINTY] * uncertainty)
+    wanted = {photo: _output(photo, sub, out, kind, endings) for photo, sub in found.photos.items()}
     uses = Counter(file.resolve() for output in wanted.values() for file in output.files)
     for photo, output in wanted.items():
         if any(uses[file.resolve()] > 1 for file in output.files):
-            wanted[photo] = _output(photo, found.photos[photo], out, kind, compare, distinct=True)
+            wanted[photo] = _output(photo, found.photos[photo], out, kind, endings, distinct=True)
     _refuse_overwriting(wanted.values())
     return list(wanted.values())
 
@@ -127,7 +134,7 @@ def _no_photo(path: Path) -> str:
     """Why a path of a folder is not taken as a photo; empty if it is."""
     if path.is_dir():
         return "a folder, entered with --recursive"
-    if path.stem.endswith(RESTORED) or path.name.endswith(COMPARISON):
+    if path.stem.endswith(RESTORED) or path.name.endswith((COMPARISON, UNCERTAINTY)):
         return "a result of an earlier call"
     return "" if is_photo(path) else "not an image"
 
@@ -138,14 +145,21 @@ def _hint(inside: Found) -> str:
 
 
 def _output(
-    photo: Path, sub: Path, out: Path | None, kind: str, compare: bool, distinct: bool = False
+    photo: Path,
+    sub: Path,
+    out: Path | None,
+    kind: str,
+    endings: tuple[str, ...],
+    distinct: bool = False,
 ) -> Output:
+    """endings: of the further files."""
     folder = photo.parent if out is None else out / sub
     stem = f"{photo.stem}-{photo.suffix[1:]}" if distinct and photo.suffix else photo.stem
     suffix = _own_suffix(photo) if kind == SAME else f".{kind}"
     beside = folder.resolve() == photo.parent.resolve()
     restored = folder / f"{stem}{RESTORED if beside else ''}{suffix}"
-    return Output(photo, restored, folder / (stem + COMPARISON) if compare else None)
+    further = {ending: folder / (stem + ending) for ending in endings}
+    return Output(photo, restored, further.get(COMPARISON), further.get(UNCERTAINTY))
 
 
 def _own_suffix(photo: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -15,7 +16,6 @@ from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, WeightsMissing, nearest
 from benchmark.core.image_io import to_float
 from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
-from benchmark.core.seeds import torch_generator
 from benchmark.core.validation import parse
 from benchmark.restoring import dataset, output
 from benchmark.restoring.change import Usual, blend, change
@@ -23,11 +23,14 @@ from benchmark.restoring.comparison import write_comparison
 from benchmark.restoring.photo_formats import header, refuse_by_suffix, written_as
 from benchmark.restoring.photo_io import Photo, check_size, read_photo, write_photo
 from benchmark.restoring.photo_names import Output
+from benchmark.restoring.samples import sample_generator
+from benchmark.restoring.spread import Spread, write_map
 from benchmark.results.layout import RunFolder
 from benchmark.spec import given_weights, sources
 from benchmark.spec.build import build
 from benchmark.spec.method import Method, Settings
 from benchmark.spec.run_config import Config, WeightFile
+from benchmark.spec.variant import split
 
 SAMPLE = 384  # side in pixels of the picture by which a method's speed is measured
 
@@ -36,7 +39,8 @@ SAMPLE = 384  # side in pixels of the picture by which a method's speed is measu
 class Restorer:
     """A method with its weights on the device, and its settings.
 
-    name: for headings. strength: share of the method's change that a photo gets, in [0, 1]. usual:
+    name: for headings. samples: how many restorations of a photo are drawn for the map of its
+    uncertainty. strength: share of the method's change that a photo gets, in [0, 1]. usual:
     the change that the method makes to pictures with weather; None if it is not known.
     """
 
@@ -46,16 +50,18 @@ class Restorer:
     machine: torch.device
     strength: float = 1.0
     usual: Usual | None = None
+    samples: int = 1
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of a photo. problem: why it was not restored; empty if it was. notes: sentences
-    on what its owner should know."""
+    on what its owner should know. uncertainty: one on how much its restorations differ."""
 
     photo: Path
     problem: str = ""
     notes: tuple[str, ...] = ()
+    uncertainty: str = ""
 
 
 def restorer(
@@ -67,11 +73,12 @@ def restorer(
     steps: int | None = None,
     strength: float = 1.0,
     usual: Usual | None = None,
+    samples: int = 1,
 ) -> Restorer:
     """An entry of a run, ready to restore.
 
     where: the run's file, for messages. variant: the entry's first if None. steps: in place of the
-    variant's own. strength, usual: of `Restorer`. Raises UserError if there is no such
+    variant's own. strength, usual, samples: of `Restorer`. Raises UserError if there is no such
     entry or variant, or if the method has no steps or needs the ground truth; WeightsMissing if its
     weights are missing.
     """
@@ -88,7 +95,8 @@ def restorer(
         if "steps" not in method.Variant.model_fields:
             raise UserError(f"'{label}' does not work in steps: leave out --steps.")
         values["steps"], name = steps, f"{label} with {steps} steps"
-    settings = parse(method.Variant, values, f"{where}: methods.{label}.variants.{variant}")
+    place = f"{where}: methods.{label}.variants.{variant}"
+    settings = parse(method.Variant, split(values)[1], place)
     machine = device.choose()
     file = weights_of(config, where, run, label)
     if isinstance(file, WeightFile):
@@ -96,7 +104,7 @@ def restorer(
         dataset.place(method, machine)
     else:
         dataset.ready(method, file, machine)
-    return Restorer(name, method, settings, machine, strength, usual)
+    return Restorer(name, method, settings, machine, strength, usual, samples)
 
 
 def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path | WeightFile | None:
@@ -150,7 +158,7 @@ def restore_photos(restorer: Restorer, results: list[Output]) -> list[Outcome]:
             start = bar.n
             try:
                 with _progress(restorer, bar, size):
-                    outcomes.append(Outcome(result.photo, notes=_restore_one(restorer, result)))
+                    outcomes.append(_restore_one(restorer, result))
             except Exception as error:
                 outcomes.append(Outcome(result.photo, problem=_reason(result.photo, error)))
             bar.update(start + size - bar.n)
@@ -177,7 +185,7 @@ def seconds_per_megapixel(restorer: Restorer) -> float:
     return seconds * 1e6 / SAMPLE**2 * _evaluated(restorer, 4000, 3000) / (4000 * 3000)
 
 
-def _restore_one(restorer: Restorer, result: Output) -> tuple[str, ...]:
+def _restore_one(restorer: Restorer, result: Output) -> Outcome:
     """Restore a photo; returns the notes on it."""
     name = shown(result.photo)
     if not is_utf8(result.photo.name):
@@ -190,18 +198,37 @@ def _restore_one(restorer: Restorer, result: Output) -> tuple[str, ...]:
     degraded = torch.from_numpy(to_float(photo.pixels)).permute(2, 0, 1)[None]
     degraded = degraded.to(restorer.machine).contiguous()
     pixels = dataset.to_pixels(_run(restorer, degraded, result.photo.name))
-    del degraded
     notes = [*photo.warnings, *_change_notes(restorer, photo, pixels, name)]
+    uncertainty = ""
+    if result.uncertainty:
+        spread = _spread(restorer, degraded, result.photo.name, pixels)
+        uncertainty = f"{name}: {write_map(result.uncertainty, restorer.strength * spread)}."
+    del degraded
     pixels = blend(photo.pixels, pixels, restorer.strength)
     for lost in write_photo(result.restored, pixels, photo):
         notes.append(f"{name}: its {lost} is not kept in {shown(result.restored)}.")
     if result.comparison:
         write_comparison(result.comparison, photo.pixels, pixels, restorer.name)
-    return tuple(notes)
+    return Outcome(result.photo, notes=tuple(notes), uncertainty=uncertainty)
 
 
-def _run(restorer: Restorer, degraded: torch.Tensor, name: str) -> torch.Tensor:
-    generator = torch_generator("photo", name)
+def _spread(restorer: Restorer, degraded: torch.Tensor, name: str, first: np.ndarray) -> np.ndarray:
+    """The standard deviation (H, W) of `restorer.samples` restorations, in levels.
+
+    first: the first of them. Where the second is the same, noise plays no part, and no more are
+    drawn.
+    """
+    spread = Spread(first)
+    for number in range(1, restorer.samples):
+        pixels = dataset.to_pixels(_run(restorer, degraded, name, number))
+        spread.add([pixels])
+        if number == 1 and (pixels == first).all():
+            break
+    return spread.map()
+
+
+def _run(restorer: Restorer, degraded: torch.Tensor, name: str, sample: int = 0) -> torch.Tensor:
+    generator = sample_generator("photo", name, sample=sample)
     with torch.inference_mode():
         restored = restorer.method.restore(degraded, restorer.settings, [generator])
     output.check(restored, degraded)
@@ -225,6 +252,7 @@ def _progress(restorer: Restorer, bar: tqdm, megapixels: float) -> Iterator[None
     # The photo's shape is not known yet, only its size: tiles of a square one are about as many.
     side = round((megapixels * 1e6) ** 0.5)
     share = megapixels / max(1, restorer.method.evaluations(restorer.settings))
+    share /= restorer.samples
     share /= _evaluated(restorer, side, side)
     end = bar.n + megapixels
 

@@ -13,6 +13,8 @@ from benchmark.spec.run_config import Config
 # Columns of the table of restored images: the cost of each, and file and SHA-256 in each storage;
 # empty in a storage that no protocol of the run asks for.
 RESTORED = (*schema.COST, *(column for storage in STORAGES for column in storage.columns))
+# Columns of the table of further samples of restored images.
+SAMPLES = ("dataset", "weather", "image", "sample", "file", "sha256")
 AGAIN = "delete it and run 'snakemake --cores all' again"
 RECORD = ".attempts.json"
 
@@ -45,6 +47,10 @@ class RunFolder:
         """The table of restored images; the images are beside it in a folder of the same name."""
         return self.path / "restored" / label / variant / f"seed{seed}" / f"{dataset}.csv"
 
+    def samples(self, label: str, variant: str, seed: int, dataset: str) -> Path:
+        """The table of further samples, of a variant that draws some."""
+        return self.restored(label, variant, seed, dataset).with_suffix(".samples.csv")
+
     def log(self, work: str, *names: str | int) -> Path:
         """The log of a job, e.g. log("train", "unet", "seed0")."""
         return self.path / "logs" / work / f"{'-'.join(map(str, names))}.log"
@@ -67,6 +73,10 @@ class RunFolder:
         """The table of scores of all variants of an entry."""
         return self.path / "scores" / label / f"seed{seed}" / f"{dataset}.csv"
 
+    def sample_scores(self, label: str, seed: int, dataset: str) -> Path:
+        """The table of scores of samples, of an entry's variants that draw some."""
+        return self.path / "sample_scores" / label / f"seed{seed}" / f"{dataset}.csv"
+
     def set_scores(self, label: str, seed: int, dataset: str) -> Path:
         """The table of scores of sets, of all variants of an entry."""
         return self.path / "set_scores" / label / f"seed{seed}" / f"{dataset}.csv"
@@ -87,6 +97,18 @@ def restored_image(run_dir: Path, key: tuple[str, str], place: tuple[str, str, s
         if file.is_file():
             return file
     return None
+
+
+def sample_files(run_dir: Path, key: tuple[str, str], place: tuple[str, str, str]) -> list[Path]:
+    """All samples of a restored image, of the first seed that has it; one without further ones."""
+    first = restored_image(run_dir, key, place)
+    if first is None:
+        return []
+    _, weather, image = place
+    folder = first.parents[1] / "samples"
+    found = {int(path.name): path for path in folder.glob("*") if path.name.isdecimal()}
+    further = [found[number] / weather / f"{image}.png" for number in sorted(found)]
+    return [first, *(file for file in further if file.is_file())]
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -45,6 +45,20 @@ SET_SCORES = (
     "status",
     "reason",
 )
+# Scores of the samples of an image together. samples: their number.
+SAMPLE_SCORES = (
+    "dataset",
+    "weather",
+    "image",
+    "method",
+    "variant",
+    "seed",
+    "samples",
+    "metric",
+    "value",
+    "status",
+    "reason",
+)
 # For `score --restored DIR --target DIR`, which knows no method or data set.
 FOLDER_SCORES = ("image", "protocol", "metric", "value", "status", "reason")
 

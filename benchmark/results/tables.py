@@ -13,7 +13,7 @@ from benchmark.core.reading import reading, regular
 from benchmark.core.storage import STORAGES
 from benchmark.core.validation import parse
 from benchmark.results.method_card import MethodCard
-from benchmark.results.schema import COST, SCORES, SET_SCORES, STATUSES
+from benchmark.results.schema import COST, SAMPLE_SCORES, SCORES, SET_SCORES, STATUSES
 
 IMAGES = (
     "dataset",
@@ -28,6 +28,7 @@ IMAGES = (
 )
 NUMBERS = {
     "value",
+    "samples",
     "width",
     "height",
     "seconds",
@@ -85,6 +86,12 @@ def read_set_scores(run_dir: str | Path) -> pd.DataFrame | None:
     """`set_scores.csv` of a run: columns `schema.SET_SCORES`; None if it scores no sets."""
     path = Path(run_dir) / "set_scores.csv"
     return read_table(path, SET_SCORES, "collect the run again") if path.exists() else None
+
+
+def read_sample_scores(run_dir: str | Path) -> pd.DataFrame | None:
+    """`sample_scores.csv` of a run: columns `schema.SAMPLE_SCORES`; None if it draws no samples."""
+    path = Path(run_dir) / "sample_scores.csv"
+    return read_table(path, SAMPLE_SCORES, "collect the run again") if path.exists() else None
 
 
 def read_cost(run_dir: str | Path) -> pd.DataFrame:

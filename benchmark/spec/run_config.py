@@ -13,6 +13,7 @@ from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.core.validation import parse, read_yaml
 from benchmark.spec import registry, sources
+from benchmark.spec import variant as variants
 from benchmark.spec.method import ALL_WEATHERS, Settings
 from benchmark.spec.training_settings import Training
 
@@ -92,7 +93,7 @@ class MethodEntry(Settings):
     trained and which it restores. Default: all that the method is made for. `teacher`: the entry
     that the method is distilled from. `initial_weights`: from which the training starts, as in
     fine-tuning: the name of another entry, or a file as for `weights`. `variants`: name → settings
-    for restoring.
+    for restoring: those of the method's `Variant`, and those of `benchmark/spec/variant.py`.
     """
 
     method: str | None = None
@@ -212,6 +213,11 @@ class Config(Settings):
         """Minutes after which a job of an entry is stopped, or None for no limit."""
         return self.entry(label).time_limit or self.time_limit
 
+    def samples_of(self, label: str, variant: str) -> int:
+        """How many restorations of each image a variant draws; 1 if it does not say."""
+        own, _ = variants.split(self.variants_of(label)[variant])
+        return variants.Execution(**own).samples or 1
+
     def variants_of(self, label: str) -> dict[str, dict[str, Any]]:
         """Settings by variant name. An entry without variants has one, `default`."""
         return self.entry(label).variants or {"default": {}}
@@ -238,6 +244,9 @@ def load(path: str | Path) -> Config:
             raise UserError(f"{path}: methods.{label}: {error}") from None
         training = {**config.training.model_dump(), **config.entry(label).training}
         parse(Training, training, f"{path}: methods.{label}.training")
+        for variant, settings in config.variants_of(label).items():
+            place = f"{path}: methods.{label}.variants.{variant}"
+            parse(variants.Execution, variants.split(settings)[0], place)
     for label, entry in config.methods.items():
         _check_source(config, label, "teacher", path)
         _check_source(config, label, "initial_weights", path)
@@ -366,5 +375,8 @@ def check_methods(config: Config, where: str) -> list[str]:
             f"{where}: methods.{label}.parameters",
         )
         for variant, settings in config.variants_of(label).items():
-            parse(method.Variant, settings, f"{where}: methods.{label}.variants.{variant}")
+            place = f"{where}: methods.{label}.variants.{variant}"
+            own, values = variants.split(settings)
+            parse(variants.Execution, own, place)
+            parse(method.Variant, values, place)
     return warnings

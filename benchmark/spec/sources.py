@@ -34,6 +34,20 @@ def sees_target(name: str) -> bool:
     return any(ast.unparse(node.targets[0]) == "sees_target" for node in assigned)
 
 
+@cache
+def draws_noise(name: str) -> bool:
+    """Whether a method's `restore` uses the generators that it is given: only then can two
+    restorations of one image differ. It may use them and not need to, at some settings."""
+    tree = parse_source(registry.file_of(name))
+    found = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name == "restore"
+    ]
+    used = (use for node in found for part in node.body for use in ast.walk(part))
+    return any(isinstance(use, ast.Name) and use.id == "generators" for use in used)
+
+
 def parse_source(path: Path) -> ast.Module:
     """The syntax tree of a source file. Raises UserError naming file and line of a syntax error."""
     try:

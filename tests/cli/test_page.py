@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmark.cli import page
+from benchmark.cli.page import Controls
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.results.layout import RunFolder
@@ -25,16 +26,20 @@ PIXELS[:, 20] = 250  # a streak of rain
 class Inverter:
     """In place of `page.Service`: inverts photos, and says what it was called with."""
 
-    methods = {"plain": False, "stepped": True}
+    methods = {"plain": Controls(), "stepped": Controls(steps=True, samples=True)}
 
-    def restore(self, file, weather, method, steps, strength, out):
+    def restore(self, file, weather, method, steps, strength, samples, out):
         if file is None:
             raise UserError("There is no photo yet: drop one into the field.")
         pixels = read_image(file)
         result = out / Path(file).name
         Image.fromarray(255 - pixels).save(result)
         notes = f"weather {weather}, method {method}, steps {steps}, strength {strength}"
-        return (pixels, 255 - pixels), result, notes
+        spread = None
+        if samples:
+            notes, spread = f"{notes}, samples {samples}", out / "uncertainty.png"
+            Image.fromarray(pixels).save(spread)
+        return (pixels, 255 - pixels), result, spread, notes
 
 
 @pytest.fixture
@@ -95,8 +100,10 @@ def test_a_photo_is_dropped_restored_compared_and_downloaded(opened, photo, tmp_
     assert not opened.get_by_label("Weather").is_visible()
     steps.fill("4")
     opened.get_by_label("number input for Strength").fill("0.5")
+    opened.get_by_label("number input for Restorations").fill("6")
     opened.get_by_role("button", name="Restore").click()
-    opened.get_by_text("weather all, method stepped, steps 4, strength 0.5").wait_for()
+    opened.get_by_text("weather all, method stepped, steps 4, strength 0.5, samples 6").wait_for()
+    opened.get_by_text("Uncertainty: where the restorations differ").wait_for()
     # The slider lays one picture over the other.
     assert opened.locator(".slider-wrap img, .image-container img").count() >= 2
     with opened.expect_download() as found:
@@ -121,14 +128,16 @@ def service(tmp_path):
 
 
 def test_methods_that_can_restore_a_photo_here_are_offered(service):
-    assert service.methods == {"directional_opening": False}  # no controls, none without weights
+    # No controls, none without weights.
+    assert service.methods == {"directional_opening": Controls(steps=False, samples=False)}
 
 
 @pytest.mark.parametrize(("strength", "unchanged"), [(0, True), (1, False)])
 def test_a_photo_is_restored(service, photo, tmp_path, strength, unchanged):
-    shown, file, _ = service.restore(
-        str(photo), "all", "directional_opening", 0, strength, tmp_path / "out"
+    shown, file, spread, _ = service.restore(
+        str(photo), "all", "directional_opening", 0, strength, 0, tmp_path / "out"
     )
+    assert spread is None
     assert file == tmp_path / "out" / "photo.png"
     assert (shown[0] == PIXELS).all() and (shown[1] == read_image(file)).all()
     assert (shown[1] == PIXELS).all() == unchanged
@@ -137,8 +146,8 @@ def test_a_photo_is_restored(service, photo, tmp_path, strength, unchanged):
 def test_a_large_photo_is_scaled_down_for_the_page_only(service, tmp_path, monkeypatch):
     monkeypatch.setattr(page, "SHOWN_SIDE", 20)
     Image.fromarray(PIXELS).save(tmp_path / "photo.png")
-    shown, file, _ = service.restore(
-        str(tmp_path / "photo.png"), "all", "directional_opening", 0, 1, tmp_path / "out"
+    shown, file, *_ = service.restore(
+        str(tmp_path / "photo.png"), "all", "directional_opening", 0, 1, 0, tmp_path / "out"
     )
     assert [picture.shape for picture in shown] == [(15, 20, 3)] * 2
     assert read_image(file).shape == PIXELS.shape
@@ -156,4 +165,11 @@ def test_a_fault_of_the_photo_or_the_choice_is_said(service, photo, tmp_path, ar
     (tmp_path / "bad.png").write_text("a text")
     file = arguments[0] and str(tmp_path / arguments[0])
     with pytest.raises(UserError, match=message):
-        service.restore(file, *arguments[1:], 1, tmp_path / "out")
+        service.restore(file, *arguments[1:], 1, 0, tmp_path / "out")
+
+
+def test_a_method_without_noise_has_no_map_of_uncertainty(service, photo, tmp_path):
+    *_, spread, notes = service.restore(
+        str(photo), "all", "directional_opening", 0, 1, 4, tmp_path / "out"
+    )
+    assert spread is None and "all restorations are the same" in notes

@@ -1,11 +1,13 @@
 """Restoring the user's own photos: the files, the results, the method and its weights."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -18,6 +20,7 @@ from benchmark.core.image_io import read_image
 from benchmark.restoring import photos
 from benchmark.restoring.change import Usual
 from benchmark.restoring.photo_names import find_photos, outputs
+from benchmark.restoring.spread import Spread
 from benchmark.results.layout import RunFolder
 from benchmark.spec import registry, run_config
 from benchmark.spec.build import build
@@ -205,6 +208,59 @@ def test_strength_is_a_share_of_the_change(run, white, strength, pixel):
     Image.new("RGB", (20, 10), (50, 100, 150)).save("a.png")
     assert restore(run, [Path("a.png")], "identity", strength=strength) == {}
     assert read_image("out/a.png")[0, 0].tolist() == pixel
+
+
+def with_map(run, label, strength=1.0, samples=3, **setting):
+    """Restore a.png with a map of its uncertainty; returns what is said of it."""
+    config, folder = run
+    results = outputs(find_photos([Path("a.png")]), Path("out"), "png", False, True)
+    restorer = photos.restorer(
+        config, WHERE, folder, label, strength=strength, samples=samples, **setting
+    )
+    (outcome,) = photos.restore_photos(restorer, results)
+    assert outcome.problem == ""
+    return outcome.uncertainty
+
+
+def test_the_map_shows_where_restorations_differ_and_changes_no_result(run, here, monkeypatch):
+    """A method that adds noise of 10 levels to the left half only, from the noise it is given."""
+    Image.fromarray(np.full((40, 60, 3), 128, np.uint8)).save("a.png")
+    kind = registry.load("directional_opening")
+
+    def noisy(self, degraded, variant, generators):
+        noise = torch.randn(degraded.shape, generator=generators[0]) * 10 / 255
+        noise[..., 30:] = 0
+        return degraded + noise
+
+    monkeypatch.setattr(kind, "restore", noisy)
+    restore(run, [Path("a.png")], "filter")
+    alone = read_image("out/a.png")
+    note = with_map(run, "filter", samples=40)
+    assert (read_image("out/a.png") == alone).all()
+    # Of half of the pixels: 10 / √2.
+    assert float(re.search(r"differ by ([\d.]+) levels", note)[1]) == pytest.approx(7.1, abs=0.3)
+    colours = read_image("out/a-uncertainty.png")
+    assert colours.shape == (40, 60, 3)
+    black = colours[0, -1]
+    assert (colours[:, 30:] == black).all() and black.sum() < 10
+    assert (colours[:, :30].sum(axis=2) > 150).all()
+    half = with_map(run, "filter", strength=0.5, samples=40)
+    assert float(re.search(r"differ by ([\d.]+) levels", half)[1]) == pytest.approx(3.5, abs=0.2)
+
+
+def test_a_method_without_noise_has_no_map_and_that_is_said(run, here):
+    photo("a.png")
+    note = with_map(run, "filter")
+    assert "all restorations are the same" in note and "does not mean that it is certain" in note
+    assert not Path("out/a-uncertainty.png").exists()
+
+
+def test_the_spread_is_numpys_standard_deviation():
+    stack = RNG.integers(0, 256, (7, 5, 6, 3)).astype(np.uint8)
+    spread = Spread(stack[0])
+    spread.add(stack[1:])
+    expected = np.sqrt((stack.astype(float).std(axis=0, ddof=1) ** 2).mean(axis=2))
+    assert spread.map() == pytest.approx(expected, rel=1e-4)
 
 
 def test_usual_changes_are_not_noted_and_little_change_is(run):

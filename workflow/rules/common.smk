@@ -77,6 +77,14 @@ def scoring_sets_identity(wildcards):
     )
 
 
+def scoring_samples_identity(wildcards):
+    return (
+        identities()
+        .scoring_samples(wildcards.method, int(wildcards.seed), wildcards.dataset)
+        .digest
+    )
+
+
 def meaning_of(*functions):
     """A digest of what some functions of the suite mean, without comments and docstrings."""
     return reach.reached_by(*functions).digest

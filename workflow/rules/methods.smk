@@ -92,3 +92,24 @@ rule score_sets:
         "python -m benchmark score-sets --config {params.config:q} --method {wildcards.method:q}"
         " --seed {wildcards.seed} --dataset {wildcards.dataset:q} --identity {params.identity}"
         " 2>&1 | tee {log}"
+
+
+# Scores of the samples of an image together, of entries with a variant that draws some.
+rule score_samples:
+    input:
+        restored_tables,
+    output:
+        FOLDER.sample_scores("{method}", "{seed}", "{dataset}"),
+    log:
+        FOLDER.log("score-samples", "{method}", "seed{seed}", "{dataset}"),
+    conda:
+        ENVIRONMENT
+    params:
+        config=FOLDER.config,
+        identity=scoring_samples_identity,
+    message:
+        "score the samples of {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
+    shell:
+        "python -m benchmark score-samples --config {params.config:q} --method {wildcards.method:q}"
+        " --seed {wildcards.seed} --dataset {wildcards.dataset:q} --identity {params.identity}"
+        " 2>&1 | tee {log}"

@@ -1,11 +1,16 @@
 SETS = records.set_units(RUN)
-SET_SCORES = [FOLDER.path / "set_scores.csv"] if SETS else []
+SAMPLES = records.sample_units(RUN)
+FURTHER_SCORES = [
+    *([FOLDER.path / "set_scores.csv"] if SETS else []),
+    *([FOLDER.path / "sample_scores.csv"] if SAMPLES else []),
+]
 
 
 rule collect:
     input:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
         [FOLDER.set_scores(*unit) for unit in SETS],
+        [FOLDER.sample_scores(*unit) for unit in SAMPLES],
         [FOLDER.restored(*unit) for unit in units(RUN)],
         sorted(FOLDER.path.glob("submissions/[!.]*/*.*")),
     output:
@@ -13,7 +18,7 @@ rule collect:
         FOLDER.path / "cost.csv",
         FOLDER.path / "methods.json",
         FOLDER.path / "manifest.json",
-        SET_SCORES,
+        FURTHER_SCORES,
     log:
         FOLDER.path / "logs/collect.log",
     conda:
@@ -37,7 +42,7 @@ rule collect:
 
 TABLES = [
     *(FOLDER.path / name for name in ("scores.csv", "cost.csv", "methods.json")),
-    *SET_SCORES,
+    *FURTHER_SCORES,
 ]
 REPORT_PARTS = [
     path
@@ -67,6 +72,7 @@ rule leaderboard:
         FOLDER.path / "leaderboard.tex",
         FOLDER.path / "leaderboard.json",
         FOLDER.path / "leaderboard.notes.json",
+        [FOLDER.path / "uncertainty.csv"] if SAMPLES else [],
         FOLDER.path / "against_input.csv",
     log:
         FOLDER.path / "logs/leaderboard.log",

@@ -15,10 +15,12 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmark.board.changes import read_changes
 from benchmark.board.curves import pareto_front, sampler_series, with_cards
+from benchmark.board.ensembles import ensembles
 from benchmark.board.score_table import ALL, ScoreTable
 from benchmark.board.write import read_board
 from benchmark.core.atomic import atomic_folder
 from benchmark.report.figures.changes import quality_by_weather
+from benchmark.report.figures.coverage import coverage
 from benchmark.report.figures.image_grid import draw_grid
 from benchmark.report.figures.labels import label_points
 from benchmark.report.figures.perception import perception_distortion
@@ -36,7 +38,7 @@ from benchmark.report.figures.style import (
     save,
     titled,
 )
-from benchmark.results.tables import read_images, read_methods, read_scores
+from benchmark.results.tables import read_images, read_methods, read_sample_scores, read_scores
 from benchmark.scoring.metrics import METRIC
 
 
@@ -53,6 +55,8 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
     scores, methods, images = read_scores(run_dir), read_methods(run_dir), read_images(run_dir)
     table = ScoreTable(scores, methods, images)
     board, changes = read_board(run_dir).table, read_changes(run_dir)
+    scores_of_samples = read_sample_scores(run_dir)
+    samples = [] if scores_of_samples is None else [*ensembles(scores_of_samples, images)]
     index = []
     with atomic_folder(run_dir / "figures") as folder, drawing_style():
         for dataset in board["dataset"].unique():
@@ -62,6 +66,7 @@ def draw_figures(run_dir: str | Path) -> list[Path]:
                 "quality_by_cost": lambda rows=rows: quality_by_cost(rows),
                 "quality_by_evaluations": lambda rows=rows: quality_by_evaluations(rows),
                 "perception_distortion": lambda rows=rows: perception_distortion(rows),
+                "coverage": lambda name=dataset: coverage(samples, methods, name),
                 "quality_by_weather": lambda rows=rows: quality_by_weather(rows, changes),
                 "ranks": lambda name=dataset: rank_diagram(table, name),
                 "images": lambda rows=rows, grid=grid: _grid(run_dir, rows, table.wide, grid),

@@ -1,0 +1,111 @@
+"""Scores of variants with several samples: a row for each image and metric.
+
+The metrics are those of `ensembles`; `diversity`, the mean LPIPS distance of neighbouring samples;
+and the metrics of images that the run has, of the samples' mean (`mean/rgb/psnr`).
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from benchmark.core.checksum import checksum
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.image_io import read_image
+from benchmark.core.seeds import numpy_generator
+from benchmark.results import schema
+from benchmark.scoring.metrics import LPIPS_WEIGHTS, METRIC, WEIGHTS, Metric, metrics_of
+from benchmark.scoring.metrics.checks import UndefinedMetric
+from benchmark.scoring.metrics.ensembles import ensemble_scores
+from benchmark.scoring.metrics.perceptual import lpips_alex
+
+KEYS = ["dataset", "weather", "image", "method", "variant", "seed"]
+OF_MEAN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
+DIVERSITY = "diversity"
+Row = dict[str, Any]
+
+
+def score_samples(
+    restored: pd.DataFrame,
+    samples: pd.DataFrame,
+    images: pd.DataFrame,
+    root: Path,
+    protocols: Iterable[str] | None = None,
+    weights: Path = WEIGHTS,
+) -> pd.DataFrame:
+    """Score the samples of each image together; returns the columns `schema.SAMPLE_SCORES`.
+
+    restored: one row for each image, columns `layout.RESTORED`: sample 0. samples: the others,
+    columns `layout.SAMPLES`. images: rows of images.csv. Paths are relative to `root`. An image
+    that was not restored, has no target or whose samples changed has one row with a status and a
+    reason.
+    """
+    on = ["dataset", "weather", "image"]
+    files = {key: part for key, part in samples.groupby(on, sort=False)}
+    restored = restored.merge(images[[*on, "target"]], on=on, how="left")
+    of_mean = [m for m in metrics_of(protocols) if m.key in OF_MEAN]
+    rows: list[Row] = []
+    for row in tqdm(restored.to_dict("records"), "score samples", unit="image"):
+        names = {key: row[key] for key in KEYS}
+        own = files.get(tuple(row[key] for key in on))
+        rows += [names | found for found in _score(row, own, root, of_mean, weights)]
+    return pd.DataFrame(rows, columns=list(schema.SAMPLE_SCORES))
+
+
+def _score(
+    row: Row, files: pd.DataFrame | None, root: Path, of_mean: Sequence[Metric], weights: Path
+) -> Iterator[Row]:
+    count = 1 if files is None else 1 + len(files)
+    if row["status"] != schema.OK:
+        yield _row(count, "", math.nan, row["status"], row["reason"])
+        return
+    if not row["target"]:
+        yield _row(count, "", math.nan, schema.SKIPPED, schema.NO_TARGET)
+        return
+    try:
+        stack, target = _read(row, files, root), read_image(root / row["target"])
+        if stack.shape[1:] != target.shape:
+            raise UserError("restored image and target differ in size")
+        yield from _values(row, stack, target, of_mean, weights)
+    except WeightsMissing as error:
+        yield _row(count, "", math.nan, schema.WEIGHTS_MISSING, str(error))
+    except (UserError, ValueError, UndefinedMetric) as error:
+        yield _row(count, "", math.nan, schema.FAILED, str(error))
+
+
+def _read(row: Row, files: pd.DataFrame | None, root: Path) -> np.ndarray:
+    """All samples of an image, (N, H, W, 3) uint8. Raises UserError if one has changed."""
+    if files is None:
+        raise UserError("its samples are missing: restore again")
+    for file, sha256 in zip(files["file"], files["sha256"], strict=True):
+        if not (root / file).is_file() or checksum(root / file) != sha256:
+            raise UserError(f"{file} is missing or changed after it was restored: restore again")
+    return np.stack([read_image(root / file) for file in (row["file"], *files["file"])])
+
+
+def _values(
+    row: Row, stack: np.ndarray, target: np.ndarray, of_mean: Sequence[Metric], weights: Path
+) -> Iterator[Row]:
+    count = len(stack)
+    generator = numpy_generator("ranks", *(str(row[key]) for key in KEYS))
+    found = ensemble_scores(stack, target, generator)
+    for name in ("variance", "squared_error", "crps", "absolute_error"):
+        yield _row(count, name, getattr(found, name))
+    for rank, share in enumerate(found.ranks):
+        yield _row(count, f"rank-{rank}", float(share))
+    mean = np.rint(stack.mean(axis=0)).astype(np.uint8)
+    for metric in of_mean:
+        yield _row(count, f"mean/{metric.key}", metric(mean, target, weights))
+    if METRIC["lpips-alex/lpips"] in of_mean:
+        file = weights / LPIPS_WEIGHTS.name
+        distances = [0.0 if (a == b).all() else lpips_alex(a, b, file) for a, b in pairwise(stack)]
+        yield _row(count, DIVERSITY, float(np.mean(distances)))
+
+
+def _row(count: int, metric: str, value: float, status: str = schema.OK, reason: str = "") -> Row:
+    return {"samples": count, "metric": metric, "value": value, "status": status, "reason": reason}
