@@ -107,7 +107,7 @@ def test_a_photo_is_dropped_restored_compared_and_downloaded(opened, photo, tmp_
     # The slider lays one picture over the other.
     assert opened.locator(".slider-wrap img, .image-container img").count() >= 2
     with opened.expect_download() as found:
-        opened.get_by_role("button", name="Download").click()
+        opened.get_by_role("button", name="Download").first.click()
     found.value.save_as(tmp_path / "result.png")
     assert found.value.suggested_filename == "photo.png"
     assert (read_image(tmp_path / "result.png") == 255 - PIXELS).all()

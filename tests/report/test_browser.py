@@ -10,7 +10,14 @@ from benchmark.board.curves import pareto_front, with_cards
 from benchmark.board.score_table import ALL
 from benchmark.board.write import write_leaderboard
 from benchmark.report import build_report
-from tests.synthetic_run import NASTY, NASTY_SET, add_clear_set, make_nasty_run
+from tests.synthetic_run import (
+    NASTY,
+    NASTY_SET,
+    add_clear_set,
+    add_samples,
+    add_set_scores,
+    make_nasty_run,
+)
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -25,6 +32,9 @@ PHONE = {"width": 360, "height": 740}
 def report(tmp_path_factory):
     run = tmp_path_factory.mktemp("browser") / "results" / "demo"
     make_nasty_run(run)
+    add_set_scores(run)
+    add_samples(run)
+    add_samples(run, ("regression", "default"), same=True)
     add_clear_set(run)
     write_leaderboard(run, comparisons=True)
     return build_report(run).parent
@@ -342,7 +352,9 @@ def test_the_slider_moves_by_keyboard_and_shows_what_is_chosen(report, opened):
 def test_without_scripts_every_table_is_there(report, opened):
     page = opened(report / "index.html", java_script_enabled=False)
     assert page.locator("section.board:visible").count() == 4  # all, rain, haze; clear
-    assert page.locator("section.pairs:visible").count() == 8  # each in PSNR and LPIPS
+    assert (
+        page.locator("section.pairs:visible").count() == 11
+    )  # in PSNR, LPIPS and, of one set, the kernel distance
     assert not page.locator("select[name=supervision]").is_visible()
 
 
