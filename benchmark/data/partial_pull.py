@@ -34,14 +34,21 @@ def check_out(repository: Path) -> list[str] | None:
             missing = [part for part in listed if part["relpath"] not in fetched]
             if any(remote.exists(part["md5"]) for part in missing):
                 return None
+            place = repository / folder["path"]
+            if not all(_is_inside(name) for name in (folder["path"], *fetched)):
+                return None
     except Exception:  # DVC's and the remotes' errors are of many kinds
         return None
     for name, file in fetched.items():
-        place = repository / folder["path"] / name
-        if not place.exists():
-            with atomic_path(place) as temporary:
+        if not (place / name).exists():
+            with atomic_path(place / name) as temporary:
                 temporary.write_bytes(file.read_bytes())
     return [f"{folder['path']}/{part['relpath']}" for part in missing]
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a relative path stays below the folder where it starts."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _is_whole(file: Path, md5: str) -> bool:

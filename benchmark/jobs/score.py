@@ -1,13 +1,18 @@
 """The scoring jobs of a run: all variants of one entry, seed and data set."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.jobs import kept
 from benchmark.jobs.identity import Identity
 from benchmark.results.layout import AGAIN, RESTORED, SAMPLES, RunFolder, write_csv
 from benchmark.results.tables import IMAGES, read_table
 from benchmark.spec.run_config import Config
+
+TESTED = ("dataset", "weather", "image")
 
 
 def score(
@@ -67,9 +72,32 @@ def _restored(
     """The restored images of all variants, and the test images of the run."""
     from benchmark.scoring.score import refuse_changed
 
+    images = read_table(run.images, IMAGES, AGAIN)
     tables = [
-        read_table(run.restored(label, variant, seed, dataset), RESTORED, AGAIN)
+        _read_restored(
+            run.restored(label, variant, seed, dataset),
+            variant,
+            images[images["dataset"] == dataset],
+        )
         for variant in config.variants_of(label)
     ]
-    restored = refuse_changed(pd.concat(tables, ignore_index=True), ROOT)
-    return restored, read_table(run.images, IMAGES, AGAIN)
+    return refuse_changed(pd.concat(tables, ignore_index=True), ROOT), images
+
+
+def _read_restored(path: Path, variant: str, images: pd.DataFrame) -> pd.DataFrame:
+    """The table of a variant's restored images, of which `images` are all.
+
+    Raises UserError if it lacks an image, has one twice or another, or is of another variant.
+    """
+    table = read_table(path, RESTORED, AGAIN)
+    found, listed = (kept.names(rows, TESTED) for rows in (table, images))
+    faults = {
+        "has {} of another variant": found[table["variant"] != variant],
+        "has {} twice": found[found.duplicated()],
+        "has {}, which is not in images.csv": found[~found.isin(listed)],
+        "lacks {}": listed[~listed.isin(found)],
+    }
+    for fault, names in faults.items():
+        if len(names):
+            raise UserError(f"{path} {fault.format(names.iloc[0])}; {AGAIN}.")
+    return table

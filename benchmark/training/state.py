@@ -83,6 +83,7 @@ class TrainingState:
         try:
             state = _read(path)
             saved_identity = state["identity"]
+            json_digest(saved_identity)  # raises for what is not JSON, as the message needs it
         except Exception as error:
             _say_unused(f"{path} cannot be read ({type(error).__name__})")
             return

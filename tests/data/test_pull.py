@@ -208,6 +208,20 @@ def test_a_file_that_the_remote_lacks_is_named_and_the_others_are_put_in_place(
     assert marker.exists()
 
 
+@pytest.mark.parametrize("place", ["5", "[a]", "../elsewhere", "/elsewhere"])
+def test_a_pointer_to_no_folder_below_is_not_followed(repository, tmp_path, place):
+    without(repository, tmp_path / "store", "big")
+    with pytest.raises(AssertionError):
+        dvc(repository, "pull", "data.dvc")
+    pointer, around = repository / "data.dvc", repository.parent
+    good, before = pointer.read_text(), {*around.rglob("*")}
+    pointer.write_text(good.replace("path: data", f"path: {place}"))
+    assert partial_pull.check_out(repository) is None
+    pointer.write_text(good)
+    made = {*around.rglob("*")} - before
+    assert not [path for path in made if ".dvc" not in path.parts]
+
+
 def test_a_transfer_that_broke_off_is_no_missing_file(repository, tmp_path):
     put_back = without(repository, tmp_path / "store", "big")
     with pytest.raises(AssertionError):

@@ -6,6 +6,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from benchmark.core.checksum import checksum
+from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.jobs import kept, outcome, restore, score
 from benchmark.jobs.identity import Identity
@@ -140,3 +141,23 @@ def test_without_a_change_nothing_is_scored_again(run):
     assert computed == []
     assert_frame_equal(second, first)
     assert run.score(OTHER)[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.iloc[:0], "lacks own/rain/a"),
+        (lambda rows: rows.iloc[1:], "lacks own/rain/a"),
+        (lambda rows: rows.iloc[[0, 1, 2, 2]], "has own/rain/c twice"),
+        (lambda rows: rows.assign(weather="1"), "has own/1/a, which is not in images.csv"),
+        (lambda rows: rows.assign(variant="x"), "has own/rain/a of another variant"),
+    ],
+    ids=["no rows", "a row is gone", "a row twice", "another weather", "another variant"],
+)
+def test_a_table_of_other_images_is_not_scored(run, change, message):
+    run.restore()
+    file = run.run.restored("directional_opening", "default", 0, "own")
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+    change(rows).to_csv(file, index=False)
+    with pytest.raises(UserError, match=rf"own\.csv {message}; delete it and run"):
+        run.score()

@@ -108,13 +108,15 @@ def test_killed_and_resumed_ends_with_the_same_weights(photos, tmp_path, killed_
     assert steps == ["step", "1", "2", "3", "4", "5", "6"]
 
 
-@pytest.mark.parametrize("checkpoint", ["damaged", "other settings"])
+@pytest.mark.parametrize("checkpoint", ["damaged", "other settings", "no identity"])
 def test_a_damaged_or_other_checkpoint_is_not_used(photos, tmp_path, checkpoint):
     folder = tmp_path / "run"
     folder.mkdir()
     file = checkpoint_path(folder, loop.own_identity(SETTINGS, 0, WEATHERS))
     if checkpoint == "damaged":
         file.write_bytes(b"PK half a file")
+    elif checkpoint == "no identity":
+        torch.save({"identity": torch.zeros(2), "step": 5}, file)
     else:
         torch.save({"identity": {"seed": 9}, "step": 5}, file)
     assert same(run(photos, folder)[1], run(photos, tmp_path / "whole")[1])
