@@ -146,6 +146,9 @@ EDITS = {
     "a variant added": (
         [edit("variants: {", "variants: {more: {sampler: ddim, steps: 3}, ")],
         ["restore diffusion more *", *at("score", "diffusion"), *BOARD]),
+    "samples of a variant": (
+        [edit("ddim: {sampler: ddim, steps: 2}", "ddim: {sampler: ddim, steps: 2, samples: 3}")],
+        ["restore diffusion ddim *", *at("score score-samples", "diffusion"), *BOARD]),
     "a variant removed": (
         [edit(", ddpm: {sampler: ddpm, steps: 2}", "")], [*at("score", "diffusion"), *BOARD]),
     "a seed added": (

@@ -80,7 +80,7 @@ def test_all_orders_of_few_values_give_the_exact_coverage():
     assert total / 4 == pytest.approx([0.25] * 4)
 
 
-def test_crps_by_loops_and_by_other_libraries():
+def test_crps_by_loops_and_by_scoringrules():
     samples, target = RNG.integers(0, 256, (6, 50)), RNG.integers(0, 256, 50)
     pairs = sum(np.abs(a - b) for a in samples for b in samples) / (2 * 6 * 5)
     expected = (np.abs(samples - target).mean(axis=0) - pairs).mean()
@@ -89,15 +89,6 @@ def test_crps_by_loops_and_by_other_libraries():
     rules = pytest.importorskip("scoringrules")
     theirs = rules.crps_ensemble(target.astype(float), samples.T.astype(float), estimator="fair")
     assert ours == pytest.approx(theirs.mean(), rel=1e-6)
-
-
-def test_crps_with_properscoring():
-    """properscoring has the form with N²: it is larger by the mean pair distance / (2 N)."""
-    ps = pytest.importorskip("properscoring")
-    samples, target = RNG.integers(0, 256, (6, 50)), RNG.integers(0, 256, 50)
-    pairs = np.mean([np.abs(a - b) for a, b in combinations(samples, 2)])
-    theirs = ps.crps_ensemble(target.astype(float), samples.T.astype(float)).mean()
-    assert scores(samples, target).crps == pytest.approx(theirs - pairs / 12, rel=1e-6)
 
 
 def test_equal_samples_have_no_spread_and_the_error_as_crps():

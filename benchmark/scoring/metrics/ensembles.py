@@ -32,8 +32,8 @@ def ensemble_scores(
 ) -> EnsembleScores:
     """samples: (N, H, W, 3), N >= 2. target: (H, W, 3). generator: orders equal values at random.
 
-    The fair CRPS (Ferro, "Fair scores for ensemble forecasts", QJRMS 140, 2014; eq. 1 there without
-    the bias of the form with N²) is mean |x_i - y| - sum over i < j of |x_i - x_j| / (N (N - 1)).
+    The fair CRPS (Ferro, "Fair scores for ensemble forecasts", QJRMS 140, 2014), which has not the
+    bias of the form with N², is mean |x_i - y| - sum over i < j of |x_i - x_j| / (N (N - 1)).
     Ranks of 8-bit values have ties, many of them at 0 and 255. They are broken at random: then all
     ranks are equally frequent if samples and target are exchangeable.
     """

@@ -15,7 +15,7 @@ photo p,
 
     MMD^2 = mean over p != q, all patches, of k(x_p, x_q) + k(y_p, y_q) - k(x_p, y_q) - k(y_p, x_q)
 
-(Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, eq. 4). It is unbiased: equal sets have 0,
+(Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, Lemma 6). It is unbiased: equal sets have 0,
 and for sets of one distribution it is 0 on average, so it may be negative.
 """
 

@@ -73,7 +73,7 @@ KERNEL_DISTANCE = Protocol(
     colour="RGB, −1 to 1",
     size="own, in patches of 64×64",
     ssim="",
-    source="Binkowski et al., ICLR 2018, with LPIPS's features; Gretton et al., JMLR 2012, eq. 4",
+    source="Binkowski et al., ICLR 2018, with LPIPS's features; Gretton et al., JMLR 2012, Lemma 6",
     agrees_with="torchmetrics' polynomial MMD on the same features, without pairs of one photo.",
 )
 NO_REFERENCE = Protocol(
