@@ -16,7 +16,7 @@ ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache/libraries
 endif
 
-.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit campaign-conditions help
+.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit campaign-conditions campaign-workflows help
 .NOTPARALLEL: # one pip at a time
 .DEFAULT_GOAL := help
 
@@ -90,6 +90,9 @@ campaign-edit: setup $(VENV)/installed-test ## edit settings, data and sources a
 
 campaign-conditions: setup $(VENV)/installed-test ## run with other cores, threads and settings, and compare bit by bit (docs/robustness.md)
 	@python -m tests.campaigns.determinism
+
+campaign-workflows: setup $(VENV)/installed-test ## run whole workflows that take too long for the tests (docs/robustness.md)
+	@python -m pytest -q -n 0 tests/campaigns/workflows.py
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'

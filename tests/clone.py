@@ -1,8 +1,11 @@
 """A copy of the repository in which the workflow can run, for tests."""
 
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,48 @@ def snakemake(folder: Path, *options: str) -> subprocess.CompletedProcess:
 
 def workflow_command(*options: str) -> list[str]:
     return [python(), "-m", "snakemake", "--cores", "all", *options]
+
+
+def planned(folder: Path, config: str = SMOKE) -> dict[str, int]:
+    """Jobs by rule that would run now in a clone."""
+    done = snakemake(folder, "--dry-run", "--config", f"run={config}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return jobs_in(done.stdout)
+
+
+def jobs_in(output: str) -> dict[str, int]:
+    """Jobs by rule, from the table that a dry run prints."""
+    table = output.split("Job stats:")[1].split("total")[0] if "Job stats" in output else ""
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+)\s+(\d+)\s*$", table, re.M)}
+
+
+@contextmanager
+def edited(folder: Path, *edits: tuple[str, str, str]) -> Iterator[None]:
+    """Inside: in files of a clone, each a (file, old, new), a text is replaced once."""
+    texts = {name: (folder / name).read_text() for name, _, _ in edits}
+    try:
+        for name, old, new in edits:
+            text = (folder / name).read_text()
+            assert old in text, (name, old)
+            (folder / name).write_text(text.replace(old, new, 1))
+        yield
+    finally:
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+
+
+@contextmanager
+def replaced(file: Path) -> Iterator[None]:
+    """Inside: a file of the data has another content."""
+    content = file.read_bytes()
+    replace(file, content + b"\n")
+    try:
+        yield
+    finally:
+        replace(file, content)
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Write a file of the data, which other clones share, as a new one."""
+    file.unlink()
+    file.write_bytes(content)

@@ -5,6 +5,7 @@ on the order of tests, or on a file outside its own folder.
 """
 
 import fcntl
+import gc
 import os
 import shutil
 import subprocess
@@ -20,16 +21,20 @@ from tests.preloaded import python
 
 # Before torch is imported: the test processes share the cores. Their child processes inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two threads would spin beside a busy process
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", 0):
         python()  # its server is started before the test processes, which share it
+        # The test processes' memory in huge pages (Linux): forks copy smaller page tables.
+        os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need the smoke run come last: until then it runs beside the others."""
     items.sort(key=needs_smoke_run)
+    gc.freeze()  # what is imported stays: no collection looks at it, in forks neither
 
 
 def needs_smoke_run(item: pytest.Item) -> bool:

@@ -10,6 +10,7 @@ Where it counts what is imported, tests start Python itself (`sys.executable`).
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -21,26 +22,43 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import traceback
 import types
+import weakref
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 SERVED = "UNWEATHER_TEST_PYTHON"  # the program's path, for the processes that a test process starts
-PACKAGES = (
-    "accelerate", "cv2", "docutils.core", "dvc.cli.parser", "dvc.data_cloud", "dvc.repo",
-    "dvc.repo.index", "dvc.stage.cache", "dvc.utils.strictyaml", "dvc_data.index",
-    "fsspec.asyn", "jinja2", "lpips", "matplotlib.figure",
-    "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "pandas",
-    "PIL.Image", "PIL.PngImagePlugin", "PIL.JpegImagePlugin", "pydantic",
-    "pytorch_optimizer", "requests", "rich.console", "rich.markdown", "rich.table", "s3fs",
-    "safetensors.torch", "scikit_posthocs", "scipy.stats", "scmrepo.git", "seaborn",
-    "smart_open", "snakemake.cli", "snakemake.report.html_reporter", "snakemake.workflow",
-    "yte", "statsmodels.stats.multitest", "torch", "torch._dynamo", "torch.distributed.run",
-    "torch.utils.tensorboard", "tqdm", "typer", "yaml",
-)  # fmt: skip
+# What each server has imported. Forks without torch are faster: a fork copies the page tables.
+PACKAGES = {
+    "tools": (
+        "cv2", "docutils.core", "dvc.cachemgr", "dvc.cli.parser", "dvc.data_cloud", "dvc.lock",
+        "dvc.repo", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.fetch",
+        "dvc.repo.metrics", "dvc.repo.params", "dvc.repo.plots", "dvc.repo.push",
+        "dvc.repo.stage", "dvc.repo.worktree", "dvc.rwlock", "dvc.stage.cache",
+        "dvc.utils.strictyaml", "dvc_data.hashfile.status", "dvc_data.index",
+        "dvc_data.index.checkout", "dvc_data.index.push", "fsspec.asyn", "jinja2", "pandas",
+        "PIL.ImageCms", "PIL.TiffImagePlugin", "platformdirs", "pyarrow.pandas_compat", "pydantic",
+        "requests", "rich.console", "rich.markdown", "rich.table", "ruamel.yaml", "s3fs",
+        "scmrepo.git", "scmrepo.noscm", "smart_open", "snakemake.cli", "snakemake.profiles",
+        "snakemake.report.html_reporter", "snakemake.storage", "snakemake.workflow", "tqdm",
+        "typer", "yaml", "yte",
+    ),
+    "torch": (
+        "accelerate", "lpips", "matplotlib.figure", "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_svg", "PIL.JpegImagePlugin",
+        "PIL.PngImagePlugin", "pytorch_optimizer", "safetensors.torch", "scikit_posthocs",
+        "scipy.stats", "seaborn", "statsmodels.stats.multitest", "torch", "torch._dynamo",
+        "torch.distributed.run", "torch.utils.tensorboard",
+    ),
+}  # fmt: skip
+# Huge pages have smaller page tables (Linux). The jobs of a clone share its bytecode.
+SERVERS = {
+    "PYTHONMALLOC": "malloc",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "PYTHONDONTWRITEBYTECODE": "",
+}
 # -I and -S: it starts in milliseconds.
 PROGRAM = """\
 #!{python} -IS
@@ -53,9 +71,12 @@ if arguments[0].startswith("-") and arguments[0] not in ("-m", "-c"):
     os.execv({python!r}, [{python!r}, *arguments])
 request = {{"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}}
 server = socket.socket(socket.AF_UNIX)
-server.connect({address!r})
+server.connect({addresses!r}["tools" if {{"snakemake", "dvc"}} & {{*arguments}} else "torch"])
 socket.send_fds(server, [b"+"], [0, 1, 2])
 server.sendall(json.dumps(request).encode() + b"\\n")
+for number in (signal.SIGINT, signal.SIGTERM):
+    if signal.getsignal(number) != signal.SIG_IGN:
+        signal.signal(number, lambda number, _: server.sendall(bytes([number])))
 status = server.recv(16)
 if not status:
     sys.exit("tests/preloaded.py: the server has ended")
@@ -74,12 +95,18 @@ def python() -> str:
     if SERVED in os.environ:
         return os.environ[SERVED]
     folder = Path(tempfile.mkdtemp(prefix="unweather-python-"))
-    program, address = folder / "python", folder / "socket"
-    text = PROGRAM.format(python=sys.executable, address=str(address))
+    program = folder / "python"
+    addresses = {kind: str(folder / kind) for kind in PACKAGES}
+    text = PROGRAM.format(python=sys.executable, addresses=addresses)
     program.write_text(text, encoding="utf-8")
     program.chmod(0o755)
-    command = [sys.executable, __file__, str(program), str(address)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server = subprocess.Popen(
+        [sys.executable, __file__, str(program), *addresses.values()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **SERVERS},
+        start_new_session=True,
+    )
     server.stdout.read(1)  # it listens
     os.environ[SERVED] = str(program)
     atexit.register(_stop, server, folder)
@@ -87,51 +114,118 @@ def python() -> str:
 
 
 def _stop(server: subprocess.Popen, folder: Path) -> None:
-    server.terminate()
+    os.killpg(server.pid, signal.SIGTERM)
     server.wait()
     shutil.rmtree(folder)
 
 
-def serve(program: str, address: str) -> None:
-    """Fork for each request, until standard input is closed."""
+def serve(program: str, *addresses: str) -> None:
+    """Import packages and serve at the first address; a fork that imports more serves at the next.
+
+    Both end when standard input is closed.
+    """
+    listeners = [_listening(address) for address in addresses]
+    os.write(1, b"+")
+    for packages, listener in zip(PACKAGES.values(), listeners, strict=True):
+        for package in packages:
+            with suppress(ModuleNotFoundError):
+                importlib.import_module(package)
+        if listener is listeners[-1] or os.fork() == 0:
+            for other in listeners:
+                if other is not listener:
+                    other.close()
+            _prepare_for_forks()
+            Server(listener, program).serve()
+
+
+def _prepare_for_forks() -> None:
+    """Let forks write into few of the pages that they share, because the kernel copies those."""
+    gc.freeze()
+    for each in weakref.finalize._registry:  # torch would remove its operators at exit, one by one
+        each.atexit = False
+
+
+def _listening(address: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(64)
-    os.write(1, b"+")
-    for package in PACKAGES:
-        with suppress(ModuleNotFoundError):
-            importlib.import_module(package)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks that have ended are removed
-    while 0 not in select.select([listener, 0], [], [])[0]:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            _answer(connection, program)
-        connection.close()
+    return listener
 
 
-def _answer(connection: socket.socket, program: str) -> None:
-    """Run a request in a fork and reply with its exit status; kill it if the program is killed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, files, *_ = socket.recv_fds(connection, 1, 3)
-    request = json.loads(connection.makefile().readline())
-    process = os.fork()
-    if process == 0:
-        connection.close()
-        _run(request, files, program)
+class Server:
+    """Forks for each request and replies with its exit status.
 
-    def wait_for_program() -> None:
-        if not connection.recv(1):
-            with suppress(ProcessLookupError):  # both have ended
-                os.killpg(process, signal.SIGKILL)
+    A fork gets the signals that its program forwards, and is killed if its program is killed.
 
-    for file in files:
-        os.close(file)
-    threading.Thread(target=wait_for_program, daemon=True).start()
-    _, status = os.waitpid(process, 0)
-    with suppress(BrokenPipeError):
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+    running: the connection of each fork to its program, by the fork's process number.
+    """
+
+    def __init__(self, listener: socket.socket, program: str):
+        self.listener, self.program = listener, program
+        self.running: dict[int, socket.socket] = {}
+        self.ended, ends = socket.socketpair()  # readable when a fork has ended
+        ends.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(ends.fileno())
+        self.own = [listener, self.ended, ends]
+
+    def serve(self) -> None:
+        """Until standard input is closed."""
+        while True:
+            watched = [0, self.listener, self.ended, *self.running.values()]
+            ready = select.select(watched, [], [])[0]
+            if 0 in ready:
+                os._exit(0)
+            if self.ended in ready:
+                self.ended.recv(4096)
+                self._reply()
+            for process, connection in self.running.items():
+                if connection in ready:
+                    _signal(process, _forwarded(connection))
+            if self.listener in ready:
+                self._accept()
+
+    def _reply(self) -> None:
+        for process in [*self.running]:
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                with self.running.pop(process) as connection, suppress(BrokenPipeError):
+                    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+
+    def _accept(self) -> None:
+        connection, _ = self.listener.accept()
+        _, files, *_ = socket.recv_fds(connection, 1, 3)
+        line = connection.makefile().readline()
+        process = os.fork() if line.endswith("\n") else None  # else its program was killed
+        if process == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for each in [*self.own, *self.running.values(), connection]:
+                each.close()
+            _run(json.loads(line), files, self.program)
+        for file in files:
+            os.close(file)
+        if process:
+            self.running[process] = connection
+        else:
+            connection.close()
+
+
+def _forwarded(connection: socket.socket) -> int:
+    """The signal that a program forwards; SIGKILL if it has been killed."""
+    try:
+        return (connection.recv(1) or bytes([signal.SIGKILL]))[0]
+    except ConnectionResetError:
+        return signal.SIGKILL
+
+
+def _signal(process: int, number: int) -> None:
+    """Send a signal to the fork's process group; to the fork, if it has not made its group yet."""
+    try:
+        os.killpg(process, number)
+    except ProcessLookupError:
+        os.kill(process, number)
 
 
 def _run(request: dict, files: list[int], program: str) -> None:

@@ -7,6 +7,7 @@ ten times as long (processor time of a dry run, Snakemake's import included).
 """
 
 import argparse
+import pstats
 import resource
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from pathlib import Path
 
 import yaml
 
-from tests.clone import clone
+from tests.clone import clone, jobs_in
+from tests.preloaded import python
 
-COMMAND = (sys.executable, "-m", "snakemake", "--cores", "all")
+COMMAND = ("-m", "snakemake", "--cores", "all", "--dry-run", "--config")
 MANY = "config/many.yaml"
+JOBS_A_SEED = {"train": 1, "restore": 25, "score": 5}
 
 
 def write_many(repository: Path, seeds: int) -> None:
@@ -38,11 +41,24 @@ def seconds(repository: Path, seeds: int) -> float:
     """Processor time of a dry run for so many seeds."""
     write_many(repository, seeds)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    command = [*COMMAND, "--dry-run", "--config", f"run={MANY}"]
+    command = [sys.executable, *COMMAND, f"run={MANY}"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+
+def calls_of_a_plan(repository: Path, seeds: int) -> int:
+    """The calls of functions in a dry run for so many seeds."""
+    write_many(repository, seeds)
+    profile = repository / "calls"
+    command = [python(), "-m", "cProfile", "-o", profile, *COMMAND, f"run={MANY}"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+    jobs = jobs_in(done.stdout)
+    expected = {rule: seeds * number for rule, number in JOBS_A_SEED.items()}
+    if {rule: jobs.get(rule) for rule in JOBS_A_SEED} != expected:
+        raise RuntimeError(done.stdout + done.stderr)
+    return pstats.Stats(str(profile)).total_calls
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 
 import click
@@ -22,17 +21,17 @@ from benchmark.cli.examples import EXAMPLES, GENERAL
 from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
 from benchmark.spec import registry
+from tests.preloaded import python
 
 COMMAND = typer.main.get_command(app)
-BENCHMARK = [sys.executable, "-m", "benchmark"]
 DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def benchmark(folder, *arguments):
-    """Run a verb in a folder, as a shell does. Takes a second: for what `CliRunner` cannot tell."""
+    """Run a verb in a folder, as a shell does: for what `CliRunner` cannot tell."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     return subprocess.run(
-        [*BENCHMARK, *map(str, arguments)],
+        [python(), "-m", "benchmark", *map(str, arguments)],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -93,7 +92,7 @@ def test_ctrl_c_is_130_and_leaves_no_half_file(folder):
         (folder / f"{number:03}.png").symlink_to("original")
     command = ["restore", ".", "--out", "out", "--compare", "--config", "mine.yaml"]
     running = subprocess.Popen(
-        [*BENCHMARK, *command, "--method", "identity"],
+        [python(), "-m", "benchmark", *command, "--method", "identity"],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # A shell's background jobs ignore Ctrl-C, and so would their children.

@@ -1,6 +1,7 @@
 """Ctrl-C and a kill at every line of the writers: the target is whole, and nothing is left over."""
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -64,8 +65,8 @@ def content(target):
     return found.pop()
 
 
-def run_to_line(number, act, work):
-    """Run `work` and call `act` at its `number`-th line in atomic.py or swap.py.
+def at_each_line(act, work):
+    """Run `work` and call `act(number)` at each of its lines in atomic.py or swap.py.
 
     Returns how many lines there were until `work` ended.
     """
@@ -77,8 +78,7 @@ def run_to_line(number, act, work):
             return None
         if event == "line":
             count += 1
-            if count == number:
-                act()
+            act(count)
         return trace
 
     atomic._sweep.cache_clear()
@@ -91,16 +91,24 @@ def run_to_line(number, act, work):
     return count
 
 
-def interrupt():
-    raise KeyboardInterrupt
+def interrupt_at(line):
+    def act(number):
+        if number == line:
+            raise KeyboardInterrupt
+
+    return act
 
 
-def kill():
-    os.kill(os.getpid(), signal.SIGKILL)
+def kill_at(line):
+    def act(number):
+        if number == line:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return act
 
 
-def targets(folder, kind, exists, fails=False):
-    """For each line of a write, its number and a target that it has not written yet."""
+def lines_of(folder, kind, exists, fails=False):
+    """The number of lines of an undisturbed write."""
     target = new_target(folder / "undisturbed", kind, exists)
 
     def work():
@@ -109,11 +117,10 @@ def targets(folder, kind, exists, fails=False):
         except (ValueError, TypeError):
             assert fails
 
-    lines = run_to_line(None, None, work)
+    lines = at_each_line(lambda _: None, work)
     assert content(target) == ("new" if not fails else "old" if exists else None)
     assert lines > 20
-    for number in range(1, lines + 1):
-        yield number, new_target(folder / str(number), kind, exists)
+    return lines
 
 
 @pytest.fixture(params=["one step", "three steps"])
@@ -137,12 +144,37 @@ OLD = pytest.mark.parametrize("exists", [False, True], ids=["new", "old"])
 def test_ctrl_c_at_any_line_leaves_a_whole_target_and_nothing_else(
     tmp_path, kind, exchange, exists, fails
 ):
-    for number, target in targets(tmp_path, kind, exists, fails):
+    for number in range(1, lines_of(tmp_path, kind, exists, fails) + 1):
+        target = new_target(tmp_path / str(number), kind, exists)
         with pytest.raises(KeyboardInterrupt):
-            run_to_line(number, interrupt, lambda: WRITERS[kind](target, fails))  # noqa: B023
+            at_each_line(interrupt_at(number), lambda: WRITERS[kind](target, fails))  # noqa: B023
         whole = {"old" if exists else None} | ({"new"} if not fails else set())
         assert content(target) in whole, number
         assert not list(target.parent.glob(f"{PARTIAL}*")), number
+
+
+def files_of(folder):
+    """All below a folder by its path there: the text of a file, None for a folder."""
+    return {
+        path.relative_to(folder): path.read_text() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def states(folder, kind, exists):
+    """For each line of a write, a target whose folder is as a kill at that line leaves it.
+
+    It is a copy of what is there at that line. Nothing of a copy is locked, as after a kill.
+    """
+    target = new_target(folder / "written", kind, exists)
+    copies = []
+
+    def keep(number):
+        copies.append(folder / str(number) / target.name)
+        shutil.copytree(target.parent, copies[-1].parent)
+
+    at_each_line(keep, lambda: WRITERS[kind](target, False))
+    return copies
 
 
 @OLD
@@ -152,9 +184,7 @@ def test_a_kill_at_any_line_leaves_a_whole_target_once_the_next_has_written(
 ):
     """Where the system can exchange two folders, the target is there at once."""
     seen, left = set(), set()
-    for number, target in targets(tmp_path, kind, exists):
-        killed = forked(lambda: run_to_line(number, kill, lambda: WRITERS[kind](target, False)))  # noqa: B023
-        assert killed.wait() == -signal.SIGKILL
+    for number, target in enumerate(states(tmp_path, kind, exists), 1):
         left |= {path.name for path in target.parent.glob(f"{PARTIAL}*")}
         if exchange == "one step":
             assert content(target) in {"old" if exists else None, "new"}, number
@@ -166,6 +196,26 @@ def test_a_kill_at_any_line_leaves_a_whole_target_once_the_next_has_written(
         assert names <= {"target.csv", "other.csv"}, number
     assert seen == {"old" if exists else None, "new"}
     assert left
+
+
+@OLD
+@pytest.mark.parametrize(("kind", "exchange"), WAYS, indirect=["exchange"])
+def test_a_killed_process_leaves_what_was_there_at_its_line(tmp_path, kind, exchange, exists):
+    """And no lock: the next process removes it. At a few lines, by SIGKILL."""
+    copies = states(tmp_path, kind, exists)
+    for number in range(5, len(copies) + 1, len(copies) // 3):
+        target = new_target(tmp_path / f"killed-{number}", kind, exists)
+
+        def work(target=target, number=number):
+            at_each_line(kill_at(number), lambda: WRITERS[kind](target, False))
+
+        killed = forked(work)
+        assert killed.wait() == -signal.SIGKILL
+        found, copied = files_of(target.parent), files_of(copies[number - 1].parent)
+        assert sorted(map(str, found.values())) == sorted(map(str, copied.values())), number
+        atomic._sweep.cache_clear()
+        write_text(target.parent / "other.csv", "")
+        assert not list(target.parent.glob(f"{PARTIAL}*")), number
 
 
 def test_a_folder_that_is_being_exchanged_is_not_put_back_by_another(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from benchmark.results.tables import read_methods
 from benchmark.spec import registry
 
 SOURCE = """\
-import os, sys
+import os, resource, signal, sys, time
 import torch
 from benchmark import Card, LearnedMethod, Method, UserError
 {at_import}
@@ -47,6 +47,10 @@ class M({base}):
         {facts}
         return {{}}
 """
+NEEDS_MEMORY = """\
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + 2**28, now + 2**28))
+        return degraded + torch.ones(2**30).sum()"""
 EXIT, MOVE, CLOSE = "os._exit(0)", "os.chdir('/')", "os.closerange(1, 3)"
 # The places where each method does something, and the status that it then has.
 BAD = {
@@ -68,6 +72,9 @@ BAD = {
     "restore_close": ({"restore": CLOSE}, "ok"),
     "restore_close_twice": ({"restore": "sys.stdout.close()"}, "ok"),
     "restore_in_place": ({"restore": "degraded.mul_(0.5)"}, "ok"),
+    "restore_killed": ({"restore": "os.kill(os.getpid(), signal.SIGKILL)"}, "failed"),
+    "restore_late": ({"restore": "time.sleep(600)"}, "timed-out"),
+    "restore_memory": ({"restore": NEEDS_MEMORY}, "out-of-memory"),
     "restore_none": ({"restore": "return None"}, "failed"),
     "build_raise": ({"base": "LearnedMethod", "build": "1 / 0"}, "failed"),
     "build_close": ({"base": "LearnedMethod", "build": CLOSE}, "ok"),
@@ -101,7 +108,8 @@ def run(tmp_path_factory):
     }  # fmt: skip
     config = {
         "name": "bad", "train_on": "own", "datasets": {"own": {}}, "protocols": ["rgb"],
-        "methods": {"identity": None, **dict.fromkeys(BAD)}, "discover": False,
+        "methods": {"identity": None, **dict.fromkeys(BAD), "restore_late": {"time_limit": 0.01}},
+        "discover": False,
         "training": {
             "steps": 1, "stages": [{"share": 1, "batch": 1, "crop": 16}], "warmup": 0, "workers": 0
         },
@@ -135,7 +143,16 @@ def test_each_method_has_its_status_and_the_others_go_on(run):
     assert scores.status["identity"] == "ok"
     expected = {name: status for name, (_, status) in BAD.items()}
     assert scores.status[[*expected]].to_dict() == expected
-    assert scores.reason[scores.status == "failed"].str.len().gt(0).all()
+    assert scores.reason[scores.status != "ok"].str.len().gt(0).all()
+    reasons = {
+        "restore_killed": "ended by SIGKILL",
+        "restore_late": "not done after 0.01 minutes",
+        "restore_memory": "allocate memory",
+    }
+    for name, reason in reasons.items():
+        assert reason in scores.reason[name]
+        log = f"logs/restore/{name}-default-seed0-own.log"
+        assert scores.reason[name].endswith(f"(log: results/bad/{log})")
     board = pd.read_csv(run / "leaderboard.csv")
     assert set(board.method) == {"identity", *BAD}
 

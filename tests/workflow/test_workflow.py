@@ -1,34 +1,27 @@
 """The workflow from data to report on two photos, and what it re-runs after an edit."""
 
 import os
-import pstats
 import re
 import shutil
 import subprocess
-from pathlib import Path
+from contextlib import contextmanager
 
 import pandas as pd
 import pytest
-import yaml
 
 from benchmark.core.paths import ROOT
 from benchmark.results import schema
-from tests.campaigns.planning import MANY, write_many
-from tests.clone import SMOKE, snakemake
+from tests.campaigns.planning import JOBS_A_SEED, calls_of_a_plan
+from tests.clone import SMOKE, clone, copied, edited, planned, replaced, snakemake
 from tests.preloaded import python
 
 
-def planned(folder: Path, config: str = SMOKE) -> dict[str, int]:
-    """Jobs by rule that would run now in a folder."""
-    done = snakemake(folder, "--dry-run", "--config", f"run={config}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return jobs_in(done.stdout)
-
-
-def jobs_in(output: str) -> dict[str, int]:
-    """Jobs by rule, from the table that a dry run prints."""
-    table = output.split("Job stats:")[1].split("total")[0] if "Job stats" in output else ""
-    return {rule: int(n) for rule, n in re.findall(r"^(\w+)\s+(\d+)\s*$", table, re.M)}
+@pytest.fixture(scope="module")
+def planning(smoke_run, tmp_path_factory):
+    """A copy of the smoke run for plans. Each test undoes its edits."""
+    folder = copied(smoke_run, tmp_path_factory.mktemp("planning") / "repository")
+    yield folder
+    shutil.rmtree(folder)
 
 
 def test_every_result_is_there(smoke_run):
@@ -47,76 +40,65 @@ def test_every_result_is_there(smoke_run):
     assert list((run / "figures").rglob("*.svg"))
 
 
-def test_running_again_does_nothing(repository):
-    assert planned(repository) == {}
+# What no job of this run computes: alternatives that are not chosen, comments, docstrings, a
+# constant that nothing uses.
+NOTHING = [
+    ("methods/diffusion/samplers/plms.py", "return ", "return 1.0 * "),
+    ("methods/networks/nafnet.py", "import torch\n", "import torch\n\nLIMIT = 1\n"),
+    ("methods/diffusion/samplers/ddpm.py", "def ddpm(", "LIMIT = 1\n\n\ndef ddpm("),
+    ("methods/regression.py", "class Regression", "# edited\nclass Regression"),
+    ("config/datasets/photos.yaml", "title:", "# edited\ntitle:"),
+    (SMOKE, "workers: 0", "workers: 1"),
+    ("benchmark/core/errors.py", '"""', '"""In other words: '),
+]
 
 
-def edit(repository: Path, name: str, old: str, new: str) -> None:
-    file = repository / name
-    text = file.read_text()
-    edited = text.replace(old, new)
-    assert edited != text
-    file.write_text(edited)
+def test_edits_of_what_no_job_computes_compute_nothing(planning):
+    with edited(planning, *NOTHING):
+        assert planned(planning).keys() <= {"all", "collect", "leaderboard", "figures", "report"}
 
 
-# Each with the jobs that it re-runs: (file, old, new).
-EDITS = [
-    # What a method computes, while training or while restoring.
-    ([("methods/regression.py", "2 * clean - 1)", "2.0 * clean - 1)")], {"train": 1, "restore": 1}),
-    ([("methods/regression.py", "evaluate(self.network, x)", "evaluate(self.network, 1.0 * x)")],
-     {"restore": 1}),
-    ([("benchmark/spec/build.py", "torch.manual_seed(", "torch.random.manual_seed(")],
-     {"train": 2, "restore": 6}),
-    # A setting that can change the weights.
-    ([(SMOKE, "warmup: 1", "warmup: 2")], {"train": 2, "restore": 3}),
-    # A network or a sampler: only what the entry's settings choose.
-    ([("methods/networks/unet.py", "super().__init__()", "super().__init__()\n        pass")],
-     {"train": 2, "restore": 3}),
-    ([("methods/diffusion/samplers/ddpm.py", "return ", "return 1.0 * ")], {"restore": 1}),
-    # What no job of this run computes: alternatives that are not chosen, comments, docstrings, a
-    # constant that nothing uses.
-    ([("methods/diffusion/samplers/plms.py", "return ", "return 1.0 * "),
-      ("methods/networks/nafnet.py", "import torch\n", "import torch\n\nLIMIT = 1\n"),
-      ("methods/diffusion/samplers/ddpm.py", "def ddpm(", "LIMIT = 1\n\n\ndef ddpm("),
-      ("methods/regression.py", "class Regression", "# edited\nclass Regression"),
-      ("config/datasets/photos.yaml", "title:", "# edited\ntitle:"),
-      (SMOKE, "workers: 0", "workers: 1"),
-      ("benchmark/core/errors.py", '"""', '"""In other words: ')], {}),
-]  # fmt: skip
+def test_running_again_does_nothing_even_if_a_method_has_failed(planning):
+    with timed_out(planning):
+        assert planned(planning) == {}
 
 
-def test_an_edit_re_runs_what_computes_something_else(repository):
-    """What is restored is scored again, and the tables are collected again."""
-    for edits, jobs in EDITS:
-        texts = {name: (repository / name).read_text() for name, _, _ in edits}
-        for name, old, new in edits:
-            assert old in texts[name]
-            (repository / name).write_text(texts[name].replace(old, new, 1))
-        found = planned(repository)
-        assert {rule: found[rule] for rule in ("train", "restore") if rule in found} == jobs, edits
-        for name, text in texts.items():
-            (repository / name).write_text(text)
+@contextmanager
+def timed_out(folder):
+    """Inside: a restoring has timed out. Its table and those of the board keep their times."""
+    run = folder / "results/smoke"
+    table = run / "restored/unet/default/seed0/photos.csv"
+    files = [table, run / "scores.csv", run / "leaderboard.csv"]
+    kept = [(file, file.read_bytes(), file.stat()) for file in files]
+    table.write_text(table.read_text().replace(",ok,", ",timed-out,"))
+    os.utime(table, ns=(kept[0][2].st_atime_ns, kept[0][2].st_mtime_ns))
+    try:
+        yield
+    finally:
+        for file, content, stamp in kept:
+            file.write_bytes(content)
+            os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
-def test_a_replaced_photograph_is_noticed(repository):
-    """A training photograph: all trainings, and what follows. A test image: no training."""
-    photo = next((repository / "data/photos/train").iterdir())
-    content = photo.read_bytes()
-    replace(photo, content + b"\n")
-    jobs = planned(repository)
+def test_an_edit_re_runs_what_computes_something_else(planning):
+    """A loss: training and restoring of its entry. A variant less: its method is scored again, and
+    nothing is restored. `jobs/test_identity` tests all kinds of edits."""
+    loss = ("methods/regression.py", "2 * clean - 1)", "2.0 * clean - 1)")
+    with edited(planning, loss, (SMOKE, "      ddpm-2: {sampler: ddpm, steps: 2}\n", "")):
+        jobs = planned(planning)
+    assert (jobs["train"], jobs["restore"], jobs["score"], jobs["collect"]) == (1, 1, 2, 1)
+
+
+def test_a_replaced_photograph_is_noticed(planning):
+    """A training photograph: all trainings, and what follows."""
+    with replaced(next((planning / "data/photos/train").iterdir())):
+        jobs = planned(planning)
     assert (jobs["train"], jobs["restore"], jobs["score"]) == (2, 3, 2)
-    replace(photo, content)
-    assert planned(repository) == {}
-    image = repository / pd.read_csv(repository / "results/smoke/images.csv").input[0]
-    replace(image, image.read_bytes() + b"\n")
-    jobs = planned(repository)
-    assert (jobs["restore"], jobs["score"]) == (6, 5)
-    assert "train" not in jobs
 
 
-def test_the_text_of_a_methods_card_is_collected_and_nothing_is_computed(repository):
-    edit(repository, "methods/regression.py", 'title="Regression"', 'title="Another title"')
-    jobs = planned(repository)
+def test_the_text_of_a_methods_card_is_collected_and_nothing_is_computed(planning):
+    with edited(planning, ("methods/regression.py", 'title="Regression"', 'title="Another title"')):
+        jobs = planned(planning)
     assert "collect" in jobs and not {"train", "restore", "score"} & set(jobs)
 
 
@@ -131,19 +113,12 @@ def test_trainings_run_side_by_side_and_restorings_alone(smoke_run):
     assert all(len(jobs) == 1 for jobs in started if "restore" in jobs)
 
 
-def test_new_step_counts_never_retrain(repository):
+def test_new_step_counts_never_retrain(planning):
     old, new = "ddpm-2: {sampler: ddpm, steps: 2}", "ddpm-3: {sampler: ddpm, steps: 3}"
-    edit(repository, SMOKE, old, new)
-    jobs = planned(repository)
+    with edited(planning, (SMOKE, old, new)):
+        jobs = planned(planning)
     assert "train" not in jobs
     assert (jobs["restore"], jobs["score"]) == (1, 1)
-
-
-def test_without_a_variant_its_method_is_scored_again_and_nothing_restored(repository):
-    edit(repository, SMOKE, "      ddpm-2: {sampler: ddpm, steps: 2}\n", "")
-    jobs = planned(repository)
-    assert "restore" not in jobs
-    assert (jobs["score"], jobs["collect"]) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["{a}", "a}", "{{"])
@@ -157,134 +132,50 @@ def test_a_folder_whose_path_has_braces_is_refused_with_a_word(tmp_path, name):
     assert "braces in a path" in done.stdout + done.stderr
 
 
-def test_a_misspelt_method_is_an_error_that_names_it(repository):
-    (repository / "config" / "wrong.yaml").write_text(
-        (repository / SMOKE).read_text().replace("method: regression", "method: regresion")
-    )
-    done = snakemake(repository, "--dry-run", "--config", "run=config/wrong.yaml")
+def test_a_misspelt_method_is_an_error_that_names_it(planning):
+    with edited(planning, (SMOKE, "method: regression", "method: regresion")):
+        done = snakemake(planning, "--dry-run", "--config", f"run={SMOKE}")
     assert done.returncode != 0
     assert "Did you mean 'regression'" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_damaged_dvc_object_is_an_error_that_says_so(repository):
+def test_a_damaged_dvc_object_is_an_error_that_says_so(tmp_path):
     """One object of the remote is damaged, and a fresh clone pulls it."""
-    for name in ("data", "results", ".dvc/cache"):
-        shutil.rmtree(repository / name)
-    victim = max((repository / "data-store").rglob("*"), key=lambda p: p.stat().st_size)
-    replace(victim, victim.read_bytes()[:-1000])
-    done = snakemake(repository, "--config", f"run={SMOKE}")
+    folder = clone(tmp_path / "clone")
+    victim = max((folder / "data-store").rglob("*"), key=lambda p: p.stat().st_size)
+    victim.write_bytes(victim.read_bytes()[:-1000])
+    done = snakemake(folder, "--config", f"run={SMOKE}")
     assert done.returncode != 0
     assert "restore it with 'git checkout data-store'" in done.stdout + done.stderr
-    assert not (repository / "results" / "smoke" / "images.csv").exists()
+    assert not (folder / "results" / "smoke" / "images.csv").exists()
 
 
-def replace(file: Path, content: bytes) -> None:
-    """Write a file of the data, which other clones share, as a new one."""
-    file.unlink()
-    file.write_bytes(content)
-
-
-def test_what_is_tried_again_is_planned_and_nothing_else(repository):
-    table = repository / "results/smoke/restored/unet/default/seed0/photos.csv"
-    stamp = table.stat()
-    table.write_text(table.read_text().replace(",ok,", ",timed-out,"))
-    os.utime(table, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert planned(repository) == {}
-    retry = [python(), "-m", "benchmark", "retry", "--config", SMOKE]
-    subprocess.run([*retry, "--status", "timed-out"], cwd=repository, check=True)
-    jobs = planned(repository)
+def test_what_is_tried_again_is_planned_and_nothing_else(planning):
+    retry = [python(), "-m", "benchmark", "retry", "--config", SMOKE, "--status", "timed-out"]
+    with timed_out(planning):
+        subprocess.run(retry, cwd=planning, check=True)
+        jobs = planned(planning)
     assert (jobs["restore"], jobs["score"], jobs["collect"]) == (1, 1, 1)
     assert "train" not in jobs
 
 
-def test_a_data_file_changed_afterwards_is_an_error_that_names_it(repository):
-    photo = repository / pd.read_csv(repository / "results/smoke/images.csv").input[0]
-    replace(photo, photo.read_bytes() + b"\n")
-    done = snakemake(repository, "--config", f"run={SMOKE}")
+def test_a_data_file_changed_afterwards_is_an_error_that_names_it(planning):
+    photo = planning / pd.read_csv(planning / "results/smoke/images.csv").input[0]
+    with replaced(photo):
+        done = snakemake(planning, "--config", f"run={SMOKE}")
     assert done.returncode != 0
     message = rf"{re.escape(photo.name)}'? differs from the set's manifest"
     assert re.search(message, done.stdout + done.stderr)
-    assert (repository / "results" / "smoke" / "scores.csv").exists()
+    assert (planning / "results" / "smoke" / "scores.csv").exists()
 
 
-KILLS_ITSELF = "        os.kill(os.getpid(), signal.SIGKILL)"
-SLEEPS = "        time.sleep(600)"
-NEEDS_MEMORY = """\
-        now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + 2**28, now + 2**28))
-        return degraded + torch.ones(2**30).sum()"""
-METHOD = """\
-import os, resource, signal, time
-
-import torch
-
-from benchmark.spec.method import Card, Method
-
-
-class Misbehaves(Method):
-    card = Card(title="t", citation="c", licence="l", supervision="none", description="d")
-
-    def restore(self, degraded, variant, generators):
-"""
-
-
-def test_a_method_that_misbehaves_stops_no_other(repository):
-    behaviour = {
-        "kills_itself": KILLS_ITSELF,
-        "sleeps": SLEEPS,
-        "needs_memory": NEEDS_MEMORY,
-    }
-    for name, body in behaviour.items():
-        (repository / "methods" / f"{name}.py").write_text(METHOD + body + "\n")
-    entries = {**dict.fromkeys(("identity", *behaviour)), "sleeps": {"time_limit": 0.01}}
-    config = yaml.safe_load((repository / SMOKE).read_text())
-    dataset = {"split": "val", "weathers": ["rain"], "limit": 1}
-    config |= {"name": "wild", "methods": entries, "protocols": ["rgb"]}
-    config["datasets"] = {"photos": dataset}
-    (repository / "config/wild.yaml").write_text(yaml.safe_dump(config))
-    board = "results/wild/leaderboard.csv"
-    done = snakemake(repository, board, "--config", "run=config/wild.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (repository / board).exists()
-    cost = pd.read_csv(repository / "results/wild/cost.csv").set_index("method")
-    assert cost.status.to_dict() == {
-        "identity": "ok",
-        "kills_itself": "failed",
-        "sleeps": "timed-out",
-        "needs_memory": "out-of-memory",
-    }
-    says = {
-        "kills_itself": "ended by SIGKILL",
-        "sleeps": "not done after 0.01 minutes",
-        "needs_memory": "allocate memory",
-    }
-    for name, reason in says.items():
-        log = f"results/wild/logs/restore/{name}-default-seed0-photos.log"
-        assert reason in cost.reason[name]
-        assert cost.reason[name].endswith(f"(log: {log})")
-        assert (repository / log).exists()
-
-
-JOBS_A_SEED = {"train": 1, "restore": 25, "score": 5}
 CALLS_A_JOB = 24_000  # 21,330 with Snakemake 9.27; 26,890 if sources are looked up for each job
 
 
-def test_planning_takes_as_many_calls_for_a_job_however_many_there_are(repository):
-    """Sources are found once and nothing is looked up in all jobs for each job. Calls are counted,
-    because a duration depends on the machine; tests/campaigns/planning.py measures durations."""
-    shutil.rmtree(repository / "data")  # else the first plan alone reads images, the later ones not
-    calls, file = [], repository / "calls"
-    for seeds in (1, 3, 5):
-        write_many(repository, seeds)
-        command = [python(), "-m", "cProfile", "-o", file, "-m", "snakemake", "--dry-run"]
-        command += ["--cores", "all", "--config", f"run={MANY}"]
-        done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
-        jobs = jobs_in(done.stdout)
-        assert {rule: jobs[rule] for rule in JOBS_A_SEED} == {
-            rule: seeds * number for rule, number in JOBS_A_SEED.items()
-        }, done.stderr
-        calls.append(pstats.Stats(str(file)).total_calls)
-    first, second = calls[1] - calls[0], calls[2] - calls[1]
-    assert 0 < second < 1.05 * first
-    assert second < CALLS_A_JOB * 2 * sum(JOBS_A_SEED.values())
+def test_planning_takes_few_calls_for_a_job(planning):
+    """Sources are found once. Calls are counted, because a duration depends on the machine."""
+    (planning / "data").rename(planning / "elsewhere")  # else the first plan alone reads images
+    calls = [calls_of_a_plan(planning, seeds) for seeds in (1, 3)]
+    (planning / "elsewhere").rename(planning / "data")
+    assert 0 < calls[1] - calls[0] < CALLS_A_JOB * 2 * sum(JOBS_A_SEED.values())
