@@ -81,6 +81,15 @@ def locked(file: Path) -> Iterator[TextIO]:
         yield lock
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _decoded_images(tmp_path_factory) -> Iterator[None]:
+    """Trainings in this process keep their decoded images in the session's folder."""
+    from benchmark.training import decoded
+
+    with decoded.kept_in(tmp_path_factory.mktemp("decoded")):
+        yield
+
+
 @pytest.fixture(scope="session")
 def smoke_run(common) -> Path:
     """A clone in which the smoke run was made. Read only."""

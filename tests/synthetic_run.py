@@ -57,7 +57,7 @@ def score_rows(dataset, weather, image, card, values, seed=0) -> list[dict]:
 
 def cost_row(dataset, weather, image, card, seconds=1.0, nfe=0, parameters=0, side=256) -> dict:
     key = (dataset, weather, image, card["method"], card["variant"], "0")
-    cost = (side, side, seconds, nfe, parameters, 1e9 * nfe, 5e8, DEVICE, OK, "")
+    cost = (side, side, seconds, np.nan, nfe, parameters, 1e9 * nfe, 5e8, DEVICE, OK, "")
     return dict(zip(COST, (*key, *cost), strict=True))
 
 

@@ -32,6 +32,7 @@ NO_REFERENCE = tuple(key for key, metric in METRIC.items() if not metric.needs_t
 COST_COLUMNS = (
     "seconds",
     "seconds_per_megapixel",
+    "throughput",
     "nfe",
     "parameters",
     "flops",
@@ -91,9 +92,10 @@ def make_board(scores: ScoreTable, cost: pd.DataFrame) -> Board:
     and, if there are several, seeds (`intervals.mean_interval`); PSNR may be infinite. `rank`: the
     range of ranks that paired tests by the first metric of `ORDER` leave open (`pairwise.ranks`);
     empty for controls and methods without that score. Costs are medians over the restored images;
-    training costs are those of the first seed. `n_images` counts images with a score. Rows are
-    sorted by data set (in the run's order), then weather (`all` first), then the metrics of
-    `ORDER`, best first; controls come last.
+    `throughput` is megapixels a second when they were restored in batches; training costs are those
+    of the first seed. `n_images` counts images with a score. Rows are sorted by data set (in the
+    run's order), then weather (`all` first), then the metrics of `ORDER`, best first; controls come
+    last.
     """
     return join_groups(scores, cost, [group_values(group) for group in scores.groups()])
 
@@ -132,11 +134,12 @@ def join_groups(
 
 def group_values(group: ScoreGroup) -> GroupValues:
     """Means, intervals and ranks of one group, all methods from the same draws of photos."""
-    values, seeds = group.wide.to_numpy(), _seed_variances(group)
+    values = group.scored.to_numpy()
+    seeds = _seed_variances(group)[group.wide.columns.get_indexer(group.scored.columns)]
     of_photos = photo_variance(values, group.photos, group.strata)
     ends = interval_of(stratified_mean(values, group.strata), group.resampled, of_photos, seeds)
-    table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=group.wide.columns)
-    table = table.T.stack().unstack(["metric", -1])
+    table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=group.scored.columns)
+    table = table.reindex(columns=group.wide.columns).T.stack().unstack(["metric", -1])
     table.columns = [metric + end for metric, end in table.columns]
     ranks = next((found for metric in ORDER if (found := _ranks(group, metric))), {})
     texts = {key: rank_text(*ends) for key, ends in ranks.items()}
@@ -197,7 +200,10 @@ def _costs(cost: pd.DataFrame) -> pd.DataFrame:
     """Medians of the restored images' costs, also for `all`, and the devices they ran on."""
     restored = cost[cost["status"] == OK]
     megapixels = restored["width"] * restored["height"] / 1e6
-    restored = restored.assign(seconds_per_megapixel=restored["seconds"] / megapixels)
+    restored = restored.assign(
+        seconds_per_megapixel=restored["seconds"] / megapixels,
+        throughput=megapixels / restored["batch_seconds"],
+    )
     both = pd.concat([restored, restored.assign(weather=ALL)]).groupby(GROUP)
     devices = both["device"].agg(lambda names: "; ".join(sorted(set(names) - {""})))
     return both[list(COST_COLUMNS)].median().join(devices).reset_index()

@@ -219,7 +219,7 @@ def _probability_better(paired: PairedScores, metric: str, seeds: SeedValues) ->
     sign, count = -1 if METRIC[metric].lower_is_better else 1, len(paired.values)
     shares = np.zeros(len(paired.pairs))
     for part in column_blocks(len(paired.pairs), count):
-        wins = np.empty((count, len(part)))
+        wins = np.empty((count, len(paired.pairs[part])))
         for column, (i, j) in enumerate(paired.pairs[part]):
             of_a, of_b = seeds[paired.keys[i]], seeds[paired.keys[j]]
             if paired.keys[i][0] == paired.keys[j][0] and of_a.keys() == of_b.keys():

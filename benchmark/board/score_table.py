@@ -50,7 +50,8 @@ class ScoreGroup:
     def named(self, weather: str) -> "ScoreGroup":
         """This group under the name of its only weather; it shares all that was computed."""
         twin = replace(self, weather=weather)
-        twin.__dict__.update(_paired=self._paired, resampled=self.resampled)
+        shared = {"scored": self.scored, "resampled": self.resampled}
+        twin.__dict__.update(_paired=self._paired, **shared)
         return twin
 
     def paired_scores(self, metric: str) -> PairedScores | None:
@@ -63,15 +64,20 @@ class ScoreGroup:
         return self._paired[metric]
 
     @cached_property
+    def scored(self) -> pd.DataFrame:
+        """The columns of `wide` that have a score on every image."""
+        return self.wide.loc[:, self.wide.notna().all()]
+
+    @cached_property
     def resampled(self) -> Resampled:
-        """The means of all columns of `wide` in every resample of the photos; drawn once, for all
+        """The means of the columns of `scored` in every resample of the photos; drawn once, for all
         that is computed from them."""
         generator = numpy_generator("bootstrap", self.dataset, self.drawn_as)
-        return resample(self.wide.to_numpy(), self.photos, generator, self.strata)
+        return resample(self.scored.to_numpy(), self.photos, generator, self.strata)
 
     def columns(self, keys: Sequence[Key], metric: str) -> NDArray[np.intp]:
-        """The numbers of the columns of `wide`, which must be there, of some methods' metric."""
-        return self.wide.columns.get_indexer([(*key, metric) for key in keys])
+        """The numbers of the columns of `scored`, which must be there, of some methods' metric."""
+        return self.scored.columns.get_indexer([(*key, metric) for key in keys])
 
     def complete(self, metric: str) -> pd.DataFrame:
         """The columns (method, variant) of `wide` that have the metric on every image."""

@@ -181,6 +181,7 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     ends = ("", "_low", "_high")
     # A board may be older than a protocol: then it has no value of its metrics.
     older = {metric + end for metric in ANY_METRIC if metric not in table for end in ends}
+    older |= {"throughput"} - {*table}
     if tuple(table.columns) != tuple(name for name in COLUMNS if name not in older):
         raise UserError(f"{path} has other columns than expected; {again}.")
     table = table.reindex(columns=list(COLUMNS))

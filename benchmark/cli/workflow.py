@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -149,7 +150,8 @@ def train(
         return
     record, limit = folder.attempts("train", method, f"seed{seed}"), settings.time_limit_of(method)
     several = job.resolved.processes > 1
-    result = last_attempt.run(launch_work if several else work, limit, attempt, record)
+    with job.on_own_gpus(job.resolved.processes):
+        result = last_attempt.run(launch_work if several else work, limit, attempt, record)
     outcome.write_training(folder, method, seed, result)
     job.record()
 
@@ -174,6 +176,17 @@ class _Job:
         from benchmark.jobs import resolve
 
         resolve.apply(self.resolved, self.folder.resolved)
+
+    def on_own_gpus(self, count: int) -> AbstractContextManager:
+        """Inside, processes that are started see `count` GPUs that no other job has.
+
+        On a cluster the job has those that it was given.
+        """
+        from benchmark.jobs import gpus
+
+        if self.resolved.device != "cuda" or self.resolved.gpus is None:
+            return nullcontext()
+        return gpus.taken(count, gpus.visible(self.resolved.gpus))
 
     def record(self) -> None:
         """Store the identity, once the job's results are written."""
@@ -219,7 +232,8 @@ def restore_dataset(
         job.compute_as_resolved()
         return restore.restore(settings, folder, *unit, job.identity)
 
-    result = last_attempt.run(work, settings.time_limit_of(method), attempt, record)
+    with job.on_own_gpus(1):
+        result = last_attempt.run(work, settings.time_limit_of(method), attempt, record)
     outcome.write_restored(folder, *unit, result, job.identity)
     job.record()
 

@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import time
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import torch
@@ -19,7 +20,25 @@ def choose() -> torch.device:
     # Filling new tensors with NaN finds bugs, but costs time on every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
+    allow_tf32(False)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether a GPU may round float32 inputs of convolutions and matrix products to TF32 (10 bits).
+
+    torch's default allows it for convolutions alone. Here float32 means float32, unless a variant
+    asks for `precision: tf32`.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def arithmetic(device: torch.device, precision: str) -> AbstractContextManager:
+    """torch's autocast to bfloat16 for the precision `bf16`; for any other, nothing is changed."""
+    if precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
 
 
 def set_threads(count: int) -> None:
@@ -80,12 +99,32 @@ class Stopwatch:
         self.seconds = time.perf_counter() - self.start
 
     def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        wait(self.device)
+
+
+def wait(device: torch.device) -> None:
+    """Wait until the device has done the work that is queued on it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory` count from now on.
+
+    For the memory of a process, Linux must allow it; elsewhere the peak is that since its start.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc_pid_clear_refs(5)
 
 
 def peak_memory(device: torch.device) -> int:
     """Peak memory in bytes: of torch's allocator on a GPU, of this process (resident) on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

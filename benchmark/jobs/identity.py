@@ -2,7 +2,7 @@
 
     training    method, parameters, settings that can change the weights, weathers, seed, teacher or
                 initial weights, contents of the training files, sources, what the run resolved
-    restoring   identity of the training, variant, contents of the test images, sources
+    restoring   identity of the training, variant, batch, contents of the test images, sources
     scoring     identities of the restorings, targets, protocols, weights of metrics, sources
                 (images and sets of images are scored by jobs of their own)
 
@@ -101,6 +101,7 @@ class Identities:
         config = self.config
         method, settings = config.method_of(label), config.variants_of(label)[variant]
         columns = content.PAIRS if sources.sees_target(method) else content.INPUTS
+        on_cpu = self.resolved["device"] == "cpu"
         parts = {
             "method": method,
             "parameters": config.entry(label).parameters,
@@ -112,6 +113,8 @@ class Identities:
             "training": self.training(label, seed).digest if sources.learns(method) else None,
             "images": content.images_digest(self.test_images(dataset), columns),
             "resolved": self._resolved("device", "threads"),
+            # On a CPU one image at a time; on a GPU as many as the memory setting allows.
+            "batch": 1 if on_cpu else {"gib": config.restoring.batch_gib},
         }
         roots = RESTORING + (SAMPLING if config.samples_of(label, variant) > 1 else ())
         return self._with_sources(parts, label, settings, reach.NOT_IN_RESTORING, roots)

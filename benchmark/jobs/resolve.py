@@ -21,7 +21,7 @@ class Resolved(BaseModel):
     """None where each job takes what its node gives, as on a cluster.
 
     bf16: whether the device has native arithmetic of bfloat16. threads: of restoring, on a CPU.
-    processes: of each training.
+    processes: of each training. gpus: of the machine, of which each job takes what it needs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +30,7 @@ class Resolved(BaseModel):
     bf16: bool | None = None
     threads: int | None = Field(default=None, ge=1)
     processes: int = Field(default=1, ge=1)
+    gpus: int | None = Field(default=None, ge=0)
 
 
 def recorded(run: RunFolder) -> Resolved | None:
@@ -89,4 +90,5 @@ def _of_this_machine(cores: int | None) -> Resolved:
     from benchmark.core.device import native_bf16
 
     kind = "cuda" if torch.cuda.is_available() else "cpu"
-    return Resolved(device=kind, bf16=native_bf16(torch.device(kind)), threads=cores)
+    bf16, gpus = native_bf16(torch.device(kind)), torch.cuda.device_count() or None
+    return Resolved(device=kind, bf16=bf16, threads=cores, gpus=gpus)

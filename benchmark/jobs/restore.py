@@ -14,6 +14,7 @@ from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.jobs.outcome import images_of
 from benchmark.restoring import dataset as restoring
+from benchmark.restoring.rows import failed_rows, failure_of
 from benchmark.restoring.samples import draw
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RunFolder, write_csv
@@ -21,7 +22,7 @@ from benchmark.scoring.metrics import storages_of
 from benchmark.spec import sources
 from benchmark.spec.build import build
 from benchmark.spec.run_config import Config
-from benchmark.spec.variant import split
+from benchmark.spec.variant import Execution, split
 
 # If the training of an entry failed, its restoring fails with the same status.
 TRAINING_ERRORS = {
@@ -79,14 +80,18 @@ def restore(
         file, failure = trained_weights(run, label, seed)
     try:
         method = build(config, label, seed)
-        settings = method.Variant(**split(config.variants_of(label)[variant])[1])
+        own, values = split(config.variants_of(label)[variant])
+        settings, execution = method.Variant(**values), Execution(**own)
     except Exception as error:
-        return Failure(**restoring.failure_of(error))
+        return Failure(**failure_of(error))
     weathers = config.weathers_of(label)
     storages = storages_of(config.protocols)
-    job = restoring.Job(label, variant, seed, method, settings, file, weathers, storages)
+    job = restoring.Job(
+        label, variant, seed, method, settings, file, weathers, storages, execution,
+        config.restoring.batch_gib,
+    )  # fmt: skip
     if failure:
-        return restoring.failed_rows(job, images, failure)
+        return failed_rows(job, images, failure)
     is_new = ~kept.names(images, kept.IMAGE).isin(kept.names(earlier, kept.IMAGE))
     rows = restoring.restore(job, images[is_new], ROOT, out)
     if samples > 1:

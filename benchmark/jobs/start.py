@@ -11,6 +11,7 @@ import sys
 
 from benchmark.data.pull import pull_if_changed
 from benchmark.jobs import records, resolve
+from benchmark.jobs.gpus import check_limit
 from benchmark.jobs.identity import Identities
 from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
@@ -18,7 +19,12 @@ from benchmark.spec.run_config import Config
 
 
 def start(
-    config: Config, source: str, run: RunFolder, cores: int | None, processes: int | None
+    config: Config,
+    source: str,
+    run: RunFolder,
+    cores: int | None,
+    processes: int | None,
+    gpus: int | None = None,
 ) -> Identities:
     """Bring a run's folder to the state from which its jobs can be planned; returns their
     identities.
@@ -28,8 +34,9 @@ def start(
     they have changed.
 
     source: where the configuration comes from. cores: of this machine, or None if the jobs run on
-    the nodes of a cluster. processes: of each training, or None for those of the last start. Raises
-    UserError if the data cannot be pulled, and SystemExit, with the message printed, if they are
+    the nodes of a cluster. processes: of each training, or None for those of the last start. gpus:
+    how many the workflow may use, or None for no limit. Raises UserError if they are too few or the
+    data cannot be pulled, and SystemExit, with the message printed, if they are
     not as they should be.
     """
     run_config.freeze(config, source, run.config)
@@ -39,8 +46,12 @@ def start(
     if known is None or processes not in (None, known.processes):
         numbers = {"--cores": cores, "--processes": processes}
         _verb("resolve", run, *(str(x) for pair in numbers.items() if pair[1] for x in pair))
+    resolved = resolve.recorded(run)
+    if resolved.device == "cuda":
+        message = check_limit(gpus, resolved.processes, resolved.gpus)
+        print(message or "", file=sys.stderr, end="\n" if message else "")
     record = records.read(run, *records.IMAGES)
-    identities = Identities(config, resolve.recorded(run))
+    identities = Identities(config, resolved)
     digest = identities.images().digest
     if not run.images.exists() or record is None or record.identity != digest:
         _verb("images", run)

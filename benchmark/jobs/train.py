@@ -11,7 +11,7 @@ from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.jobs.outcome import failed_training
 from benchmark.jobs.restore import trained_weights
-from benchmark.restoring import dataset
+from benchmark.restoring.rows import failure_of
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RunFolder
 from benchmark.spec import given_weights, sources
@@ -74,7 +74,7 @@ def train(
 
 
 def _failed(run: RunFolder, label: str, seed: int, error: Exception) -> dict[str, str]:
-    return failed_training(run, label, seed, Failure(**dataset.failure_of(error)))
+    return failed_training(run, label, seed, Failure(**failure_of(error)))
 
 
 def _take_weights(method: LearnedMethod, given: WeightFile, folder: Path) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Part:
     """One kind of work of one entry, over all its seeds: `units` steps or images in `jobs` jobs.
 
     seconds, flops: of all units together; None if unknown, then `reason` says why. loaders: data
-    loader processes that make the pairs of a training as fast as its steps use them.
+    loader processes that make the pairs of a training as fast as its steps use them. memory: bytes
+    of tensors of a training in one process (`unit_costs.training_bytes`).
     """
 
     work: str
@@ -40,6 +41,7 @@ class Part:
     seconds: float | None = None
     flops: float | None = None
     loaders: int | None = None
+    memory: int | None = None
     reason: str = ""
 
 
@@ -119,7 +121,8 @@ class _Planner:
         seconds, flops, loaders = self.costs.training(label, method)
         self.plan.disk_bytes += 4 * seeds * sum(p.numel() for p in method.network.parameters())
         units = seeds * self.config.training_of(label).steps
-        return Part(TRAIN, label, "", seeds, units, seeds * seconds, seeds * flops, loaders)
+        memory = self.costs.training_memory(label, method)
+        return Part(TRAIN, label, "", seeds, units, seeds * seconds, seeds * flops, loaders, memory)
 
     def _restoring(
         self,

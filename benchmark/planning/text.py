@@ -4,7 +4,7 @@ from benchmark.planning.earlier_run import measured_cost, measured_training
 from benchmark.planning.plan import RESTORE, SCORE, TRAIN, Plan
 from benchmark.results.layout import RunFolder
 
-HEAD = f"{'work':8} {'entry':44} {'jobs':>6} {'units':>9} {'PFLOP':>10} {'time':>9}  loaders"
+HEAD = f"{'work':8} {'entry':44} {'jobs':>6} {'units':>9} {'PFLOP':>10} {'time':>9}  loaders    GiB"
 
 
 def as_text(plan: Plan, other_device: bool) -> str:
@@ -21,7 +21,9 @@ def as_text(plan: Plan, other_device: bool) -> str:
             continue
         flops = f"{part.flops / 1e15:10.4g}" if part.flops else " " * 10
         loaders = f"  {part.loaders:7}" if part.loaders else ""
-        lines.append(f"{line} {flops} {duration(part.seconds):>9}{loaders}")
+        memory = f"{part.memory / 2**30:7.1f}" if part.memory else ""
+        line = f"{line} {flops} {duration(part.seconds):>9}{loaders or ' ' * 9}{memory}"
+        lines.append(line.rstrip())
     jobs = sum(part.jobs for part in plan.parts)
     flops = sum(part.flops or 0 for part in plan.parts)
     work, scoring = plan.seconds(TRAIN, RESTORE), plan.seconds(SCORE)
@@ -56,7 +58,7 @@ def comparison(plan: Plan, run: RunFolder) -> str:
             measured = trained[part.entry]["seconds"]
         elif part.work == RESTORE and (part.entry, part.variant) in restored.index:
             measured, count = restored.loc[(part.entry, part.variant)]
-            measured *= part.units / count  # failed images have no time
+            measured *= part.units / max(count, 1)  # failed and other images have no time
         name = f"{part.entry} {part.variant}".strip()
         if part.work == SCORE or part.seconds is None:
             continue

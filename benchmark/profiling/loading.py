@@ -26,18 +26,20 @@ from benchmark.spec.hollow import hollow
 from benchmark.training import crops as training_data
 from benchmark.training import step
 from benchmark.training.crops import Source
+from benchmark.training.decoded import kept_in
 
 SIZE = (720, 480)  # width, height
 CROPS = (128, 192, 256)
 FILES = 32  # pairs that are written; each is read several times
+ALL = 2**62  # bytes: no limit
 
 
 @dataclass(frozen=True)
 class Supply:
     """Pairs per second at one crop size.
 
-    crop: side in pixels. made: by one loader process, for each source of pairs. used: by training
-    steps.
+    crop: side in pixels. made: by one loader process, for each source of pairs; `decoded` are those
+    that are decoded once (`training.decoded`). used: by training steps.
     """
 
     crop: int
@@ -62,24 +64,29 @@ def supplies(
     this machine if None. crops: sides in pixels. count: pairs over which a loader is timed.
     """
     found = []
-    with tempfile.TemporaryDirectory() as folder:
-        sources = {
-            "made here": photos,
-            "PNG": write_pairs(photos, Path(folder), ".png", FILES),
-            "JPEG": write_pairs(photos, Path(folder), ".jpg", FILES),
-        }
+    with tempfile.TemporaryDirectory() as folder, kept_in(Path(folder, "decoded")):
+        png = write_pairs(photos, Path(folder), ".png", FILES)
+        jpeg = write_pairs(photos, Path(folder), ".jpg", FILES)
+        sources = {"made here": (photos, ALL), "PNG": (png, 0), "JPEG": (jpeg, 0),
+                   "decoded": (png, ALL)}  # fmt: skip
         for crop in crops:
-            made = {name: made_per_second(source, crop, count) for name, source in sources.items()}
+            made = {
+                name: made_per_second(source, crop, count, most)
+                for name, (source, most) in sources.items()
+            }
             found.append(Supply(crop, made, used_per_second(network, crop, gflops)))
     return found
 
 
-def made_per_second(source: Source, crop: int, count: int, batch: int = 8) -> float:
+def made_per_second(
+    source: Source, crop: int, count: int, decoded_bytes: int, batch: int = 8
+) -> float:
     """Pairs that one loader process makes per second of processor time, in batches as in training.
 
-    Other work of the machine does not count, and neither does the copy from one process to another.
+    decoded_bytes: of images that are decoded once, before. Other work of the machine does not
+    count, and neither does the copy from one process to another.
     """
-    pairs = training_data.crops(source, crop, seed=0, first=0, count=count)
+    pairs = training_data.crops(source, crop, 0, 0, count, decoded_bytes=decoded_bytes)
     pairs[0]  # the first one also prepares what all use
     threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)

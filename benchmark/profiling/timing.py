@@ -54,8 +54,7 @@ def share_of_matmul(
     """FLOP/s of `run`, which takes `flops` operations, over the matrix-product rate.
 
     The rate is taken before and after every call, because a machine's speed drifts; the result is
-    the median over the calls. A share can be above 1 on a GPU: it may convolve in TF32, but
-    multiplies matrices in float32.
+    the median over the calls. A share can be above 1 on a GPU whose work is in bfloat16.
     """
     run()
     before, shares = matmul_rate(machine, sizes.matrix), []

@@ -24,6 +24,7 @@ from benchmark.scoring.metrics import ANY_METRIC, METRIC
 COSTS = (
     ("seconds", "seconds", seconds_text),
     ("seconds_per_megapixel", "s / MP", seconds_text),
+    ("throughput", "MP / s", seconds_text),
     ("nfe", "NFE", count_text),
     ("parameters", "parameters", count_text),
     ("flops", "FLOPs", count_text),

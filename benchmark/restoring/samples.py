@@ -11,13 +11,14 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from benchmark.core import streams
+from benchmark.core import device, streams
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import NotWritten
 from benchmark.core.seeds import torch_generator
 from benchmark.core.storage import ROUNDED
 from benchmark.restoring import output
-from benchmark.restoring.dataset import Job, failure_of, read_tensor, to_array
+from benchmark.restoring.dataset import Job, read_tensor, to_array
+from benchmark.restoring.rows import failure_of
 from benchmark.results import schema
 from benchmark.results.layout import SAMPLES
 
@@ -63,7 +64,8 @@ def _draw_one(job: Job, image: Any, number: int, root: Path, out: Path) -> dict[
     degraded, *target = (read_tensor(root / name, job.method.device) for name in names)
     generator = sample_generator("restore", image.dataset, image.weather, image.image, job.seed,
                                  sample=number)  # fmt: skip
-    with torch.inference_mode():
+    precision = device.arithmetic(degraded.device, job.execution.precision)
+    with torch.inference_mode(), precision:
         restored = job.method.restore(degraded.clone(), job.settings, [generator], *target)
     streams.reopen_closed()
     output.check(restored, degraded)

@@ -23,6 +23,7 @@ COST = (
     "width",
     "height",
     "seconds",
+    "batch_seconds",
     "nfe",
     "parameters",
     "flops",
@@ -31,6 +32,8 @@ COST = (
     "status",
     "reason",
 )
+# Of COST, what earlier versions did not write: a table without it is read as if it were empty.
+LATER = ("batch_seconds",)
 # Scores of sets of images. left_out: the photo without which a value is; empty for the whole set.
 SET_SCORES = (
     "dataset",

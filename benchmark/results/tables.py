@@ -13,7 +13,14 @@ from benchmark.core.reading import reading, regular
 from benchmark.core.storage import STORAGES
 from benchmark.core.validation import parse
 from benchmark.results.method_card import MethodCard
-from benchmark.results.schema import COST, SAMPLE_SCORES, SCORES, SET_SCORES, STATUSES
+from benchmark.results.schema import (
+    COST,
+    LATER,
+    SAMPLE_SCORES,
+    SCORES,
+    SET_SCORES,
+    STATUSES,
+)
 
 IMAGES = (
     "dataset",
@@ -32,6 +39,7 @@ NUMBERS = {
     "width",
     "height",
     "seconds",
+    "batch_seconds",
     "nfe",
     "parameters",
     "flops",
@@ -44,7 +52,7 @@ Cards = Sequence[dict[str, Any]]
 
 
 def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
-    """Read a CSV file with exactly the given columns.
+    """Read a CSV file with exactly the given columns, but for `schema.LATER`.
 
     Numbers become float64 and an empty one NaN; all other columns stay text. Raises UserError with
     the file's name, the column or line, and the remedy if the file is missing or malformed.
@@ -52,6 +60,8 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
     with reading(path, "a readable CSV", remedy):
         # Only an empty field is a missing value: an image may be called "NA" or "null".
         table = pd.read_csv(regular(path), dtype=str, keep_default_na=False)
+    for name in set(columns).intersection(LATER).difference(table.columns):
+        table.insert(min(list(columns).index(name), table.shape[1]), name, "")
     if list(table.columns) != list(columns):
         raise UserError(
             f"{path} has the columns {','.join(table.columns)} where {','.join(columns)} "

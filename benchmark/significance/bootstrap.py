@@ -6,6 +6,7 @@ so they are made and used in blocks of rows. Only the means are kept.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -115,13 +116,14 @@ def resample(
     return Resampled(sums.count, kept, places)
 
 
-def column_blocks(columns: int, rows: int) -> list[NDArray[np.intp]]:
-    """The numbers 0 to columns - 1 in parts, so that (rows, part) floats take `BLOCK_BYTES`.
+def column_blocks(columns: int, rows: int) -> list[slice]:
+    """Columns in parts, so that an array (rows, part) of floats takes at most `BLOCK_BYTES`.
 
     The parts are of almost equal length: NumPy sums a single column in another order than several.
     """
     most = max(2, BLOCK_BYTES // (8 * max(rows, 1)))
-    return np.array_split(np.arange(columns), max(1, -(-columns // most)))
+    ends = np.linspace(0, columns, max(1, -(-columns // most)) + 1).astype(int).tolist()
+    return [slice(first, end) for first, end in pairwise(ends)]
 
 
 def as_columns(values: ArrayLike) -> Array:

@@ -47,7 +47,7 @@ class PairedScores:
         *numbers, of_photos = zip(*parts, strict=True)
         return Test(*map(np.concatenate, numbers), Variance.join(of_photos))
 
-    def _differences(self, part: NDArray[np.intp]) -> Array:
+    def _differences(self, part: slice) -> Array:
         """First minus second of some pairs: (N, part); a column with a value that is not finite is
         NaN."""
         first, second = self.pairs[part].T

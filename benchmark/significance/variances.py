@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from benchmark.significance.bootstrap import Array, as_columns, stratum_codes
+from benchmark.significance.bootstrap import Array, as_columns, column_blocks, stratum_codes
 
 CONFIDENCE = 0.95
 
@@ -51,7 +51,13 @@ def stratified_mean(values: ArrayLike, strata: ArrayLike | None = None) -> Array
     """Mean of (N, K) over images; with `strata` (N,) the plain mean of the strata's means: (K,)."""
     values = as_columns(values)
     codes = stratum_codes(strata, len(values))
-    return np.mean([values[codes == s].mean(axis=0) for s in range(codes.max() + 1)], axis=0)
+    inside = [codes == stratum for stratum in range(codes.max() + 1)]
+    return np.concatenate(
+        [
+            np.mean([values[rows, part].mean(axis=0) for rows in inside], axis=0)
+            for part in column_blocks(values.shape[1], len(values))
+        ]
+    )
 
 
 def photo_variance(
@@ -62,6 +68,15 @@ def photo_variance(
     If all photos have equally many images, it is s²/n of the photos' means. NaN for one photo.
     """
     values = as_columns(values)
+    return Variance.join(
+        [
+            _photo_variance(values[:, part], photos, strata)
+            for part in column_blocks(values.shape[1], len(values))
+        ]
+    )
+
+
+def _photo_variance(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> Variance:
     shares, count = _deviations(values, photos, strata)
     freedom = np.full(values.shape[1], float(count - 1))
     if count < 2:

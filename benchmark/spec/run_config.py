@@ -84,6 +84,17 @@ class WeightFile(Settings):
         return paths.weight_file(self.file)
 
 
+class Restoring(Settings):
+    """How test images are restored.
+
+    `batch_gib`: on a GPU, images of one size are restored in batches whose tensors take at most
+    this many GiB, as counted by their shapes. Leave room for the weights and for what the kernels
+    need themselves. A CPU restores one image at a time.
+    """
+
+    batch_gib: float = Field(default=8, gt=0)
+
+
 class MethodEntry(Settings):
     """A method in a run: its file, its parameters, how it is trained, and its variants.
 
@@ -124,11 +135,12 @@ class Config(Settings):
     """The configuration of a run, which writes `results/NAME/`.
 
     `datasets`: the sets to restore and score. `train_on`: the card of the set with the training
-    data. `training`, `seeds`: for all entries that do not set their own. `methods`: entries by
-    name. `discover`: also run every other method in `methods/`, with its defaults, except those in
-    `leave_out`. `weights`: files of `export-weights` to use instead of training; a path from the
-    repository root in which `{entry}` and `{seed}` are replaced. `time_limit`: minutes; the limit
-    for training an entry, and for restoring a data set with a variant.
+    data. `restoring`: see `Restoring`. `training`, `seeds`: for all entries that do not set their
+    own. `methods`: entries by name. `discover`: also run every other method in `methods/`, with its
+    defaults, except those in `leave_out`. `weights`: files of `export-weights` to use instead of
+    training; a path from the repository root in which `{entry}` and `{seed}` are replaced.
+    `time_limit`: minutes; the limit for training an entry, and for restoring a data set with a
+    variant.
 
     A file may have the key `extends`: the name of another file in the same folder. Keys that it
     does not set are taken from there.
@@ -142,6 +154,7 @@ class Config(Settings):
     )  # fmt: skip
     train_on: Name
     training: Training = Training()
+    restoring: Restoring = Restoring()
     weights: str | None = None
     time_limit: float | None = Field(default=None, gt=0)
     methods: dict[Name, MethodEntry]

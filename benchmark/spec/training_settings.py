@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from benchmark.spec.method import Settings
 
+DECODED_BYTES = 2 * 2**30
+
 
 class Stage(Settings):
     """A part of the training: its length, its batch and its crop.
@@ -27,12 +29,15 @@ class Execution(Settings):
 
     `workers`: processes that load data, for each process. `log_steps`: steps between two rows of
     the training curve; the loss is checked, and a checkpoint written, only then.
-    `checkpoint_seconds`: least time between two checkpoints.
+    `checkpoint_seconds`: least time between two checkpoints. `decoded_gib`: of the disk, for
+    training images that are decoded once, in `.cache/decoded/`; a set that is larger is decoded at
+    each use beyond that.
     """
 
     workers: int = Field(default=1, ge=0)
     log_steps: int = Field(default=10, ge=1)
     checkpoint_seconds: float = Field(default=60, gt=0)
+    decoded_gib: float = Field(default=2, ge=0)
 
 
 class Training(Execution):

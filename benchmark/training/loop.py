@@ -253,7 +253,8 @@ def _batches(
         if first >= end:
             continue
         own_seed, count = named_seed("train", seed), (end - first) * stage.batch
-        pairs = crops.crops(source, stage.crop, own_seed, first * stage.batch, count, weathers)
+        place = (stage.crop, own_seed, first * stage.batch, count)
+        pairs = crops.crops(source, *place, weathers, round(settings.decoded_gib * 2**30))
         loader = DataLoader(
             pairs,
             stage.batch // parts,

@@ -47,7 +47,7 @@ def test_a_rate_is_pairs_over_processor_time(photos, monkeypatch):
 
     monkeypatch.setattr(crops.TrainingPairs, "__getitem__", item)
     monkeypatch.setattr(loading.time, "process_time", lambda: next(clock))
-    assert loading.made_per_second(photos, 16, count=11, batch=4) == 5.5
+    assert loading.made_per_second(photos, 16, 11, loading.ALL, batch=4) == 5.5
     assert asked == [0, *range(11)]
 
 
@@ -73,7 +73,7 @@ def test_the_table_is_printed(photos, monkeypatch):
     monkeypatch.setattr(loading, "used_per_second", lambda *_: 25.0)
     done = CliRunner().invoke(cli.app, ["loaders", "--device-gflops", "100"])
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines()[-1].split()[-5:] == ["10.0", "25", "3", "3", "3"]
+    assert done.output.splitlines()[-1].split()[-6:] == ["10.0", "25", "3", "3", "3", "3"]
 
 
 @pytest.mark.parametrize("chosen", [[], ["--method", "mine"]])

@@ -83,19 +83,26 @@ def test_files_of_every_kind_are_cut_as_they_are_read(tmp_path, kind):
     assert all(torch.equal(c, whole) or torch.equal(c, whole.flip(2)) for c, _ in found)
 
 
-def test_photographs_that_are_not_kept_decoded_are_read_at_each_use(pairs, monkeypatch):
+def test_images_that_are_not_kept_decoded_are_read_at_each_use(pairs):
     photos = [target for _, target in pairs]
-    decoded = training_data.TrainingPairs(photos, 16, seed=0, first=0, count=20)
-    monkeypatch.setattr(training_data, "DECODED_BYTES", 1)
-    read = training_data.TrainingPairs(photos, 16, seed=0, first=0, count=20)
-    assert read.photos[1:] == photos[1:]  # the first photo fills the allowed memory
-    for i in range(20):
-        assert all(torch.equal(a, b) for a, b in zip(decoded[i], read[i], strict=True))
+    for source in (photos, pairs):
+        whole, part, none = (
+            training_data.crops(source, 16, 0, 0, 20, decoded_bytes=most) for most in (2**20, 1, 0)
+        )
+        assert len(whole.decoded) == sum(map(len, pairs)) if source is pairs else len(photos)
+        assert len(part.decoded) == 1  # the first image has all bytes that are allowed
+        assert len(none.decoded) == 0
+        for i in range(20):
+            for other in (part, none):
+                assert all(torch.equal(a, b) for a, b in zip(whole[i], other[i], strict=True))
 
 
 def test_no_folder_is_listed_while_training(pairs, card, monkeypatch):
     card()
     source = training_files.training_source("mine")
+    kinds = source, [target for _, target in source]
+    for kind in kinds:  # images are decoded before the first step
+        training_data.crops(kind, 16, seed=0, first=0, count=4)
 
     def listed(*_):
         raise AssertionError("a folder is listed")
@@ -104,7 +111,7 @@ def test_no_folder_is_listed_while_training(pairs, card, monkeypatch):
         monkeypatch.setattr(f"os.{name}", listed)
     with pytest.raises(AssertionError, match="is listed"):
         training_files.training_source("mine")
-    for kind in (source, [target for _, target in source]):
+    for kind in kinds:
         crops = training_data.crops(kind, 16, seed=0, first=0, count=4)
         assert len([crops[i] for i in range(4)]) == 4
 

@@ -2,6 +2,13 @@
 PROCESSES = int(config["processes"]) if "processes" in config else None
 
 
+def gpus():
+    """How many GPUs of this machine the workflow may use; None without a limit, as on a cluster."""
+    if workflow.non_local_exec or "gpu" not in workflow.global_resources:
+        return None
+    return int(workflow.global_resources["gpu"].value)
+
+
 @cache
 def start():
     """What comes before planning (benchmark/jobs/start.py); once, and not in a dry run.
@@ -12,7 +19,7 @@ def start():
         return None
     cores = None if workflow.non_local_exec else workflow.cores
     try:
-        return jobs_start.start(RUN, CONFIG, FOLDER, cores, PROCESSES)
+        return jobs_start.start(RUN, CONFIG, FOLDER, cores, PROCESSES, gpus())
     except UserError as error:
         sys.exit(f"error: {error}")  # to an exception, Snakemake would add a traceback
 
@@ -45,6 +52,12 @@ def training_cores(wildcards):
 def training_gpus(wildcards):
     """One for each process; none on a machine without GPUs, where trainings run side by side."""
     return 0 if machine().device == "cpu" else machine().processes
+
+
+def restoring_cores(wildcards):
+    """All, because it measures times: no other job may run beside it; on GPUs its share of them."""
+    side_by_side = gpus() if machine().device == "cuda" else None
+    return max(1, workflow.cores // (side_by_side or 1))
 
 
 def training_identity(wildcards):

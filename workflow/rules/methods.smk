@@ -26,7 +26,7 @@ rule train:
         " 2>&1 | tee {log}"
 
 
-# Uses all cores because it measures times: no other job may run at the same time.
+# A GPU, or all cores, for itself, because it measures times (benchmark/jobs/gpus.py).
 rule restore:
     input:
         own_training,
@@ -37,7 +37,7 @@ rule restore:
     priority: 1
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: restoring_cores
     resources:
         gpu=1,
         attempt=lambda w, attempt: attempt,
