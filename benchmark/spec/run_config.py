@@ -345,6 +345,17 @@ def check_memory(config: Config, where: str, memory: int) -> None:
                 )
 
 
+def _check_teacher(config: Config, label: str, needed: bool, where: str) -> list[str]:
+    """A warning if an entry lacks the teacher that it needs. Raises UserError for one too many."""
+    teacher, name = config.entry(label).teacher, config.method_of(label)
+    key = f"{where}: methods.{label}.teacher"
+    if teacher and not needed:
+        raise UserError(f"{key}: '{name}' takes no teacher. Remove the key.")
+    if needed and not teacher and config.trains(label):
+        return [f"{key}: '{name}' learns from another entry, and none is named: it will fail"]
+    return []
+
+
 def check_methods(config: Config, where: str) -> list[str]:
     """Check every entry's parameters, variants and teacher against its method's declarations.
 
@@ -364,16 +375,12 @@ def check_methods(config: Config, where: str) -> list[str]:
                 f"imported, and its results will be failed ({reason})"
             )
             continue
-        if config.entry(label).teacher and not method.has_teacher():
-            raise UserError(
-                f"{where}: methods.{label}.teacher: '{config.method_of(label)}' takes no teacher. "
-                "Remove the key."
-            )
-        parse(
+        parameters = parse(
             method.Parameters,
             config.entry(label).parameters,
             f"{where}: methods.{label}.parameters",
         )
+        warnings += _check_teacher(config, label, method.needs_teacher(parameters), where)
         for variant, settings in config.variants_of(label).items():
             place = f"{where}: methods.{label}.variants.{variant}"
             own, values = variants.split(settings)

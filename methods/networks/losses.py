@@ -89,10 +89,11 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
         return (similarity / ((squares + c1) * (variances + c2))).mean()
 
 
-Loss = Literal["rmse+ssim", "rmse+ssim+lpips", "rmse", "l1"]
+Loss = Literal["rmse+ssim", "rmse+ssim+lpips", "rmse", "l1", "mse"]
 LOSSES: Alternatives = {
     "rmse+ssim": restoration_error,
     "rmse+ssim+lpips": perceptual_error,
     "rmse": rmse,
     "l1": F.l1_loss,
+    "mse": F.mse_loss,
 }
