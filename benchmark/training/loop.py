@@ -109,7 +109,7 @@ class _Trainer:
         seed: int,
         folder: Path,
         identity: dict[str, Any],
-        shorter: Path | None,
+        shorter: Path | None = None,
     ):
         self.method, self.settings, self.seed, self.folder = method, settings, seed, folder
         self.checkpoint = checkpoint_path(folder, identity)
