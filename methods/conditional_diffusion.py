@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from benchmark import Card, LearnedMethod, UserError
 from methods.diffusion.conditional import TiledPrediction, per_image_noise, training_noise
 from methods.diffusion.patches import PatchPrediction, pad_to_patch, published_timesteps
+from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, zero_terminal_snr
 from methods.diffusion.targets import Target, from_x0, to_x0
@@ -24,16 +25,25 @@ class Parameters(DenoiserSettings):
     """target: the network's prediction. schedule, T: the noise schedule and its number of times.
     zero_terminal_snr: rescale the schedule so that x_T is noise alone. start_share: the share of
     training pairs at t = T, where sampling starts; the others are at uniformly random times
-    (0: equation 12). loss: for x0, see `methods.networks.losses`. weighting: of the squared error,
-    for ε and v, and for x0 unless it is `plain`. conditioning: see `methods.networks.unet.UNet`."""
+    (0: equation 12). training_times, training_spacing: if there are training_times, these are the
+    times of a sampler with so many steps and this spacing. residual_deviation: for x0, standard
+    deviation of clean minus degraded images in the [-1, 1] scale, for which the network is
+    preconditioned (`methods.diffusion.preconditioning`); None: it is not. loss: for x0, see
+    `methods.networks.losses`. perceptual_until: the last time, as a share of T, at which LPIPS is a
+    part of such a loss. weighting: of the squared error, for ε and v, and for x0 unless it is
+    `plain`. conditioning: see `methods.networks.unet.UNet`."""
 
     target: Target = "x0"
     schedule: Literal["linear", "scaled-linear", "cosine", "sigmoid", "edm"] = "linear"
     T: int = Field(default=1000, ge=1)
     zero_terminal_snr: bool = False
     start_share: float = Field(default=0.8, ge=0, le=1)
+    training_times: int | None = Field(default=None, ge=1)
+    training_spacing: Literal["uniform", "quadratic", "log-snr"] = "uniform"
+    residual_deviation: float | None = Field(default=None, gt=0)
     loss: Loss = "rmse+ssim"
-    weighting: Literal["plain", "min-snr"] = "plain"
+    perceptual_until: float = Field(default=1, gt=0, le=1)
+    weighting: Literal["plain", "min-snr", "edm"] = "plain"
     conditioning: Conditioning = "concatenation"
 
     @model_validator(mode="after")
@@ -46,6 +56,25 @@ class Parameters(DenoiserSettings):
             raise ValueError("zero_terminal_snr: T must be at least 2")
         if self.conditioning == "modulation" and self.denoiser != "unet":
             raise ValueError("conditioning: 'modulation' works with the denoiser 'unet' only")
+        return self
+
+    @model_validator(mode="after")
+    def _possible_training(self) -> "Parameters":
+        if self.training_times is not None and self.training_times > self.T:
+            raise ValueError(f"training_times: must be at most T = {self.T}")
+        if self.training_times is None and self.training_spacing != "uniform":
+            raise ValueError("training_spacing: set training_times too")
+        if self.residual_deviation is not None and self.target != "x0":
+            raise ValueError("residual_deviation: works with the target x0 only")
+        if self.weighting == "edm" and self.residual_deviation is None:
+            raise ValueError("weighting: 'edm' needs residual_deviation")
+        with_lpips = self.loss == "rmse+ssim+lpips" and (self.target, self.weighting) == (
+            "x0", "plain",
+        )  # fmt: skip
+        if self.perceptual_until < 1 and not with_lpips:
+            raise ValueError(
+                "perceptual_until: needs loss 'rmse+ssim+lpips', target x0 and weighting 'plain'"
+            )
         return self
 
 
@@ -100,6 +129,10 @@ class ConditionalDiffusion(LearnedMethod):
         schedule = SCHEDULES[self.parameters.schedule](self.parameters.T)
         end_in_noise = self.parameters.zero_terminal_snr
         self.schedule = zero_terminal_snr(schedule) if end_in_noise else schedule
+        self.training_times: Tensor | None = None  # all
+        if count := self.parameters.training_times:
+            spacing = SPACINGS[self.parameters.training_spacing]
+            self.training_times = torch.tensor(spacing(self.schedule, count))
 
     def build(self) -> nn.Module:
         return self.parameters.build(
@@ -117,11 +150,18 @@ class ConditionalDiffusion(LearnedMethod):
         the best linear estimate of x0 from x_t; it vanishes where x_t is noise alone, so the
         network need not learn to ignore that noise.
         """
-        if self.parameters.target != "x0":
-            return self.network(torch.cat([condition, x_t], dim=1), t / self.schedule.T)
-        signal, _ = self.schedule.coefficients(t, x_t)
-        inputs = torch.cat([condition, signal * x_t], dim=1)
-        return condition + self.network(inputs, t / self.schedule.T)
+        p = self.parameters
+
+        def network(inputs: Tensor) -> Tensor:
+            return self.network(inputs, t / self.schedule.T)
+
+        if p.target != "x0":
+            return network(torch.cat([condition, x_t], dim=1))
+        signal, noise = self.schedule.coefficients(t, x_t)
+        if p.residual_deviation is not None:
+            deviation = p.residual_deviation
+            return residual_estimate(network, condition, x_t, signal, noise, deviation)
+        return condition + network(torch.cat([condition, signal * x_t], dim=1))
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """The scalar of equation (12) with a condition: the target's error at random times.
@@ -130,13 +170,15 @@ class ConditionalDiffusion(LearnedMethod):
         loss, or the weighted squared error if `weighting` is not `plain`.
         """
         p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
-        t, epsilon = training_noise(x0, p.T, p.start_share, generator)
+        t, epsilon = training_noise(x0, p.T, p.start_share, generator, self.training_times)
         signal, noise = self.schedule.coefficients(t, x0)
         prediction = self.predict(condition, signal * x0 + noise * epsilon, t)
         target = from_x0(p.target, x0, epsilon, signal, noise)
         if p.target == "x0" and p.weighting == "plain":
-            return LOSSES[p.loss](prediction, target)
-        weight = WEIGHTINGS[p.weighting](p.target, self.schedule.snr(t, x0))
+            limited = {"where": t <= p.perceptual_until * p.T} if p.perceptual_until < 1 else {}
+            return LOSSES[p.loss](prediction, target, **limited)
+        known = {"deviation": p.residual_deviation} if p.weighting == "edm" else {}
+        weight = WEIGHTINGS[p.weighting](p.target, self.schedule.snr(t, x0), **known)
         return (weight * (prediction - target).square()).mean()
 
     def restore(

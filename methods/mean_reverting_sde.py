@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.diffusion import bridge
+from methods.diffusion import process
 from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
@@ -33,7 +33,7 @@ class Parameters(DenoiserSettings):
 
 @dataclass(frozen=True)
 class MeanRevertingSDE:
-    """dx = θ_t (μ - x) dt + σ_t dw with σ_t² = 2 λ² θ_t (equation 3); see `bridge.Process`.
+    """dx = θ_t (μ - x) dt + σ_t dw with σ_t² = 2 λ² θ_t (equation 3); see `process.Process`.
 
     μ is the degraded image. theta_bar: θ̄_t, the integral of θ from 0 to t, at t = 0, 1, ..., T;
     float64, rising from 0. level: λ. Raises ValueError if theta_bar does not rise from 0 or if
@@ -123,7 +123,7 @@ class MeanReverting(LearnedMethod):
         "noise.",
     )
     Parameters = Parameters
-    Variant = bridge.Variant
+    Variant = process.Variant
 
     def __init__(self, parameters: Parameters | None = None):
         super().__init__(parameters)
@@ -152,18 +152,20 @@ class MeanReverting(LearnedMethod):
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error at random times: that of the regression for x0, the mean absolute one for ε."""
         share = self.parameters.start_share
-        x0, y, x_t, t, epsilon = bridge.training_sample(self.sde, clean, degraded, share, generator)
+        x0, y, x_t, t, epsilon = process.training_sample(
+            self.sde, clean, degraded, share, generator
+        )
         prediction = self.predict(y, x_t, t)
         if self.parameters.target == "x0":
             return restoration_error(prediction, x0)
         return (prediction - epsilon).abs().mean()
 
     def restore(
-        self, degraded: Tensor, variant: bridge.Variant, generators: list[torch.Generator]
+        self, degraded: Tensor, variant: process.Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        return bridge.restore(self.sde, self.estimate, degraded, variant, generators)
+        return process.restore(self.sde, self.estimate, degraded, variant, generators)
 
-    def evaluations(self, variant: bridge.Variant) -> int:
+    def evaluations(self, variant: process.Variant) -> int:
         return variant.steps
 
     def facts(self) -> dict[str, float | str]:

@@ -16,6 +16,7 @@ from methods.diffusion.schedule import linear, uniform_timesteps
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
 from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
+from methods.networks.two_stage import TwoStage
 
 
 class Parameters(DenoiserSettings):
@@ -33,29 +34,6 @@ class Variant(TileSettings):
 
     sampler: Literal["ddim", "ddpm"] = "ddpm"
     steps: int = Field(default=4, ge=1)
-
-
-class PredictorAndRefiner(nn.Module):
-    """Two denoisers as one network: without a time it predicts, with a time it refines.
-
-    The predictor maps (B, 3, H, W) to the correction of the degraded image; the refiner maps
-    (B, 6, H, W), condition and noisy residual, and times (B,) in [0, 1] to the residual.
-
-    The refiner has half the predictor's width, as published (32 and 64 channels); at the default
-    size it takes 0.28 of the predictor's FLOPs. It is evaluated at every step, the predictor once,
-    and the residual is the simpler signal.
-    """
-
-    def __init__(self, settings: DenoiserSettings):
-        super().__init__()
-        width = settings.network.get("width", DENOISERS[settings.denoiser][settings.size]["width"])
-        # A multiple of 8 suits the groups of the normalisations.
-        refiner_width = max(8, width // 16 * 8)
-        self.predictor = settings.build(in_channels=3, time=False)
-        self.refiner = settings.build(in_channels=6, time=True, width=refiner_width)
-
-    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        return self.predictor(x) if t is None else self.refiner(x, t)
 
 
 class PredictAndRefine(LearnedMethod):
@@ -78,7 +56,20 @@ class PredictAndRefine(LearnedMethod):
         self.schedule = linear(self.parameters.T)
 
     def build(self) -> nn.Module:
-        return PredictorAndRefiner(self.parameters)
+        """The refiner maps condition and noisy residual, (B, 6, H, W), to the residual.
+
+        It has half the predictor's width, as published (32 and 64 channels); at the default size it
+        takes 0.28 of the predictor's FLOPs. It is evaluated at every step, the predictor once, and
+        the residual is the simpler signal.
+        """
+        p = self.parameters
+        width = p.network.get("width", DENOISERS[p.denoiser][p.size]["width"])
+        # A multiple of 8 suits the groups of the normalisations.
+        refiner_width = max(8, width // 16 * 8)
+        return TwoStage(
+            predictor=p.build(in_channels=3, time=False),
+            refiner=p.build(in_channels=6, time=True, width=refiner_width),
+        )
 
     def predict(self, condition: Tensor) -> Tensor:
         """The regression's image: (B, 3, H, W) in the [-1, 1] scale, as the condition."""

@@ -11,7 +11,7 @@ from methods.networks.tile_settings import TileSettings
 
 class Parameters(DenoiserSettings):
     """loss: root mean square error of each image, alone or with SSIM (and LPIPS), or the mean
-    absolute error; see `methods.networks.losses`."""
+    absolute or squared error; see `methods.networks.losses`."""
 
     loss: Loss = "rmse+ssim"
 

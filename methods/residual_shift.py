@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
-from methods.diffusion import bridge
+from methods.diffusion import process
 from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
@@ -30,7 +30,7 @@ class Parameters(DenoiserSettings):
 
 @dataclass(frozen=True)
 class ShiftingChain:
-    """The chain x_t = x0 + η_t (y - x0) + κ √η_t ε (equation 2); see `bridge.Process`.
+    """The chain x_t = x0 + η_t (y - x0) + κ √η_t ε (equation 2); see `process.Process`.
 
     eta: η_0 = 0, η_1, ..., η_T, float64, rising. Raises ValueError if it does not rise from 0 to at
     most 1 or if kappa is not above 0.
@@ -106,7 +106,7 @@ class ResidualShift(LearnedMethod):
         "needs few steps. Published for latents; here on pixels.",
     )
     Parameters = Parameters
-    Variant = bridge.Variant
+    Variant = process.Variant
 
     def __init__(self, parameters: Parameters | None = None):
         super().__init__(parameters)
@@ -130,15 +130,15 @@ class ResidualShift(LearnedMethod):
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of x̂0 at random times: that of the regression (published: squared)."""
         share = self.parameters.start_share
-        x0, y, x_t, t, _ = bridge.training_sample(self.chain, clean, degraded, share, generator)
+        x0, y, x_t, t, _ = process.training_sample(self.chain, clean, degraded, share, generator)
         return restoration_error(self.predict(y, x_t, t), x0)
 
     def restore(
-        self, degraded: Tensor, variant: bridge.Variant, generators: list[torch.Generator]
+        self, degraded: Tensor, variant: process.Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        return bridge.restore(self.chain, self.predict, degraded, variant, generators)
+        return process.restore(self.chain, self.predict, degraded, variant, generators)
 
-    def evaluations(self, variant: bridge.Variant) -> int:
+    def evaluations(self, variant: process.Variant) -> int:
         return variant.steps
 
     def facts(self) -> dict[str, float | str]:

@@ -67,6 +67,7 @@ EXAMPLES = {
     "report": ("report results/default",),
     "make-data": ("make-data --photos DIR --weights DIR --out data",),
     "remake-pairs": ("remake-pairs --out pairs",),
+    "make-sets": ("make-sets --config config/study.yaml",),
 }
 GENERAL = ("list", "restore photo.jpg --out restored", "VERB --help")
 

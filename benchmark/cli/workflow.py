@@ -72,6 +72,16 @@ def resolve(
     print(resolve_run(folder, cores, processes).model_dump_json())
 
 
+@app.command("make-sets")
+def make_sets(config: ConfigFile = DEFAULT) -> None:
+    """Make those data sets of a run whose cards say that they are made here, if not there."""
+    from benchmark.data import made_sets
+
+    settings, _ = open_run(config)
+    for name in made_sets.in_run(settings):
+        print(f"{name}: {'made' if made_sets.make(name) else 'is there as it should be'}")
+
+
 @app.command()
 def images(config: ConfigFile = DEFAULT) -> None:
     """Check the data sets of a run and write images.csv, the test images with checksums.

@@ -30,6 +30,10 @@ def find(card: "DatasetCard") -> list[str]:
     train = card.train if isinstance(card.train, str) else ""
     if _leads_out(train) or _leads_out(card.manifest or ""):
         faults.append("train and manifest must be below the set's path, without '..'")
+    if card.made and (_leads_out(card.made.photos) or card.manifest != "manifest.json"):
+        faults.append(
+            "made: photos must be below the project, without '..', and manifest: manifest.json"
+        )
     splits = {f"splits.{name}": split for name, split in card.splits.items()}
     if not isinstance(card.train, str | None):
         splits["train"] = card.train

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import Field
@@ -81,6 +81,20 @@ class TrainSplit(Split):
     without: tuple[str, ...] = ()
 
 
+class Made(Settings):
+    """A set that is made here (`benchmark.data.made_sets`): simulated weather on clean photographs.
+
+    `photos`: their pattern, from the project folder. `levels`: strengths of the weather; each photo
+    has an input for each weather and level. `seed`: of the weather.
+    """
+
+    photos: str
+    levels: Annotated[
+        tuple[Literal["light", "medium", "heavy"], ...], Field(min_length=1), run_config.Unrepeated
+    ] = ("light", "medium", "heavy")
+    seed: int = Field(default=0, ge=0)
+
+
 class DatasetCard(Settings):
     """One file of `config/datasets/`. A user needs to change only `path`.
 
@@ -89,7 +103,7 @@ class DatasetCard(Settings):
     show one scene; confidence intervals count such a scene once. `archives`: the archives that
     `python -m benchmark fetch` downloads. `train`: a pattern of clean photographs, from which pairs
     are made during training, or patterns of pairs. `manifest`: a JSON file with the checksums of
-    the set's files.
+    the set's files. `made`: of what the set is made, if it is made here.
     """
 
     title: str
@@ -98,6 +112,7 @@ class DatasetCard(Settings):
     splits: dict[str, Split]
     train: str | TrainSplit | None = None
     manifest: str | None = None
+    made: Made | None = None
     pairs: dict[str, int] = {}
     content: dict[str, str] = {}
     archives: tuple[Archive, ...] = ()

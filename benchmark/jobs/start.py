@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 
+from benchmark.data import made_sets
 from benchmark.data.pull import pull_if_changed
 from benchmark.jobs import records, resolve
 from benchmark.jobs.gpus import check_limit
@@ -30,8 +31,8 @@ def start(
     identities.
 
     Keeps the configuration as it is now; all jobs use this copy. Pulls the data if data.dvc has
-    changed. Records what the machine decides at the first start. Checks and lists the images if
-    they have changed.
+    changed. Makes the data sets that are made here, if they are not there. Records what the machine
+    decides at the first start. Checks and lists the images if they have changed.
 
     source: where the configuration comes from. cores: of this machine, or None if the jobs run on
     the nodes of a cluster. processes: of each training, or None for those of the last start. gpus:
@@ -42,6 +43,8 @@ def start(
     run_config.freeze(config, source, run.config)
     if "DVC_STAGE" not in os.environ:  # 'dvc repro' has the data, and locks them against a pull
         pull_if_changed(run.path / "pulled.txt")
+    if made_sets.in_run(config):
+        _verb("make-sets", run)
     known = resolve.recorded(run)
     if known is None or processes not in (None, known.processes):
         numbers = {"--cores": cores, "--processes": processes}

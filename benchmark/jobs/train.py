@@ -56,7 +56,9 @@ def train(
             _learn_from(method, config, teacher, seed, *taught)
         source = sound_source(config.train_on, weathers)
         flops = step.training_flops(method, settings)
-        facts = loop.train(method, source, settings, seed, folder, identity.parts, weathers)
+        shorter = config.entry(label).goes_on_from
+        before = shorter and run.training(shorter, seed).absolute()
+        facts = loop.train(method, source, settings, seed, folder, identity.parts, weathers, before)
     except NotWritten:
         raise
     except Exception as error:

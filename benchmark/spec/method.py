@@ -79,7 +79,12 @@ class Method:
 
     @classmethod
     def has_teacher(cls) -> bool:
-        """Whether the method is distilled from another entry (implements `learn_from`)."""
+        """Whether the method may learn from another entry (implements `learn_from`)."""
+        return False
+
+    @classmethod
+    def needs_teacher(cls, parameters: Settings) -> bool:
+        """Whether it learns from another entry with these parameters."""
         return False
 
     def evaluations(self, variant: Settings) -> int:
@@ -93,6 +98,10 @@ class Method:
 
 class LearnedMethod(Method):
     """A method with a network that the suite trains: defines the network and the loss."""
+
+    # The FLOPs of a training step are counted on so many pairs, and are proportional to them. More
+    # than one for a loss that does with some pairs what it does not do with others.
+    pairs_counted: ClassVar[int] = 1
 
     def __init__(self, parameters: Settings | None = None):
         super().__init__(parameters)
@@ -117,12 +126,17 @@ class LearnedMethod(Method):
 
     def learn_from(self, teacher: "LearnedMethod") -> None:
         """Take what is needed from the trained teacher, the entry that the configuration names."""
-        raise NotImplementedError  # only methods that distil another one implement it
+        raise NotImplementedError  # only methods that learn from another one implement it
 
     @classmethod
     def has_teacher(cls) -> bool:
-        """Whether the method is distilled from another entry (implements `learn_from`)."""
+        """Whether the method may learn from another entry (implements `learn_from`)."""
         return cls.learn_from is not LearnedMethod.learn_from
+
+    @classmethod
+    def needs_teacher(cls, parameters: Settings) -> bool:
+        """Whether it learns from another entry with these parameters; without one it then fails."""
+        return cls.has_teacher()
 
     def loss(self, clean: "Tensor", degraded: "Tensor", generator: "torch.Generator") -> "Tensor":
         """The scalar to minimise for a batch of pairs, both float32 (B, 3, H, W) in [0, 1].

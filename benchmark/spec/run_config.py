@@ -103,8 +103,11 @@ class MethodEntry(Settings):
     `time_limit`: replace those of the run. `weathers`: the weathers on which a specialist is
     trained and which it restores. Default: all that the method is made for. `teacher`: the entry
     that the method is distilled from. `initial_weights`: from which the training starts, as in
-    fine-tuning: the name of another entry, or a file as for `weights`. `variants`: name → settings
-    for restoring: those of the method's `Variant`, and those of `benchmark/spec/variant.py`.
+    fine-tuning: the name of another entry, or a file as for `weights`. `goes_on_from`: another
+    entry that differs only in the length of its training, with the schedule `constant`; this one
+    goes on from the state before that one's decay. The weights are those of a training from the
+    start. `variants`: name → settings for restoring: those of the method's `Variant`, and those of
+    `benchmark/spec/variant.py`.
     """
 
     method: str | None = None
@@ -116,6 +119,7 @@ class MethodEntry(Settings):
     ] = None
     teacher: str | None = None
     initial_weights: str | WeightFile | None = None
+    goes_on_from: str | None = None
     weights: WeightFile | None = None
     time_limit: float | None = Field(default=None, gt=0)
     variants: dict[Name, dict[str, Any]] = {}
@@ -263,6 +267,7 @@ def load(path: str | Path) -> Config:
     for label, entry in config.methods.items():
         _check_source(config, label, "teacher", path)
         _check_source(config, label, "initial_weights", path)
+        _check_shorter(config, label, path)
         if entry.weights and not sources.learns(config.method_of(label)):
             raise UserError(
                 f"{path}: methods.{label}.weights: the method does not learn. Remove the key."
@@ -338,6 +343,45 @@ def _check_source(config: Config, label: str, key: str, path: Path) -> None:
             )
 
 
+def _check_shorter(config: Config, label: str, path: Path) -> None:
+    """Check the entry from whose state before its decay the training of another one goes on."""
+    name, where = config.entry(label).goes_on_from, f"{path}: methods.{label}.goes_on_from"
+    if name is None:
+        return
+    try:
+        config.entry(name)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    for entry in (label, name):
+        if not config.trains(entry) or config.training_of(entry).schedule != "constant":
+            raise UserError(f"{where}: '{entry}' must be trained, with the schedule constant.")
+    differing = _decided_apart_from_length(config, label, name)
+    if differing:
+        raise UserError(
+            f"{where}: '{name}' must differ only in steps and decay_steps, not in "
+            f"{', '.join(differing)}."
+        )
+    own, other = config.training_of(label).branch, config.training_of(name).branch
+    if other >= own:
+        raise UserError(
+            f"{where}: the decay of '{name}' starts at step {other}, which must be before that of "
+            f"'{label}', step {own}."
+        )
+
+
+def _decided_apart_from_length(config: Config, *labels: str) -> list[str]:
+    """What differs between the trainings of two entries, beside the numbers of steps."""
+    parts = []
+    for label in labels:
+        entry, settings = config.entry(label), config.training_of(label).deciding()
+        settings = {f"training.{k}": v for k, v in settings.items()}
+        own = {k: getattr(entry, k) for k in ("parameters", "teacher", "initial_weights")}
+        own |= {"method": config.method_of(label), "weathers": config.weathers_of(label)}
+        parts.append(own | settings)
+    lengths = ("training.steps", "training.decay_steps")
+    return [key for key in parts[0] if key not in lengths and parts[0][key] != parts[1][key]]
+
+
 def check_memory(config: Config, where: str, memory: int) -> None:
     """Raise UserError for a training whose pairs alone, of one part of a batch, need more memory.
 
@@ -356,6 +400,17 @@ def check_memory(config: Config, where: str, memory: int) -> None:
                     f"machine has {memory / 2**30:.3g}. Choose a smaller batch or crop, or more "
                     "parts ('accumulate')."
                 )
+
+
+def _check_teacher(config: Config, label: str, needed: bool, where: str) -> list[str]:
+    """A warning if an entry lacks the teacher that it needs. Raises UserError for one too many."""
+    teacher, name = config.entry(label).teacher, config.method_of(label)
+    key = f"{where}: methods.{label}.teacher"
+    if teacher and not needed:
+        raise UserError(f"{key}: '{name}' takes no teacher. Remove the key.")
+    if needed and not teacher and config.trains(label):
+        return [f"{key}: '{name}' learns from another entry, and none is named: it will fail"]
+    return []
 
 
 def check_methods(config: Config, where: str) -> list[str]:
@@ -377,16 +432,12 @@ def check_methods(config: Config, where: str) -> list[str]:
                 f"imported, and its results will be failed ({reason})"
             )
             continue
-        if config.entry(label).teacher and not method.has_teacher():
-            raise UserError(
-                f"{where}: methods.{label}.teacher: '{config.method_of(label)}' takes no teacher. "
-                "Remove the key."
-            )
-        parse(
+        parameters = parse(
             method.Parameters,
             config.entry(label).parameters,
             f"{where}: methods.{label}.parameters",
         )
+        warnings += _check_teacher(config, label, method.needs_teacher(parameters), where)
         for variant, settings in config.variants_of(label).items():
             place = f"{where}: methods.{label}.variants.{variant}"
             own, values = variants.split(settings)

@@ -55,6 +55,7 @@ def train(
     folder: Path,
     identity: dict[str, Any] | None = None,
     weathers: Sequence[str] = WEATHERS,
+    shorter: Path | None = None,
 ) -> dict[str, Any]:
     """Train `method.network`; returns `steps`, `seconds`, `device` and `resolved`.
 
@@ -68,9 +69,10 @@ def train(
     identity: JSON values, equal for two trainings only if one can continue the other; the default
     is settings, seed and weathers. Resumes from the folder's checkpoint of this identity. At the
     end, all checkpoints in the folder are removed. With the schedule `constant`, the state before
-    the decay is kept, and a training that differs in its length alone starts from it. Raises
-    UserError if there are no training data or a batch cannot be shared by the processes, and
-    FloatingPointError if the loss or a weight is not finite.
+    the decay is kept, and a training that differs in its length alone starts from it. shorter: the
+    folder of another training, whose kept state may be used too. Raises UserError if there are no
+    training data or a batch cannot be shared by the processes, and FloatingPointError if the loss
+    or a weight is not finite.
     """
     cv2.setNumThreads(1)  # OpenCV's threads would compete with the loader processes
     set_threads(settings.threads)
@@ -80,7 +82,7 @@ def train(
         torch.use_deterministic_algorithms(True)
     folder.mkdir(parents=True, exist_ok=True)
     identity = identity or own_identity(settings, seed, weathers)
-    trainer = _Trainer(method, settings, seed, folder, identity)
+    trainer = _Trainer(method, settings, seed, folder, identity, shorter)
     trainer.run(source, weathers)
     return trainer.finish()
 
@@ -107,6 +109,7 @@ class _Trainer:
         seed: int,
         folder: Path,
         identity: dict[str, Any],
+        shorter: Path | None = None,
     ):
         self.method, self.settings, self.seed, self.folder = method, settings, seed, folder
         self.checkpoint = checkpoint_path(folder, identity)
@@ -129,8 +132,10 @@ class _Trainer:
         if self.accelerator.scaler is not None:
             self.state.parts["scaler"] = self.accelerator.scaler
         self.state.resume(self.checkpoint, identity)
-        if settings.schedule == "constant" and self.state.step == 0:
-            self.state.branch_off(self.kept, self.shared, settings.branch)
+        for kept in (folder, shorter):
+            if kept and settings.schedule == "constant" and self.state.step == 0:
+                state = checkpoint_path(kept, self.shared, "kept")
+                self.state.branch_off(state, self.shared, settings.branch)
 
     def run(self, source: Source, weathers: Sequence[str]) -> None:
         """All steps that are left. The method has accelerate's network until they are done."""

@@ -42,18 +42,18 @@ class Muon(pytorch_optimizer.Muon):
 
 
 def build_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """The optimiser for all parameters of a network, which is already on its device.
+    """The optimiser for the parameters of a network, which is already on its device, but for those
+    that are frozen.
 
     `muon`: Muon (Jordan, 2024; step sizes by Liu et al., 2025) for the weight matrices, AdamW for
     all other parameters. `adamw`: AdamW for all (Loshchilov and Hutter, 2019).
     """
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, betas=settings.betas
-        )
-    matrices = weight_matrices(network)
+        trained = [p for p in network.parameters() if p.requires_grad]
+        return torch.optim.AdamW(trained, lr=settings.learning_rate, betas=settings.betas)
+    matrices = [p for p in weight_matrices(network) if p.requires_grad]
     known = {id(matrix) for matrix in matrices}
-    others = [p for p in network.parameters() if id(p) not in known]
+    others = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     iteration = {"use_adjusted_lr": True, "ns_dtype": newton_schulz_dtype(network)}
     groups = [
         {"params": matrices, "use_muon": True, "weight_decay": 0.01, **iteration},

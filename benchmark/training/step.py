@@ -39,13 +39,14 @@ def micro_step(
 def training_flops(method: LearnedMethod, settings: Training) -> int:
     """FLOPs of all forward and backward passes of a training.
 
-    They are counted on one pair of each stage's size. The optimiser's FLOPs are left out.
+    They are counted on one pair of each stage's size, or on as many as `method.pairs_counted`. The
+    optimiser's FLOPs are left out.
     """
     total = 0
     for stage, first, end in settings.stage_steps():
-        pair = torch.zeros(1, 3, stage.crop, stage.crop)
-        total += step_flops(method, pair, pair) * stage.batch * (end - first)
-    return total
+        pairs = torch.zeros(method.pairs_counted, 3, stage.crop, stage.crop)
+        total += step_flops(method, pairs, pairs) * stage.batch * (end - first)
+    return total // method.pairs_counted
 
 
 def step_flops(method: LearnedMethod, clean: Tensor, degraded: Tensor) -> int:

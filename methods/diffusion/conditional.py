@@ -6,19 +6,31 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from methods.diffusion.schedule import on_device
 from methods.networks.any_size import grid_shift, tiled
 from methods.networks.tile_settings import TileSettings
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def random_times(count: int, T: int, start_share: float, generator: torch.Generator) -> Tensor:
+def random_times(
+    count: int,
+    T: int,
+    start_share: float,
+    generator: torch.Generator,
+    times: Tensor | None = None,
+) -> Tensor:
     """Times of a training batch: (count,) integers on the generator's device.
 
-    Each is T with the probability start_share (sampling starts there), else uniform in 1 ... T.
+    Each is T with the probability start_share (sampling starts there), else one of `times`, all
+    with the same probability; without `times`, of 1 ... T.
     """
     device = generator.device
-    t = torch.randint(1, T + 1, (count,), generator=generator, device=device)
+    if times is None:
+        t = torch.randint(1, T + 1, (count,), generator=generator, device=device)
+    else:
+        place = torch.randint(len(times), (count,), generator=generator, device=device)
+        t = on_device(times, device)[place]
     at_start = torch.rand(count, generator=generator, device=device) < start_share
     return t.masked_fill(at_start, T)
 
@@ -29,10 +41,14 @@ def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def training_noise(
-    x0: Tensor, T: int, start_share: float, generator: torch.Generator
+    x0: Tensor,
+    T: int,
+    start_share: float,
+    generator: torch.Generator,
+    times: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Random times (B,), and standard normal noise like x0 (B, C, H, W), both on its device."""
-    t = random_times(len(x0), T, start_share, generator).to(x0.device)
+    """Times (B,) by `random_times`, and normal noise like x0 (B, C, H, W), both on its device."""
+    t = random_times(len(x0), T, start_share, generator, times).to(x0.device)
     return t, normal_like(x0, generator)
 
 
@@ -49,7 +65,7 @@ def noise_source(like: Tensor, generators: list[torch.Generator]) -> Callable[[]
 class TiledPrediction:
     """A sampler's network: called with x_t and one time for the whole batch; in tiles if large.
 
-    predict: (condition, x_t, times) -> prediction, of (B, 3, H, W) tensors and (B,) times. It gets
+    predict: (condition, x_t, times) -> prediction, of (B, C, H, W), (B, 3, H, W) and (B,). It gets
     the same tile of condition and x_t. Each call is a step of the sampler and has its own grid of
     tiles, so that the seams of different steps lie in different places.
     """
@@ -57,7 +73,9 @@ class TiledPrediction:
     def __init__(self, predict: Predict, condition: Tensor, settings: TileSettings):
         self.predict, self.condition, self.step = predict, condition, 0
         first = functools.partial(self._evaluate, t=1)
-        self.tile, self.overlap, self.batch = settings.tiles(first, (3, 3), condition)
+        self.tile, self.overlap, self.batch = settings.tiles(
+            first, (condition.shape[1], 3), condition
+        )
 
     def __call__(self, x_t: Tensor, t: int) -> Tensor:
         evaluate = functools.partial(self._evaluate, t=t)

@@ -22,18 +22,18 @@ class Denoiser(nn.Module):
     that lower resolution, and ends with an `output_convolution`.
 
     width: channels at the first level; halvings: how often a subclass halves the resolution; time:
-    the network takes a time t as second input, embedded in 4 width features.
+    the number of times that the network takes as its second input, embedded in 4 width features.
     """
 
-    def __init__(self, width: int, halvings: int, time: bool, unshuffle: int):
+    def __init__(self, width: int, halvings: int, time: int, unshuffle: int):
         super().__init__()
         self.unshuffle = unshuffle
         self.multiple = unshuffle * 2**halvings
         self.embedding = 4 * width if time else None
-        self.time = TimeEmbedding(width, self.embedding) if time else None
+        self.time = TimeEmbedding(width, self.embedding, time) if time else None
 
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        """x (B, in_channels, H, W); t (B,) in [0, 1], only for a network built with time=True."""
+        """x (B, in_channels, H, W); t in [0, 1], (B,) or (B, time), for a network with times."""
         height, width = x.shape[-2:]
         embedding = self.time(t) if self.time is not None else None
         x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple), self.unshuffle)
@@ -62,28 +62,29 @@ def zeroed(module: Module) -> Module:
 
 
 def sinusoids(t: Tensor, frequencies: Tensor) -> Tensor:
-    """Sines, then cosines, of times (B,) at F frequencies: (B, 2 F).
+    """Sines, then cosines, of times (B,) or (B, n) at F frequencies: (B, 2 F) or (B, 2 F n).
 
     Vaswani et al., Attention Is All You Need, NeurIPS 2017, section 3.5; for diffusion times: Ho et
     al., 2020, appendix B.
     """
-    angles = t.float()[:, None] * frequencies
+    angles = (t.float()[..., None] * frequencies).flatten(1)
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 class TimeEmbedding(nn.Module):
-    """Times (B,) in [0, 1] to (B, embedding): sinusoids, then a network of two layers.
+    """Times in [0, 1] to (B, embedding): sinusoids, then a network of two layers.
 
-    The width / 2 frequencies fall geometrically from 1000 to about 0.1.
+    The width / 2 frequencies fall geometrically from 1000 to about 0.1. times: how many an image
+    has; for one their shape is (B,), for n (B, n).
     """
 
-    def __init__(self, width: int, embedding: int):
+    def __init__(self, width: int, embedding: int, times: int = 1):
         super().__init__()
         half = width // 2
         frequencies = 1000 * torch.exp(-math.log(10000) * torch.arange(half) / half)
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.mlp = nn.Sequential(
-            nn.Linear(2 * half, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+            nn.Linear(2 * half * times, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
 
     def forward(self, t: Tensor) -> Tensor:
@@ -119,8 +120,8 @@ class UShape(Denoiser):
     that index in its level, which maps ((B, channels, h, w), embedding) to the same shape.
 
     width: channels at the first level; encoder, decoder: number of blocks of each level, the finest
-    first; middle: blocks at the coarsest; time: takes a time t as second input; unshuffle: side of
-    the pixel blocks that enter as one. Raises ValueError if encoder and decoder differ in their
+    first; middle: blocks at the coarsest; time: number of times, the second input; unshuffle: side
+    of the pixel blocks that enter as one. Raises ValueError if encoder and decoder differ in their
     number of levels.
     """
 
@@ -133,7 +134,7 @@ class UShape(Denoiser):
         encoder: tuple[int, ...],
         middle: int,
         decoder: tuple[int, ...],
-        time: bool,
+        time: int,
         unshuffle: int,
     ):
         if len(encoder) != len(decoder):

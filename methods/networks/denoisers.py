@@ -71,15 +71,15 @@ def build(
     name: str,
     size: str,
     in_channels: int,
-    time: bool,
+    time: int,
     conditioning: Conditioning = "concatenation",
     **overrides,
 ) -> nn.Module:
     """The untrained denoiser of that name and size; `overrides` replace settings of that size.
 
-    in_channels: 6 for a condition and a noisy image, in this order; time: takes a time t as second
-    input; conditioning: see `UNet`; no other network has `modulation`. Raises ValueError for an
-    unknown name, size or conditioning, and for modulation with another network.
+    in_channels: 6 for a condition and a noisy image, in this order; time: number of times t at the
+    second input; conditioning: see `UNet`; no other network has `modulation`. Raises ValueError for
+    an unknown name, size or conditioning, and for modulation with another network.
     """
     _check("denoiser", name, DENOISERS.keys())
     _check("size", size, DENOISERS[name])
@@ -111,7 +111,7 @@ class DenoiserSettings(Settings):
             _check_argument(key, value, signature[key].annotation)
         return self
 
-    def build(self, in_channels: int, time: bool, **overrides) -> nn.Module:
+    def build(self, in_channels: int, time: int, **overrides) -> nn.Module:
         """The untrained network; see `build`."""
         settings = {**self.network, **overrides}
         return build(self.denoiser, self.size, in_channels, time, **settings)

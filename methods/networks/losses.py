@@ -38,12 +38,13 @@ def restoration_error(prediction: Tensor, target: Tensor) -> Tensor:
     return error + 1 - ssim((prediction + 1) / 2, (target + 1) / 2)
 
 
-def perceptual_error(prediction: Tensor, target: Tensor) -> Tensor:
+def perceptual_error(prediction: Tensor, target: Tensor, where: Tensor | None = None) -> Tensor:
     """`restoration_error` plus LPIPS; images (B, 3, H, W) on the [-1, 1] scale. Returns a scalar.
 
-    LPIPS (Zhang et al., CVPR 2018) is also one of the scores. A method trained on it has an
-    advantage there, and its entry on the board must say so. Images smaller than LPIPS's network
-    allows get no LPIPS. Raises WeightsMissing without the network's weights.
+    where: (B,) booleans, the images to which LPIPS is added; all if None. LPIPS (Zhang et al., CVPR
+    2018) is also one of the scores. A method trained on it has an advantage there, and its entry on
+    the board must say so. Images smaller than LPIPS's network allows get no LPIPS. Raises
+    WeightsMissing without the network's weights.
     """
     error = restoration_error(prediction, target)
     if min(prediction.shape[-2:]) < SMALLEST:
@@ -51,7 +52,8 @@ def perceptual_error(prediction: Tensor, target: Tensor) -> Tensor:
     network = _frozen_lpips(prediction.device)
     # Its features are divided by their length, for which half precision is too coarse.
     with torch.autocast(prediction.device.type, enabled=False):
-        return error + network(prediction.float(), target.float()).mean()
+        distance = network(prediction.float(), target.float()).flatten()
+        return error + (distance if where is None else where * distance).mean()
 
 
 @functools.lru_cache(maxsize=1)
@@ -89,10 +91,11 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
         return (similarity / ((squares + c1) * (variances + c2))).mean()
 
 
-Loss = Literal["rmse+ssim", "rmse+ssim+lpips", "rmse", "l1"]
+Loss = Literal["rmse+ssim", "rmse+ssim+lpips", "rmse", "l1", "mse"]
 LOSSES: Alternatives = {
     "rmse+ssim": restoration_error,
     "rmse+ssim+lpips": perceptual_error,
     "rmse": rmse,
     "l1": F.l1_loss,
+    "mse": F.mse_loss,
 }

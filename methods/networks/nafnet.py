@@ -22,7 +22,7 @@ class NAFNet(UShape):
         encoder: tuple[int, ...] = (2, 2, 4),
         middle: int = 4,
         decoder: tuple[int, ...] = (2, 2, 2),
-        time: bool = False,
+        time: int = 0,
         unshuffle: int = 2,
     ):
         def block(channels: int, index: int, embedding: int | None) -> nn.Module:

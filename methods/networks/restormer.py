@@ -22,7 +22,7 @@ class Restormer(Denoiser):
 
     width: channels at the first level; blocks, heads: Transformer blocks and attention heads of
     each level, the finest first; refinement: blocks after the U-shape; expansion: hidden channels
-    of the feed-forward part over its input's; time: takes a time t as second input; unshuffle:
+    of the feed-forward part over its input's; time: number of times, the second input; unshuffle:
     side of the pixel blocks that enter as one (1 as published). Raises ValueError if blocks and
     heads differ in their number of levels, for an odd width, and if the channels of a level are not
     a multiple of its heads.
@@ -37,7 +37,7 @@ class Restormer(Denoiser):
         heads: tuple[int, ...] = (1, 2, 4, 8),
         refinement: int = 4,
         expansion: float = 2.66,
-        time: bool = False,
+        time: int = 0,
         unshuffle: int = 1,
     ):
         if len(blocks) != len(heads):

@@ -28,7 +28,7 @@ class Transformer(UShape):
         encoder: tuple[int, ...] = (2, 2),
         middle: int = 2,
         decoder: tuple[int, ...] = (2, 2),
-        time: bool = False,
+        time: int = 0,
         unshuffle: int = 2,
     ):
         def block(channels: int, index: int, embedding: int | None) -> nn.Module:

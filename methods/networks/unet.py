@@ -24,7 +24,7 @@ class UNet(Denoiser):
 
     width: channels at the first level; multipliers: channels of each level in units of width;
     blocks: residual blocks of each level, on the way down and on the way up; attention:
-    self-attention at the coarsest level; time: takes a time t as second input (diffusion).
+    self-attention at the coarsest level; time: number of times at the second input (diffusion: 1).
 
     conditioning: how the network uses the first three input channels, the condition.
     `concatenation`: they enter with all others. `modulation`: only the others enter the U-Net, and
@@ -41,7 +41,7 @@ class UNet(Denoiser):
         multipliers: tuple[int, ...] = (1, 2, 3, 4),
         blocks: int = 2,
         attention: bool = True,
-        time: bool = False,
+        time: int = 0,
         unshuffle: int = 2,
         conditioning: Conditioning = "concatenation",
     ):

@@ -24,6 +24,9 @@ METHODS = [
     ("predict_and_refine", {"steps": 2}),
     ("residual_shift", {}),
     ("mean_reverting_sde", {}),
+    ("bridge", {"steps": 2}),
+    ("flow", {"steps": 2}),
+    ("shortcut", {"steps": 2}),
     ("consistency_distillation", {"steps": 2}),
     ("diffusion_prior", {"guidance": "haze", "start": 0.1, "steps": 2, "through_network": True}),
 ]
@@ -39,7 +42,7 @@ def _plain_attention():
 def make(name, denoiser="unet"):
     kind = load(name)
     method = kind(kind.Parameters(denoiser=denoiser, network=TINY[denoiser]))
-    if method.has_teacher():
+    if method.needs_teacher(method.parameters):
         method.learn_from(make("conditional_diffusion", denoiser))
     return method
 

@@ -1,5 +1,7 @@
 """A training may start from the weights of another entry, or of a file; the board says so."""
 
+import shutil
+
 import pytest
 import torch
 import yaml
@@ -13,6 +15,7 @@ from benchmark.jobs.identity import Identities
 from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
 from benchmark.spec.build import build
+from benchmark.training import loop
 from tests import run_jobs
 
 needs_data = pytest.mark.skipif(
@@ -97,3 +100,62 @@ def test_an_entry_that_was_not_trained_is_the_reason(tmp_path):
 def test_wrong_initial_weights_are_named(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         run_of(tmp_path, **changes)
+
+
+# A longer training goes on from a shorter one
+
+
+LENGTHS = {"schedule": "constant", "warmup": 1, "stages": [{"batch": 1, "crop": 16}]}
+
+
+def two_lengths(tmp_path, short=None, **long):
+    """A run with the entry `short`, of 4 steps, and the entry `long`, of 6."""
+    config = {"method": "regression", "parameters": TINY}
+    values = {
+        "name": "tiny",
+        "train_on": "photos",
+        "datasets": {"photos": {"split": "val"}},
+        "training": {**LENGTHS, "workers": 0, "steps": 4, "decay_steps": 2},
+        "methods": {
+            "short": config | (short or {}),
+            "long": {**config, "goes_on_from": "short", "training": {"steps": 6}, **long},
+        },
+        "discover": False,
+    }
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return run_config.load(path), RunFolder(tmp_path / "results")
+
+
+@needs_data
+def test_a_longer_training_goes_on_from_the_shorter_one(tmp_path, monkeypatch):
+    config, run = two_lengths(tmp_path)
+    run_jobs.train(config, run, "long", 0)  # nothing to go on from: from the start
+    expected = trained(run, "long")
+    shutil.rmtree(run.training("long", 0))
+    run_jobs.train(config, run, "short", 0)
+    steps = []
+    monkeypatch.setattr(loop, "micro_step", lambda *a, f=loop.micro_step: steps.append(a) or f(*a))
+    assert run_jobs.train(config, run, "long", 0)["steps"] == 6
+    assert len(steps) == 4  # of 6: the first two are those of `short`
+    assert all(torch.equal(expected[name], value) for name, value in trained(run, "long").items())
+
+
+@pytest.mark.parametrize(
+    ("short", "long", "message"),
+    [
+        ({}, {"goes_on_from": "shrt"}, "Did you mean 'short'"),
+        ({"parameters": {}}, {}, "differ only in steps and decay_steps, not in parameters"),
+        ({}, {"training": {"steps": 6, "ema": 0.9}}, "not in training.ema"),
+        ({}, {"training": {"steps": 4}}, "starts at step 2, which must be before that of 'long'"),
+        (
+            {"training": {"schedule": "cosine", "stages": [{"share": 1, "batch": 1, "crop": 16}]}},
+            {},
+            "'short' must be trained, with the schedule constant",
+        ),
+        ({"method": "identity", "parameters": {}}, {}, "'short' must be trained"),
+    ],
+)
+def test_an_entry_that_cannot_be_gone_on_from_is_named(tmp_path, short, long, message):
+    with pytest.raises(UserError, match=rf"methods\.long\.goes_on_from: .*{message}"):
+        two_lengths(tmp_path, short, **long)

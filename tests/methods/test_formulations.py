@@ -9,15 +9,17 @@ from pydantic import ValidationError
 
 from benchmark.core.flops import flop_counter
 from benchmark.spec import registry
-from methods.diffusion.bridge import sample_posterior
 from methods.diffusion.conditional import per_image_noise, random_times
+from methods.diffusion.process import sample_posterior
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.losses import restoration_error
 from methods.residual_shift import ShiftingChain
 from tests.methods.test_contract import SMALL
 
 DOUBLE = torch.float64
-STEPS_IN_A_CHAIN = {"predict_and_refine": 6, "residual_shift": 15, "mean_reverting_sde": 100}
+STEPS_IN_A_CHAIN = {
+    "predict_and_refine": 6, "residual_shift": 15, "mean_reverting_sde": 100, "bridge": 100,
+}  # fmt: skip
 
 
 def randn(*shape, seed=0):
@@ -419,6 +421,7 @@ def test_sampling_starts_at_the_degraded_image_and_noise(name, parameters, devia
         ("residual_shift", {}),
         ("mean_reverting_sde", {}),
         ("mean_reverting_sde", {"target": "epsilon"}),
+        ("bridge", {}),
     ],
 )
 def test_a_perfect_network_has_no_loss_and_returns_the_clean_image(name, parameters, steps):
@@ -451,13 +454,14 @@ def best_denoiser(method, mean, deviation):
             eta = method.chain.eta_at((t * method.chain.T).round().long(), x)
             x_t = x_t * (1 + method.chain.kappa**2 * eta).sqrt()
             a, b, c = 1 - eta, method.chain.kappa * eta.sqrt(), eta * condition
-        elif hasattr(method, "sde"):
-            a, b = method.sde.coefficients((t * method.sde.T).round().long(), x)
+        elif hasattr(method, "sde") or hasattr(method, "bridge"):
+            process = getattr(method, "sde", None) or method.bridge
+            a, b = process.coefficients((t * process.T).round().long(), x)
             c = (1 - a) * condition
         else:
             a, b = method.schedule.coefficients((t * method.schedule.T).round().long(), x)
             c = 0.0
-        gain = a * deviation**2 / (a**2 * deviation**2 + b**2)
+        gain = a * deviation**2 / (a**2 * deviation**2 + b**2).clamp(min=1e-12)  # bridge: 0 at T
         x0 = mean + gain * (x_t - c - a * mean)
         return x0 if hasattr(method, "schedule") else x0 - condition
 
@@ -470,6 +474,7 @@ def best_denoiser(method, mean, deviation):
         ("predict_and_refine", {}, {"sampler": "ddim", "steps": 1000}, -0.5),
         ("residual_shift", {"T": 300, "kappa": 1.0, "power": 1.0}, {"steps": 300}, 0.0),
         ("mean_reverting_sde", {"T": 300, "noise_level": 0.2}, {"steps": 300}, 0.0),
+        ("bridge", {"T": 300, "noise_level": 0.2}, {"steps": 300}, 0.0),
     ],
 )
 def test_gaussian_data_is_sampled_with_its_distribution(name, parameters, variant, offset):

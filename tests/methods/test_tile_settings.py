@@ -9,7 +9,7 @@ from methods.networks.tile_settings import TileSettings
 from tests.methods.test_contract import make
 
 TILED = ["regression", "conditional_diffusion", "predict_and_refine", "residual_shift"]
-TILED += ["mean_reverting_sde"]
+TILED += ["mean_reverting_sde", "bridge", "flow", "shortcut"]
 
 
 def restore(method, degraded, **settings):

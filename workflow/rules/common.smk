@@ -119,7 +119,8 @@ def restored_tables(wildcards):
 
 
 def earlier_trainings(wildcards):
-    """Those of the teacher and of the entry with the initial weights, if the entry has them."""
+    """Those of the teacher, of the entry with the initial weights and of the shorter training."""
     label = wildcards.method
-    earlier = {RUN.entry(label).teacher, RUN.initial_entry_of(label)} - {None}
+    entry = RUN.entry(label)
+    earlier = {entry.teacher, RUN.initial_entry_of(label), entry.goes_on_from} - {None}
     return [FOLDER.training(name, wildcards.seed) / "training.json" for name in earlier]

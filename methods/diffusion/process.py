@@ -1,7 +1,7 @@
 """Processes from the clean image x0 to the degraded image y plus noise, and their reversal.
 
-Parts that residual shifting and the mean-reverting SDE share. docs/formulations.md has the
-equations.
+Parts that residual shifting, the mean-reverting SDE and the bridge share. docs/formulations.md has
+the equations.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,150 @@
+"""Rectified flow: a straight line from a start to the clean image, by any number of Euler steps.
+
+docs/formulations.md derives the equations and says how the published flows differ.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from benchmark import Card, LearnedMethod, UserError
+from methods.diffusion import straight_line
+from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
+from methods.networks.denoisers import DenoiserSettings
+from methods.networks.losses import LOSSES, Loss
+from methods.networks.tile_settings import TileSettings
+from methods.networks.two_stage import TwoStage
+from methods.regression import Regression
+
+
+class Parameters(DenoiserSettings):
+    """start: where the line starts. `prediction`: at the image of a regression, the entry's
+    `teacher`, with noise; `degraded`: at the degraded image with noise; `noise`: at noise alone.
+    sigma: standard deviation of that noise, for images in [0, 1]; not for `noise`. sigma_of:
+    `image`, the same everywhere; `residual`, at each pixel sigma times the mean of |prediction -
+    degraded| around it, so that regions without weather get none. condition: whether the network
+    sees the degraded image beside x_t. loss: see `methods.networks.losses`. start_share: share of
+    the training at t = 1, where sampling starts (the rest at uniformly random times)."""
+
+    start: Literal["prediction", "degraded", "noise"] = "degraded"
+    sigma: float = Field(default=straight_line.SIGMA, ge=0)
+    sigma_of: Literal["image", "residual"] = "image"
+    condition: bool = True
+    loss: Loss = "rmse+ssim"
+    start_share: float = Field(default=0.5, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _fit_the_start(self) -> "Parameters":
+        straight_line.check_sigma(self.start, self.sigma)
+        if self.start == "noise" and not self.condition:
+            raise ValueError("condition: start 'noise' needs the degraded image as condition")
+        if self.start != "prediction" and self.sigma_of == "residual":
+            raise ValueError(f"sigma_of: start '{self.start}' has no residual. Set it to image")
+        return self
+
+
+class Variant(TileSettings):
+    """steps: of Euler's method, one evaluation each; start `prediction` needs one more. The rest:
+    tiles of large images, see `methods.networks.tile_settings.TileSettings`."""
+
+    steps: int = Field(default=4, ge=1)
+
+
+class Flow(LearnedMethod):
+    card = Card(
+        title="Rectified flow",
+        citation="Ohayon, Michaeli and Elad. Posterior-Mean Rectified Flow: Towards Minimum MSE "
+        "Photo-Realistic Image Restoration. ICLR 2025. Delbracio and Milanfar. Inversion by Direct "
+        "Iteration. TMLR 2023. Liu, Gong and Liu. Flow Straight and Fast. ICLR 2023.",
+        url="https://arxiv.org/abs/2410.00418",
+        licence="MIT",
+        supervision="paired",
+        description="Follows the straight line to the clean image from the image of a "
+        "regression, from the degraded image, or from noise. Trained once, sampled at any number "
+        "of steps.",
+    )
+    Parameters = Parameters
+    Variant = Variant
+
+    taught = False
+
+    def build(self) -> nn.Module:
+        p = self.parameters
+        network = p.build(in_channels=6 if p.condition else 3, time=True)
+        if p.start != "prediction":
+            return network
+        return TwoStage(p.build(in_channels=3, time=False).requires_grad_(False), network)
+
+    @classmethod
+    def needs_teacher(cls, parameters: Parameters) -> bool:
+        return parameters.start == "prediction"
+
+    def learn_from(self, teacher: Regression) -> None:
+        """Take the weights of a regression, for the start `prediction`; they stay as they are.
+
+        Raises UserError for another start, and for a teacher of another method or network.
+        """
+        p = self.parameters
+        if p.start != "prediction":
+            raise UserError(f"flow: start '{p.start}' takes no teacher. Remove 'teacher'.")
+        same = {*DenoiserSettings.model_fields}
+        own, other = p.model_dump(include=same), teacher.parameters.model_dump(include=same)
+        if type(teacher) is not Regression or own != other:
+            raise UserError("flow: the teacher must be a regression entry with the same network.")
+        self.network.predictor.load_state_dict(teacher.network.state_dict())
+        self.taught = True
+
+    def regress(self, y: Tensor) -> Tensor:
+        """The teacher's image, (B, 3, H, W) in [-1, 1], of the degraded image y in that scale."""
+        return (y + self.network(y)).clamp(-1, 1)
+
+    def start(self, condition: Tensor, noise: Tensor) -> Tensor:
+        """The image (B, 3, H, W) at t = 1. condition: as for `predict`; noise: standard normal."""
+        p = self.parameters
+        if p.start == "noise":
+            return noise
+        y, base = condition[:, :3], condition[:, -3:]
+        if p.sigma_of == "image":
+            return base + 2 * p.sigma * noise  # the range [-1, 1] is twice as long as [0, 1]
+        return base + p.sigma * straight_line.local_mean((base - y).abs()) * noise
+
+    def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+        """x̂0 at times t (B,), (B, 3, H, W) in the [-1, 1] scale: a correction of the last image of
+        `condition`, or of x_t if the parameter `condition` is off and the network sees x_t alone.
+
+        condition: the degraded image y, and for the start `prediction` the teacher's image too:
+        (B, 3 or 6, H, W).
+        """
+        if not self.parameters.condition:
+            return x_t + self.network(x_t, t)
+        seen = straight_line.damped(x_t, t) if self.parameters.start == "noise" else x_t
+        return condition[:, -3:] + self.network(torch.cat([condition[:, :3], seen], dim=1), t)
+
+    def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
+        """Error of x̂0 at random times. Raises UserError if a teacher is missing."""
+        p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
+        if p.start == "prediction":
+            if not self.taught:
+                raise UserError("flow: start 'prediction' needs 'teacher', a regression entry.")
+            with torch.no_grad():
+                condition = torch.cat([condition, self.regress(condition)], dim=1)
+        t = straight_line.random_times(len(x0), p.start_share, generator).to(x0.device)
+        start = self.start(condition, normal_like(x0, generator))
+        return LOSSES[p.loss](self.predict(condition, straight_line.point(x0, start, t), t), x0)
+
+    def restore(
+        self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
+    ) -> Tensor:
+        condition, noise = 2 * degraded - 1, noise_source(degraded, generators)
+        if self.parameters.start == "prediction":
+            prediction = variant.evaluate(self.regress, condition)
+            condition = torch.cat([condition, prediction], dim=1)
+        predict = TiledPrediction(self.predict, condition, variant)
+        start = self.start(condition, noise())
+        x0 = straight_line.euler(lambda x, t: predict(x, t).clamp(-1, 1), start, variant.steps)
+        return (x0 + 1) / 2
+
+    def evaluations(self, variant: Variant) -> int:
+        return variant.steps + (self.parameters.start == "prediction")
