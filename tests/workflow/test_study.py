@@ -1,60 +1,56 @@
-"""The study from nothing: every entry of config/study.yaml, tiny and for two or three steps."""
+"""The study: every entry of its configuration, tiny; and its board from nothing by the workflow."""
 
 import pandas as pd
 import pytest
 import yaml
 
 from benchmark.core.paths import ROOT
+from benchmark.data import cards
+from benchmark.results import layout
+from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
-from tests.clone import clone, snakemake
+from tests import run_jobs
+from tests.campaigns.study import STUDY, make, tiny_study
 
-STUDY = ROOT / "config" / "study.yaml"
-TINY = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
-LEAST = {"batch": 4, "crop": 16}
-
-
-def tiny_study():
-    """The study with small networks and a first variant for each entry, on one picture."""
-    values = yaml.safe_load(STUDY.read_text())
-    values |= {"name": "tiny", "datasets": {"levels": {"weathers": ["rain"], "limit": 1}}}
-    values["protocols"] = ["rgb"]
-    values["training"] |= {"workers": 0, "warmup": 0, "stages": [{"steps": 1, **LEAST}, LEAST]}
-    for entry in filter(None, values["methods"].values()):
-        steps = 2 + ("goes_on_from" in entry) + (entry.get("goes_on_from") == "unet_mse-15")
-        entry["training"] = {"steps": steps, "decay_steps": 1}
-        entry["parameters"] = entry.get("parameters", {}) | TINY
-        entry["variants"] = dict([*entry.get("variants", {}).items()][:1])
-    return values
+# Each way in which an entry depends on others: none, a shorter training, a teacher.
+ENTRIES = ("identity", "unet_mse-5", "unet_mse-15", "flow_prediction-15", "shortcut-15")
+needs_data = pytest.mark.skipif(
+    not (ROOT / "data" / "manifest.json").exists(), reason="the data are not here: run 'dvc pull'"
+)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A clone in which the tiny study was made by the workflow, with all parts of its data."""
-    folder = clone(tmp_path_factory.mktemp("study") / "repository")
-    (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump(tiny_study()))
-    done = snakemake(folder, "--config", "run=config/tiny.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
-def test_the_workflow_makes_the_studys_board_from_nothing(made):
-    board = pd.read_csv(made / "results/tiny/leaderboard.csv")
-    scores = pd.read_csv(made / "results/tiny/scores.csv")
-    entries = {*yaml.safe_load(STUDY.read_text())["methods"]}
-    assert {*board.method} == {*scores.method} == entries
+@needs_data
+def test_the_workflow_makes_a_board_from_nothing(tmp_path):
+    run = make(tmp_path / "repository", *ENTRIES)
+    scores = pd.read_csv(run / "scores.csv")
+    assert {*pd.read_csv(run / "leaderboard.csv").method} == {*scores.method} == {*ENTRIES}
     assert scores.status.eq("ok").all(), scores[scores.status != "ok"].reason.unique()
-    assert len([*(made / "datasets/levels/inputs").rglob("*.png")]) == 180
+    assert [*(run / "train/unet_mse-5/seed0").glob("kept-*.pt")], "the longer one goes on from it"
+    assert len([*(tmp_path / "repository/datasets/levels/inputs").rglob("*.png")]) == 180
 
 
-def test_longer_trainings_went_on_from_the_shorter_ones(made):
-    """The state before the decay is kept beside the shorter entry's weights; its curve goes on."""
-    for label, entry in tiny_study()["methods"].items():
-        if entry and "goes_on_from" in entry:
-            shorter = made / "results/tiny/train" / entry["goes_on_from"] / "seed0"
-            assert [*shorter.glob("kept-*.pt")], label
+@needs_data
+def test_every_entry_of_the_study_is_trained_and_scored(tmp_path):
+    """All entries in this process, in the order of the file: teachers and shorter ones first."""
+    values = tiny_study() | {
+        "datasets": {"photos": {"split": "val", "weathers": ["rain"], "limit": 1}}
+    }
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(values))
+    config, run = run_config.load(file), RunFolder(tmp_path / "results")
+    layout.write_csv(cards.find_images(config), run.images)
+    for label in config.methods:
+        if config.trains(label):
+            trained = run_jobs.train(config, run, label, 0)
+            assert trained["status"] == "ok", trained
+        (variant,) = config.variants_of(label)
+        run_jobs.restore(config, run, label, variant, 0, "photos")
+        run_jobs.score(config, run, label, 0, "photos")
+        scores = pd.read_csv(run.scores(label, "0", "photos"))
+        assert len(scores) and scores.status.eq("ok").all(), (label, [*scores.reason.unique()])
 
 
-def test_every_entry_of_a_budget_is_there_with_both_and_the_same_seeds():
+def test_every_method_has_both_budgets():
     config = run_config.load(STUDY)
     names = {label.rsplit("-", 1)[0] for label in config.methods if label.endswith("-45")}
     assert len(names) == 12
@@ -62,7 +58,7 @@ def test_every_entry_of_a_budget_is_there_with_both_and_the_same_seeds():
     assert {config.seeds_of(label) for label in config.methods} == {(0,)}
 
 
-@pytest.mark.parametrize("name", ["study_real", "study_rates", "few_steps"])
-def test_its_other_configurations_can_be_read(name):
+@pytest.mark.parametrize("name", ["study", "study_real", "study_rates", "few_steps"])
+def test_its_configurations_fit_the_methods(name):
     config = run_config.load(ROOT / "config" / f"{name}.yaml")
     assert run_config.check_methods(config, name) == []
