@@ -36,7 +36,8 @@ def edm(target: Target, snr: Tensor, deviation: float) -> Tensor:
     """1 + s² SNR on the squared error of x0 (Karras et al., 2022, table 1: 1/c_out², times s²).
 
     deviation: s, that of the residual (`methods.diffusion.preconditioning`). The network's own
-    output then has the same weight at all times. Raises ValueError for another target than x0.
+    output then has the same weight at all times. Infinite at t = 0 (infinite SNR), which is no
+    training time. Raises ValueError for another target than x0.
     """
     if target != "x0":
         raise ValueError(f"weighting 'edm' is made for the target x0, not for {target}")

@@ -2,8 +2,8 @@
 
     python -m tests.campaigns.study
 
-It makes a clone, in it the data set of the study, and a board with all entries. Takes minutes; of the
-tests, tests/workflow/test_study.py has the same in parts.
+It makes a clone, in it the data set of the study, and a board with all entries. Takes minutes; of
+the tests, tests/workflow/test_study.py has the same in parts.
 """
 
 import tempfile

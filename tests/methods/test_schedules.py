@@ -1,5 +1,7 @@
 """Noise schedules, the times of samplers, and the weights of the loss."""
 
+from functools import partial
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
@@ -197,7 +199,15 @@ def test_min_snr_has_the_published_values():
 @pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
 def test_weights_are_finite_at_both_ends(weighting, target, dtype):
     schedule = zero_terminal_snr(linear(1000))
+    if weighting is WEIGHTINGS["edm"]:
+        if target != "x0":
+            with pytest.raises(ValueError, match="made for the target x0"):
+                weighting(target, torch.ones(1, 1, 1, 1), deviation=0.2)
+            return
+        weighting = partial(weighting, deviation=0.2)
     snr = schedule.snr(torch.tensor([0, 1, 500, 999, 1000]), torch.zeros(1, dtype=dtype))
+    if isinstance(weighting, partial):  # t = 0, of infinite SNR, is no training time
+        snr[0] = snr[1]
     weight = weighting(target, snr)
     assert weight.shape == (5, 1, 1, 1)
     assert weight.dtype == dtype

@@ -17,6 +17,7 @@ from benchmark.scoring.metrics import (
     NIQE_WEIGHTS,
     OWN,
     PROTOCOLS,
+    SET_METRICS,
     UndefinedMetric,
     metrics_of,
 )
@@ -42,7 +43,7 @@ def noisy_pair(height=40, width=57):
 
 
 def test_metrics_are_data_with_known_protocols():
-    assert {m.protocol.name for m in METRICS} == set(PROTOCOLS)
+    assert {m.protocol.name for m in (*METRICS, *SET_METRICS)} == set(PROTOCOLS)
     assert metrics_of(None) == metrics_of([]) == metrics_of(OWN)
     assert len({m.key for m in METRICS}) == len({m.heading for m in METRICS}) == len(METRICS)
     assert all(PROTOCOLS[name].align is None for name in OWN)

@@ -36,7 +36,7 @@ def test_every_entry_of_the_study_is_trained_and_scored(tmp_path):
         "datasets": {"photos": {"split": "val", "weathers": ["rain"], "limit": 1}}
     }
     file = tmp_path / "tiny.yaml"
-    file.write_text(yaml.safe_dump(values))
+    file.write_text(yaml.safe_dump(values, sort_keys=False))
     config, run = run_config.load(file), RunFolder(tmp_path / "results")
     layout.write_csv(cards.find_images(config), run.images)
     for label in config.methods:
