@@ -16,7 +16,7 @@ ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache/libraries
 endif
 
-.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit campaign-conditions campaign-workflows help
+.PHONY: benchmark test setup lint docs lock audit campaign-kill campaign-fuzz campaign-plan campaign-edit campaign-conditions campaign-workflows campaign-photos help
 .NOTPARALLEL: # one pip at a time
 .DEFAULT_GOAL := help
 
@@ -84,6 +84,9 @@ campaign-fuzz: setup $(VENV)/installed-test ## feed wrong files to everything th
 
 campaign-plan: setup $(VENV)/installed-test ## measure how long the workflow takes to plan many jobs
 	@python -m tests.campaigns.planning
+
+campaign-photos: setup $(VENV)/installed-test ## compare tiles of large photos that decide alone and that follow the whole (docs/choices.md)
+	@python -m tests.campaigns.large_photos
 
 campaign-edit: setup $(VENV)/installed-test ## edit settings, data and sources at random, and compare the boards (docs/robustness.md)
 	@python -m tests.campaigns.edited

@@ -38,7 +38,7 @@ class AODNet(LearnedMethod):
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
-        return variant.evaluate(self.network, degraded)
+        return variant.restore(self.network, degraded)
 
 
 class AllInOneNetwork(nn.Module):

@@ -67,11 +67,11 @@ class Checkpoint(Method):
         model = self.model  # loaded first, because tiles may be measured on tensors without content
 
         def evaluate(x: Tensor) -> Tensor:
+            x = 2 * x - 1 if model.architecture.id in SIGNED_INPUT else x
             # The model pads to the sizes that its architecture takes, crops, and clamps to [0, 1].
             return torch.cat([model(image) for image in x.split(1)])
 
-        x = 2 * degraded - 1 if model.architecture.id in SIGNED_INPUT else degraded
-        return variant.evaluate(evaluate, x)
+        return variant.restore(evaluate, degraded)
 
     def evaluations(self, variant: Variant) -> int:
         return 1

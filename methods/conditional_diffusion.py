@@ -187,20 +187,23 @@ class ConditionalDiffusion(LearnedMethod):
         height, width = degraded.shape[-2:]
         if variant.patch is None:
             condition = 2 * degraded - 1
-            predict = TiledPrediction(self.predict, condition, variant)
+            predict = TiledPrediction(
+                self.predict, condition, variant,
+                lambda small: self.restore(small, variant, generators), self.to_image,
+            )  # fmt: skip
         else:
             condition = 2 * pad_to_patch(degraded, variant.patch) - 1
             patches = (variant.patch, variant.stride, variant.tile_batch)
-            predict = PatchPrediction(self.predict, condition, *patches)
+            target = PatchPrediction(self.predict, condition, *patches)
+
+            def predict(x_t: Tensor, t: int) -> Tensor:
+                return self.to_image(target(x_t, t), x_t, t)
 
         def noise() -> Tensor:
             return per_image_noise(condition.shape[1:], generators).to(condition)
 
         def denoise(x_t: Tensor, t: int) -> Tensor:
-            """x̂0, clamped to [-1, 1]. At t near T, x̂0 from ε̂ would otherwise be far outside."""
-            signal, sigma = self.schedule.signal(t), self.schedule.noise(t)
-            x0 = to_x0(self.parameters.target, predict(x_t, t), x_t, signal, sigma)
-            return x0.clamp(-1, 1)
+            return predict(x_t, t).clamp(-1, 1)
 
         T = self.schedule.T
         t0 = max(variant.steps, round(variant.start * T))
@@ -210,6 +213,14 @@ class ConditionalDiffusion(LearnedMethod):
         sampler = SAMPLERS[variant.sampler].function
         restored = (sampler(denoise, x, self.schedule, times, noise, **options) + 1) / 2
         return restored[..., :height, :width]
+
+    def to_image(self, prediction: Tensor, x_t: Tensor, t: int) -> Tensor:
+        """x̂0 for a prediction of the target, clamped to [-1, 1].
+
+        At t near T, x̂0 from ε̂ would otherwise be far outside.
+        """
+        signal, noise = self.schedule.signal(t), self.schedule.noise(t)
+        return to_x0(self.parameters.target, prediction, x_t, signal, noise).clamp(-1, 1)
 
     def _times(self, variant: Variant, t0: int) -> list[int]:
         """The falling times of a variant that starts at t0."""

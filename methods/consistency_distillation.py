@@ -115,7 +115,10 @@ class ConsistencyDistillation(ConditionalDiffusion):
         x̂0 from noise at t = T; then, for each further time, new noise is added to x̂0 and removed.
         """
         condition = 2 * degraded - 1
-        predict = TiledPrediction(lambda c, x, t: self.estimate(self, c, x, t), condition, variant)
+        predict = TiledPrediction(
+            lambda c, x, t: self.estimate(self, c, x, t), condition, variant,
+            lambda small: self.restore(small, variant, generators),
+        )  # fmt: skip
         noise = noise_source(condition, generators)
         first, *others = uniform(self.schedule, variant.steps)
         x0 = predict(noise(), first)

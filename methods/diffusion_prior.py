@@ -38,8 +38,9 @@ class Variant(TileSettings):
     respect to x̂0 (GDP); misfit: standard deviation of the noise in the model of the weather, for
     images in [0, 1]; updates: gradient steps on the haze's parameters at each evaluation;
     threshold: the least light, in [0, 1], that counts as rain or snow. The rest: tiles of large
-    images. Gradients through the network keep all tiles in memory, so that neither `tile` nor
-    `memory` limits it.
+    images; there is no `context`, because the model of the weather sees the whole photo already.
+    Gradients through the network keep all tiles in memory, so that neither `tile` nor `memory`
+    limits it.
     """
 
     sampler: Literal[
@@ -54,6 +55,7 @@ class Variant(TileSettings):
     misfit: float = Field(default=0.005, gt=0)
     updates: int = Field(default=5, ge=0)
     threshold: float = Field(default=0.1, ge=0)
+    context: Literal[0] = 0
 
 
 class DiffusionPrior(LearnedMethod):

@@ -67,7 +67,7 @@ class GCANet(LearnedMethod):
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
-        return variant.evaluate(self.network, degraded)
+        return variant.restore(self.network, degraded)
 
 
 class GatedNetwork(nn.Module):

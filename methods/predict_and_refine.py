@@ -82,6 +82,11 @@ class PredictAndRefine(LearnedMethod):
         """
         return self.network(torch.cat([condition, r_t], dim=1), t / self.schedule.T)
 
+    def refined(self, inputs: Tensor, r_t: Tensor, t: Tensor) -> Tensor:
+        """The prediction plus its residual. inputs: condition and prediction, (B, 6, H, W)."""
+        condition, prediction = inputs.chunk(2, dim=1)
+        return prediction + self.refine(condition, r_t, t)
+
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of the prediction, plus that of the refined image at random times.
 
@@ -102,13 +107,16 @@ class PredictAndRefine(LearnedMethod):
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
         condition = 2 * degraded - 1
-        prediction = variant.evaluate(self.predict, condition)
-        refine = TiledPrediction(self.refine, condition, variant)
+        prediction = variant.restore(self.predict, condition, scale=2)
+        inputs = torch.cat([condition, prediction], dim=1)
+        refined = TiledPrediction(
+            self.refined, inputs, variant, lambda small: self.restore(small, variant, generators)
+        )
         noise = noise_source(condition, generators)
 
         def denoise(r_t: Tensor, t: int) -> Tensor:
             """The residual, limited so that prediction + residual lies in [-1, 1]."""
-            return (prediction + refine(r_t, t)).clamp(-1, 1) - prediction
+            return refined(r_t, t).clamp(-1, 1) - prediction
 
         sampler = SAMPLERS[variant.sampler].function
         times = uniform_timesteps(self.schedule.T, variant.steps)

@@ -60,7 +60,7 @@ class PReNet(LearnedMethod):
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
-        return variant.evaluate(self.network, degraded)
+        return variant.restore(self.network, degraded)
 
 
 class ProgressiveNetwork(nn.Module):

@@ -13,7 +13,7 @@ from benchmark.board.write import read_leaderboard
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import find
 from benchmark.restoring.change import Usual, usual
-from benchmark.restoring.photo_formats import header
+from benchmark.restoring.photo_formats import Header, header
 from benchmark.restoring.photos import (
     remedy,
     restorer,
@@ -64,7 +64,8 @@ def choose_method(
 
     @cache
     def speed(label: str, variant: str) -> float:
-        return seconds_per_megapixel(restorer(config, config_file, run, label, variant))
+        made = restorer(config, config_file, run, label, variant)
+        return seconds_per_megapixel(made, [(largest.width, largest.height)])
 
     board = read_leaderboard(find(folder))
     own = {label: weights_checksum(config, run, label) for label in config.methods}
@@ -72,7 +73,9 @@ def choose_method(
     board = pd.concat([board, held_out]) if len(held_out) else board
     trained = {name for name in config.datasets if config.card_of(name) == config.train_on}
     ranking = ranked(board, cards, weather, trained)
-    size = max((h.megapixels for photo in photos if (h := header(photo))), default=0.0)
+    headers = [found for photo in photos if (found := header(photo))]
+    largest = max(headers, key=lambda found: found.megapixels, default=Header("", 1, 1))
+    size = largest.megapixels if headers else 0.0
     choice = choose(ranking, size, budget, missing_weights, speed)
     return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")
 

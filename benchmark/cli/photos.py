@@ -137,11 +137,12 @@ def _announce(restorer, outputs) -> None:
     from benchmark.restoring import photos as restoring
     from benchmark.restoring.photo_formats import header
 
-    speed = restorer.samples * restoring.seconds_per_megapixel(restorer)
-    sizes = [h.megapixels for output in outputs if (h := header(output.photo))]
+    sizes = [(h.width, h.height) for output in outputs if (h := header(output.photo))]
     if sizes:
+        megapixels = sum(width * height for width, height in sizes) / 1e6
+        speed = restorer.samples * restoring.seconds_per_megapixel(restorer, sizes)
         print(
-            f"{restorer.name}: about {seconds_text(speed * sum(sizes))} s for {sum(sizes):.3g} "
+            f"{restorer.name}: about {seconds_text(speed * megapixels)} s for {megapixels:.3g} "
             "megapixels, by a measurement just made"
         )
 

@@ -1,6 +1,9 @@
 """Image files: read any common kind as 8-bit sRGB, write PNG, convert to and from [0, 1]."""
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from types import EllipsisType
 from typing import Literal
 
 import cv2
@@ -113,7 +116,7 @@ def to_float(image: np.ndarray) -> np.ndarray:
     """uint8 in [0, 255], of any shape, as float32 in [0, 1]."""
     if image.dtype != np.uint8:
         raise ValueError(f"an 8-bit image is uint8, not {image.dtype}")
-    return image.astype(np.float32) / np.float32(255)
+    return np.divide(image, np.float32(255), dtype=np.float32)  # no second array of floats
 
 
 def to_uint8(image: np.ndarray, quantise: Literal["round", "truncate"] = "round") -> np.ndarray:
@@ -123,6 +126,23 @@ def to_uint8(image: np.ndarray, quantise: Literal["round", "truncate"] = "round"
     `to_uint8(to_float(x))` is x. Raises ValueError for values that are not finite: a method that
     returns them has failed.
     """
+    levels = np.empty(image.shape, np.uint8)
+    for part in parts(image.shape):
+        levels[part] = _levels(image[part], quantise)
+    return levels
+
+
+def parts(shape: tuple[int, ...], values: int = 2**22) -> Iterator[slice | EllipsisType]:
+    """Slices of the first axis, of about so many values each, so that what is computed from a part
+    takes little memory. A number, of the shape (), has one part: all."""
+    if not shape:
+        yield ...
+        return
+    rows = max(1, values // max(1, math.prod(shape[1:])))
+    yield from (slice(start, start + rows) for start in range(0, shape[0], rows))
+
+
+def _levels(image: np.ndarray, quantise: Literal["round", "truncate"]) -> np.ndarray:
     if not np.isfinite(image).all():
         raise ValueError("the image holds values that are not finite (NaN or infinity)")
     levels = np.clip(image, 0, 1) * 255

@@ -195,8 +195,16 @@ def _store(job: Job, image: Any, restored: np.ndarray, root: Path, out: Path) ->
 
 def read_tensor(path: Path, machine: torch.device) -> torch.Tensor:
     """An image file as float32 (1, 3, H, W) in [0, 1], on the device."""
-    image = torch.from_numpy(to_float(read_image(path)))
-    return image.permute(2, 0, 1)[None].to(machine).contiguous()
+    return to_tensor(read_image(path), machine)
+
+
+def to_tensor(pixels: np.ndarray, machine: torch.device) -> torch.Tensor:
+    """uint8 (H, W, 3) as float32 (1, 3, H, W) in [0, 1], on the device.
+
+    The bytes are put into order, not the floats: a large photo is held as floats only once.
+    """
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))[None]
+    return torch.from_numpy(to_float(planes)).to(machine)
 
 
 def to_pixels(restored: torch.Tensor) -> np.ndarray:

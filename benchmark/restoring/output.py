@@ -2,6 +2,8 @@
 
 import torch
 
+from benchmark.core.image_io import parts
+
 LARGEST_EXCESS = 1.0  # far more than a method overshoots by, and far less than 255
 ONE_SIDED = 0.1  # a network that diverged strays to both sides: its scores say how bad it is
 
@@ -26,11 +28,20 @@ def check(restored: torch.Tensor, degraded: torch.Tensor) -> None:
             f"restore() returned the shape {tuple(restored.shape)} for an input of "
             f"{tuple(degraded.shape)}: the shapes must be equal."
         )
-    above = (restored - 1).clamp(min=0).mean()
-    below = (-restored).clamp(min=0).mean()
+    above, below = _mean_beyond(restored)
     if above > LARGEST_EXCESS and below < ONE_SIDED * above and torch.isfinite(above):
         low, high = restored.min().item(), restored.max().item()
         raise ValueError(
             f"restore() returned values from {low:.3g} to {high:.3g}, expected [0, 1]. If they are "
             "8-bit levels, divide them by 255."
         )
+
+
+def _mean_beyond(restored: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean excess above 1 and the mean shortfall below 0, of (B, C, H, W)."""
+    rows = restored.movedim(-2, 0)
+    above, below = torch.zeros((), device=restored.device), torch.zeros((), device=restored.device)
+    for part in parts(rows.shape):
+        above = above + (rows[part] - 1).clamp_(min=0).sum(dtype=torch.float32)
+        below = below + (-rows[part]).clamp_(min=0).sum(dtype=torch.float32)
+    return above / restored.numel(), below / restored.numel()

@@ -1,7 +1,8 @@
 """Restores the user's own photos with a trained method."""
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from tqdm import tqdm
 from benchmark.core import device
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, WeightsMissing, nearest
-from benchmark.core.image_io import to_float
 from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
 from benchmark.core.validation import parse
 from benchmark.restoring import dataset, output
@@ -165,11 +165,12 @@ def restore_photos(restorer: Restorer, results: list[Output]) -> list[Outcome]:
     return outcomes
 
 
-def seconds_per_megapixel(restorer: Restorer) -> float:
-    """The time that a megapixel of a large photo takes here, by a picture of `SAMPLE` pixels.
+def seconds_per_megapixel(restorer: Restorer, sizes: Sequence[tuple[int, int]]) -> float:
+    """The time that a megapixel of such photos takes here, by a picture of `SAMPLE` pixels.
 
-    A smaller picture goes first, because the first call of a network takes longer. Raises UserError
-    if the method fails on them: then it would fail on every photo.
+    sizes: (width, height) of the photos; tiles overlap more in some than in others. A smaller
+    picture goes first, because the first call of a network takes longer. Raises UserError if the
+    method fails on them: then it would fail on every photo.
     """
     for side in (SAMPLE // 4, SAMPLE):
         picture = torch.rand(1, 3, side, side, device=restorer.machine)
@@ -182,7 +183,8 @@ def seconds_per_megapixel(restorer: Restorer) -> float:
                 "--variant or --steps."
             ) from error
         seconds = time.perf_counter() - start
-    return seconds * 1e6 / SAMPLE**2 * _evaluated(restorer, 4000, 3000) / (4000 * 3000)
+    evaluated = sum(_evaluated(restorer, *size) for size in sizes)
+    return seconds * 1e6 / SAMPLE**2 * evaluated / sum(map(math.prod, sizes))
 
 
 def _restore_one(restorer: Restorer, result: Output) -> Outcome:
@@ -195,8 +197,7 @@ def _restore_one(restorer: Restorer, result: Output) -> Outcome:
     if found := header(result.photo):  # before the computation, which may take minutes
         check_size(result.restored, found.width, found.height)
     photo = read_photo(result.photo)
-    degraded = torch.from_numpy(to_float(photo.pixels)).permute(2, 0, 1)[None]
-    degraded = degraded.to(restorer.machine).contiguous()
+    degraded = dataset.to_tensor(photo.pixels, restorer.machine)
     pixels = dataset.to_pixels(_run(restorer, degraded, result.photo.name))
     notes = [*photo.warnings, *_change_notes(restorer, photo, pixels, name)]
     uncertainty = ""
@@ -268,13 +269,21 @@ def _progress(restorer: Restorer, bar: tqdm, megapixels: float) -> Iterator[None
 
 
 def _evaluated(restorer: Restorer, width: int, height: int) -> int:
-    """The pixels of all tiles of a photo; its own pixels if the method works without tiles."""
-    tile, overlap = (getattr(restorer.settings, name, 0) for name in ("tile", "overlap"))
-    if not tile:
+    """The pixels of all tiles of a photo, and of the photo at low resolution that they follow.
+
+    Its own pixels if the method works without tiles.
+    """
+    tile, overlap, context = (
+        getattr(restorer.settings, name, 0) for name in ("tile", "overlap", "context")
+    )
+    if not tile or max(width, height) <= tile:
         return width * height
     pixels = 1
     for side in (width, height):
         pixels *= side if side <= tile else tile * -(-(side - overlap) // (tile - overlap))
+    if context:
+        factor = -(-max(width, height) // min(context, tile))
+        pixels += -(-width // factor) * -(-height // factor)
     return pixels
 
 

@@ -68,21 +68,43 @@ class TiledPrediction:
     predict: (condition, x_t, times) -> prediction, of (B, C, H, W), (B, 3, H, W) and (B,). It gets
     the same tile of condition and x_t. Each call is a step of the sampler and has its own grid of
     tiles, so that the seams of different steps lie in different places.
+
+    to_image: turns prediction, x_t and time into an image in [-1, 1], tile by tile; None if predict
+    returns such images. whole: restores a photo of the size of a tile, (B, 3, h, w) in [0, 1], by
+    all steps. The tiles of a larger photo then follow its restoration at low resolution
+    (`methods.networks.whole_photo`); the first three channels of `condition` are the photo.
     """
 
-    def __init__(self, predict: Predict, condition: Tensor, settings: TileSettings):
+    def __init__(
+        self,
+        predict: Predict,
+        condition: Tensor,
+        settings: TileSettings,
+        whole: Callable[[Tensor], Tensor] | None = None,
+        to_image: Callable[[Tensor, Tensor, int], Tensor] | None = None,
+    ):
         self.predict, self.condition, self.step = predict, condition, 0
-        first = functools.partial(self._evaluate, t=1)
-        self.tile, self.overlap, self.batch = settings.tiles(
-            first, (condition.shape[1], 3), condition
-        )
+        self.to_image = to_image
+        first = functools.partial(self._predict, t=1)
+        channels = (condition.shape[1], 3)
+        self.tile, self.overlap, self.batch = settings.tiles(first, channels, condition)
+        self.photo = None
+        if whole is not None:
+            self.photo = settings.whole_photo(
+                lambda small: 2 * whole((small + 1) / 2) - 1, condition[:, :3], self.tile, scale=2
+            )
 
     def __call__(self, x_t: Tensor, t: int) -> Tensor:
         evaluate = functools.partial(self._evaluate, t=t)
         shift = grid_shift(self.step, self.tile, self.overlap)
         self.step += 1
         inputs = (self.condition, x_t)
-        return tiled(evaluate, inputs, self.tile, self.overlap, shift, self.batch)
+        adjust = self.photo and self.photo.match
+        return tiled(evaluate, inputs, self.tile, self.overlap, shift, self.batch, adjust)
 
     def _evaluate(self, condition: Tensor, x_t: Tensor, t: int) -> Tensor:
+        prediction = self._predict(condition, x_t, t)
+        return prediction if self.to_image is None else self.to_image(prediction, x_t, t)
+
+    def _predict(self, condition: Tensor, x_t: Tensor, t: int) -> Tensor:
         return self.predict(condition, x_t, torch.full((len(x_t),), t, device=x_t.device))

@@ -73,7 +73,9 @@ def restore(
     large near t = T. degraded: (B, 3, H, W) in [0, 1]. Returns the same shape and range.
     """
     y = 2 * degraded - 1
-    predict = TiledPrediction(estimate, y, variant)
+    predict = TiledPrediction(
+        estimate, y, variant, lambda small: restore(process, estimate, small, variant, generators)
+    )
     noise = noise_source(y, generators)
 
     def denoise(x_t: Tensor, t: int) -> Tensor:

@@ -25,6 +25,7 @@ def tiled(
     overlap: int,
     shift: tuple[int, int] = (0, 0),
     batch: int = 1,
+    adjust: Callable[[Tensor, int, int], Tensor] | None = None,
 ) -> Tensor:
     """Evaluate a network on overlapping tiles and blend them; every pixel is covered.
 
@@ -38,6 +39,10 @@ def tiled(
     Tiles that would reach beyond the image are moved back inside, so that all have the same size.
     At (0, 0) tiles are spread evenly. With `grid_shift` the seams of a sampler's steps lie in
     different places.
+
+    adjust(part, top, left) changes the result of a tile before it is blended; (top, left) is its
+    first pixel in the image. What it changes on average over the image, in each channel, is taken
+    back at the end. An image that fits in one tile is not adjusted.
 
     Beside the result, no buffer is as large as the image. Raises ValueError unless
     0 <= overlap < tile and batch >= 1, and for tensors that differ in size.
@@ -57,16 +62,22 @@ def tiled(
         for length, moved in zip((height, width), shift, strict=True)
     )
     places = list(itertools.product(rows, columns))
-    blended = None
+    blended, mean = None, 0.0
     for i in range(0, len(places), batch):
         some = places[i : i + batch]
         parts = evaluate(*(_stack(t, some) for t in tensors))
         for place, part in zip(some, parts.chunk(len(some)), strict=True):
-            part = part * _weight(place).to(tensors[0])
+            weight = _weight(place).to(tensors[0])
+            if adjust is not None:
+                mean = mean + (part * weight).sum(dim=(-2, -1), keepdim=True) / (height * width)
+                part = adjust(part, *(span.start for span in place))
+            part = part * weight
             if blended is None:
                 blended = part.new_zeros(*part.shape[:2], height, width)
             _window(blended, place).add_(part)
         del parts, part  # they would stay in memory while the next tiles are evaluated
+    if adjust is not None:
+        blended.add_(mean - blended.mean(dim=(-2, -1), keepdim=True))
     return blended
 
 

@@ -1,5 +1,6 @@
 """Restoring the user's own photos: the files, the results, the method and its weights."""
 
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from benchmark.restoring.spread import Spread
 from benchmark.results.layout import RunFolder
 from benchmark.spec import registry, run_config
 from benchmark.spec.build import build
+from tests.methods.test_contract import make
 
 RNG = np.random.default_rng(7)
 TINY = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
@@ -179,7 +181,24 @@ def test_steps_that_a_method_cannot_take_are_refused_before_the_photos(run, here
     export_weights(config, here / "weights")
     restorer = photos.restorer(config, WHERE, folder, "diffusion", steps=5000)
     with pytest.raises(UserError, match=r"diffusion with 5000 steps cannot restore .*--steps"):
-        photos.seconds_per_megapixel(restorer)
+        photos.seconds_per_megapixel(restorer, [(60, 40)])
+
+
+@pytest.mark.parametrize("size", [(60, 64), (65, 30), (130, 97), (200, 300)])
+@pytest.mark.parametrize("context", [0, 40])
+def test_the_expected_time_is_that_of_the_pixels_which_the_network_sees(size, context, monkeypatch):
+    """Those of all tiles, and of the photo at low resolution. A sample takes 3 seconds here."""
+    method = make("regression")
+    settings = method.Variant(tile=64, overlap=16, context=context)
+    restorer = photos.Restorer("unet", method, settings, torch.device("cpu"))
+    seen = []
+    method.network.register_forward_hook(lambda _, x, __: seen.append(x[0][0, 0].numel()))
+    method.restore(torch.rand(1, 3, *size[::-1]), settings, [])
+    expected = 3e6 * sum(seen) / photos.SAMPLE**2 / (size[0] * size[1])
+    monkeypatch.setattr(photos, "_run", lambda *_: torch.zeros(1, 3, 4, 4))
+    clock = itertools.count(0, 3)
+    monkeypatch.setattr(photos.time, "perf_counter", lambda: next(clock))
+    assert photos.seconds_per_megapixel(restorer, [size, size]) == pytest.approx(expected)
 
 
 def test_formats(run, here):
@@ -361,7 +380,7 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, mon
 
     # Seconds per megapixel, as if they were measured here.
     monkeypatch.setattr(
-        method_choice, "seconds_per_megapixel", lambda r: 90 if r.settings.steps == 3 else 5
+        method_choice, "seconds_per_megapixel", lambda r, _: 90 if r.settings.steps == 3 else 5
     )
     assert choose(names).variant == "three"
     assert choose(names, 10).variant == "three"  # 0.1 megapixels
