@@ -17,7 +17,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.image_io import open_image, read_image, to_float
 from benchmark.core.paths import shown
 from benchmark.core.seeds import numpy_generator
-from benchmark.weather import WEATHERS, training_pair
+from benchmark.weather import TRAINING_VERSION, WEATHERS, training_pair
 
 DECODED_BYTES = 2 * 2**30  # of photographs kept decoded in memory; others are read at each use
 
@@ -44,6 +44,11 @@ def crops(
     if isinstance(source[0], Path):
         return TrainingPairs(source, crop, seed, first, count, weathers)
     return PairedCrops(source, crop, seed, first, count)
+
+
+def simulation_version(source: Source) -> int | None:
+    """The version of the simulated weather of the pairs; None if they are a data set's own."""
+    return TRAINING_VERSION if isinstance(source[0], Path) else None
 
 
 class TrainingPairs(Dataset):
