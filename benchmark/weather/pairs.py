@@ -32,6 +32,8 @@ _CLEAR_SHARE = 0.14  # pairs without weather: a method must learn to leave clear
 _DETAILS_SHARE = 0.1  # of other pairs with details that look like weather
 _CLEAR_DETAILS_SHARE = 0.5  # of clear pairs
 _STORED_SHARE = 0.35  # pairs with noise, or as JPEGs
+_WHITE_SHARE = 0.35  # of strong haze
+_STRONGER = 0.625  # exponent of its strength
 _PARTIAL_SHARE = 0.06  # pairs with weather on a part of the picture only
 
 
@@ -89,6 +91,18 @@ def add_mix(
     return image, {"weathers": [*kinds]}
 
 
+def add_strong_haze(
+    image: Image, strength: float, rng: np.random.Generator
+) -> tuple[Image, dict[str, Any]]:
+    """`add_haze`, more often strong, and often with airlight that saturates the camera.
+
+    Faint haze teaches less, since it looks like a pale scene.
+    """
+    white = rng.random() < _WHITE_SHARE
+    airlight = [float(rng.uniform(0.94, 1.0))] * 3 if white else None
+    return add_haze(image, strength**_STRONGER, rng, airlight)
+
+
 def add_snowfall(
     image: Image, strength: float, rng: np.random.Generator
 ) -> tuple[Image, dict[str, Any]]:
@@ -122,7 +136,7 @@ def add_bright_drops(
 
 # The recipes of each weather and their shares.
 _RAIN = ((add_rain, 0.3), (add_sharp_rain, 0.5), (add_dense_rain, 0.2))
-_HAZE = ((add_haze, 0.35), (add_veil, 0.65))
+_HAZE = ((add_strong_haze, 0.65), (add_veil, 0.35))
 _DROPS = ((add_raindrops, 0.5), (add_bright_drops, 0.3), (add_sharp_drops, 0.2))
 _SNOW = ((add_snow, 0.65), (add_snowfall, 0.35))
 _PARTS = {"rain": _RAIN, "haze": _HAZE, "raindrop": _DROPS, "snow": _SNOW}  # of a mix

@@ -32,12 +32,12 @@ def room_depth(image: Image, rng: np.random.Generator) -> tuple[Plane, dict[str,
     view = float(np.tan(np.radians(rng.uniform(45, 75)) / 2))  # of half the longer side
     yaw, pitch = rng.uniform(-0.7, 0.7), rng.normal(0.0, 0.15)  # radians
     walls = {
-        "left": float(rng.uniform(0.6, 4.0)), "right": float(rng.uniform(0.6, 4.0)),
-        "ceiling": float(rng.uniform(0.8, 1.8)), "floor": float(rng.uniform(0.8, 1.7)),
-        "back": float(rng.uniform(1.5, 8.0)),
+        "left": float(rng.uniform(0.4, 3.0)), "right": float(rng.uniform(0.4, 3.0)),
+        "ceiling": float(rng.uniform(0.6, 1.8)), "floor": float(rng.uniform(0.5, 1.5)),
+        "back": float(rng.uniform(2.0, 8.0)),
     }  # fmt: skip
     inverse = inverse_depth(small.shape[:2], view, yaw, pitch, walls)
-    things = int(rng.integers(0, 7))
+    things = int(rng.integers(0, 5))
     for _ in range(things):
         _stand(inverse, rng)
     depth = follow_edges(image, grey(small), 1 / inverse, _WORK_SIDE, rng)

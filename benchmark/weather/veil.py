@@ -22,7 +22,7 @@ _DENSEST = 3.5  # optical depth of the farthest point at strength 1
 _ROOM_SHARE = 0.6
 _WHITE_SHARE = 0.7  # airlight that saturates the camera
 _DIM_SHARE = 0.06  # airlight in proportion to the brightness of the scene
-_LINEAR_SHARE = 0.3
+_LINEAR_SHARE = 0.25
 
 
 def add_veil(
@@ -34,7 +34,7 @@ def add_veil(
     """
     room = bool(rng.random() < _ROOM_SHARE)
     depth, _ = (room_depth if room else depth_map)(image, rng)
-    density = _DENSEST * strength**1.4 * float(rng.uniform(0.8, 1.0))
+    density = _DENSEST * strength**1.2 * float(rng.uniform(0.8, 1.0))
     if rng.random() < 0.2:  # banks of fog
         patches = smooth_field(depth.shape, max(depth.shape) * float(rng.uniform(0.2, 0.7)), rng)
         depth = depth * (1 + float(rng.uniform(0.2, 1.0)) * (patches - 0.5))
