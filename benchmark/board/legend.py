@@ -61,7 +61,7 @@ def board_legend(methods: Cards) -> list[Entry]:
     """The legend of a board with these methods."""
     entries = [MEANS, ALL_WEATHERS, RANK, BOLD, NO_VALUE, COSTS, IS_CONTROL, IS_HARMFUL]
     entries += [IS_SUBMITTED] if has_submitted(methods) else []
-    return [*entries, *_fine_tuned(methods)]
+    return [*entries, *_fine_tuned(methods), *_simulation(methods)]
 
 
 def _fine_tuned(methods: Cards) -> list[Entry]:
@@ -73,6 +73,22 @@ def _fine_tuned(methods: Cards) -> list[Entry]:
     }
     text = "; ".join(f"{method} from {start}" for method, start in starts.items())
     return [Entry("Fine-tuned", f"training started from other weights: {text}.")] if text else []
+
+
+def _simulation(methods: Cards) -> list[Entry]:
+    """The version of the simulated weather of the training pairs; nothing on a board without."""
+    named: dict[int, list[str]] = {}
+    for card in methods:
+        if version := card.get("training_simulation"):
+            named.setdefault(version, []).append(card["method"])
+    if not named:
+        return []
+    texts = [
+        f"version {version}" + (f" ({', '.join(dict.fromkeys(names))})" if len(named) > 1 else "")
+        for version, names in sorted(named.items())
+    ]
+    text = f"methods learned from training pairs of {' and '.join(texts)} of the simulation."
+    return [Entry("Simulated weather", text)]
 
 
 def short_legend(methods: Cards) -> list[Entry]:

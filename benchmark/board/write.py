@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from benchmark.board import uncertainty
+from benchmark.board import no_harm, uncertainty
 from benchmark.board.aggregate import COLUMNS, Board, group_values, join_groups, set_values
 from benchmark.board.changes import all_changes, write_changes
 from benchmark.board.ensembles import ensembles
@@ -80,8 +80,8 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     Reads `scores.csv`, `cost.csv`, `methods.json` and `images.csv`, which says which image was made
     from which photo; without it every image is its own photo. If the run scores sets of images, it
     reads `set_scores.csv` too; if it draws samples, `sample_scores.csv`, and writes
-    `uncertainty.csv`. Published numbers on the run's data sets follow the tables in
-    Markdown (`published.of_run`).
+    `uncertainty.csv`. In Markdown, what methods do to clear photographs (`no_harm`) and published
+    numbers on the run's data sets (`published.of_run`) follow the tables.
 
     comparisons: also write `comparisons.csv` and `.md` (`pairs.write_comparisons`), from the same
     paired tests. Each file is written atomically. Raises UserError naming the file at fault.
@@ -90,10 +90,11 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     made_from = _checksums(run_dir)  # before reading: a change in between is found later
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
     table = ScoreTable(scores, methods, read_images(run_dir))
-    parts, sets, changed, compared = [], [], [], Comparisons()
+    parts, sets, changed, harm, compared = [], [], [], [], Comparisons()
     for group in table.groups():
         parts.append(group_values(group))
         changed += all_changes(group, methods)
+        harm.append(no_harm.no_harm(group, methods))
         if comparisons:
             compared += compare_group(group, METRICS)
     if (scores_of_sets := read_set_scores(run_dir)) is not None:
@@ -104,6 +105,8 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     board = join_groups(table, cost, parts, sets)
     text = to_markdown(board, methods, devices(cost))
     text += _write_uncertainty(run_dir, board, methods)
+    clear = no_harm.to_markdown(harm, methods)
+    text += f"\n{clear}" if clear else ""
     _, published = of_run(run_dir, board.table, methods)
     text += f"\n{published}" if published else ""
     with atomic_path(run_dir / TABLE) as path:

@@ -28,9 +28,9 @@ from benchmark.core.image_io import DECODE_ERRORS
 from benchmark.core.reading import reading
 from benchmark.data.bundle_readme import readme
 from benchmark.data.make_pairs import JPEG_QUALITY, write_image, write_pairs
-from benchmark.weather import STRENGTHS
+from benchmark.weather import PAIRS_VERSION, STRENGTHS
 
-VERSION = 1
+VERSION = PAIRS_VERSION
 TARGET_SIDE = 256
 TRAIN_LONG_SIDE = 640
 

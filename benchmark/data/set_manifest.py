@@ -26,11 +26,13 @@ class _ListedPair(BaseModel):
 class _Manifest(BaseModel):
     """The keys of a set's manifest that are read; it may have others.
 
-    `files`: path from the set's folder and checksum. `pairs`: strength level of a degraded picture.
+    `version`: of the simulation that made the degraded pictures. `files`: path from the set's
+    folder and checksum. `pairs`: strength level of a degraded picture.
     """
 
     model_config = ConfigDict(strict=True)
 
+    version: int | None = None
     files: list[_ListedFile]
     pairs: list[_ListedPair] = []
 
@@ -43,11 +45,7 @@ def read(folder: Path, manifest: str | None) -> tuple[dict[str, str], dict[str, 
     """
     if manifest is None:
         return {}, {}
-    file = folder / manifest
-    where = f"{shown(file)} (the card's 'manifest')"
-    with reading(where, "valid JSON", PULL):
-        content = loads(read_text(file))
-    content = validation.parse(_Manifest, content, where, PULL)
+    content, where = _content(folder / manifest)
     checksums = {entry.path: entry.sha256 for entry in content.files}
     levels = {}
     for number, pair in enumerate(content.pairs):
@@ -58,3 +56,22 @@ def read(folder: Path, manifest: str | None) -> tuple[dict[str, str], dict[str, 
             )
         levels[pair.degraded] = pair.level
     return checksums, levels
+
+
+def version(folder: Path, manifest: str | None) -> int | None:
+    """The version of the simulation that made the pairs; None if the manifest lists no pair.
+
+    Arguments and errors as `read`.
+    """
+    if manifest is None:
+        return None
+    content, _ = _content(folder / manifest)
+    return content.version if content.pairs else None
+
+
+def _content(file: Path) -> tuple[_Manifest, str]:
+    """The content of a manifest, and what messages call it."""
+    where = f"{shown(file)} (the card's 'manifest')"
+    with reading(where, "valid JSON", PULL):
+        content = loads(read_text(file))
+    return validation.parse(_Manifest, content, where, PULL), where

@@ -14,6 +14,7 @@ from benchmark.core.atomic import atomic_folder
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import write_json
 from benchmark.exchange.run_diff import CONTENT, Run, differing, read_run
+from benchmark.results import simulation
 from benchmark.results.layout import write_csv
 from benchmark.results.schema import SET_SCORES
 from benchmark.results.tables import read_cost, read_set_scores
@@ -31,12 +32,14 @@ def merge_runs(paths: Sequence[Path], out: Path) -> None:
     linked, not copied, so the merged runs must stay in their places. A kill leaves the earlier
     merge or the new one.
 
-    Raises UserError, and writes nothing, if the runs have different test images, data or protocols,
-    different scores of the same method, seed and image, or different settings of one method.
+    Raises UserError, and writes nothing, if the runs have different test images, data, versions of
+    the simulated weather or protocols, different scores of the same method, seed and image, or
+    different settings of one method.
     """
     out = Path(os.path.abspath(out))
     runs = [read_run(path) for path in paths]
     _check_out(out, runs)
+    simulation.refuse_others((run.path, run.manifest) for run in runs if run.manifest)
     for a, b in combinations(runs, 2):
         _check_data(a, b)
         _check_methods(a, b)

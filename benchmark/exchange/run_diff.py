@@ -13,6 +13,7 @@ from benchmark.board.statuses import GROUP
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.seeds import numpy_generator
+from benchmark.results import simulation
 from benchmark.results.tables import read_images, read_methods, read_scores
 from benchmark.significance.intervals import mean_interval
 from benchmark.significance.paired_tests import holm, paired_test
@@ -94,9 +95,10 @@ def compare(path_a: str | Path, path_b: str | Path) -> RunComparison:
     """Compare run b with run a on the images that both have.
 
     p-values are corrected with Holm's method over all rows of one metric. Raises UserError if the
-    runs have no image or no method in common.
+    runs have no image or no method in common, or other versions of the simulated weather.
     """
     a, b = read_run(path_a), read_run(path_b)
+    simulation.refuse_others((run.path, run.manifest) for run in (a, b) if run.manifest)
     in_a, in_b = (_image_index(run.scores) for run in (a, b))
     common = in_a.intersection(in_b)
     changed = _changed(a.images, b.images, common)

@@ -16,10 +16,10 @@ from benchmark.core.atomic import atomic_folder
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.image_io import SUFFIXES, read_image, write_png
-from benchmark.core.json_io import write_json
+from benchmark.core.json_io import read_json, write_json
 from benchmark.exchange import submissions
 from benchmark.exchange.submissions import IMAGE
-from benchmark.results import schema
+from benchmark.results import schema, simulation
 from benchmark.results.layout import RESTORED, write_csv
 from benchmark.results.tables import (
     read_cost,
@@ -33,6 +33,7 @@ from benchmark.scoring.score import score_restored
 from benchmark.scoring.score_sets import score_sets
 from benchmark.spec.method import Supervision
 from benchmark.spec.run_config import Name
+from benchmark.weather import PAIRS_VERSION
 
 NO_COST = "not measured: the images were restored elsewhere"
 STATED = "as stated with the submission, not measured here"
@@ -63,13 +64,15 @@ def submit(folder: Path, submission: Submission, run_dir: Path) -> list[str]:
     kill, run `submit` or the workflow again: the run's tables may still be those before it.
 
     Raises UserError, and changes nothing, if the run lacks a table, the name is that of a method,
-    or the folder has no image of the run at all.
+    the folder has no image of the run at all, or the run has test pairs of another version of the
+    simulated weather than this suite.
     """
     images = read_images(run_dir)
     if images is None:
         raise UserError(f"{run_dir}/images.csv is missing; a submission needs it.")
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
     _check(submission, methods, run_dir)
+    _refuse_other_pairs(run_dir)
     root = run_dir.resolve().parents[1]  # the paths in images.csv are relative to it
     files = find_files(folder, images)
     place = submissions.images_link(run_dir.resolve(), submission.name).relative_to(root)
@@ -129,6 +132,16 @@ def _check(submission: Submission, methods: list[dict[str, Any]], run_dir: Path)
     if submission.supervision not in SUPERVISION:
         known = nearest(submission.supervision, SUPERVISION)
         raise UserError(f"--supervision {submission.supervision}: there is no such kind.{known}")
+
+
+def _refuse_other_pairs(run_dir: Path) -> None:
+    file = run_dir / "manifest.json"
+    known = simulation.of_run(run_dir, read_json(file)).test_pairs if file.is_file() else ()
+    if known not in ((), (PAIRS_VERSION,)):
+        raise UserError(
+            f"{run_dir} has test pairs of version {known[0]} of the simulated weather, and this "
+            f"suite is made for version {PAIRS_VERSION}: submit to a run of this version."
+        )
 
 
 def _copy_images(

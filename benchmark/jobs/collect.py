@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import write_json
 from benchmark.jobs import method_facts, records
-from benchmark.results import schema, training_record
+from benchmark.results import schema, simulation, training_record
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, score_units, units, write_csv
 from benchmark.results.tables import read_table
 from benchmark.spec import sources
@@ -99,6 +99,7 @@ def _card(
         "training_flops": None,
         "training_curve": None,
         "training_identity": None,
+        "training_simulation": None,
         "facts": method["facts"],
     }
     if sources.learns(config.method_of(label)):
@@ -108,6 +109,7 @@ def _card(
         card["weights"] = trained.get("weights")
         for fact in ("seconds", "steps", "flops", "identity"):
             card[f"training_{fact}"] = trained.get(fact)
+        card["training_simulation"] = simulation.of_training(trained)
         if (folder / "curve.csv").exists():
             card["training_curve"] = (folder / "curve.csv").relative_to(run.path).as_posix()
     return card

@@ -14,9 +14,13 @@ import pandas as pd
 import benchmark
 from benchmark.core.checksum import checksum
 from benchmark.core.paths import CODE, ROOT
+from benchmark.data import set_manifest
+from benchmark.data.cards import load_card
 from benchmark.jobs import resolve
-from benchmark.results.layout import RunFolder
+from benchmark.results import simulation, training_record
+from benchmark.results.layout import AGAIN, RunFolder
 from benchmark.results.tables import read_images
+from benchmark.spec.method import ALL_WEATHERS
 from benchmark.spec.run_config import Config
 
 PACKAGES = (
@@ -39,6 +43,7 @@ def make_manifest(config: Config, config_file: Path, run: RunFolder) -> dict[str
         "config_file": str(config_file),
         "config": config.model_dump(mode="json"),
         "data": _data(run),
+        simulation.KEY: _simulation(config, run),
         "weights": _weights(config, run),
         "datasets": {name: _dataset(config.card_of(name)) for name in config.datasets},
         "python": platform.python_version(),
@@ -61,6 +66,22 @@ def _data(run: RunFolder) -> dict[str, str | None]:
         "data.dvc sha256": checksum(pointer) if pointer.exists() else None,
         "test images sha256": None if images is None else images_checksum(images),
     }
+
+
+def _simulation(config: Config, run: RunFolder) -> dict[str, list[int]]:
+    """The versions of the simulated weather, see `simulation.of_run`."""
+    trained = set()
+    for label in config.methods:
+        for seed in config.seeds_of(label):
+            if (folder := run.training(label, seed)).joinpath("training.json").exists():
+                trained.add(simulation.of_training(training_record.read(folder, AGAIN)))
+    cards = [load_card(config.card_of(name)) for name in config.datasets]
+    pairs = {
+        set_manifest.version(card.folder, card.manifest)
+        for card in cards
+        if {*card.weathers} & {*ALL_WEATHERS}
+    }
+    return {"training": sorted(trained - {None}), "test pairs": sorted(pairs - {None})}
 
 
 def _weights(config: Config, run: RunFolder) -> dict[str, str]:
@@ -113,8 +134,6 @@ def _uncommitted() -> bool | None:
 
 def _dataset(name: str) -> dict[str, Any]:
     """The origin of a data set, from its card."""
-    from benchmark.data.cards import load_card
-
     wanted = {"title", "path", "licence", "source", "citation", "overlaps"}
     return {"card": name, **load_card(name).model_dump(mode="json", include=wanted)}
 

@@ -12,13 +12,13 @@ from benchmark.jobs.isolation import Failure
 from benchmark.jobs.outcome import failed_training
 from benchmark.jobs.restore import trained_weights
 from benchmark.restoring.rows import failure_of
-from benchmark.results import schema, training_record
+from benchmark.results import schema, simulation, training_record
 from benchmark.results.layout import AGAIN, RunFolder
 from benchmark.spec import given_weights, sources
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config, WeightFile
-from benchmark.training import loop, step
+from benchmark.training import crops, loop, step
 
 
 def train(
@@ -72,6 +72,7 @@ def train(
         "flops": flops,
         "settings": {**settings.model_dump(mode="json"), **start},
         "weathers": weathers,
+        simulation.KEY: crops.simulation_version(source),
     }
 
 
@@ -85,7 +86,7 @@ def _take_weights(method: LearnedMethod, given: WeightFile, folder: Path) -> dic
     folder.mkdir(parents=True, exist_ok=True)
     weights.save(method.network, folder / "weights.safetensors")
     (folder / "curve.csv").unlink(missing_ok=True)
-    return facts
+    return {**facts, simulation.KEY: simulation.of_training(facts)}
 
 
 def export_weights(config: Config, run: RunFolder, out: Path) -> list[Path]:

@@ -24,7 +24,8 @@ class MethodCard(BaseModel):
     `file`: the method's source, a path from the repository root. `training_curve`: the path of
     `curve.csv` from the run's folder. `parameters`, `settings` (of the variant) and `training`: as
     in the run's configuration. `training_identity`: a checksum of all that decides the weights (see
-    `benchmark.jobs.identity`). `facts`: figures that the method states.
+    `benchmark.jobs.identity`). `training_simulation`: the version of the simulated weather of its
+    training pairs (see `simulation`). `facts`: figures that the method states.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -47,4 +48,5 @@ class MethodCard(BaseModel):
     settings: dict | None = None
     training: dict | None = None
     training_identity: str | None = None
+    training_simulation: int | None = None
     facts: dict | None = None

@@ -24,6 +24,7 @@ class _Facts(BaseModel):
     flops: int | None = Count
     identity: str | None = None
     settings: dict[str, Any] | None = None
+    simulation: int | None = Field(default=None, ge=1, strict=True)
 
 
 def read(folder: Path, remedy: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from benchmark.core.paths import shown
 from benchmark.core.seeds import numpy_generator
 from benchmark.spec.training_settings import DECODED_BYTES
 from benchmark.training.decoded import decode
-from benchmark.weather import WEATHERS, training_pair
+from benchmark.weather import TRAINING_VERSION, WEATHERS, training_pair
 
 # Clean photographs, or pairs (input, target).
 Source = Sequence[Path] | Sequence[tuple[Path, Path]]
@@ -45,6 +45,11 @@ def crops(
     if isinstance(source[0], Path):
         return TrainingPairs(source, crop, seed, first, count, weathers, decoded_bytes)
     return PairedCrops(source, crop, seed, first, count, decoded_bytes)
+
+
+def simulation_version(source: Source) -> int | None:
+    """The version of the simulated weather of the pairs; None if they are a data set's own."""
+    return TRAINING_VERSION if isinstance(source[0], Path) else None
 
 
 class TrainingPairs(Dataset):

@@ -11,18 +11,23 @@ pairs by trial, from the scores of training runs.
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.core.alternatives import Alternatives
 from benchmark.core.errors import UserError, nearest
+from benchmark.weather import pairs
 from benchmark.weather.haze import add_haze
-from benchmark.weather.layers import Image, grey, smooth_field, three
+from benchmark.weather.layers import Image
 from benchmark.weather.mix import add_mix
 from benchmark.weather.rain import add_rain
 from benchmark.weather.raindrop import add_raindrops
 from benchmark.weather.snow import add_snow
+
+# Versions of the simulation: of `training_pair`, and of `degrade`, which made the data set's val
+# and test pairs. A change of what is drawn is a new version (`benchmark.results.simulation`).
+TRAINING_VERSION = 2
+PAIRS_VERSION = 1
 
 WEATHERS = ("rain", "haze", "raindrop", "snow", "mix")
 STRENGTHS = {"light": (0.12, 0.28), "medium": (0.42, 0.58), "heavy": (0.8, 1.0)}
@@ -34,15 +39,6 @@ _ADD: Alternatives = {
     "snow": add_snow,
     "mix": add_mix,
 }
-# Methods learn to remove haze first and drops last. With too much haze they see haze in all images.
-_TRAINING_SHARES = {"rain": 0.21, "haze": 0.18, "raindrop": 0.33, "snow": 0.15, "mix": 0.13}
-_CLEAR_SHARE = 0.12  # pairs without weather: a method must learn to leave clear pictures unchanged
-_PARTIAL_SHARE = 0.1  # pairs with weather on a part of the picture only
-_WHITE_SHARE = 0.35  # of haze: airlight that saturates the camera, as in all of SOTS-indoor
-_EXPOSURE_SHARE = 0.3  # pairs of other exposure
-# A method must learn that grey concrete under a grey sky is not haze.
-_MUTED_SHARE = 0.2  # pairs of less saturated colours
-_FLAT_SHARE = 0.2  # pairs of less contrast
 
 
 def degrade(
@@ -70,44 +66,17 @@ def training_pair(
     rng: np.random.Generator,
     weathers: Sequence[str] = WEATHERS,
 ) -> tuple[Image, Image]:
-    """A random training pair from one photograph.
+    """A random training pair, (clean, degraded): see `pairs.training_pair`.
 
-    photo: uint8 (H, W, 3), sRGB; crop: side of the pair in pixels, >= 1; weathers: the kinds to
-    draw from, a part of WEATHERS. A square of random size is cut from the photograph, scaled to
-    `crop` and flipped; sometimes its exposure, contrast or saturation changes. Then a random kind
-    of weather of random strength in (0, 1] is added, in some pairs to a part of the picture only,
-    in some none. Returns (clean, degraded), float32 (crop, crop, 3) in [0, 1]. Raises UserError for
-    a photograph, crop or weather that is not as described.
+    weathers: the kinds to draw from, a part of WEATHERS. Also raises UserError for other names.
     """
-    clean = _random_view(photo, crop, rng)
-    if rng.random() < _CLEAR_SHARE:
-        return clean, clean.copy()
-    weather = _random_weather(weathers, rng)
-    # In (0, 1], more often strong: faint weather teaches less, above all faint haze, which looks
-    # like a pale scene. Exponents chosen by trial.
-    strength = (1.0 - rng.random()) ** (0.5 if weather == "haze" else 0.8)
-    if weather == "haze" and rng.random() < _WHITE_SHARE:
-        hazy, _ = add_haze(clean, strength, rng, [float(rng.uniform(0.94, 1.0))] * 3)
-        degraded = np.clip(hazy, 0.0, 1.0)
-    else:
-        degraded, _ = degrade(clean, weather, strength, rng)
-    if rng.random() < _PARTIAL_SHARE:
-        field = smooth_field((crop, crop), crop * float(rng.uniform(0.4, 1.0)), rng)
-        mask = np.clip((field - rng.uniform(0.2, 0.6)) * 5 + 0.5, 0, 1).astype(np.float32)
-        degraded = clean + three(mask) * (degraded - clean)
-    return clean, degraded
-
-
-def _random_weather(weathers: Sequence[str], rng: np.random.Generator) -> str:
-    """One of `weathers`, with probabilities in proportion to `_TRAINING_SHARES`."""
     for weather in weathers:
         _check_name(weather)
-    shares = np.array([_TRAINING_SHARES[weather] for weather in weathers])
-    return str(rng.choice(weathers, p=shares / shares.sum()))
+    return pairs.training_pair(photo, crop, rng, weathers)
 
 
 def _check_name(weather: str) -> None:
-    if weather not in _ADD:
+    if weather not in WEATHERS:
         raise UserError(f"weather '{weather}' is unknown.{nearest(weather, WEATHERS)}")
 
 
@@ -126,53 +95,3 @@ def _check(image: Image, weather: str, strength: float) -> None:
         raise UserError(f"image is {what}: give float32 of shape (height, width, 3).")
     if not (image.min() >= 0 and image.max() <= 1):
         raise UserError("image has values outside [0, 1]: divide 8-bit values by 255.")
-
-
-def _random_view(photo: NDArray[np.uint8], crop: int, rng: np.random.Generator) -> Image:
-    """A random square of the photograph at a random scale, float32 (crop, crop, 3) in [0, 1]."""
-    if not (
-        isinstance(photo, np.ndarray)
-        and photo.dtype == np.uint8
-        and photo.ndim == 3
-        and photo.shape[2] == 3
-        and photo.size > 0
-    ):
-        raise UserError("photo must be uint8 of shape (height, width, 3).")
-    if crop < 1:
-        raise UserError(f"crop {crop} is too small: give at least 1.")
-    height, width = photo.shape[:2]
-    # From slightly enlarged to 3.5 times reduced: near and far views of all textures.
-    side = crop * float(np.exp(rng.uniform(np.log(0.85), np.log(3.5))))
-    side = max(1, min(round(side), height, width))
-    top = int(rng.integers(height - side + 1))
-    left = int(rng.integers(width - side + 1))
-    view = photo[top : top + side, left : left + side]
-    if side >= 2 * crop:  # halving first gives the same area mean and is three times as fast
-        half = side // 2
-        view = cv2.resize(view[: 2 * half, : 2 * half], (half, half), interpolation=cv2.INTER_AREA)
-    if view.shape[0] != crop:
-        method = cv2.INTER_AREA if side > crop else cv2.INTER_CUBIC
-        view = cv2.resize(view, (crop, crop), interpolation=method)
-    if rng.random() < 0.5:
-        view = view[:, ::-1]
-    view = cv2.LUT(np.ascontiguousarray(view), _exposure_table(rng))
-    if rng.random() < _MUTED_SHARE:
-        saturation = np.float32(rng.uniform(0.1, 0.8))
-        view = saturation * view + (1 - saturation) * three(grey(view))
-    return view
-
-
-def _exposure_table(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Table (1, 256, 3) of values in [0, 1] for the 256 levels of each channel.
-
-    Sometimes with another exposure (a power and a gain for each channel) or less contrast. The
-    ranges were chosen by eye.
-    """
-    table = np.repeat(np.arange(256, dtype=np.float32)[:, None] / np.float32(255), 3, axis=1)
-    if rng.random() < _EXPOSURE_SHARE:
-        gamma, gain = np.exp(rng.normal(0.0, 0.25)), np.exp(rng.normal(0.0, 0.06, 3))
-        table = np.clip(table**gamma * gain, 0.0, 1.0)
-    if rng.random() < _FLAT_SHARE:
-        middle = rng.uniform(0.25, 0.6)
-        table = middle + rng.uniform(0.55, 1.0) * (table - middle)
-    return table.astype(np.float32)[None]

@@ -45,12 +45,7 @@ def depth_map(image: Image, rng: np.random.Generator) -> tuple[Plane, dict[str, 
     if sky > 0.35:
         depth = np.maximum(depth, sky * _sky(small, guide))
 
-    radius = max(1, round(_WORK_SIDE * float(rng.uniform(0.03, 0.1))))
-    eps = float(10 ** rng.uniform(-3.5, -2))
-    a, b = guided_coefficients(guide, depth, radius, eps, mean=reflected_box_mean)
-    a = cv2.resize(a, (width, height), interpolation=cv2.INTER_LINEAR)
-    b = cv2.resize(b, (width, height), interpolation=cv2.INTER_LINEAR)
-    depth = _stretch(a * grey(image) + b)
+    depth = _stretch(follow_edges(image, guide, depth, _WORK_SIDE, rng))
 
     nearest = float(rng.uniform(0.05, 0.65))  # depth of the nearest point
     depth = nearest + (1 - nearest) * depth
@@ -60,6 +55,23 @@ def depth_map(image: Image, rng: np.random.Generator) -> tuple[Plane, dict[str, 
         "sky": round(sky, 4),
         "nearest": round(nearest, 4),
     }
+
+
+def follow_edges(
+    image: Image, guide: Plane, depth: Plane, side: int, rng: np.random.Generator
+) -> Plane:
+    """A depth map at the image's size, its edges moved onto edges of the image (guided filter).
+
+    image: (H, W, 3); guide: its grey values at the size of `depth`, whose longer side has `side`
+    pixels. Returns (H, W); values may be slightly beyond those of `depth`.
+    """
+    height, width = image.shape[:2]
+    radius = max(1, round(side * float(rng.uniform(0.03, 0.1))))
+    eps = float(10 ** rng.uniform(-3.5, -2))
+    a, b = guided_coefficients(guide, depth, radius, eps, mean=reflected_box_mean)
+    a = cv2.resize(a, (width, height), interpolation=cv2.INTER_LINEAR)
+    b = cv2.resize(b, (width, height), interpolation=cv2.INTER_LINEAR)
+    return a * grey(image) + b
 
 
 def _ground(shape: tuple[int, int], horizon: float, rng: np.random.Generator) -> Plane:

@@ -98,18 +98,20 @@ def draw_lines(
     weight: Values,
     sigma: float,
     rng: np.random.Generator,
+    ripple: float = 0.45,
 ) -> Plane:
     """The sum of motion-blurred line segments: the image of points that move during the exposure.
 
     Every segment is sampled once a pixel and splatted bilinearly, so that it is anti-aliased. It is
     then blurred to the width `sigma`; its middle has the brightness `weight`. The brightness along
     a segment fades at both ends and ripples, because a falling drop oscillates (Garg and Nayar,
-    "Photorealistic Rendering of Rain Streaks", SIGGRAPH 2006). The ripple's height and number of
-    periods were chosen by eye.
+    "Photorealistic Rendering of Rain Streaks", SIGGRAPH 2006). The number of periods was
+    chosen by eye.
 
     shape: (H, W); x, y: middles of the segments in pixels; angle: in radians from the vertical,
     positive if the lower end is to the right; length: in pixels, > 0; weight: brightness, >= 0; all
-    (N,). sigma: standard deviation in pixels. Returns (H, W) >= 0.
+    (N,). sigma: standard deviation in pixels; ripple: its largest height, in [0, 1]. Returns (H, W)
+    >= 0.
     """
     height, width = shape
     steps = np.maximum(1, np.ceil(length)).astype(np.int64)
@@ -117,11 +119,11 @@ def draw_lines(
     index = np.arange(segment.size) - np.repeat(np.cumsum(steps) - steps, steps)
     along = (index + 0.5) / steps[segment]  # 0..1 from one end of its segment to the other
 
-    ripple = rng.uniform(0.0, 0.45, steps.size)[segment]
+    height_of = rng.uniform(0.0, ripple, steps.size)[segment]
     turns = rng.uniform(0.5, 2.5, steps.size)[segment]
     phase = rng.uniform(0.0, 2 * np.pi, steps.size)[segment]
     value = weight[segment] * np.sqrt(np.sin(np.pi * along))
-    value *= 1.0 + ripple * np.cos(2 * np.pi * turns * along + phase)
+    value *= 1.0 + height_of * np.cos(2 * np.pi * turns * along + phase)
     # A segment shorter than a pixel gives only its share of the light.
     value *= np.minimum(1.0, length / steps)[segment]
 

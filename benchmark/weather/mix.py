@@ -12,7 +12,7 @@ from benchmark.weather.snow import add_snow
 
 # From the scene to the lens: haze lies between all things, rain and snow fall nearer, drops are on
 # the glass.
-_COMBINATIONS = (
+COMBINATIONS = (
     ("haze", "rain"),
     ("haze", "snow"),
     ("haze", "raindrop"),
@@ -33,7 +33,7 @@ def add_mix(
     image: float32 (H, W, 3) in [0, 1]; strength in (0, 1]. Returns (image (H, W, 3), not yet
     clipped to [0, 1]; what was drawn for each kind).
     """
-    kinds = _COMBINATIONS[int(rng.integers(len(_COMBINATIONS)))]
+    kinds = COMBINATIONS[int(rng.integers(len(COMBINATIONS)))]
     parts = []
     for kind in kinds:
         share = strength * float(rng.uniform(*_SHARES))

@@ -12,19 +12,18 @@ glass. Lengths are in pixels of the degraded image.
 """
 
 import functools
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
+from benchmark.weather.drop_look import BLADES, Look, draw_look
 from benchmark.weather.haze import koschmieder
 from benchmark.weather.layers import (
     Image,
     Plane,
     Pyramid,
     blob_pyramids,
-    log_uniform,
     place_sprite,
     pyramid,
     smooth_field,
@@ -34,7 +33,6 @@ from benchmark.weather.layers import (
 )
 
 _DROPS_PER_PIXEL = 1.5e-3  # of a radius of 10 pixels, at full strength; chosen by eye
-_BLADES = (5, 6, 6, 7, 8, 9, 48)  # of a lens's aperture: usual numbers, and a disc
 _DISC = 6  # index of the disc
 
 
@@ -47,7 +45,7 @@ def _drop_shapes() -> list[Pyramid]:
 def _bokeh_shapes() -> list[Pyramid]:
     """Filled regular polygons and a disc: the images of a point out of focus."""
     side, masks = 64, []
-    for blades in _BLADES:
+    for blades in BLADES:
         turns = np.arange(blades) * 2 * np.pi / blades
         corners = np.stack((np.cos(turns), np.sin(turns)), axis=1) * 0.42 * side + side / 2
         mask = np.zeros((side, side), np.uint8)
@@ -57,16 +55,21 @@ def _bokeh_shapes() -> list[Pyramid]:
 
 
 def add_raindrops(
-    image: Image, strength: float, rng: np.random.Generator
+    image: Image,
+    strength: float,
+    rng: np.random.Generator,
+    look: Look | None = None,
+    abundance: float = 1.0,
 ) -> tuple[Image, dict[str, Any]]:
     """Image seen through drops. image: float32 (H, W, 3) in [0, 1]; strength in (0, 1].
 
-    Returns (image (H, W, 3), not yet clipped to [0, 1]; what was drawn).
+    look: of the drops, drawn if None; abundance: factor of their number. Returns (image (H, W, 3),
+    not yet clipped to [0, 1]; what was drawn).
     """
     shape = image.shape[:2]
-    look = _draw_look(strength, rng)
+    look = look or draw_look(strength, rng)
     maps = _DropMaps(shape)
-    count = int(rng.poisson(_expected_drops(shape, strength, look)))
+    count = int(rng.poisson(abundance * _expected_drops(shape, strength, look)))
     if strength > 0.08:
         count = max(count, 1)
     for _ in range(count):
@@ -85,68 +88,7 @@ def add_raindrops(
     return result, {**look.rounded(), "drops": count}
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What all drops of a picture share: the typical drop, the lens and the light.
-
-    All ranges in `_draw_look` were chosen by eye; a comment gives the physical reason if any.
-    """
-
-    size: float  # typical radius, pixels
-    defocus: float  # standard deviation of the lens's blur of a drop, pixels
-    opacity: float  # of a drop, in [0, 1]
-    compression: float  # of the view in a drop: pixels of the scene shown in one pixel
-    gain: float  # brightness of the view in a drop over the scene's
-    ambient: float  # share of light from outside the frame in a drop, in [0, 1]
-    sky: float  # brightness outside the frame over the scene's mean
-    sky_in_drop: float  # by how much a drop is brighter at its lower end than at its middle
-    rim: float  # how much a drop's rim is darker than its middle, in [0, 1]
-    round: bool  # drops are discs, not irregular
-    aperture: int  # index of the highlight's shape in `_bokeh_shapes`
-    aperture_angle: float  # radians
-    highlight: float  # opacity of the reflection of a lamp or the sun, in [0, 1]; 0: none
-    highlight_size: float  # over that of its drop
-    highlight_colour: list[float]  # R, G, B in [0, 1]
-    glare: float  # share of light that unresolved droplets scatter over their surroundings
-    smear: float  # opacity of a wet film without drops, in [0, 1]; 0: none
-
-    def rounded(self) -> dict[str, Any]:
-        """As JSON-able values, four digits after the point."""
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
-
-
-def _draw_look(strength: float, rng: np.random.Generator) -> _Look:
-    """The look of a picture's drops; strength in (0, 1]."""
-    sharp = rng.random() < 0.25
-    fade = min(1.0, 8 * strength)  # the opacity of a single drop vanishes as the strength does
-    # Drops in focus are near the scene, or the picture is a close-up: small ones.
-    size = log_uniform((6.0, 18.0) if sharp else (8.0, 36.0), rng)
-    level = float(rng.uniform(0.75, 1.0))
-    warmth = float(rng.normal(0.0, 0.03))
-    return _Look(  # arguments are drawn in this order
-        size=size,
-        # Proportional to the size, because both grow by the same factor as a drop nears the lens.
-        defocus=float(rng.uniform(0.7, 1.8)) if sharp else size * float(rng.uniform(0.15, 0.5)),
-        opacity=float(rng.uniform(0.75, 1.0)) * (0.6 + 0.4 * strength) * fade,
-        # Above 1, because a drop is a wide-angle lens (Garg and Nayar, IJCV 2007).
-        compression=round(float(rng.uniform(1.2, 4.0)), 4),
-        gain=round(float(rng.uniform(0.85, 1.6)), 4),
-        ambient=round(float(rng.uniform(0.25, 0.95)), 4),
-        sky=round(float(rng.uniform(1.1, 2.1)), 4),
-        sky_in_drop=round(float(rng.uniform(0.0, 0.4)), 4),
-        rim=round(float(rng.uniform(0.1, 0.5)) if sharp else float(rng.uniform(0.0, 0.15)), 4),
-        round=bool(rng.random() < 0.5) and not sharp,
-        aperture=int(rng.integers(len(_BLADES))),
-        aperture_angle=round(float(rng.uniform(0, np.pi)), 4),
-        highlight=fade * float(rng.uniform(0.15, 0.95)) if rng.random() < 0.55 else 0.0,
-        highlight_size=0.3 if sharp else 1.0,
-        highlight_colour=[round(min(1.0, level + w), 4) for w in (warmth, 0.0, -warmth)],
-        glare=float(rng.uniform(0.02, 0.1)) * strength if rng.random() < 0.5 else 0.0,
-        smear=float(rng.uniform(0.2, 0.9)) * strength if rng.random() < 0.45 else 0.0,
-    )
-
-
-def _expected_drops(shape: tuple[int, int], strength: float, look: _Look) -> float:
+def _expected_drops(shape: tuple[int, int], strength: float, look: Look) -> float:
     """Mean number of drops in and around an image (H, W); larger drops are fewer.
 
     The density falls as size^-1.5 and not as size^-2, which would keep the covered share of the
@@ -181,7 +123,7 @@ class _DropMaps:
         return x - squeeze * columns, y - squeeze * rows, shade
 
 
-def _place_drop(maps: _DropMaps, look: _Look, rng: np.random.Generator) -> None:
+def _place_drop(maps: _DropMaps, look: Look, rng: np.random.Generator) -> None:
     """Add one drop to the maps. One in twenty has run down the glass and is long.
 
     Ranges chosen by eye: radius, height over width, tilt, opacity and place of the highlight.
@@ -228,7 +170,7 @@ def _place_drop(maps: _DropMaps, look: _Look, rng: np.random.Generator) -> None:
         np.maximum(maps.glow[here], glow, out=maps.glow[here])
 
 
-def _refracted_view(image: Image, maps: _DropMaps, look: _Look) -> Image:
+def _refracted_view(image: Image, maps: _DropMaps, look: Look) -> Image:
     """The picture in the drops (H, W, 3): inverted, compressed, defocused, mixed with ambient
     light.
     """

@@ -10,7 +10,7 @@ import pytest
 from benchmark.board import statuses as board_statuses
 from benchmark.board.aggregate import COLUMNS, group_values, make_board
 from benchmark.board.format import count_text, seconds_text
-from benchmark.board.legend import short_legend
+from benchmark.board.legend import board_legend, short_legend
 from benchmark.board.markdown import to_markdown
 from benchmark.board.score_table import ALL, METRICS, ScoreTable
 from benchmark.board.statuses import GROUP
@@ -319,6 +319,15 @@ def test_methods_that_make_their_images_worse_are_marked():
     lines = to_markdown(board, cards).splitlines()
     marked = [line for line in lines if line.startswith("|") and "▼" in line]
     assert len(marked) == 1 and "19.40" in marked[0]
+
+
+def test_a_board_names_the_version_of_the_simulated_weather():
+    cards = [card("a", training_simulation=2), card("b", training_simulation=1), *CONTROLS]
+    texts = [entry.text for entry in board_legend(cards) if entry.term == "Simulated weather"]
+    assert len(texts) == 1 and "version 1 (b) and version 2 (a)" in texts[0]
+    texts = [entry.text for entry in board_legend(cards[:1]) if entry.term == "Simulated weather"]
+    assert "version 2 of" in texts[0]
+    assert "Simulated weather" not in [entry.term for entry in board_legend([A, *CONTROLS])]
 
 
 @pytest.mark.parametrize(

@@ -355,6 +355,7 @@ PUBLISHED = [
     ("csd", "test", "snow", "test2000/Snow/1.tif", "test2000/Gt/1.tif", "1"),
     ("realrain1k", "heavy", "rain", "RealRain-1k-H/test/input/3.png",
      "RealRain-1k-H/test/target/3.png", "3"),
+    ("bsds500", "test", "clear", "images/test/1.jpg", "images/test/1.jpg", "1"),
     ("rtts", "test", "haze", "JPEGImages/AM_Bing_211.png", None, "AM_Bing_211"),
     ("plain", "test", "mix", "input/x.png", "target/x.png", "x"),
     ("unpaired", "test", "snow", "snow/x.jpg", None, "x"),

@@ -146,6 +146,15 @@ def test_other_data_and_settings_are_refused(runs, tmp_path):
         merge_runs(runs, tmp_path / "results" / "both")
 
 
+def test_other_versions_of_the_simulated_weather_are_refused(runs, tmp_path):
+    for run, version in zip(runs, (1, 2), strict=True):
+        known = {"simulation": {"training": [version], "test pairs": [1]}}
+        (run / "manifest.json").write_text(json.dumps(known))
+    with pytest.raises(UserError, match=r"training pairs of different versions .* 1 and 2"):
+        merge_runs(runs, tmp_path / "results" / "both")
+    assert not (tmp_path / "results" / "both").exists()
+
+
 def test_a_run_is_never_overwritten(runs, tmp_path):
     before = (runs[0] / "scores.csv").read_bytes()
     with pytest.raises(UserError, match="one of the runs"):

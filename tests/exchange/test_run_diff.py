@@ -107,6 +107,42 @@ def test_differences_of_manifests_and_settings(runs):
     assert "No manifest.json in" in to_markdown(compare(*runs))
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ({"training": [2], "test pairs": [1]}, None, "training pairs .*: 2 and 1"),
+        ({"training": [1, 2]}, {"training": [2]}, "training pairs .*: 1 with 2 and 2"),
+        ({"test pairs": [2]}, {"test pairs": [1]}, "test pairs .*: 2 and 1"),
+        ({"training": "x"}, {}, "manifest.json: simulation: training"),
+    ],
+)
+def test_other_versions_of_the_simulated_weather_are_refused(runs, a, b, message):
+    write_versions(runs, a, b)
+    with pytest.raises(UserError, match=message):
+        compare(*runs)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (None, None),  # both older than the record
+        ({"training": [1], "test pairs": [1]}, None),
+        ({"training": [2], "test pairs": [1]}, {"training": [], "test pairs": [1]}),
+        ({"training": [2]}, {"training": [2], "test pairs": [1]}),
+    ],
+)
+def test_runs_without_learned_methods_or_simulated_pairs_go_with_others(runs, a, b):
+    write_versions(runs, a, b)
+    compare(*runs)
+
+
+def write_versions(runs, *versions):
+    for run, known in zip(runs, versions, strict=True):
+        manifest = json.loads((run / "manifest.json").read_text())
+        manifest |= {} if known is None else {"simulation": known}
+        (run / "manifest.json").write_text(json.dumps(manifest))
+
+
 def test_differing_by_hand():
     a = {"x": {"y": 1, "z": 2}, "same": 3, "run": "a"}
     b = {"x": {"y": 1, "z": 4}, "same": 3, "run": "b", "new": 5}

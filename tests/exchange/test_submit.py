@@ -32,6 +32,7 @@ from benchmark.results.tables import (
 from benchmark.scoring.score import score_restored
 from benchmark.scoring.score_sets import score_sets
 from benchmark.spec.run_config import Config
+from benchmark.weather import PAIRS_VERSION
 from tests.exchange.stopping import before_each_change, interrupted
 from tests.synthetic_run import card, make_run
 
@@ -121,6 +122,16 @@ def test_a_run_at_work_is_not_disturbed(run, monkeypatch):
         app, ["submit", str(run / OWN), "--method", "mine", "--run", str(run)]
     )
     assert str(done.exception) == "Another workflow is at work"
+    assert state(run) == before
+
+
+def test_a_run_with_test_pairs_of_another_version_is_refused(run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["simulation"] = {"training": [1], "test pairs": [PAIRS_VERSION + 1]}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    before = state(run)
+    with pytest.raises(UserError, match="test pairs of version"):
+        submit(run / OWN, MINE, run)
     assert state(run) == before
 
 

@@ -7,11 +7,13 @@ import torch
 
 import benchmark
 from benchmark.core.checksum import checksum
+from benchmark.core.json_io import write_json
 from benchmark.jobs import manifest
 from benchmark.jobs.resolve import resolve
 from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_images
 from benchmark.spec.run_config import Config
+from benchmark.weather import PAIRS_VERSION
 from tests.synthetic_run import make_run
 
 CONFIG = Config(
@@ -56,6 +58,21 @@ def test_images_are_known_by_content_not_by_place(run):
     assert manifest.images_checksum(elsewhere) == before
     assert manifest.images_checksum(images.assign(target_sha256="2" * 64)) != before
     assert manifest.images_checksum(images.iloc[1:]) != before
+
+
+def test_versions_of_the_simulated_weather_are_there(run):
+    found = manifest.make_manifest(CONFIG, "demo.yaml", run)
+    assert found["simulation"] == {"training": [], "test pairs": [PAIRS_VERSION]}
+    for known, expected in (({"simulation": 2}, [2]), ({"settings": {}}, []), ({}, [])):
+        write_json(run.training("unet", 0) / "training.json", {"status": "ok", **known})
+        found = manifest.make_manifest(CONFIG, "demo.yaml", run)
+        assert found["simulation"]["training"] == expected
+    write_json(run.training("unet", 0) / "training.json", {"status": "ok", "settings": {"a": 1}})
+    assert manifest.make_manifest(CONFIG, "demo.yaml", run)["simulation"]["training"] == [1]
+    photographs = Config(
+        name="demo", datasets={"clear": {}}, train_on="photos", methods={"identity": {}}
+    )
+    assert manifest.make_manifest(photographs, "x", run)["simulation"]["test pairs"] == []
 
 
 def test_data_weights_and_machine_are_there(run):

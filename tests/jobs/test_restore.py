@@ -76,11 +76,15 @@ def test_clear_photographs_are_restored_by_every_method(tmp_path):
 def test_a_specialist_sees_its_weather_alone(monkeypatch):
     seen = set()
 
-    def degrade(image, weather, strength, rng):
-        seen.add(weather)
-        return image, {}
+    def recipe_of(weather):
+        def recipe(image, strength, rng):
+            seen.add(weather)
+            return image, {}
 
-    monkeypatch.setattr("benchmark.weather.degrade", degrade)
+        return recipe
+
+    recipes = {weather: ((recipe_of(weather), 1.0),) for weather in WEATHERS}
+    monkeypatch.setattr("benchmark.weather.pairs._RECIPES", recipes)
     photos = sorted((ROOT / "data/photos/val").iterdir())[:1]
     for weathers in (("rain", "snow"), WEATHERS):
         seen.clear()

@@ -1,0 +1,62 @@
+"""What methods do to clear photographs, which they should leave as they are.
+
+A mean would hide it: most photographs stay, and a few are spoilt. So the table has the median, and
+the PSNR that the worst tenth of the photographs does not exceed.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.board.format import cell, markdown_table, number_text
+from benchmark.board.score_table import ScoreGroup
+from benchmark.results.tables import Cards, label
+
+CLEAR = "clear"  # the weather of photographs without weather
+METRIC = "rgb/psnr"
+WORST = 0.1  # share of the photographs
+COLUMNS = ("dataset", "method", "variant", "n_images", "median", "worst_tenth", "worst")
+HEADING = "Clear photographs: PSNR RGB of the result against the input"
+NOTE = "In dB. Worst tenth: a tenth of the photographs has at most this PSNR. ∞: left as they are."
+
+
+def no_harm(group: ScoreGroup, methods: Cards) -> pd.DataFrame:
+    """Columns COLUMNS, in dB: one row for each method and variant, the best worst tenth first.
+
+    worst_tenth: the 10th percentile over photographs (the value of a photograph, not between two).
+    A method that leaves a photograph as it is has infinite PSNR there. Left out are methods that
+    need the ground truth, and those without a score of every photograph. No row if the group's
+    weather is not `clear`.
+    """
+    rows = []
+    values = group.complete(METRIC) if group.weather == CLEAR else {}
+    for card in methods:
+        key = (card["method"], card["variant"])
+        if key not in values or card.get("sees_target"):
+            continue
+        psnr = values[key]
+        ends = [float(psnr.quantile(q, interpolation="lower")) for q in (0.5, WORST, 0.0)]
+        rows.append((group.dataset, *key, len(psnr), *ends))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.sort_values(["worst_tenth", "median"], ascending=False, ignore_index=True)
+
+
+def to_markdown(tables: Sequence[pd.DataFrame], methods: Cards) -> str:
+    """The tables of `no_harm` that have rows, in Markdown; empty if none has."""
+    names = {(card["method"], card["variant"]): label(card) for card in methods}
+    parts = []
+    for table in tables:
+        if table.empty:
+            continue
+        lines = [
+            [
+                cell(names[row.method, row.variant]),
+                *(number_text(v, ".2f") for v in (row.median, row.worst_tenth, row.worst)),
+            ]
+            for row in table.itertuples()
+        ]
+        first = table.iloc[0]
+        parts += [f"### {cell(first['dataset'])}: {first['n_images']} photographs", ""]
+        heads = ["method", "median", "worst tenth", "worst"]
+        parts += [markdown_table(heads, lines, ["left", "right", "right", "right"]), ""]
+    return "\n".join([f"## {HEADING}", "", NOTE, "", *parts]) if parts else ""
