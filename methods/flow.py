@@ -3,6 +3,7 @@
 docs/formulations.md derives the equations and says how the published flows differ.
 """
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -141,7 +142,8 @@ class Flow(LearnedMethod):
         if self.parameters.start == "prediction":
             prediction = variant.evaluate(self.regress, condition)
             condition = torch.cat([condition, prediction], dim=1)
-        predict = TiledPrediction(self.predict, condition, variant)
+        whole = partial(self.restore, variant=variant, generators=generators)
+        predict = TiledPrediction(self.predict, condition, variant, whole)
         start = self.start(condition, noise())
         x0 = straight_line.euler(lambda x, t: predict(x, t).clamp(-1, 1), start, variant.steps)
         return (x0 + 1) / 2

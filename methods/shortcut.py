@@ -5,6 +5,7 @@ image.
 """
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -129,7 +130,8 @@ class Shortcut(LearnedMethod):
         def predict(condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
             return self.predict(condition, x_t, t, t - 1 / variant.steps)
 
-        tiles = TiledPrediction(predict, condition, variant)
+        whole = partial(self.restore, variant=variant, generators=generators)
+        tiles = TiledPrediction(predict, condition, variant, whole)
         start = self.start(condition, noise())
         x0 = straight_line.euler(lambda x, t: tiles(x, t).clamp(-1, 1), start, variant.steps)
         return (x0 + 1) / 2
