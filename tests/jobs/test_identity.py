@@ -168,8 +168,8 @@ EDITS = {
         [text("methods/regression.py", "2 * clean - 1)", "2.0 * clean - 1)")],
         at("train restore score", "unet", "rain", "nafnet", "perceptual")),
     "what a method does while restoring": (
-        [text("methods/regression.py", "evaluate(self.network, x)",
-              "evaluate(self.network, 1.0 * x)")],
+        [text("methods/regression.py", "(x + self.network(x) + 1) / 2",
+              "(x + 1.0 * self.network(x) + 1) / 2")],
         at("restore score", "unet", "rain", "nafnet", "perceptual", "given")),
     "a sampler": (
         [text(f"{SAMPLERS}/ddpm.py", "return ", "return 1.0 * ")],
