@@ -41,9 +41,8 @@ class Regression(LearnedMethod):
     def restore(
         self, degraded: Tensor, variant: TileSettings, generators: list[torch.Generator]
     ) -> Tensor:
-        return variant.restore(self.predict, degraded)
+        def clean_image(degraded: Tensor) -> Tensor:
+            x = 2 * degraded - 1
+            return (x + self.network(x) + 1) / 2
 
-    def predict(self, degraded: Tensor) -> Tensor:
-        """The clean images, (B, 3, H, W), for degraded ones in [0, 1]."""
-        x = 2 * degraded - 1
-        return (x + self.network(x) + 1) / 2
+        return variant.restore(clean_image, degraded)
