@@ -260,6 +260,7 @@ def test_comparisons_follow_the_filters(report, opened):
     pairs = page.locator("section.pairs:visible")
     assert pairs.locator("caption").all_inner_texts() == [
         f"{NASTY_SET}, all 2 weathers: PSNR RGB ↑", f"{NASTY_SET}, all 2 weathers: LPIPS ↓",
+        f"{NASTY_SET}, all 2 weathers: kernel distance ↓",
     ]  # fmt: skip
     page.locator("select[name=weather]").select_option("rain")
     assert "rain: PSNR" in pairs.locator("caption").first.inner_text()
