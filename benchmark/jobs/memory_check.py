@@ -27,7 +27,7 @@ def check_training_memory(config: Config, where: str | Path, memory: int) -> lis
         settings = config.training_of(label)
         for stage in settings.stages:
             pairs = stage.batch // settings.accumulate
-            if 24 * pairs * stage.crop**2 * MOST_TIMES < memory:
+            if stage.pair_bytes(settings.accumulate) * MOST_TIMES < memory:
                 continue
             needed = _needed(config, label, stage, pairs)
             if needed and needed > memory:

@@ -73,12 +73,9 @@ def _restored(
     from benchmark.scoring.score import refuse_changed
 
     images = read_table(run.images, IMAGES, AGAIN)
+    tested = images[images["dataset"] == dataset]
     tables = [
-        _read_restored(
-            run.restored(label, variant, seed, dataset),
-            variant,
-            images[images["dataset"] == dataset],
-        )
+        _read_restored(run.restored(label, variant, seed, dataset), variant, tested)
         for variant in config.variants_of(label)
     ]
     return refuse_changed(pd.concat(tables, ignore_index=True), ROOT), images

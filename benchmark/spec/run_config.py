@@ -392,7 +392,7 @@ def check_memory(config: Config, where: str, memory: int) -> None:
             continue
         settings = config.training_of(label)
         for stage in settings.stages:
-            needed = 24 * stage.crop**2 * stage.batch // settings.accumulate  # float32 RGB, twice
+            needed = stage.pair_bytes(settings.accumulate)
             if needed > memory:
                 raise UserError(
                     f"{where}: methods.{label}: training.stages: {stage.batch} pairs of "

@@ -23,6 +23,10 @@ class Stage(Settings):
     batch: int = Field(ge=1)
     crop: int = Field(ge=16)
 
+    def pair_bytes(self, parts: int) -> int:
+        """Bytes of the pairs, float32 RGB twice, of one of `parts` equal parts of a batch."""
+        return 24 * self.crop**2 * self.batch // parts
+
 
 class Execution(Settings):
     """Settings of a training that cannot change its weights; an edit of them re-runs nothing.
