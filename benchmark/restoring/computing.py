@@ -22,6 +22,16 @@ GIB = 2**30
 Restored = tuple[Tensor, dict[str, Any]] | Exception  # (1, 3, H, W) on the device, and its cost
 
 
+def prepare(method: Method, execution: Execution) -> None:
+    """Set the precision of this process, and compile the network if the execution says so."""
+    device.allow_tf32(execution.precision == "tf32")
+    if execution.compile and isinstance(method, LearnedMethod):
+        # torch's compiler needs this call; the setting that `device.choose` makes does not reach
+        # it.
+        torch.use_deterministic_algorithms(True)
+        method.network.compile(dynamic=False)
+
+
 class Computer:
     """Restores images with one method, on one device.
 
@@ -40,12 +50,7 @@ class Computer:
         self.execution = execution
         self.needs: dict[Size, shapes.Needs] = {}
         self._end: float | None = None  # of the last batch
-        device.allow_tf32(execution.precision == "tf32")
-        if execution.compile and isinstance(method, LearnedMethod):
-            # torch's compiler needs this call; the setting that `device.choose` makes does not
-            # reach it.
-            torch.use_deterministic_algorithms(True)
-            method.network.compile(dynamic=False)
+        prepare(method, execution)
 
     def batch_of(self, size: Size, gib: float) -> int:
         """How many images of a size fit into `gib` GiB of tensors; 1 if that is not known.

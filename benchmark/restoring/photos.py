@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, WeightsMissing, nearest
 from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
 from benchmark.core.validation import parse
-from benchmark.restoring import dataset, output
+from benchmark.restoring import computing, dataset, output
 from benchmark.restoring.change import Usual, blend, change
 from benchmark.restoring.comparison import write_comparison
 from benchmark.restoring.photo_formats import header, refuse_by_suffix, written_as
@@ -30,7 +30,7 @@ from benchmark.spec import given_weights, sources
 from benchmark.spec.build import build
 from benchmark.spec.method import Method, Settings
 from benchmark.spec.run_config import Config, WeightFile
-from benchmark.spec.variant import split
+from benchmark.spec.variant import Execution, split
 
 SAMPLE = 384  # side in pixels of the picture by which a method's speed is measured
 
@@ -41,7 +41,8 @@ class Restorer:
 
     name: for headings. samples: how many restorations of a photo are drawn for the map of its
     uncertainty. strength: share of the method's change that a photo gets, in [0, 1]. usual:
-    the change that the method makes to pictures with weather; None if it is not known.
+    the change that the method makes to pictures with weather; None if it is not known. execution:
+    the variant's settings that the suite carries out; of them, its own `samples` do not count.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Restorer:
     strength: float = 1.0
     usual: Usual | None = None
     samples: int = 1
+    execution: Execution = field(default_factory=Execution)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def restorer(
             raise UserError(f"'{label}' does not work in steps: leave out --steps.")
         values["steps"], name = steps, f"{label} with {steps} steps"
     place = f"{where}: methods.{label}.variants.{variant}"
-    settings = parse(method.Variant, split(values)[1], place)
+    own, values = split(values)
+    settings, execution = parse(method.Variant, values, place), parse(Execution, own, place)
     machine = device.choose()
     file = weights_of(config, where, run, label)
     if isinstance(file, WeightFile):
@@ -104,7 +107,8 @@ def restorer(
         dataset.place(method, machine)
     else:
         dataset.ready(method, file, machine)
-    return Restorer(name, method, settings, machine, strength, usual, samples)
+    computing.prepare(method, execution)
+    return Restorer(name, method, settings, machine, strength, usual, samples, execution)
 
 
 def weights_of(config: Config, where: Path, run: RunFolder, label: str) -> Path | WeightFile | None:
@@ -230,7 +234,8 @@ def _spread(restorer: Restorer, degraded: torch.Tensor, name: str, first: np.nda
 
 def _run(restorer: Restorer, degraded: torch.Tensor, name: str, sample: int = 0) -> torch.Tensor:
     generator = sample_generator("photo", name, sample=sample)
-    with torch.inference_mode():
+    arithmetic = device.arithmetic(restorer.machine, restorer.execution.precision)
+    with torch.inference_mode(), arithmetic:
         restored = restorer.method.restore(degraded, restorer.settings, [generator])
     output.check(restored, degraded)
     return restored

@@ -2,8 +2,9 @@
 
     python -m tests.campaigns.study
 
-It makes a clone, in it the data set of the study, and a board with all entries. Takes minutes; of
-the tests, tests/workflow/test_study.py has the same in parts.
+It makes a clone, in it the data set of the study, and a board with all entries, and fails if an
+entry has no score, or if a longer training does not go on from a shorter one. Takes minutes; of the
+tests, tests/workflow/test_study.py has the same in parts.
 """
 
 import tempfile
@@ -48,8 +49,12 @@ def make(folder: Path, *labels: str) -> Path:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        scores = pd.read_csv(make(Path(folder) / "repository") / "scores.csv")
-    print(scores.groupby(["method", "status"]).size().unstack(fill_value=0).to_string())
+        run = make(Path(folder) / "repository")
+        scores = pd.read_csv(run / "scores.csv")
+        print(scores.groupby(["method", "status"]).size().unstack(fill_value=0).to_string())
+        assert {*scores.method} == {*tiny_study()["methods"]} and scores.status.eq("ok").all()
+        assert [*(run / "train/unet_mse-5/seed0").glob("kept-*.pt")]
+        assert len([*(Path(folder) / "repository/datasets/levels/inputs").rglob("*.png")]) == 180
 
 
 if __name__ == "__main__":

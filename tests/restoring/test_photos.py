@@ -364,6 +364,39 @@ def test_variants_and_steps(run, here):
         photos.restorer(config, WHERE, folder, "difusion")
 
 
+@pytest.mark.parametrize(("precision", "half"), [("float32", False), ("bf16", True)])
+def test_the_precision_of_a_variant_holds_for_ones_own_photos(
+    here, run, precision, half, monkeypatch
+):
+    seen = []
+
+    def restore_recorded(self, degraded, variant, generators):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return degraded
+
+    monkeypatch.setattr(registry.load("identity"), "restore", restore_recorded)
+    values = yaml.safe_load((here / "mine.yaml").read_text())
+    values["methods"]["identity"] = {"variants": {"mine": {"precision": precision}}}
+    (here / "mine.yaml").write_text(yaml.safe_dump(values))
+    photo("a.png")
+    run = run_config.load(here / "mine.yaml"), run[1]
+    assert restore(run, [Path("a.png")], "identity") == {}
+    assert seen == [half]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_network_of_a_variant_is_compiled_for_ones_own_photos(here, run, compiled, monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **options: calls.append(options))
+    values = yaml.safe_load((here / "mine.yaml").read_text())
+    values["methods"]["diffusion"]["variants"] = {"mine": {"steps": 2, "compile": compiled}}
+    (here / "mine.yaml").write_text(yaml.safe_dump(values))
+    config = run_config.load(here / "mine.yaml")
+    export_weights(config, here / "weights")
+    photos.restorer(config, WHERE, run[1], "diffusion")
+    assert bool(calls) is compiled
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, monkeypatch, own):
     config, folder = run
