@@ -68,7 +68,6 @@ class Flow(LearnedMethod):
     )
     Parameters = Parameters
     Variant = Variant
-
     taught = False
 
     def build(self) -> nn.Module:
@@ -103,10 +102,9 @@ class Flow(LearnedMethod):
 
     def start(self, condition: Tensor, noise: Tensor) -> Tensor:
         """The image (B, 3, H, W) at t = 1. condition: as for `predict`; noise: standard normal."""
-        p = self.parameters
+        p, y, base = self.parameters, condition[:, :3], condition[:, -3:]
         if p.start == "noise":
             return noise
-        y, base = condition[:, :3], condition[:, -3:]
         if p.sigma_of == "image":
             return base + 2 * p.sigma * noise  # the range [-1, 1] is twice as long as [0, 1]
         return base + p.sigma * straight_line.local_mean((base - y).abs()) * noise
