@@ -27,15 +27,12 @@ from benchmark.weather.view import random_view
 Recipe = Callable[[Image, float, np.random.Generator], tuple[Image, dict[str, Any]]]
 Recipes = Sequence[tuple[Recipe, float]]  # and the share of each
 
-_SHARES = {"rain": 0.24, "haze": 0.24, "raindrop": 0.29, "snow": 0.12, "mix": 0.11}
-_CLEAR_SHARE = 0.12  # pairs without weather: a method must learn to leave clear pictures unchanged
-_DETAILS_SHARE = 0.08  # of other pairs with details that look like weather
-_CLEAR_DETAILS_SHARE = 0.4  # of clear pairs
+_SHARES = {"rain": 0.27, "haze": 0.25, "raindrop": 0.32, "snow": 0.1, "mix": 0.06}
+_CLEAR_SHARE = 0.14  # pairs without weather: a method must learn to leave clear pictures unchanged
+_DETAILS_SHARE = 0.1  # of other pairs with details that look like weather
+_CLEAR_DETAILS_SHARE = 0.5  # of clear pairs
 _STORED_SHARE = 0.35  # pairs with noise, or as JPEGs
 _WHITE_SHARE = 0.35  # of strong haze
-# Of scenes behind haze that are darker, as rooms are: else methods leave a part of white haze.
-# RIDCP (Wu et al., CVPR 2023) darkens half of its scenes by a power of 1.5 to 3.
-_DARK_SHARE = 0.4
 _STRONGER = 0.625  # exponent of its strength
 _PARTIAL_SHARE = 0.06  # pairs with weather on a part of the picture only
 
@@ -61,16 +58,21 @@ def training_pair(
         return stored(clean, clean.copy(), rng, _STORED_SHARE)
     # In (0, 1], more often strong: faint weather teaches less.
     strength = (1.0 - rng.random()) ** 0.8
-    shares = np.array([_SHARES[weather] for weather in weathers])
-    weather = str(rng.choice(weathers, p=shares / shares.sum()))
-    if weather == "haze" and rng.random() < _DARK_SHARE:
-        clean = clean ** np.float32(rng.uniform(1.0, 2.4))
-    degraded = np.clip(_recipe(_RECIPES[weather], rng)(clean, strength, rng)[0], 0.0, 1.0)
+    degraded = np.clip(_weathered(clean, strength, rng, weathers), 0.0, 1.0)
     if rng.random() < _PARTIAL_SHARE:
         field = smooth_field((crop, crop), crop * float(rng.uniform(0.4, 1.0)), rng)
         mask = np.clip((field - rng.uniform(0.2, 0.6)) * 5 + 0.5, 0, 1).astype(np.float32)
         degraded = clean + three(mask) * (degraded - clean)
     return stored(clean, degraded, rng, _STORED_SHARE)
+
+
+def _weathered(
+    clean: Image, strength: float, rng: np.random.Generator, weathers: Sequence[str]
+) -> Image:
+    """The picture with a random kind of weather, (H, W, 3), not yet clipped to [0, 1]."""
+    shares = np.array([_SHARES[weather] for weather in weathers])
+    weather = str(rng.choice(weathers, p=shares / shares.sum()))
+    return _recipe(_RECIPES[weather], rng)(clean, strength, rng)[0]
 
 
 def _recipe(recipes: Recipes, rng: np.random.Generator) -> Recipe:
@@ -135,7 +137,7 @@ def add_bright_drops(
 # The recipes of each weather and their shares.
 _RAIN = ((add_rain, 0.3), (add_sharp_rain, 0.5), (add_dense_rain, 0.2))
 _HAZE = ((add_strong_haze, 0.65), (add_veil, 0.35))
-_DROPS = ((add_raindrops, 0.6), (add_bright_drops, 0.22), (add_sharp_drops, 0.18))
+_DROPS = ((add_raindrops, 0.5), (add_bright_drops, 0.3), (add_sharp_drops, 0.2))
 _SNOW = ((add_snow, 0.65), (add_snowfall, 0.35))
 _PARTS = {"rain": _RAIN, "haze": _HAZE, "raindrop": _DROPS, "snow": _SNOW}  # of a mix
 _RECIPES: Alternatives = {

@@ -20,7 +20,6 @@ from benchmark.weather.room import room_depth
 
 _DENSEST = 3.5  # optical depth of the farthest point at strength 1
 _ROOM_SHARE = 0.6
-_LIGHT_SHARE = 0.12  # veils that are light at any strength
 _WHITE_SHARE = 0.7  # airlight that saturates the camera
 _DIM_SHARE = 0.06  # airlight in proportion to the brightness of the scene
 _LINEAR_SHARE = 0.25
@@ -36,8 +35,6 @@ def add_veil(
     room = bool(rng.random() < _ROOM_SHARE)
     depth, _ = (room_depth if room else depth_map)(image, rng)
     density = _DENSEST * strength**1.2 * float(rng.uniform(0.8, 1.0))
-    if rng.random() < _LIGHT_SHARE:
-        density *= float(rng.uniform(0.0, 0.25))
     if rng.random() < 0.2:  # banks of fog
         patches = smooth_field(depth.shape, max(depth.shape) * float(rng.uniform(0.2, 0.7)), rng)
         depth = depth * (1 + float(rng.uniform(0.2, 1.0)) * (patches - 0.5))

@@ -58,13 +58,13 @@ def test_a_recipe_depends_on_its_generator_alone(name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_fades_into_clear_weather(name):
     image = scene()
-    medians = []  # of dB: some veils are light at any strength
+    means = []
     for low, high in ((0.001, 0.001), *STRENGTHS.values()):
         rng = generator(11)
         results = [RECIPES[name](image, rng.uniform(low, high), rng)[0] for _ in range(25)]
-        medians.append(np.median([psnr(result.clip(0, 1), image) for result in results]))
-    assert medians[0] > 40
-    assert medians[1] > medians[2] > medians[3]
+        means.append(np.mean([psnr(result.clip(0, 1), image) for result in results]))
+    assert means[0] > 40
+    assert means[1] > means[2] > means[3]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -157,7 +157,7 @@ def test_veils_are_light_and_heavy():
     ]
     assert min(farthest) < 0.06
     assert max(farthest) > 0.98
-    assert np.mean(np.array(farthest) > 0.7) > 0.15
+    assert np.mean(np.array(farthest) > 0.7) > 0.05
 
 
 def test_airlight_is_white_or_fits_the_scene():
@@ -329,18 +329,6 @@ def test_pairs_of_one_weather_use_its_recipes_only(monkeypatch):
     for seed in range(20):
         training_pair(photo(40, 40), 16, generator(seed), ("snow",))
     assert set(used) == {pairs._SNOW}
-
-
-def test_scenes_behind_haze_are_often_darker_and_others_are_not():
-    """A grey photograph without further changes: how dark the clean pictures are."""
-    grey = np.full((40, 40, 3), 150, np.uint8)
-    darkness = {}
-    for weather in ("haze", "snow"):
-        means = [
-            training_pair(grey, 16, generator(seed), (weather,))[0].mean() for seed in range(400)
-        ]
-        darkness[weather] = np.mean(np.array(means) < 0.4)
-    assert darkness["haze"] > darkness["snow"] + 0.1
 
 
 def test_a_mix_has_all_kinds_in_the_order_of_the_light():
