@@ -321,7 +321,8 @@ def _check_source(config: Config, label: str, key: str, path: Path) -> None:
     name, where = getattr(config.entry(label), key), f"{path}: methods.{label}.{key}"
     if name is None:
         return
-    if key == "initial_weights" and not config.trains(label):
+    learns = sources.learns(config.method_of(label))
+    if key == "initial_weights" and (config.entry(label).weights or not learns):
         raise UserError(f"{where}: the entry is not trained. Remove the key.")
     if key == "initial_weights" and config.initial_entry_of(label) is None:
         return
@@ -346,7 +347,7 @@ def _check_source(config: Config, label: str, key: str, path: Path) -> None:
 def _check_shorter(config: Config, label: str, path: Path) -> None:
     """Check the entry from whose state before its decay the training of another one goes on."""
     name, where = config.entry(label).goes_on_from, f"{path}: methods.{label}.goes_on_from"
-    if name is None:
+    if name is None or config.weights:  # with weights for all entries, nothing is trained
         return
     try:
         config.entry(name)

@@ -16,17 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.core import weights
 from benchmark.core.image_io import read_image, to_float
+from benchmark.core.paths import ROOT
 from benchmark.core.seeds import numpy_generator
-from benchmark.spec import registry
+from benchmark.spec import given_weights, run_config
+from benchmark.spec.build import build
 from benchmark.weather import WEATHERS, degrade
 from tests.seams import seam_steps
 
 PHOTOS = ["chateaudechambord", "dragonfly-by-bolly", "fortsumter", "giraffe"]
 CLEAR = "clear"
 FLAT = 2  # levels
-WEIGHTS = Path("data/weights/reference/unet_lpips-0.safetensors")
+CONFIG = ROOT / "config" / "pretrained.yaml"
 
 
 def main() -> None:
@@ -35,10 +36,11 @@ def main() -> None:
     parser.add_argument("--photos", nargs="+", default=PHOTOS, help="names in data/photos/train")
     parser.add_argument("--weathers", nargs="+", default=[*WEATHERS, CLEAR])
     parser.add_argument("--strength", type=float, default=0.6)
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="of a default `regression`")
+    parser.add_argument("--method", default="unet_lpips", help="entry of config/pretrained.yaml")
     options = parser.parse_args()
-    method = registry.load("regression")()
-    weights.load(method.network, options.weights)
+    config = run_config.load(CONFIG)
+    method = build(config, options.method, 0)
+    given_weights.load(method, config.weights_of(options.method, 0))
     method.network.eval().to(memory_format=torch.channels_last)
     print("| | input | tiles alone | following | step, tiles alone | following | CPU s | |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")

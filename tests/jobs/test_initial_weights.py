@@ -102,6 +102,16 @@ def test_wrong_initial_weights_are_named(tmp_path, changes, message):
         run_of(tmp_path, **changes)
 
 
+def test_with_weights_for_all_entries_nothing_starts_from_another_training(tmp_path):
+    """A run with a reference run's weights extends the configuration by which they were trained."""
+    config, _ = run_of(tmp_path)
+    values = config.model_dump(mode="json", exclude_unset=True)
+    values["weights"] = "w/{entry}-{seed}.safetensors"
+    file = tmp_path / "pretrained.yaml"
+    file.write_text(yaml.safe_dump(values))
+    assert not run_config.load(file).trains("tuned")
+
+
 # A longer training goes on from a shorter one
 
 

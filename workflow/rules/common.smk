@@ -122,5 +122,7 @@ def earlier_trainings(wildcards):
     """Those of the teacher, of the entry with the initial weights and of the shorter training."""
     label = wildcards.method
     entry = RUN.entry(label)
+    if not RUN.trains(label):
+        return []
     earlier = {entry.teacher, RUN.initial_entry_of(label), entry.goes_on_from} - {None}
     return [FOLDER.training(name, wildcards.seed) / "training.json" for name in earlier]
