@@ -2,7 +2,7 @@
 
 Each weather has several recipes: those of the test pairs (version 1, `degrade`; haze is stronger),
 and others that imitate public data sets and photographs. Shares and ranges were chosen by eye and
-by short trials; that networks restore photographs better for it has not been shown.
+by short trials. docs/datasets.md says how networks restore that were trained on such pairs.
 """
 
 from collections.abc import Callable, Sequence
