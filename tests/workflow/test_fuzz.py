@@ -39,7 +39,7 @@ EXAMPLES = {
     "archive": 60,
     "set that is fetched": 40,
     "cache of examined files": 60,
-    "tables of a run: leaderboard": 5,
+    "tables of a run: leaderboard": 9,
     "tables of a run: figures, report": 2,
     "tables of a run: comparisons": 4,
     "tables of a run: compare": 3,
