@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Restorer:
     strength: float = 1.0
     usual: Usual | None = None
     samples: int = 1
-    execution: Execution = field(default_factory=Execution)
+    execution: Execution = dataset.AS_USUAL
 
 
 @dataclass(frozen=True)

@@ -364,6 +364,14 @@ def test_variants_and_steps(run, here):
         photos.restorer(config, WHERE, folder, "difusion")
 
 
+def with_variant(here, run, label, **settings):
+    """The run, with one variant of an entry in place of those that it has."""
+    values = yaml.safe_load((here / "mine.yaml").read_text())
+    values["methods"][label]["variants"] = {"mine": settings}
+    (here / "mine.yaml").write_text(yaml.safe_dump(values))
+    return run_config.load(here / "mine.yaml"), run[1]
+
+
 @pytest.mark.parametrize(("precision", "half"), [("float32", False), ("bf16", True)])
 def test_the_precision_of_a_variant_holds_for_ones_own_photos(
     here, run, precision, half, monkeypatch
@@ -375,11 +383,8 @@ def test_the_precision_of_a_variant_holds_for_ones_own_photos(
         return degraded
 
     monkeypatch.setattr(registry.load("identity"), "restore", restore_recorded)
-    values = yaml.safe_load((here / "mine.yaml").read_text())
-    values["methods"]["identity"] = {"variants": {"mine": {"precision": precision}}}
-    (here / "mine.yaml").write_text(yaml.safe_dump(values))
+    run = with_variant(here, run, "identity", precision=precision)
     photo("a.png")
-    run = run_config.load(here / "mine.yaml"), run[1]
     assert restore(run, [Path("a.png")], "identity") == {}
     assert seen == [half]
 
@@ -388,12 +393,9 @@ def test_the_precision_of_a_variant_holds_for_ones_own_photos(
 def test_the_network_of_a_variant_is_compiled_for_ones_own_photos(here, run, compiled, monkeypatch):
     calls = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **options: calls.append(options))
-    values = yaml.safe_load((here / "mine.yaml").read_text())
-    values["methods"]["diffusion"]["variants"] = {"mine": {"steps": 2, "compile": compiled}}
-    (here / "mine.yaml").write_text(yaml.safe_dump(values))
-    config = run_config.load(here / "mine.yaml")
+    config, folder = with_variant(here, run, "diffusion", steps=2, compile=compiled)
     export_weights(config, here / "weights")
-    photos.restorer(config, WHERE, run[1], "diffusion")
+    photos.restorer(config, WHERE, folder, "diffusion")
     assert bool(calls) is compiled
 
 
