@@ -17,7 +17,8 @@ from benchmark.core.errors import UserError
 from benchmark.core.paths import shown
 from benchmark.core.reading import regular
 
-# Only these decoders may run: Pillow has others (EPS, PDF) that start outside programs.
+# For data sets, only these decoders may run: Pillow has others (EPS, PDF) that start outside
+# programs. `restoring.photo_formats` adds HEIC, AVIF and JPEG XL for one's own photos.
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 # Files of a camera's sensor. Many are TIFF inside, with a thumbnail as their first picture.
 RAW_SUFFIXES = (

@@ -4,7 +4,7 @@
                 initial weights, contents of the training files, sources, what the run resolved
     restoring   identity of the training, variant, batch, contents of the test images, sources
     scoring     identities of the restorings, targets, protocols, weights of metrics, sources
-                (images and sets of images are scored by jobs of their own)
+                (images, sets of images and samples are scored by jobs of their own)
 
 An identity is the workflow's parameter of its job: the job runs again when it changes, and only
 then. The job writes it beside its results (`records`), and a training's checkpoint carries it.

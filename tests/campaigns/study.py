@@ -31,8 +31,7 @@ def tiny_study(*labels: str) -> dict[str, Any]:
     values["training"] |= {"workers": 0, "warmup": 0, "stages": [{"steps": 1, **LEAST}, LEAST]}
     entries = {label: values["methods"][label] for label in labels or values["methods"]}
     for entry in filter(None, entries.values()):
-        steps = 2 + ("goes_on_from" in entry) + (entry.get("goes_on_from") == "unet_mse-15")
-        entry["training"] = {"steps": steps, "decay_steps": 1}
+        entry["training"] = {"steps": 2 + ("goes_on_from" in entry), "decay_steps": 1}
         entry["parameters"] = entry.get("parameters", {}) | TINY
         entry["variants"] = dict([*entry.get("variants", {}).items()][:1])
     return values | {"methods": entries}

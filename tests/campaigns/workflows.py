@@ -3,7 +3,8 @@
     python -m pytest -n 0 tests/campaigns/workflows.py
 
 The tests check the same promises at a lower level or with shorter workflows:
-`workflow/test_workflow`, `workflow/test_kubernetes`, `jobs/test_identity`, `jobs/test_bad_methods`.
+`workflow/test_workflow`, `workflow/test_kubernetes`, `jobs/test_identity`, `jobs/test_bad_methods`,
+`training/test_loop`.
 """
 
 import shutil
@@ -17,10 +18,11 @@ from benchmark.results.layout import RunFolder
 from tests.campaigns.planning import JOBS_A_SEED, calls_of_a_plan
 from tests.clone import SMOKE, edited, planned, replaced, snakemake
 from tests.jobs.test_bad_methods import NEEDS_MEMORY
+from tests.training import test_loop
 from tests.workflow import test_kubernetes
 from tests.workflow.test_kubernetes import PROFILE, containers
 
-jobs = test_kubernetes.jobs
+jobs, photos = test_kubernetes.jobs, test_loop.photos
 # Each with the jobs that it re-runs: (file, old, new).
 EDITS = [
     # What a method computes, while training or while restoring.
@@ -137,3 +139,10 @@ def test_planning_takes_as_many_calls_for_a_job_however_many_there_are(repositor
     first, second = calls[1] - calls[0], calls[2] - calls[1]
     assert 0 < second < 1.05 * first
     assert sum(JOBS_A_SEED.values()) == 31
+
+
+@pytest.mark.skipif(
+    not shutil.which("g++"), reason="g++ is not installed: torch needs it to compile for a CPU"
+)
+def test_training_with_compiled_code_ends_as_without(photos, tmp_path):
+    test_loop.compiled_ends_as_eager(photos, tmp_path)

@@ -1,7 +1,6 @@
 """Training is a function of its seed; killed and resumed, it ends with the same weights."""
 
 import os
-import shutil
 import subprocess
 
 import numpy as np
@@ -356,11 +355,17 @@ def test_gradient_accumulation_gives_the_gradient_of_the_whole_batch(photos, tmp
     assert any(not torch.allclose(start[k], first[k], atol=2e-3) for k in first)
 
 
-@pytest.mark.skipif(
-    not shutil.which("g++"), reason="g++ is not installed: torch needs it to compile for a CPU"
-)
-def test_compiled_training_ends_as_eager_training(photos, tmp_path):
-    """Of two layers: `python -m tests.campaigns.twice --compile` compiles the networks."""
+def test_compiled_training_ends_as_eager_training(photos, tmp_path, monkeypatch):
+    """Of two layers, and without code for them, which takes a C++ compiler ten seconds:
+    tests.campaigns.workflows makes it, and `python -m tests.campaigns.twice --compile` compiles the
+    networks."""
+    plugin = loop.TorchDynamoPlugin
+    monkeypatch.setattr(loop, "TorchDynamoPlugin", lambda _, **rest: plugin("eager", **rest))
+    compiled_ends_as_eager(photos, tmp_path)
+
+
+def compiled_ends_as_eager(photos, folder):
+    """Train two layers with and without `compile`; the weights must be equal."""
 
     class TwoLayers(registry.load("regression")):
         def build(self):
@@ -369,9 +374,9 @@ def test_compiled_training_ends_as_eager_training(photos, tmp_path):
 
     def trained(settings):
         torch.manual_seed(0)
-        folder = tmp_path / f"compile {settings.compile}"
-        loop.train(TwoLayers(TwoLayers.Parameters()), photos, settings, 0, folder)
-        return load_file(folder / "weights.safetensors")
+        out = folder / f"compile {settings.compile}"
+        loop.train(TwoLayers(TwoLayers.Parameters()), photos, settings, 0, out)
+        return load_file(out / "weights.safetensors")
 
     eager = SETTINGS.model_copy(update={"steps": 4})
     first = trained(eager)

@@ -22,10 +22,11 @@ needs_data = pytest.mark.skipif(
 
 @needs_data
 def test_every_method_of_the_study_is_trained_and_scored(tmp_path):
-    """In this process, in the order of the file: teachers and shorter trainings first. An entry
-    that goes on to 45 minutes differs from that of 15 by its steps: one such entry is enough."""
-    labels = [label for label in run_config.load(STUDY).methods if not label.endswith("-45")]
-    values = tiny_study(*labels, "unet-45") | {
+    """In this process, in the order of the file: teachers and shorter trainings first. One entry
+    that goes on to 15 minutes is enough: they differ from those of 5 by their steps."""
+    methods = yaml.safe_load(STUDY.read_text())["methods"]
+    labels = [name for name, entry in methods.items() if "goes_on_from" not in (entry or {})]
+    values = tiny_study(*labels, "unet-15") | {
         "datasets": {"photos": {"split": "val", "weathers": ["rain"], "limit": 1}}
     }
     file = tmp_path / "tiny.yaml"
@@ -43,15 +44,24 @@ def test_every_method_of_the_study_is_trained_and_scored(tmp_path):
         assert len(scores) and scores.status.eq("ok").all(), (label, [*scores.reason.unique()])
 
 
-def test_every_method_has_both_budgets():
-    config = run_config.load(STUDY)
-    names = {label.rsplit("-", 1)[0] for label in config.methods if label.endswith("-45")}
-    assert len(names) == 12
-    assert {f"{name}-15" for name in names} <= {*config.methods}
+def test_budgets_are_in_proportion():
+    config, long = run_config.load(STUDY), run_config.load(STUDY.with_name("study_long.yaml"))
+    steps = {
+        label: run.training_of(label).steps
+        for run in (config, long)
+        for label in run.methods
+        if run.trains(label)
+    }
+    names = {label.rsplit("-", 1)[0] for label in config.methods if label.endswith("-15")}
+    assert len(names) == 13
+    assert {f"{name}-45" for name in names} <= {*long.methods}
+    for label, count in steps.items():
+        name, budget = label.rsplit("-", 1)
+        assert count / int(budget) == pytest.approx(steps[f"{name}-15"] / 15, rel=0.1)
     assert {config.seeds_of(label) for label in config.methods} == {(0,)}
 
 
-@pytest.mark.parametrize("name", ["study", "study_real", "study_rates", "few_steps"])
+@pytest.mark.parametrize("name", ["study", "study_long", "study_real", "study_rates", "few_steps"])
 def test_its_configurations_fit_the_methods(name):
     config = run_config.load(ROOT / "config" / f"{name}.yaml")
     assert run_config.check_methods(config, name) == []
