@@ -176,7 +176,7 @@ def test_lpips_is_added_where_it_is_asked_for(distance):
 @pytest.mark.parametrize(("until", "share"), [(0.4, 0.4), (0.9, 0.9), (1.0, 1.0)])
 def test_lpips_counts_up_to_a_time(distance, until, share):
     """Of the difference between the losses with and without LPIPS, the share of pairs is left."""
-    clean, degraded = (x.repeat(100, 1, 1, 1) for x in pictures(4, 64))
+    clean, degraded = (x.repeat(40, 1, 1, 1) for x in pictures(4, 64))
 
     def loss(**parameters):
         method = make("conditional_diffusion", start_share=0, **parameters)
@@ -185,7 +185,7 @@ def test_lpips_counts_up_to_a_time(distance, until, share):
 
     added = loss(loss="rmse+ssim+lpips", perceptual_until=until) - loss()
     whole = loss(loss="rmse+ssim+lpips") - loss()
-    assert added / whole == pytest.approx(share, abs=0.06)
+    assert added / whole == pytest.approx(share, abs=0.08)
 
 
 # Parameters

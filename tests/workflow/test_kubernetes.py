@@ -87,15 +87,14 @@ def test_a_job_that_was_deleted_has_failed(jobs):
 def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
     smoke_run, repository, jobs, monkeypatch
 ):
-    """Restoring and scoring are one job each."""
+    """Scoring; tests.campaigns.workflows trains and restores by such jobs too."""
     pytest.importorskip(
         "snakemake_executor_plugin_cluster_generic",
         reason="Snakemake's plug-in for generic clusters is not installed",
     )
     # Scoring has less memory than this in its first attempt.
     monkeypatch.setenv("KUBECTL_NEEDS", "5000")
-    for part in ("restored", "scores"):
-        shutil.rmtree(repository / f"results/smoke/{part}/identity")
+    shutil.rmtree(repository / "results/smoke/scores/identity")
     done = snakemake(
         repository, TARGET, "--workflow-profile", PROFILE, "--latency-wait", "5",
         "--seconds-between-status-checks", "1", "--config", f"run={SMOKE}",
@@ -103,5 +102,5 @@ def test_the_workflow_gives_the_same_scores_and_tries_again_with_more_memory(
     assert done.returncode == 0, done.stdout + done.stderr
     assert (repository / TARGET).read_bytes() == (smoke_run / TARGET).read_bytes()
     limits = [container["resources"]["limits"] for container in containers(jobs)]
-    assert [each["memory"] for each in limits] == ["8000M", "4000M", "8000M"]
-    assert [each.get("nvidia.com/gpu") for each in limits] == ["1", None, None]
+    assert [each["memory"] for each in limits] == ["4000M", "8000M"]
+    assert [each.get("nvidia.com/gpu") for each in limits] == [None, None]

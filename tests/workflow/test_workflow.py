@@ -11,7 +11,6 @@ import pytest
 
 from benchmark.core.paths import ROOT
 from benchmark.results import schema
-from tests.campaigns.planning import JOBS_A_SEED, calls_of_a_plan
 from tests.clone import SMOKE, clone, copied, edited, planned, replaced, snakemake
 from tests.preloaded import python
 
@@ -168,14 +167,3 @@ def test_a_data_file_changed_afterwards_is_an_error_that_names_it(planning):
     message = rf"{re.escape(photo.name)}'? differs from the set's manifest"
     assert re.search(message, done.stdout + done.stderr)
     assert (planning / "results" / "smoke" / "scores.csv").exists()
-
-
-CALLS_A_JOB = 24_000  # 21,330 with Snakemake 9.27; 26,890 if sources are looked up for each job
-
-
-def test_planning_takes_few_calls_for_a_job(planning):
-    """Sources are found once. Calls are counted, because a duration depends on the machine."""
-    (planning / "data").rename(planning / "elsewhere")  # else the first plan alone reads images
-    calls = [calls_of_a_plan(planning, seeds) for seeds in (1, 3)]
-    (planning / "elsewhere").rename(planning / "data")
-    assert 0 < calls[1] - calls[0] < CALLS_A_JOB * 2 * sum(JOBS_A_SEED.values())
