@@ -8,6 +8,7 @@ row's status and reason say why (`statuses`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -171,8 +172,10 @@ def _ranks(group: ScoreGroup, metric: str) -> dict[tuple[str, str], tuple[int, i
 
 
 def _bold(paired: PairedScores | None, metric: str, table: pd.DataFrame) -> list[tuple[str, str]]:
-    """The methods set in bold type: not significantly worse than the best, and, as the numbers are
-    printed, with the best mean inside of their interval. None if no method is significantly worse.
+    """The methods set in bold type, the best first: not significantly worse than the best, and, as
+    the numbers are printed, with the best mean inside of their interval. They end before the first
+    method of which one of these is not so: a value in bold type is better than all others. None if
+    no method is significantly worse.
 
     table: means and intervals by (method, variant).
     """
@@ -182,11 +185,16 @@ def _bold(paired: PairedScores | None, metric: str, table: pd.DataFrame) -> list
     ties = paired.ties_of_best(lower)
     if len(ties) == len(paired.keys):
         return []
-    means = paired.means()
-    best = round(min(means) if lower else max(means), decimals)
+    means = pd.Series(paired.means(), index=pd.MultiIndex.from_tuples(paired.keys))
+    means = means.sort_values(ascending=lower, kind="stable")
+    best = round(means.iloc[0], decimals)
     low, high = (table[metric + end].round(decimals) for end in ("_low", "_high"))
-    # The interval of a single photo is unknown: NaN is neither below nor above.
-    return [key for key in ties if not (low[key] > best or high[key] < best)]
+
+    def leads(key: tuple[str, str]) -> bool:
+        # The interval of a single photo is unknown: NaN is neither below nor above.
+        return key in ties and not (low[key] > best or high[key] < best)
+
+    return [*takewhile(leads, means.index)]
 
 
 def _seed_variances(group: ScoreGroup) -> Variance:

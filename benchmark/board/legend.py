@@ -31,8 +31,9 @@ ALL_WEATHERS = Entry("All weathers", "every weather has equal weight.")
 RANK = Entry("Rank", f"by PSNR RGB (by NIQE without ground truth), {OPEN_RANKS}")
 BOLD = Entry(
     "Bold",
-    "not significantly worse than the best method that is no control (Holm, 5 %), and the best "
-    "mean lies in the interval. Nothing is bold where no method is significantly worse.",
+    "the best method that is no control, and those after it up to the first that is significantly "
+    "worse (Holm, 5 %) or whose interval does not hold the best mean. Nothing is bold where no "
+    "method is significantly worse.",
 )
 NO_VALUE = Entry(
     MISSING, "no value, because not every image of the group was scored; a note says why."

@@ -221,6 +221,16 @@ def test_a_value_that_looks_worse_than_a_bold_one_is_not_bold():
     assert bold_psnr(a=np.full(12, np.inf), b=best, c=worse) == []
 
 
+def test_no_value_in_bold_type_is_worse_than_one_that_is_not():
+    """b is always a little worse than the best; c mostly better than b, and sometimes much worse:
+    its test finds nothing."""
+    best = np.linspace(24, 26, 12)
+    c = best + np.array([0.3, -0.9] * 6)
+    assert (best - 0.1).mean() > c.mean()
+    assert bold_psnr(a=best, b=best - 0.1 - np.linspace(0, 0.01, 12), c=c) == ["a"]
+    assert bold_psnr(a=best, c=c, b=best - 5 - np.linspace(0, 0.01, 12)) == ["a", "c"]
+
+
 def test_the_data_set_that_the_run_names_first_comes_first():
     scores = scores_of({"a": {"x": 20.0}, "b": {"x": 21.0}})
     both = pd.concat([scores.assign(dataset="clear"), scores.assign(dataset="photos")])
