@@ -87,12 +87,17 @@ class RunData:
         return (method, rows["variant"].iloc[0]) if len(rows) else None
 
     def gains(self, key: Key | None) -> pd.Series:
-        """RGB PSNR minus the input's, by (dataset, weather, image); empty if one is unknown."""
+        """RGB PSNR minus the input's, by (dataset, weather, image); empty if one is unknown.
+
+        An image without weather, or restored without an error, has none."""
         if key is None or self.input_key is None:
             return pd.Series(dtype=float)
         both = (self.wide.get((*name, "rgb/psnr")) for name in (key, self.input_key))
         values = [column for column in both if column is not None]
-        return (values[0] - values[1]).dropna() if len(values) == 2 else pd.Series(dtype=float)
+        if len(values) < 2:
+            return pd.Series(dtype=float)
+        gains = values[0] - values[1]
+        return gains[np.isfinite(gains)]
 
     def score(self, place: Place, key: Key, metric: str) -> float:
         """Mean over seeds of one image's metric, one of `METRICS`; NaN if it is missing."""

@@ -315,6 +315,15 @@ def test_the_filters_hold_for_the_charts_too(report, opened):
     assert "No method shown" in page.locator("#steps-chart").inner_text()
 
 
+def test_every_tick_of_a_logarithmic_axis_has_its_label(report, opened):
+    page = opened(report / "index.html")
+    for chart in ("#cost-chart", "#steps-chart"):
+        ticks = page.locator(f"{chart} [aria-label='x-axis tick'] path")
+        labels = page.locator(f"{chart} [aria-label='x-axis tick label'] text")
+        texts = labels.all_text_contents()
+        assert len(texts) == ticks.count() > 1 and all(float(text) > 0 for text in texts)
+
+
 CURVE = "Training loss, from 1 at step 1 to 0.1 at step 300."
 
 

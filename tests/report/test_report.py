@@ -263,6 +263,22 @@ def test_of_a_large_set_the_extreme_and_some_drawn_images_have_pages(tmp_path, m
     assert f"{data.gains(data.leader('clear')).max():+.2f} dB" in page
 
 
+def test_an_image_without_weather_has_no_gain(tmp_path):
+    run = tmp_path / "results" / "demo"
+    cards = [card("identity", control=True), card("first", gain=2)]
+    make_run(run, photos=3, weathers=("rain",), cards=cards, side=8)
+    scores = pd.read_csv(run / "scores.csv")
+    psnr = (scores["protocol"] == "rgb") & (scores["metric"] == "psnr")
+    perfect = psnr & (scores["method"] == "identity") & (scores["image"] == "photo01")
+    scores.loc[perfect, "value"] = float("inf")
+    scores.to_csv(run / "scores.csv", index=False)
+    write_leaderboard(run)
+    gains = RunData(run).gains(("first", "default"))
+    assert [*gains.index.get_level_values("image")] == ["photo00", "photo02"]
+    build_report(run)
+    assert "inf dB" not in (run / "report/index.html").read_text()
+
+
 def test_what_browsers_cannot_show_becomes_a_png(tmp_path):
     run = tmp_path / "results" / "demo"
     make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)

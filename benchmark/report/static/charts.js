@@ -75,11 +75,13 @@ function logTicks([low, high]) {
   return [[1, 2, 5], [1, 3], [1]].map(inside).find((ticks) => ticks.length < 9) ?? [];
 }
 
+// A logarithmic scale of x, its grid and its axis: of Plot's own labels, d3 leaves out some as too many.
 function logarithmic(label, found) {
   const [low, high] = d3.extent(found, (point) => point.x);
   const domain = [low / 1.3, high * 1.3];
-  const tickFormat = (tick) => d3.format(tick < 1000 ? "~r" : "~s")(+tick.toPrecision(6));
-  return { type: "log", label, domain, ticks: logTicks(domain), tickFormat };
+  const ticks = logTicks(domain);
+  const text = (tick) => d3.format(tick < 1000 ? "~r" : "~s")(+tick.toPrecision(6));
+  return [{ type: "log", label, domain, axis: null, grid: false }, Plot.gridX(ticks), Plot.axisX(ticks, { label, text })];
 }
 
 function drawCost(rows, metric, cost) {
@@ -87,14 +89,16 @@ function drawCost(rows, metric, cost) {
   if (!found.length) return say("cost-chart", "No method shown has both numbers.");
   const front = paretoFront(found, metric);
   const known = Object.keys(SUPERVISION).filter((name) => found.some((p) => p.supervision === name));
+  const [x, ...axis] = logarithmic(cost.text, found);
   put("cost-chart", {
     ariaLabel: `${metric.text} against ${cost.text}`,
     ariaDescription: `On the Pareto front: ${front.map((point) => point.label).join(", ")}`,
-    x: logarithmic(cost.text, found),
+    x,
     y: { label: metric.axis, nice: true },
     color: { domain: known, range: known.map((name) => SUPERVISION[name][0]) },
     symbol: { domain: known, range: known.map((name) => SUPERVISION[name][1]), legend: true },
   }, [
+    ...axis,
     ...inputLine(rows, metric),
     Plot.line(front, { x: "x", y: "y", curve: "step-after", stroke: "currentColor", strokeOpacity: 0.5 }),
     ...marks(found, { stroke: "supervision", symbol: "supervision" }),
@@ -106,14 +110,16 @@ function drawSteps(rows, metric) {
   const found = points(swept, metric, { name: "nfe", text: "network evaluations" });
   if (!found.length) return say("steps-chart", "No method shown was sampled with several step counts.");
   const names = [...new Set(found.map((point) => point.series))];
+  const [x, ...axis] = logarithmic("network evaluations an image (NFE)", found);
   put("steps-chart", {
     ariaLabel: `${metric.text} against network evaluations`,
     ariaDescription: `One line for each of ${names.join(", ")}`,
-    x: logarithmic("network evaluations an image (NFE)", found),
+    x,
     y: { label: metric.axis, nice: true },
     color: { domain: names, range: names.map((_, i) => STEPS[i % STEPS.length]) },
     symbol: { domain: names, range: names.map((_, i) => SERIES_SYMBOLS[i % SERIES_SYMBOLS.length]), legend: true },
   }, [
+    ...axis,
     ...inputLine(rows, metric),
     Plot.line(found, { x: "x", y: "y", z: "series", stroke: "series", sort: "x" }),
     ...marks(found, { stroke: "series", symbol: "series" }),
