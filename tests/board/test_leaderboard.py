@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -385,6 +387,21 @@ def test_a_board_is_read_bit_for_bit(tmp_path):
     assert len(read.best) > 20 and "made for haze only (rain)" in set(read.reasons.values())
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A run of one image with its board; not to be changed."""
+    run = tmp_path_factory.mktemp("written") / "results" / "demo"
+    make_run(run, photos=1, weathers=("rain",), side=8)
+    write_leaderboard(run)
+    return run
+
+
+@pytest.fixture
+def run(written, tmp_path):
+    """A copy of it."""
+    return Path(shutil.copytree(written, tmp_path / "results" / "demo"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -394,10 +411,7 @@ def test_a_board_is_read_bit_for_bit(tmp_path):
         (lambda notes: notes["rows"][0].update(bold=3), "leaderboard.notes.json: rows.0.bold"),
     ],
 )
-def test_notes_that_do_not_fit_are_named(tmp_path, change, message):
-    run = tmp_path / "results" / "demo"
-    make_run(run, photos=1, weathers=("rain",), side=8)
-    write_leaderboard(run)
+def test_notes_that_do_not_fit_are_named(run, change, message):
     notes = json.loads((run / "leaderboard.notes.json").read_text())
     change(notes)
     (run / "leaderboard.notes.json").write_text(json.dumps(notes))
@@ -408,10 +422,7 @@ def test_notes_that_do_not_fit_are_named(tmp_path, change, message):
         read_board(run)
 
 
-def test_a_row_without_a_card_is_named(tmp_path):
-    run = tmp_path / "results" / "demo"
-    make_run(run, photos=1, weathers=("rain",), side=8)
-    write_leaderboard(run)
+def test_a_row_without_a_card_is_named(run):
     text = (run / "leaderboard.csv").read_text()
     (run / "leaderboard.csv").write_text(text.replace(",median,", ",mean,"))
     with pytest.raises(UserError, match=r"leaderboard\.csv: methods\.json has no card for 'mean"):
@@ -427,10 +438,7 @@ def test_a_row_without_a_card_is_named(tmp_path):
         (lambda text: "", "is not a readable CSV"),
     ],
 )
-def test_a_wrong_leaderboard_is_named(tmp_path, change, message):
-    run = tmp_path / "results" / "demo"
-    make_run(run, photos=1, weathers=("rain",), side=8)
-    write_leaderboard(run)
+def test_a_wrong_leaderboard_is_named(run, change, message):
     file = run / "leaderboard.csv"
     file.write_text(change(file.read_text()))
     with pytest.raises(UserError, match=rf"leaderboard\.csv.*{message}"):

@@ -33,6 +33,7 @@ TINY = {
     "nafnet": {"width": 8, "encoder": (1,), "middle": 1, "decoder": (1,)},
     "restormer": {"width": 8, "blocks": (1, 1), "heads": (1, 2), "refinement": 1},
 }
+ONE_IMAGE = {"limit": 1, "weathers": ["rain"]}
 GIB = 2**30
 REPEATS = 5
 MAIN = ("regression", "conditional_diffusion")
@@ -171,7 +172,7 @@ def measure_main(name: str, seconds: float, tiny: bool) -> list[dict[str, Any]]:
                 else 4, "decay_steps": 1}  # fmt: skip
     config = run_config.Config(
         name="gpu-first-look", train_on="photos", discover=False, training=training,
-        datasets={"photos": {"split": "test", "limit": 1 if tiny else 4}},
+        datasets={"photos": {"split": "test", **(ONE_IMAGE if tiny else {"limit": 4})}},
         methods={name: {"parameters": parameters, "variants": variants}},
     )  # fmt: skip
     rows = []
