@@ -26,7 +26,7 @@ class Parameters(DenoiserSettings):
     sigma: standard deviation of that noise, for images in [0, 1]; not for `noise`. sigma_of:
     `image`, the same everywhere; `residual`, at each pixel sigma times the mean of |prediction -
     degraded| around it, so that regions without weather get none. condition: whether the network
-    sees the degraded image beside x_t. loss: see `methods.networks.losses`. start_share: share of
+    sees the degraded image, and for `prediction` the regression's, beside x_t. loss: see `methods.networks.losses`. start_share: share of
     the training at t = 1, where sampling starts (the rest at uniformly random times)."""
 
     start: Literal["prediction", "degraded", "noise"] = "degraded"
@@ -72,7 +72,8 @@ class Flow(LearnedMethod):
 
     def build(self) -> nn.Module:
         p = self.parameters
-        network = p.build(in_channels=6 if p.condition else 3, time=True)
+        conditions = (1 + (p.start == "prediction")) * p.condition
+        network = p.build(in_channels=3 * conditions + 3, time=True)
         if p.start != "prediction":
             return network
         return TwoStage(p.build(in_channels=3, time=False).requires_grad_(False), network)
@@ -119,7 +120,7 @@ class Flow(LearnedMethod):
         if not self.parameters.condition:
             return x_t + self.network(x_t, t)
         seen = straight_line.damped(x_t, t) if self.parameters.start == "noise" else x_t
-        return condition[:, -3:] + self.network(torch.cat([condition[:, :3], seen], dim=1), t)
+        return condition[:, -3:] + self.network(torch.cat([condition, seen], dim=1), t)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of x̂0 at random times. Raises UserError if a teacher is missing."""
