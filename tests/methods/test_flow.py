@@ -170,7 +170,8 @@ def test_sampling_and_training_begin_at_the_start(parameters, deviation):
         if parameters["start"] == "noise":
             assert (x[:, 3:] == 0).all(), "at the start, the noise says nothing about the image"
         else:
-            noise = x[:, 3:] - base[parameters["start"]]
+            assert torch.allclose(x[:, -6:-3], base[parameters["start"]])
+            noise = x[:, -3:] - base[parameters["start"]]
             assert same_moments(noise.double(), 0.0, deviation)
 
 
