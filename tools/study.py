@@ -3,8 +3,8 @@
     .venv/bin/python tools/study.py --sets
     .venv/bin/python tools/study.py
 
-The first command scores each level's restored images as a set, where these images are; its table is
-one of the run's. The second one needs the run's tables alone.
+The first command scores each level's restored images as a set and shows the worst of them, where
+these images are; its table is one of the run's. The second one needs the run's tables alone.
 
 The board of a run groups images by weather. Here they are grouped by the level of the weather, with
 the same statistics.
@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from benchmark.board.format import interval_text, markdown_table, number_text
 from benchmark.board.pairs import Comparisons, compare_all, compare_sets
@@ -24,9 +25,10 @@ from benchmark.board.score_table import IMAGE, ScoreTable
 from benchmark.board.set_table import set_groups
 from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
+from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
 from benchmark.report.figures.style import MARKERS, PALETTE, drawing_style, save
-from benchmark.results.layout import RESTORED, write_csv
+from benchmark.results.layout import RESTORED, restored_image, write_csv
 from benchmark.results.schema import SET_SCORES
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores, read_table
 from benchmark.scoring.metrics import ANY_METRIC
@@ -41,6 +43,14 @@ METRICS = ("rgb/psnr", "lpips-alex/lpips", "kernel-distance-alex/kernel-distance
 PROTOCOLS = ("kernel-distance-alex",)
 # Entries that the others are compared with: of the loss of the others, and of the squared error.
 REGRESSIONS = ("unet", "unet_mse")
+# The results that are shown of the worst images: (entry, variant).
+SHOWN = (
+    ("unet-15", "default"),
+    ("unet_lpips-15", "default"),
+    ("conditional_diffusion-15", "nfe-10"),
+    ("bridge-15", "nfe-10"),
+    ("flow_prediction-15", "nfe-10"),
+)
 AGAIN = "make the run again with 'make benchmark CONFIG=config/study.yaml'"
 
 
@@ -66,6 +76,26 @@ def score_levels(run: Path) -> None:
     key = ["dataset", "weather", "method", "variant", "seed", "image"]
     scores = score_sets(restored.sort_values(key), by_level(images, images), ROOT, PROTOCOLS)
     write_csv(scores, run / SETS)
+
+
+def show_worst(run: Path, level: str, side: int = 240) -> Image.Image:
+    """The image of a level on which `unet-15` has the worst LPIPS, of three weathers, each a row:
+    the input, the results `SHOWN`, and the target; side: of each, in pixels."""
+    images = read_images(run).set_index(IMAGE)
+    scores = read_scores(run)
+    of_level = images["strength"].reindex(pd.MultiIndex.from_frame(scores[IMAGE])) == level
+    own = (scores["method"] == SHOWN[0][0]) & (scores["metric"] == "lpips") & of_level.to_numpy()
+    worst = scores[own].sort_values("value", ascending=False).drop_duplicates("weather").head(3)
+    sheet = Image.new("RGB", (side * (len(SHOWN) + 2), side * len(worst)))
+    for row, place in enumerate(worst[IMAGE].itertuples(index=False, name=None)):
+        paths = [restored_image(run, key, place) for key in SHOWN]
+        files = [ROOT / images.loc[place, "input"], *paths, ROOT / images.loc[place, "target"]]
+        for column, file in enumerate(files):
+            pixels = Image.fromarray(read_image(file)).resize(
+                (side, side), Image.Resampling.LANCZOS
+            )
+            sheet.paste(pixels, (side * column, side * row))
+    return sheet
 
 
 def compared_by_level(run: Path) -> Comparisons:
@@ -249,6 +279,7 @@ def main() -> None:
     )
     if parser.parse_args().sets:
         score_levels(RUN)
+        show_worst(RUN, "heavy").save(FIGURES / "study_worst.jpg", quality=88)
         return
     table = against_regressions(RUN)
     write_csv(table, RUN / "by_level.csv")
