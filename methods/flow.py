@@ -26,8 +26,9 @@ class Parameters(DenoiserSettings):
     sigma: standard deviation of that noise, for images in [0, 1]; not for `noise`. sigma_of:
     `image`, the same everywhere; `residual`, at each pixel sigma times the mean of |prediction -
     degraded| around it, so that regions without weather get none. condition: whether the network
-    sees the degraded image, and for `prediction` the regression's, beside x_t. loss: see `methods.networks.losses`. start_share: share of
-    the training at t = 1, where sampling starts (the rest at uniformly random times)."""
+    sees the degraded image, and for `prediction` the regression's, beside x_t. loss: see
+    `methods.networks.losses`. start_share: share of the training at t = 1, where sampling starts
+    (the rest at uniformly random times)."""
 
     start: Literal["prediction", "degraded", "noise"] = "degraded"
     sigma: float = Field(default=straight_line.SIGMA, ge=0)
