@@ -14,7 +14,6 @@ import argparse
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
@@ -23,11 +22,11 @@ from benchmark.board.format import interval_text, markdown_table, number_text
 from benchmark.board.pairs import Comparisons, compare_all, compare_sets
 from benchmark.board.score_table import IMAGE, ScoreTable
 from benchmark.board.set_table import set_groups
-from benchmark.core.atomic import write_text
+from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
-from benchmark.report.figures.style import MARKERS, PALETTE, drawing_style, save
+from benchmark.report.figures.style import MARKERS, PALETTE, arms, drawing_style, save
 from benchmark.results.layout import RESTORED, restored_image, write_csv
 from benchmark.results.schema import SET_SCORES
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores, read_table
@@ -187,8 +186,8 @@ def draw_levels(table: pd.DataFrame) -> Figure:
                     continue
                 places = [names.index(name) + 0.18 * (number - 1.5) for name in part["method"]]
                 axes.errorbar(
-                    part["unet"], places, xerr=_arms(part), fmt=MARKERS[number], markersize=4,
-                    color=PALETTE[number], linewidth=1, label=f"NFE {nfe}",
+                    part["unet"], places, xerr=arms(part, "unet"), fmt=MARKERS[number],
+                    markersize=4, color=PALETTE[number], linewidth=1, label=f"NFE {nfe}",
                 )  # fmt: skip
             axes.axvline(0, color="black", linewidth=1)
             axes.set_yticks(range(len(names)), names)
@@ -211,8 +210,8 @@ def draw_budgets(table: pd.DataFrame, level: str) -> Figure:
         for number, ((name, nfe), points) in enumerate(part.groupby(["method", "nfe"])):
             points = points.sort_values("budget")
             axes.errorbar(
-                points["budget"] * 1.02 ** (number - 4), points["unet"], _arms(points), capsize=2,
-                color=PALETTE[number // 2], linestyle="-" if nfe > 1 else ":",
+                points["budget"] * 1.02 ** (number - 4), points["unet"], arms(points, "unet"),
+                capsize=2, color=PALETTE[number // 2], linestyle="-" if nfe > 1 else ":",
                 marker=MARKERS[number // 2], markersize=4, label=f"{name}, NFE {nfe:g}",
             )  # fmt: skip
         axes.axhline(0, color="black", linewidth=1)
@@ -226,12 +225,6 @@ def draw_budgets(table: pd.DataFrame, level: str) -> Figure:
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
     )
     return figure
-
-
-def _arms(rows: pd.DataFrame) -> np.ndarray:
-    """Lengths (2, N) of the interval of the difference to `unet`, below and above it."""
-    low, high = rows["unet"] - rows["unet_low"], rows["unet_high"] - rows["unet"]
-    return np.stack([low.to_numpy(), high.to_numpy()])
 
 
 def _plain(table: pd.DataFrame) -> pd.Series:
@@ -279,7 +272,8 @@ def main() -> None:
     )
     if parser.parse_args().sets:
         score_levels(RUN)
-        show_worst(RUN, "heavy").save(FIGURES / "study_worst.jpg", quality=88)
+        with atomic_path(FIGURES / "study_worst.jpg") as path:
+            show_worst(RUN, "heavy").save(path, "JPEG", quality=88)
         return
     table = against_regressions(RUN)
     write_csv(table, RUN / "by_level.csv")
