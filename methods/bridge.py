@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import process
+from methods.diffusion.preconditioning import RESIDUAL
 from methods.diffusion.schedule import values_at
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.denoisers import DenoiserSettings
@@ -21,19 +22,21 @@ class Parameters(DenoiserSettings):
     """T: number of times; noise_level: λ, the stationary standard deviation of the process before
     it is tied to its end, for images in [0, 1]; left: e^{-θ̄_T}; loss: see
     `methods.networks.losses`; start_share: share of the training at t = T, where sampling starts
-    (the rest at uniformly random times)."""
+    (the rest at uniformly random times). residual_deviation: see
+    `methods.diffusion.process`."""
 
     T: int = Field(default=100, ge=1)
     noise_level: float = Field(default=30 / 255, gt=0)
     left: float = Field(default=0.005, gt=0, lt=1)
     loss: Loss = "rmse+ssim"
     start_share: float = Field(default=0.5, ge=0, le=1)
+    residual_deviation: float = Field(default=RESIDUAL, gt=0)
 
 
 class OrnsteinUhlenbeckBridge(MeanRevertingSDE):
     """The mean-reverting SDE from x0 to y, on condition that x_T = y; see `process.Process`.
 
-    `diffuse` is equation 8, with these coefficients. `posterior` is that of the SDE: once x_t is
+    The coefficients are those of equation 8. `posterior` is that of the SDE: once x_t is
     known, x_T says nothing more about earlier times. At t = T it is the marginal at s, because
     x_T - y = 0, and nothing is divided by the variance of x_T, which is 0. With s = t - 1 it is the
     published step (proposition 3.3, with m at t - 1 as in its derivation and the authors' code).
@@ -85,12 +88,9 @@ class Bridge(LearnedMethod):
         return self.parameters.build(in_channels=6, time=True)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """x̂0: the network's correction added to the condition.
-
-        condition (y), x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,).
-        """
-        inputs = torch.cat([condition, x_t], dim=1)
-        return condition + self.network(inputs, t / self.bridge.T)
+        """x̂0. condition (y), x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,)."""
+        deviation = self.parameters.residual_deviation
+        return process.estimate(self.bridge, self.network, condition, x_t, t, deviation)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of x̂0 at random times (published: of the earlier state, absolute)."""

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from benchmark import Card, LearnedMethod, UserError
 from methods.diffusion import straight_line
 from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
+from methods.diffusion.preconditioning import RESIDUAL
+from methods.diffusion.straight_line import Line
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
 from methods.networks.tile_settings import TileSettings
@@ -28,7 +30,8 @@ class Parameters(DenoiserSettings):
     degraded| around it, so that regions without weather get none. condition: whether the network
     sees the degraded image, and for `prediction` the regression's, beside x_t. loss: see
     `methods.networks.losses`. start_share: share of the training at t = 1, where sampling starts
-    (the rest at uniformly random times)."""
+    (the rest at uniformly random times). residual_deviation: see `methods.diffusion.process`; for
+    `prediction` it is that of clean images minus predictions. Without condition it is not used."""
 
     start: Literal["prediction", "degraded", "noise"] = "degraded"
     sigma: float = Field(default=straight_line.SIGMA, ge=0)
@@ -36,6 +39,7 @@ class Parameters(DenoiserSettings):
     condition: bool = True
     loss: Loss = "rmse+ssim"
     start_share: float = Field(default=0.5, ge=0, le=1)
+    residual_deviation: float = Field(default=RESIDUAL, gt=0)
 
     @model_validator(mode="after")
     def _fit_the_start(self) -> "Parameters":
@@ -84,10 +88,8 @@ class Flow(LearnedMethod):
         return parameters.start == "prediction"
 
     def learn_from(self, teacher: Regression) -> None:
-        """Take the weights of a regression, for the start `prediction`; they stay as they are.
-
-        Raises UserError for another start, and for a teacher of another method or network.
-        """
+        """Take the weights of a regression, which stay as they are. Raises UserError if the start
+        is not `prediction`, and for a teacher of another method or network."""
         p = self.parameters
         if p.start != "prediction":
             raise UserError(f"flow: start '{p.start}' takes no teacher. Remove 'teacher'.")
@@ -102,26 +104,22 @@ class Flow(LearnedMethod):
         """The teacher's image, (B, 3, H, W) in [-1, 1], of the degraded image y in that scale."""
         return (y + self.network(y)).clamp(-1, 1)
 
-    def start(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """The image (B, 3, H, W) at t = 1. condition: as for `predict`; noise: standard normal."""
+    def line(self, condition: Tensor) -> Line:
+        """The line from the clean image to the start. condition: as for `predict`."""
         p, y, base = self.parameters, condition[:, :3], condition[:, -3:]
         if p.start == "noise":
-            return noise
+            return Line(base, None)
         if p.sigma_of == "image":
-            return base + 2 * p.sigma * noise  # the range [-1, 1] is twice as long as [0, 1]
-        return base + p.sigma * straight_line.local_mean((base - y).abs()) * noise
+            return Line(base, 2 * p.sigma)  # the range [-1, 1] is twice as long as [0, 1]
+        return Line(base, p.sigma * straight_line.local_mean((base - y).abs()))
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """x̂0 at times t (B,), (B, 3, H, W) in the [-1, 1] scale: a correction of the last image of
-        `condition`, or of x_t if the parameter `condition` is off and the network sees x_t alone.
-
-        condition: the degraded image y, and for the start `prediction` the teacher's image too:
-        (B, 3 or 6, H, W).
-        """
+        """x̂0 at times t (B,), (B, 3, H, W) in the [-1, 1] scale. condition: the degraded image y,
+        and for the start `prediction` the teacher's too: (B, 3 or 6, H, W)."""
         if not self.parameters.condition:
-            return x_t + self.network(x_t, t)
-        seen = straight_line.damped(x_t, t) if self.parameters.start == "noise" else x_t
-        return condition[:, -3:] + self.network(torch.cat([condition, seen], dim=1), t)
+            return x_t + self.network(x_t, t)  # which is x0 itself at t = 0
+        known = (condition, x_t, t, self.parameters.residual_deviation)
+        return self.line(condition).estimate(lambda x: self.network(x, t), *known)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of x̂0 at random times. Raises UserError if a teacher is missing."""
@@ -132,7 +130,7 @@ class Flow(LearnedMethod):
             with torch.no_grad():
                 condition = torch.cat([condition, self.regress(condition)], dim=1)
         t = straight_line.random_times(len(x0), p.start_share, generator).to(x0.device)
-        start = self.start(condition, normal_like(x0, generator))
+        start = self.line(condition).start(normal_like(x0, generator))
         return LOSSES[p.loss](self.predict(condition, straight_line.point(x0, start, t), t), x0)
 
     def restore(
@@ -144,7 +142,7 @@ class Flow(LearnedMethod):
             condition = torch.cat([condition, prediction], dim=1)
         whole = partial(self.restore, variant=variant, generators=generators)
         predict = TiledPrediction(self.predict, condition, variant, whole)
-        start = self.start(condition, noise())
+        start = self.line(condition).start(noise())
         x0 = straight_line.euler(lambda x, t: predict(x, t).clamp(-1, 1), start, variant.steps)
         return (x0 + 1) / 2
 

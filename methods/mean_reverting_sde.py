@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import process
+from methods.diffusion.preconditioning import RESIDUAL
 from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
@@ -22,13 +23,15 @@ class Parameters(DenoiserSettings):
     """target: the network's prediction (epsilon as published); T: number of times; noise_level: λ,
     the stationary standard deviation, for images in [0, 1]; left: share of the residual left at
     t = T; start_share: share of the training at t = T, where sampling starts (the rest at uniformly
-    random times, as published)."""
+    random times, as published). residual_deviation: for x0, see
+    `methods.diffusion.process`."""
 
     target: Literal["x0", "epsilon"] = "x0"
     T: int = Field(default=100, ge=1)
     noise_level: float = Field(default=10 / 255, gt=0)
     left: float = Field(default=0.005, gt=0, lt=1)
     start_share: float = Field(default=0.5, ge=0, le=1)
+    residual_deviation: float = Field(default=RESIDUAL, gt=0)
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,11 @@ class MeanRevertingSDE:
         return self.level
 
     def coefficients(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-        """e^{-θ̄_t} and √v_t = λ √(1 - e^{-2θ̄_t}) for (B,) times, as (B, 1, 1, 1) of the type and
-        device of `like`."""
+        """e^{-θ̄_t} and √v_t = λ √(1 - e^{-2θ̄_t}) (equation 6) for (B,) times, as (B, 1, 1, 1) of
+        the type and device of `like`."""
         theta_bar = values_at(self.theta_bar, t, like)
         deviation = self.level * (-torch.expm1(-2 * theta_bar)).sqrt()
         return torch.exp(-theta_bar).to(like), deviation.to(like)
-
-    def diffuse(self, x0: Tensor, mu: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
-        """Equation 6: x_t = μ + (x0 - μ) e^{-θ̄_t} + √v_t ε, for (B, C, H, W) and (B,) times."""
-        kept, deviation = self.coefficients(t, x0)
-        return mu + (x0 - mu) * kept + deviation * epsilon
 
     def to_x0(self, epsilon: Tensor, x_t: Tensor, mu: Tensor, t: Tensor) -> Tensor:
         """Equation 6 solved for x0: the clean image for a prediction of the noise."""
@@ -135,12 +133,15 @@ class MeanReverting(LearnedMethod):
         return self.parameters.build(in_channels=6, time=True)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """The network's prediction of its target: x̂0, as the condition plus a correction, or ε̂.
+        """The network's prediction of its target: x̂0 or ε̂.
 
         condition (μ), x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,).
         """
-        prediction = self.network(torch.cat([condition, x_t], dim=1), t / self.sde.T)
-        return condition + prediction if self.parameters.target == "x0" else prediction
+        p = self.parameters
+        if p.target == "x0":
+            known = (condition, x_t, t, p.residual_deviation)
+            return process.estimate(self.sde, self.network, *known)
+        return self.network(torch.cat([condition, x_t], dim=1), t / self.sde.T)
 
     def estimate(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """x̂0 for either target; arguments as for `predict`."""
@@ -151,14 +152,15 @@ class MeanReverting(LearnedMethod):
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error at random times: that of the regression for x0, the mean absolute one for ε."""
-        share = self.parameters.start_share
+        p = self.parameters
         x0, y, x_t, t, epsilon = process.training_sample(
-            self.sde, clean, degraded, share, generator
+            self.sde, clean, degraded, p.start_share, generator
         )
-        prediction = self.predict(y, x_t, t)
-        if self.parameters.target == "x0":
-            return restoration_error(prediction, x0)
-        return (prediction - epsilon).abs().mean()
+        if p.target == "x0":
+            return restoration_error(self.predict(y, x_t, t), x0)
+        # As published: at t = T too, where ε tells x0 only by the residual that is left in x_T.
+        x_t = process.diffuse(self.sde, x0, y, t, epsilon)
+        return (self.predict(y, x_t, t) - epsilon).abs().mean()
 
     def restore(
         self, degraded: Tensor, variant: process.Variant, generators: list[torch.Generator]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion.conditional import TiledPrediction, noise_source, training_noise
+from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import linear, uniform_timesteps
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
@@ -18,14 +19,18 @@ from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 from methods.networks.two_stage import TwoStage
 
+LEFT = 0.15  # root mean square of clean images minus predictions, in [-1, 1]
+
 
 class Parameters(DenoiserSettings):
     """T: times of the linear noise schedule; start_share: share of the training at t = T, where
-    sampling starts (the rest at uniformly random times, as published). The denoiser's settings are
+    sampling starts (the rest at uniformly random times, as published). residual_deviation: standard
+    deviation of clean images minus predictions in the [-1, 1] scale. The denoiser's settings are
     those of the predictor; the refiner has half its width."""
 
     T: int = Field(default=1000, ge=1)
     start_share: float = Field(default=0.5, ge=0, le=1)
+    residual_deviation: float = Field(default=LEFT, gt=0)
 
 
 class Variant(TileSettings):
@@ -75,17 +80,13 @@ class PredictAndRefine(LearnedMethod):
         """The regression's image: (B, 3, H, W) in the [-1, 1] scale, as the condition."""
         return condition + self.network(condition)
 
-    def refine(self, condition: Tensor, r_t: Tensor, t: Tensor) -> Tensor:
-        """The residual, clean - prediction, from the noisy residual at times t (B,).
-
-        condition, r_t: (B, 3, H, W) in the [-1, 1] scale.
-        """
-        return self.network(torch.cat([condition, r_t], dim=1), t / self.schedule.T)
-
     def refined(self, inputs: Tensor, r_t: Tensor, t: Tensor) -> Tensor:
-        """The prediction plus its residual. inputs: condition and prediction, (B, 6, H, W)."""
+        """The prediction plus its residual at times t (B,). inputs: condition and prediction,
+        (B, 6, H, W); r_t: the noisy residual in units of `residual_deviation`, (B, 3, H, W)."""
         condition, prediction = inputs.chunk(2, dim=1)
-        return prediction + self.refine(condition, r_t, t)
+        s, (signal, noise) = self.parameters.residual_deviation, self.schedule.coefficients(t, r_t)
+        known = (condition, prediction, s * r_t, signal, s * noise, s)
+        return residual_estimate(lambda x: self.network(x, t / self.schedule.T), *known)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of the prediction, plus that of the refined image at random times.
@@ -95,18 +96,18 @@ class PredictAndRefine(LearnedMethod):
         to predict. Here the refiner predicts the residual, and the second term alone would train
         only the sum of both networks' outputs.
         """
-        x0, condition = 2 * clean - 1, 2 * degraded - 1
-        residual = x0 - self.predict(condition)
-        t, epsilon = training_noise(x0, self.schedule.T, self.parameters.start_share, generator)
+        p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
+        prediction = self.predict(condition)
+        t, epsilon = training_noise(x0, self.schedule.T, p.start_share, generator)
         signal, noise = self.schedule.coefficients(t, x0)
-        refined = self.refine(condition, signal * residual + noise * epsilon, t)
-        prediction = x0 - residual
-        return restoration_error(prediction, x0) + restoration_error(prediction + refined, x0)
+        r_t = signal * (x0 - prediction) / p.residual_deviation + noise * epsilon
+        refined = self.refined(torch.cat([condition, prediction], dim=1), r_t, t)
+        return restoration_error(prediction, x0) + restoration_error(refined, x0)
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]
     ) -> Tensor:
-        condition = 2 * degraded - 1
+        condition, scale = 2 * degraded - 1, self.parameters.residual_deviation
         prediction = variant.restore(self.predict, condition, scale=2)
         inputs = torch.cat([condition, prediction], dim=1)
         refined = TiledPrediction(
@@ -115,13 +116,13 @@ class PredictAndRefine(LearnedMethod):
         noise = noise_source(condition, generators)
 
         def denoise(r_t: Tensor, t: int) -> Tensor:
-            """The residual, limited so that prediction + residual lies in [-1, 1]."""
-            return refined(r_t, t).clamp(-1, 1) - prediction
+            """The residual in its units, limited so that the refined image lies in [-1, 1]."""
+            return (refined(r_t, t).clamp(-1, 1) - prediction) / scale
 
         sampler = SAMPLERS[variant.sampler].function
         times = uniform_timesteps(self.schedule.T, variant.steps)
         residual = sampler(denoise, noise(), self.schedule, times, noise)
-        return (prediction + residual + 1) / 2
+        return (prediction + scale * residual + 1) / 2
 
     def evaluations(self, variant: Variant) -> int:
         return 1 + variant.steps

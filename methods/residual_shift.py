@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import process
+from methods.diffusion.preconditioning import RESIDUAL
 from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
@@ -20,12 +21,15 @@ from methods.networks.losses import restoration_error
 class Parameters(DenoiserSettings):
     """T: length of the chain; kappa: standard deviation of the noise at its end, for images in
     [-1, 1]; power: p of the schedule (below 1, η rises early); start_share: share of the training
-    at t = T, where sampling starts (the rest at uniformly random times, as published)."""
+    at t = T, where sampling starts (the rest at uniformly random times, as published).
+    residual_deviation: see
+    `methods.diffusion.process`."""
 
     T: int = Field(default=15, ge=2)
     kappa: float = Field(default=2.0, gt=0)
     power: float = Field(default=0.3, gt=0)
     start_share: float = Field(default=0.5, ge=0, le=1)
+    residual_deviation: float = Field(default=RESIDUAL, gt=0)
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,11 @@ class ShiftingChain:
         """κ √η_T: standard deviation of x_T."""
         return self.kappa * math.sqrt(self.eta[-1].item())
 
-    def diffuse(self, x0: Tensor, y: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
-        """Equation 2: x_t for (B, C, H, W) clean x0, degraded y and noise, and (B,) times."""
-        eta = self.eta_at(t, x0)
-        return x0 + eta * (y - x0) + self.kappa * eta.sqrt() * epsilon
+    def coefficients(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """1 - η_t and κ √η_t (equation 2) for (B,) times, as (B, 1, 1, 1) of the type and device of
+        `like`."""
+        eta = values_at(self.eta, t, like)
+        return (1 - eta).to(like), (self.kappa * eta.sqrt()).to(like)
 
     def posterior(self, x_t: Tensor, x0: Tensor, y: Tensor, t: int, s: int) -> tuple[Tensor, float]:
         """Mean and standard deviation of q(x_s given x_t, x0, y), for any 0 <= s < t.
@@ -87,10 +92,6 @@ class ShiftingChain:
         eta_t, eta_s = self.eta[t].item(), self.eta[s].item()
         kept = eta_s / eta_t
         return kept * x_t + (1 - kept) * x0, self.kappa * math.sqrt(kept * (eta_t - eta_s))
-
-    def eta_at(self, t: Tensor, like: Tensor) -> Tensor:
-        """η_t for (B,) times, as (B, 1, 1, 1) of the type and device of `like`."""
-        return values_at(self.eta, t, like).to(like)
 
 
 class ResidualShift(LearnedMethod):
@@ -117,15 +118,9 @@ class ResidualShift(LearnedMethod):
         return self.parameters.build(in_channels=6, time=True)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-        """x̂0: the network's correction added to the condition.
-
-        condition, x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,). The noise of x_t reaches κ. So
-        x_t is divided by √(1 + κ² η_t): the network's input then has about the same variance at all
-        times.
-        """
-        scale = (1 + self.chain.kappa**2 * self.chain.eta_at(t, x_t)).rsqrt()
-        inputs = torch.cat([condition, scale * x_t], dim=1)
-        return condition + self.network(inputs, t / self.chain.T)
+        """x̂0. condition (y), x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,)."""
+        deviation = self.parameters.residual_deviation
+        return process.estimate(self.chain, self.network, condition, x_t, t, deviation)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of x̂0 at random times: that of the regression (published: squared)."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from benchmark import Card, LearnedMethod
 from methods.diffusion import straight_line
 from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
+from methods.diffusion.preconditioning import RESIDUAL
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
 from methods.networks.tile_settings import TileSettings
@@ -26,13 +27,16 @@ class Parameters(DenoiserSettings):
     """start: where the line starts: at the `degraded` image with noise, or at `noise` alone. sigma:
     standard deviation of that noise, for images in [0, 1]; not for `noise`. most_steps: steps
     shorter than 2 / most_steps are Euler's. loss: see `methods.networks.losses`. start_share: share
-    of the training at t = 1, where sampling starts (the rest at uniformly random times)."""
+    of the training at t = 1, where sampling starts (the rest at uniformly random times).
+    residual_deviation: see
+    `methods.diffusion.process`."""
 
     start: Literal["degraded", "noise"] = "degraded"
     sigma: float = Field(default=straight_line.SIGMA, ge=0)
     most_steps: int = Field(default=32, ge=2)
     loss: Loss = "rmse+ssim"
     start_share: float = Field(default=0.5, ge=0, le=1)
+    residual_deviation: float = Field(default=RESIDUAL, gt=0)
 
     @model_validator(mode="after")
     def _fit_the_start(self) -> "Parameters":
@@ -71,24 +75,23 @@ class Shortcut(LearnedMethod):
 
         condition (the degraded image), x_t: (B, 3, H, W) in the [-1, 1] scale; t, s: (B,), s <= t.
         From t to 0 it is the end of the path; for a step shorter than 2 / most_steps it is
-        E[x0 given x_t, condition], the estimate of the flow. Returns (B, 3, H, W).
+        E[x0 given x_t, condition], the estimate of the flow. The network sees the noise at the
+        start too, on which the end of a path depends. Returns (B, 3, H, W).
         """
         p, step = self.parameters, t - s
-        step = step.masked_fill(step * p.most_steps < 2 - 1e-3, 0)
-        seen = straight_line.damped(x_t, t) if p.start == "noise" else x_t
-        times = torch.stack([t, step], dim=1)
-        return condition + self.network(torch.cat([condition, seen], dim=1), times)
+        times = torch.stack([t, step.masked_fill(step * p.most_steps < 2 - 1e-3, 0)], dim=1)
+        known = (condition, x_t, t, p.residual_deviation, True)
+        return self.line(condition).estimate(lambda x: self.network(x, times), *known)
 
-    def start(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """The image at t = 1, (B, 3, H, W), from the condition and standard normal noise."""
-        if self.parameters.start == "noise":
-            return noise
-        return condition + 2 * self.parameters.sigma * noise
+    def line(self, condition: Tensor) -> straight_line.Line:
+        """The line from the clean image to the start. condition: as for `predict`."""
+        p = self.parameters
+        return straight_line.Line(condition, None if p.start == "noise" else 2 * p.sigma)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of x̂0 at random times; for a share JUMPS of the batch, of a step against two."""
         x0, condition = 2 * clean - 1, 2 * degraded - 1
-        start = self.start(condition, normal_like(x0, generator))
+        start = self.line(condition).start(normal_like(x0, generator))
         jumps = _random_count(len(x0), generator)
         begin, end = self.random_steps(jumps, generator)
         rest = straight_line.random_times(len(x0) - jumps, self.parameters.start_share, generator)
@@ -132,7 +135,7 @@ class Shortcut(LearnedMethod):
 
         whole = partial(self.restore, variant=variant, generators=generators)
         tiles = TiledPrediction(predict, condition, variant, whole)
-        start = self.start(condition, noise())
+        start = self.line(condition).start(noise())
         x0 = straight_line.euler(lambda x, t: tiles(x, t).clamp(-1, 1), start, variant.steps)
         return (x0 + 1) / 2
 

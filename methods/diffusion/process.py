@@ -1,7 +1,9 @@
 """Processes from the clean image x0 to the degraded image y plus noise, and their reversal.
 
 Parts that residual shifting, the mean-reverting SDE and the bridge share. docs/formulations.md has
-the equations.
+the equations. Their parameter `residual_deviation` is the standard deviation of clean minus
+degraded images in the [-1, 1] scale, for which the network is preconditioned
+(`methods.diffusion.preconditioning`).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from methods.diffusion.conditional import Predict, TiledPrediction, noise_source, training_noise
+from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.schedule import uniform_timesteps
 from methods.networks.tile_settings import TileSettings
 
@@ -24,7 +27,7 @@ class Variant(TileSettings):
 
 
 class Process(Protocol):
-    """A Gaussian process x_t, t = 0 ... T, from x_0 to about y + end_deviation ε, given x_0 and y.
+    """A Gaussian process x_t = y + a_t (x0 - y) + b_t ε, t = 0 ... T, from x_0 to y + noise.
 
     Images are (B, C, H, W) in the [-1, 1] scale.
     """
@@ -35,13 +38,19 @@ class Process(Protocol):
 
     @property
     def end_deviation(self) -> float:
-        """Standard deviation of x_T about y."""
+        """Standard deviation of x_T about y, where sampling starts."""
 
-    def diffuse(self, x0: Tensor, y: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
-        """x_t at times t (B,) with the noise epsilon, standard normal."""
+    def coefficients(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        """a_t and b_t for (B,) times, as (B, 1, 1, 1) of the type and device of `like`."""
 
     def posterior(self, x_t: Tensor, x0: Tensor, y: Tensor, t: int, s: int) -> tuple[Tensor, float]:
         """Mean and standard deviation of p(x_s given x_t, x0, y), for any 0 <= s < t."""
+
+
+def diffuse(process: Process, x0: Tensor, y: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
+    """x_t at times t (B,) with the noise epsilon, standard normal."""
+    signal, noise = process.coefficients(t, x0)
+    return y + signal * (x0 - y) + noise * epsilon
 
 
 def training_sample(
@@ -53,11 +62,33 @@ def training_sample(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """x0, y, x_t, t (B,) and ε at random times; see `conditional.random_times` for start_share.
 
-    clean, degraded: (B, 3, H, W) in [0, 1].
+    clean, degraded: (B, 3, H, W) in [0, 1]. At t = T, x_t is what sampling starts from, without the
+    small share of the clean image that the process leaves there.
     """
     x0, y = 2 * clean - 1, 2 * degraded - 1
     t, epsilon = training_noise(x0, process.T, start_share, generator)
-    return x0, y, process.diffuse(x0, y, t, epsilon), t, epsilon
+    at_start = (t == process.T).view(-1, 1, 1, 1)
+    start = y + process.end_deviation * epsilon
+    return x0, y, torch.where(at_start, start, diffuse(process, x0, y, t, epsilon)), t, epsilon
+
+
+def estimate(
+    process: Process,
+    network: Callable[[Tensor, Tensor], Tensor],
+    y: Tensor,
+    x_t: Tensor,
+    t: Tensor,
+    deviation: float,
+) -> Tensor:
+    """x̂0 by a network that is preconditioned for residuals x0 - y of this standard deviation.
+
+    network: (inputs (B, 6, H, W), t / T) -> (B, 3, H, W). See
+    `preconditioning.residual_estimate`. y, x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,).
+    """
+    signal, noise = process.coefficients(t, x_t)
+    return residual_estimate(
+        lambda x: network(x, t / process.T), y, y, x_t - y, signal, noise, deviation
+    )
 
 
 def restore(

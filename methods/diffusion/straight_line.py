@@ -5,13 +5,53 @@ other formulations, t = 0 is the clean image; sampling goes from t = 1, the star
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from methods.diffusion.preconditioning import residual_estimate
+
 SIGMA = 0.05  # default standard deviation of the noise at a start, for images in [0, 1]
 WINDOW = 7  # side of the neighbourhood of `local_mean`, in pixels
+
+
+@dataclass(frozen=True)
+class Line:
+    """The straight line from x0 to a start: base + sigma ε, or ε alone if sigma is None.
+
+    base: what is known of x0, (B, 3, H, W) in the [-1, 1] scale; sigma: in that scale, a number or
+    of each pixel, (B, 1, H, W).
+    """
+
+    base: Tensor
+    sigma: Tensor | float | None
+
+    def start(self, noise: Tensor) -> Tensor:
+        """The image at t = 1, (B, 3, H, W), for standard normal noise."""
+        return noise if self.sigma is None else self.base + self.sigma * noise
+
+    def estimate(
+        self,
+        network: Callable[[Tensor], Tensor],
+        condition: Tensor,
+        x_t: Tensor,
+        t: Tensor,
+        deviation: float,
+        noise_seen: bool = False,
+    ) -> Tensor:
+        """x̂0 from x_t on the line at times t (B,), by a network that is preconditioned.
+
+        deviation: of x0 - base. The rest: see `preconditioning.residual_estimate`.
+        """
+        t = _per_image(t, x_t)
+        if self.sigma is None:
+            offset, noise = x_t - (1 - t) * self.base, t
+        else:
+            offset, noise = x_t - self.base, t * self.sigma
+        known = (offset, 1 - t, noise, deviation)
+        return residual_estimate(network, condition, self.base, *known, noise_seen)
 
 
 def random_times(count: int, start_share: float, generator: torch.Generator) -> Tensor:
@@ -55,15 +95,6 @@ def euler(denoise: Callable[[Tensor, float], Tensor], start: Tensor, steps: int)
     for i in range(steps, 0, -1):
         x = step(x, denoise(x, i / steps), i / steps, (i - 1) / steps)
     return x
-
-
-def damped(x_t: Tensor, t: Tensor) -> Tensor:
-    """The best linear estimate of x0 from x_t = (1 - t) x0 + t ε, for data of variance 1.
-
-    It vanishes where x_t is noise alone, so that a network need not learn to ignore that noise.
-    """
-    t = _per_image(t, x_t)
-    return (1 - t) / ((1 - t) ** 2 + t**2) * x_t
 
 
 def check_sigma(start: str, sigma: float) -> None:

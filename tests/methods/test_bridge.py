@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from methods.bridge import OrnsteinUhlenbeckBridge
+from methods.diffusion import process
 from methods.mean_reverting_sde import MeanRevertingSDE
 from tests.methods.test_formulations import (
     DOUBLE,
@@ -70,7 +71,7 @@ def test_marginal_has_the_moments_of_the_simulated_sde():
     assert abs(x.std() / deviation - 1) < 0.02
 
     full = torch.ones(n, 1, 1, 1, dtype=DOUBLE)
-    closed = bridge.diffuse(x0 * full, y * full, torch.full((n,), 12), randn(n, 1, 1, 1))
+    closed = process.diffuse(bridge, x0 * full, y * full, torch.full((n,), 12), randn(n, 1, 1, 1))
     assert same_moments(closed, y + kept * (x0 - y), deviation)
 
 
@@ -120,7 +121,9 @@ def test_an_image_without_weather_stays_where_it_is():
     bridge, (x0,) = OrnsteinUhlenbeckBridge.cosine(), scalars(0.4)
     for t in (1, 50, 100):
         like = torch.full((1, 1, 1, 1), 0.4, dtype=DOUBLE)
-        assert bridge.diffuse(like, like, torch.tensor([t]), 0 * like).item() == pytest.approx(0.4)
+        assert process.diffuse(
+            bridge, like, like, torch.tensor([t]), 0 * like
+        ).item() == pytest.approx(0.4)
     assert bridge.posterior(x0, x0, x0, 60, 20)[0].item() == pytest.approx(0.4)
 
 
@@ -168,20 +171,20 @@ def test_unidbs_penalty_changes_less_than_one_part_in_ten_thousand(gamma):
 
 
 def test_one_step_is_the_networks_answer_at_the_degraded_image():
-    """K = 1: the network sees y twice and no noise, as a regression would."""
+    """K = 1: y plus the network's answer in units of the residual; it sees y and no noise."""
     method, (_, degraded) = make("bridge"), pictures()
     seen = []
 
     def answer(x, t):
         seen.append((x, t))
-        return 0.1 * x[:, 3:]
+        return 0.1 * x[:, :3]
 
     method.network = Network(answer)
     y = 2 * degraded - 1
-    expected = ((y + 0.1 * y).clamp(-1, 1) + 1) / 2
+    expected = ((y + 0.35 * 0.1 * y).clamp(-1, 1) + 1) / 2
     assert torch.allclose(restore(method, degraded, steps=1), expected, atol=1e-6)
     (x, t), = seen  # fmt: skip
-    assert (x == torch.cat([y, y], dim=1)).all() and (t == 1).all()
+    assert (x == torch.cat([y, 0 * y], dim=1)).all() and (t == 1).all()
 
 
 def test_posterior_of_the_sde_is_shared():

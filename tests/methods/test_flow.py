@@ -15,10 +15,10 @@ from benchmark.spec.training_settings import Training
 from benchmark.training.optimisation import build_optimizer
 from methods.diffusion import straight_line
 from tests import run_jobs
+from tests.methods.preconditioned import Network, estimating, of_line
 from tests.methods.test_contract import SMALL
 from tests.methods.test_formulations import (
     DOUBLE,
-    Network,
     make,
     pictures,
     randn,
@@ -36,6 +36,13 @@ def taught(**parameters):
     method = make("flow", start="prediction", **parameters)
     method.learn_from(teacher)
     return method, teacher
+
+
+def perfect(method, x0):
+    """The network whose estimate is x0 at every time."""
+    p = method.parameters
+    sigma = None if p.start == "noise" else 2 * p.sigma
+    return estimating(lambda condition, x_t, t: x0, of_line(sigma), p.residual_deviation)
 
 
 # The line and Euler's method
@@ -112,15 +119,30 @@ def test_start_share_is_the_share_of_training_at_the_start():
     assert same_moments(others, 0.5, 1 / math.sqrt(12))
 
 
-def test_damped_is_the_best_linear_estimate():
-    """Regression of x0 on x_t, over samples of unit variance; at t = 1 nothing is left of it."""
-    x0, noise = randn(1, 1, 300, 300), randn(1, 1, 300, 300, seed=1)
-    for t in (0.0, 0.3, 0.8, 1.0):
-        time = torch.tensor([t], dtype=DOUBLE)
-        x_t = straight_line.point(x0, noise, time)
-        slope = ((x0 * x_t).mean() / x_t.square().mean()).item()
-        seen = straight_line.damped(x_t, time)
-        assert torch.allclose(seen, slope * x_t, atol=0.05)
+@pytest.mark.parametrize("sigma", [None, 0.0, 0.2])
+@pytest.mark.parametrize("t", [0.1, 0.6, 1.0])
+def test_without_network_the_estimate_is_the_best_linear_one(sigma, t):
+    """Base plus the regression of x0 - base on what x_t adds to it, over samples."""
+    base, residual = randn(1, 3, 1, 90_000), 0.3 * randn(1, 3, 1, 90_000, seed=1)
+    line = straight_line.Line(base, sigma)
+    time = torch.tensor([t], dtype=DOUBLE)
+    start = line.start(randn(*base.shape, seed=2))
+    x_t = straight_line.point(base + residual, start, time)
+    ours = line.estimate(lambda x: 0 * x[:, :3], base, x_t, time, 0.3)
+    offset = x_t - base * ((1 - t) if sigma is None else 1)
+    power = offset.square().mean()
+    slope = (residual * offset).mean() / power if power > 1e-12 else 0
+    assert torch.allclose(ours, base + slope * offset, atol=0.02)
+
+
+def test_a_line_without_noise_is_solved_by_what_is_known():
+    """σ = 0: on the way, x_t and the base give x0 itself. At the start the network decides."""
+    base, x0 = randn(2, 3, 4, 4), randn(2, 3, 4, 4, seed=1)
+    line, t = straight_line.Line(base, 0.0), torch.tensor([0.3, 1.0], dtype=DOUBLE)
+    x_t = straight_line.point(x0, line.start(randn(2, 3, 4, 4, seed=2)), t)
+    estimate = line.estimate(lambda x: torch.ones_like(x[:, :3]), base, x_t, t, 0.5)
+    assert torch.allclose(estimate[0], x0[0])
+    assert torch.allclose(estimate[1], base[1] + 0.5)
 
 
 # The method
@@ -131,13 +153,9 @@ def test_damped_is_the_best_linear_estimate():
 def test_a_perfect_network_has_no_loss_and_returns_the_clean_image(start, steps):
     method, (clean, degraded) = make("flow", start=start), pictures()
 
-    def answer(x, t):
-        return 0.1 + 0 * x if t is None else 2 * clean - 1 - base
-
-    base = 2 * degraded - 1
-    if start == "prediction":
-        method.taught, base = True, (base + 0.1).clamp(-1, 1)
-    method.network = Network(answer)
+    flow = perfect(method, 2 * clean - 1)
+    method.taught = True
+    method.network = Network(lambda x, t: 0.1 + 0 * x if t is None else flow(x, t))
     assert method.loss(clean, degraded, torch.Generator().manual_seed(0)) < 1e-5
     assert torch.allclose(restore(method, degraded, steps=steps), clean, atol=1e-5)
 
@@ -150,29 +168,34 @@ def test_a_perfect_network_has_no_loss_and_returns_the_clean_image(start, steps)
         ({"start": "noise"}, 1.0),
     ],
 )
-def test_sampling_and_training_begin_at_the_start(parameters, deviation):
+def test_sampling_and_training_begin_at_the_start(parameters, deviation, monkeypatch):
     method, (clean, degraded) = make("flow", start_share=1, **parameters), pictures(1, 128)
     method.taught = True
     y, seen = 2 * degraded - 1, []
+    method.network = Network(lambda x, t: 0 * x[:, :3] + 0.1)
 
-    def answer(x, t):
-        if t is not None:
-            seen.append(x)
-            assert (t == 1).all()
-        return 0 * x[:, :3] + 0.1
+    def predict(condition, x_t, t):
+        assert (t == 1).all() and torch.allclose(condition[:, :3], y)
+        seen.append((condition[:, -3:], x_t))
+        return condition[:, -3:]
 
-    method.network = Network(answer)
+    monkeypatch.setattr(method, "predict", predict)
     restore(method, degraded, steps=1)
     method.loss(clean, degraded, torch.Generator().manual_seed(0))
-    base = {"prediction": (y + 0.1).clamp(-1, 1), "degraded": y, "noise": 0 * y}
-    for x in seen:
-        assert torch.allclose(x[:, :3], y)
-        if parameters["start"] == "noise":
-            assert (x[:, 3:] == 0).all(), "at the start, the noise says nothing about the image"
-        else:
-            assert torch.allclose(x[:, -6:-3], base[parameters["start"]])
-            noise = x[:, -3:] - base[parameters["start"]]
-            assert same_moments(noise.double(), 0.0, deviation)
+    expected = {"prediction": (y + 0.1).clamp(-1, 1), "degraded": y, "noise": y}
+    for base, x_t in seen:
+        assert torch.allclose(base, expected[parameters["start"]])
+        noise = x_t if parameters["start"] == "noise" else x_t - base
+        assert same_moments(noise.double(), 0.0, deviation)
+
+
+def test_where_the_start_is_noise_the_network_does_not_see_it():
+    """At t = 1 its noise says nothing about the image."""
+    method, seen = make("flow", start="noise"), []
+    method.network = Network(lambda x, t: seen.append(x) or 0 * x[:, :3])
+    _, degraded = pictures()
+    restore(method, degraded, steps=1)
+    assert torch.equal(seen[0], torch.cat([2 * degraded - 1, 0 * degraded], dim=1))
 
 
 @pytest.mark.parametrize("steps", [1, 4])
@@ -188,16 +211,15 @@ def test_without_noise_the_result_does_not_depend_on_the_generator(steps):
     assert not torch.allclose(first, restore(make("flow"), degraded, steps=steps))
 
 
-@pytest.mark.parametrize("steps", [1, 4])
-def test_an_untrained_flow_returns_the_teachers_image(steps):
+def test_an_untrained_flow_returns_the_teachers_image_in_one_step():
     """Its correction of the prediction is zero, so training begins where the regression ended."""
     method, teacher = taught(sigma=0.1)
     _, degraded = pictures()
     variant = teacher.Variant()
     with torch.no_grad():
         expected = teacher.restore(degraded, variant, []).clamp(0, 1)
-    assert torch.allclose(restore(method, degraded, steps=steps), expected, atol=1e-6)
-    assert method.evaluations(method.Variant(steps=steps)) == steps + 1
+    assert torch.allclose(restore(method, degraded, steps=1), expected, atol=1e-6)
+    assert method.evaluations(method.Variant(steps=3)) == 4
 
 
 def test_noise_of_the_residual_is_where_the_teacher_changed_something():
@@ -206,7 +228,7 @@ def test_noise_of_the_residual_is_where_the_teacher_changed_something():
     prediction = y.clone()
     prediction[..., 24:] = 0.4
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
-    start = method.start(torch.cat([y, prediction], dim=1), noise)
+    start = method.line(torch.cat([y, prediction], dim=1)).start(noise)
     change = start - prediction
     assert (change[..., :20] == 0).all()
     assert torch.allclose(change[..., 28:], 0.5 * 0.4 * noise[..., 28:], atol=1e-6)

@@ -9,11 +9,13 @@ from pydantic import ValidationError
 
 from benchmark.core.flops import flop_counter
 from benchmark.spec import registry
+from methods.diffusion import process
 from methods.diffusion.conditional import per_image_noise, random_times
 from methods.diffusion.process import sample_posterior
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.losses import restoration_error
 from methods.residual_shift import ShiftingChain
+from tests.methods.preconditioned import Network, estimating, of_process
 from tests.methods.test_contract import SMALL
 
 DOUBLE = torch.float64
@@ -45,17 +47,6 @@ def pictures(count=2, size=16, seed=0):
     generator = torch.Generator().manual_seed(seed)
     clean = torch.rand(count, 3, size, size, generator=generator)
     return clean, 0.5 * clean + 0.3 * torch.rand(clean.shape, generator=generator)
-
-
-class Network(torch.nn.Module):
-    """Replaces a method's network by a function of its inputs."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x, t=None):
-        return self.function(x, t)
 
 
 def bayes(log_q, low=-8.0, high=8.0):
@@ -138,9 +129,11 @@ def test_more_steps_than_times_are_refused(name):
 
 
 @pytest.mark.parametrize("name", STEPS_IN_A_CHAIN)
-def test_tiles_give_nearly_the_whole_image(name):
-    """An untrained network returns zeros, so a difference can come from seams only."""
+def test_tiles_give_nearly_the_whole_image(name, monkeypatch):
+    """The estimate is the condition at every pixel, so a difference can come from seams only."""
     method, (_, degraded) = make(name), pictures(1, 48)
+    evaluated = "refined" if name == "predict_and_refine" else "predict"
+    monkeypatch.setattr(method, evaluated, lambda condition, x_t, t: condition[:, -3:])
     tiles = restore(method, degraded, steps=2, tile=32, overlap=8)
     assert torch.allclose(tiles, restore(method, degraded, steps=2), atol=1e-5)
 
@@ -149,13 +142,19 @@ def test_tiles_give_nearly_the_whole_image(name):
 
 
 def perfect_refiner(method, clean, degraded, offset):
-    """A predictor with the error `offset` everywhere, and a refiner that predicts this error."""
+    """A predictor with the error `offset` everywhere, and a refiner that corrects this error."""
+    x0, deviation = 2 * clean - 1, method.parameters.residual_deviation
+
+    def coefficients(t, like):
+        signal, noise = method.schedule.coefficients((t * 1000).round().long(), like)
+        return signal, deviation * noise
+
+    base = x0 + offset
+    refiner = estimating(lambda y, x_t, t: x0, coefficients, deviation, lambda condition: base)
 
     def answer(x, t):
         assert torch.allclose(x[:, :3], 2 * degraded - 1)
-        if t is None:
-            return 2 * clean - 1 + offset - x
-        return torch.full_like(x[:, 3:], -offset)
+        return base - x if t is None else refiner(x, t)
 
     method.network = Network(answer)
 
@@ -178,20 +177,21 @@ def test_predict_and_refine_loss_is_the_error_of_prediction_and_of_refined_image
     assert loss.item() > math.sqrt(0.2**2 + 0.01**2) - 0.01  # the error alone, without SSIM
 
 
-def test_refiner_sees_the_residual_under_the_schedules_noise():
-    """At every time, the noisy residual minus its share of the residual is standard normal."""
-    method, (clean, degraded) = make("predict_and_refine", start_share=0.0), pictures(8, 32)
-    residual = 0.3
-    seen = []
+def test_refiner_sees_the_residual_under_the_schedules_noise(monkeypatch):
+    """At every time, the noisy residual minus its share of the residual is standard normal; the
+    residual is in units of its deviation."""
+    method = make("predict_and_refine", start_share=0.0, residual_deviation=0.3)
+    clean, degraded = pictures(8, 32)
+    residual, seen = 0.15, []
+    method.network = Network(lambda x, t: 2 * clean - 1 - residual - x)
 
-    def answer(x, t):
-        if t is None:
-            return 2 * clean - 1 - residual - x
-        signal, noise = method.schedule.coefficients((t * 1000).round().long(), x)
-        seen.append((x[:, 3:] - signal * residual) / noise)
-        return x[:, 3:]
+    def refined(inputs, r_t, t):
+        assert torch.allclose(inputs[:, 3:], 2 * clean - 1 - residual)
+        signal, noise = method.schedule.coefficients(t, r_t)
+        seen.append((r_t - signal * residual / 0.3) / noise)
+        return inputs[:, 3:]
 
-    method.network = Network(answer)
+    monkeypatch.setattr(method, "refined", refined)
     method.loss(clean, degraded, torch.Generator().manual_seed(0))
     assert same_moments(seen[0].double(), 0.0, 1.0)
 
@@ -263,7 +263,9 @@ def test_shifting_step_by_step_has_the_closed_forms_moments():
     assert same_moments(x, mean, deviation)
 
     full = torch.full((n, 1, 1, 1), 1.0, dtype=DOUBLE)
-    closed = chain.diffuse(x0 * full, y * full, torch.full((n,), 11), randn(n, 1, 1, 1, seed=99))
+    closed = process.diffuse(
+        chain, x0 * full, y * full, torch.full((n,), 11), randn(n, 1, 1, 1, seed=99)
+    )
     assert same_moments(closed, mean, deviation)
 
 
@@ -341,7 +343,7 @@ def test_equation_6_has_the_moments_of_the_simulated_sde():
     assert abs(x.std() / deviation - 1) < 0.02
 
     full = torch.ones(n, 1, 1, 1, dtype=DOUBLE)
-    closed = sde.diffuse(x0 * full, mu * full, torch.full((n,), 12), randn(n, 1, 1, 1))
+    closed = process.diffuse(sde, x0 * full, mu * full, torch.full((n,), 12), randn(n, 1, 1, 1))
     assert same_moments(closed, mean, deviation)
 
 
@@ -383,7 +385,7 @@ def test_posterior_steps_become_the_reverse_sde():
 def test_noise_and_clean_image_convert_into_each_other():
     sde, x0, mu, epsilon = MeanRevertingSDE.cosine(), *(randn(3, 3, 2, 2, seed=i) for i in range(3))
     t = torch.tensor([1, 50, 100])
-    x_t = sde.diffuse(x0, mu, t, epsilon)
+    x_t = process.diffuse(sde, x0, mu, t, epsilon)
     assert torch.allclose(sde.to_x0(epsilon, x_t, mu, t), x0, atol=1e-9)
 
 
@@ -395,23 +397,32 @@ def test_noise_and_clean_image_convert_into_each_other():
     [
         ("residual_shift", {"kappa": 0.5}, 0.5 * math.sqrt(0.999)),
         ("mean_reverting_sde", {"noise_level": 0.1}, 0.2),
+        ("bridge", {}, 0.0),
     ],
 )
-def test_sampling_starts_at_the_degraded_image_and_noise(name, parameters, deviation):
-    method, (_, degraded) = make(name, **parameters), pictures(1, 128)
-    seen = []
+def test_sampling_and_training_start_at_the_degraded_image_and_noise(
+    name, parameters, deviation, monkeypatch
+):
+    """x_T has no share of the clean image, which the processes have at T by their equations."""
+    method, (clean, degraded) = make(name, start_share=1, **parameters), pictures(1, 128, seed=9)
+    started, y = [], 2 * degraded - 1
 
-    def answer(x, t):
-        seen.append(x)
-        return x[:, :3] * 0
+    def predict(condition, x_t, t):
+        started.append(x_t)
+        return condition
 
-    method.network = Network(answer)
-    restore(method, degraded, steps=2)
-    condition, start = seen[0][:, :3], seen[0][:, 3:]
-    assert torch.allclose(condition, 2 * degraded - 1)
-    if name == "residual_shift":
-        start = start * math.sqrt(1 + 0.25 * 0.999)
-    assert same_moments((start - condition).double(), 0.0, deviation)
+    monkeypatch.setattr(method, "predict", predict)
+    restore(method, degraded, steps=1)
+    method.loss(clean, degraded, torch.Generator().manual_seed(0))
+    clear = (2 * clean - 1 - y).flatten().double()
+    for x in started:
+        noise = (x - y).double()
+        if deviation:
+            assert same_moments(noise, 0.0, deviation)
+            share = (noise.flatten() @ clear / clear.square().sum()).item()
+            assert abs(share) < 4 * deviation / clear.norm().item()
+        else:
+            assert (noise == 0).all()
 
 
 @pytest.mark.parametrize("steps", [1, 3, 15])
@@ -428,14 +439,15 @@ def test_a_perfect_network_has_no_loss_and_returns_the_clean_image(name, paramet
     method, (clean, degraded) = make(name, **parameters), pictures()
     x0 = 2 * clean - 1
 
-    def answer(x, t):
+    def noise(x, t):
         mu, x_t = x[:, :3], x[:, 3:]
-        if "target" not in parameters:
-            return x0 - mu
-        kept, deviation = method.sde.coefficients((t * method.sde.T).round().long(), x)
-        return (x_t - mu - (x0 - mu) * kept) / deviation
+        kept, deviation = of_process(method.sde)(t, x)
+        return (x_t - mu - kept * (x0 - mu)) / deviation
 
-    method.network = Network(answer)
+    kind = method.chain if name == "residual_shift" else vars(method).get("sde") or method.bridge
+    deviation = method.parameters.residual_deviation
+    perfect = estimating(lambda y, x_t, t: x0, of_process(kind), deviation)
+    method.network = Network(noise) if parameters else perfect
     assert method.loss(clean, degraded, torch.Generator().manual_seed(0)) < 1e-3
     assert torch.allclose(restore(method, degraded, steps=steps), clean, atol=1e-3)
 
@@ -446,26 +458,33 @@ def best_denoiser(method, mean, deviation):
     With x_t = a x0 + c + b ε: mean + a s² / (a² s² + b²) (x_t - c - a mean).
     """
 
-    def answer(x, t):
-        condition, x_t = x[:, :3], x[:, 3:]
-        if t is None:
-            return -0.5 - condition  # predicts -0.5 everywhere
-        if hasattr(method, "chain"):
-            eta = method.chain.eta_at((t * method.chain.T).round().long(), x)
-            x_t = x_t * (1 + method.chain.kappa**2 * eta).sqrt()
-            a, b, c = 1 - eta, method.chain.kappa * eta.sqrt(), eta * condition
-        elif hasattr(method, "sde") or hasattr(method, "bridge"):
-            process = getattr(method, "sde", None) or method.bridge
-            a, b = process.coefficients((t * process.T).round().long(), x)
-            c = (1 - a) * condition
-        else:
-            a, b = method.schedule.coefficients((t * method.schedule.T).round().long(), x)
-            c = 0.0
-        gain = a * deviation**2 / (a**2 * deviation**2 + b**2).clamp(min=1e-12)  # bridge: 0 at T
-        x0 = mean + gain * (x_t - c - a * mean)
-        return x0 if hasattr(method, "schedule") else x0 - condition
+    def gain(a, b):
+        return a * deviation**2 / (a**2 * deviation**2 + b**2).clamp(min=1e-12)  # bridge: 0 at T
 
-    return Network(answer)
+    scale = method.parameters.residual_deviation
+    if hasattr(method, "schedule"):
+
+        def units(t, like):
+            a, b = method.schedule.coefficients((t * method.schedule.T).round().long(), like)
+            return a, scale * b
+
+        def residual(condition, x_t, t):
+            a, b = units(t, x_t)
+            return mean + gain(a, b) * (x_t - a * mean)
+
+        # The network does not see the prediction, -0.5, to which the residual is added.
+        refiner = estimating(
+            lambda y, x_t, t: residual(y, x_t + 0.5, t) - 0.5, units, scale, lambda y: 0 * y - 0.5
+        )
+        return Network(lambda x, t: -0.5 - x if t is None else refiner(x, t))
+
+    kind = getattr(method, "chain", None) or getattr(method, "sde", None) or method.bridge
+
+    def x0(condition, x_t, t):
+        a, b = of_process(kind)(t, x_t)
+        return mean + gain(a, b) * (x_t - (1 - a) * condition - a * mean)
+
+    return estimating(x0, of_process(kind), scale)
 
 
 @pytest.mark.parametrize(

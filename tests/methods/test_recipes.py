@@ -9,7 +9,8 @@ from methods.diffusion.schedule import linear, uniform_timesteps, zero_terminal_
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.losses import LOSSES, perceptual_error, restoration_error
 from methods.networks.unet import UNet
-from tests.methods.test_formulations import DOUBLE, Network, make, pictures, randn, restore
+from tests.methods.preconditioned import Network
+from tests.methods.test_formulations import DOUBLE, make, pictures, randn, restore
 
 TIMES = (1, 50, 300, 700, 1000)
 
@@ -65,6 +66,11 @@ def test_times_by_log_snr_are_uniform_in_it():
 # Preconditioning
 
 
+def estimate(network, y, x_t, signal, noise, deviation):
+    """That of the conditional diffusion model, where y is both condition and base."""
+    return residual_estimate(network, y, y, x_t - signal * y, signal, noise, deviation)
+
+
 def residuals(t, deviation, schedule=None, count=40_000):
     """y, x0, x_t and the coefficients at a time, for residuals of this standard deviation."""
     schedule = schedule or linear()
@@ -78,10 +84,10 @@ def residuals(t, deviation, schedule=None, count=40_000):
 def test_without_network_the_estimate_is_exact_for_gaussian_residuals(t):
     """E[x0 given x_t, y] = y + Cov(r, x_t)/Var(x_t) (x_t - a y), from the samples themselves."""
     y, x0, x_t, signal, noise = residuals(t, 0.2)
-    estimate = residual_estimate(lambda x: 0 * x[:, :3], y, x_t, signal, noise, 0.2)
+    ours = estimate(lambda x: 0 * x[:, :3], y, x_t, signal, noise, 0.2)
     seen, r = x_t - signal * y, x0 - y
     slope = (r * seen).mean() / seen.square().mean()
-    assert torch.allclose(estimate - y, slope * seen, atol=0.02)
+    assert torch.allclose(ours - y, slope * seen, atol=0.02)
 
 
 @pytest.mark.parametrize("t", TIMES)
@@ -94,8 +100,8 @@ def test_the_networks_target_has_variance_one(t):
         seen.append(x[:, 3:])
         return torch.ones_like(x[:, 3:])
 
-    zero = residual_estimate(lambda x: 0 * x[:, :3], y, x_t, signal, noise, 0.2)
-    gain = residual_estimate(network, y, x_t, signal, noise, 0.2) - zero
+    zero = estimate(lambda x: 0 * x[:, :3], y, x_t, signal, noise, 0.2)
+    gain = estimate(network, y, x_t, signal, noise, 0.2) - zero
     assert ((x0 - zero) / gain).std() == pytest.approx(1, rel=0.01)
     share = (signal * 0.2) ** 2 / (noise**2 + (signal * 0.2) ** 2)
     assert seen[0].var().item() == pytest.approx(share.item(), rel=0.02, abs=1e-6)
@@ -108,14 +114,14 @@ def test_gains_are_those_of_karras_et_al(t):
     sigma = noise / signal
     skip, out = 0.04 / (sigma**2 + 0.04), sigma * 0.2 / (sigma**2 + 0.04).sqrt()
     expected = y + skip * (x_t / signal - y) + out * 0.3
-    ours = residual_estimate(lambda x: 0 * x[:, :3] + 0.3, y, x_t, signal, noise, 0.2)
+    ours = estimate(lambda x: 0 * x[:, :3] + 0.3, y, x_t, signal, noise, 0.2)
     assert torch.allclose(ours, expected, rtol=1e-9)
 
 
 def test_from_noise_alone_it_is_a_regression():
     """ᾱ_T = 0: y plus s times what the network makes of y; x_T is not seen."""
     y, _, x_t, signal, noise = residuals(1000, 0.2, zero_terminal_snr(linear()), 10)
-    ours = residual_estimate(lambda x: x[:, :3] + x[:, 3:], y, x_t, signal, noise, 0.2)
+    ours = estimate(lambda x: x[:, :3] + x[:, 3:], y, x_t, signal, noise, 0.2)
     assert torch.allclose(ours, y + 0.2 * y)
 
 

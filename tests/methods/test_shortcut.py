@@ -8,7 +8,8 @@ import torch
 from benchmark.core.flops import flop_counter
 from methods import shortcut
 from methods.diffusion import straight_line
-from tests.methods.test_formulations import DOUBLE, Network, make, pictures, randn, restore
+from tests.methods.preconditioned import estimating, of_line
+from tests.methods.test_formulations import DOUBLE, make, pictures, randn, restore
 
 
 def generator(seed=0):
@@ -17,12 +18,14 @@ def generator(seed=0):
 
 def jump(method, function):
     """Replaces the network so that the prediction is function(x_t, t, s)."""
+    sigma = method.line(torch.zeros(1)).sigma
 
-    def answer(x, times):
+    def answer(condition, x_t, times):
         t, length = (times[:, i].view(-1, 1, 1, 1) for i in (0, 1))
-        return function(x[:, 3:], t, t - length) - x[:, :3]
+        return function(x_t, t, t - length)
 
-    method.network = Network(answer)
+    deviation = method.parameters.residual_deviation
+    method.network = estimating(answer, of_line(sigma), deviation, noise_seen=True)
 
 
 def steps(count):
@@ -152,7 +155,7 @@ def test_the_pairs_of_the_flow_have_the_clean_image_as_target():
     method, flow = make("shortcut"), make("flow")
     clean, degraded = pictures(1)
     x0 = 2 * clean - 1
-    method.network = Network(lambda x, t: x0 - x[:, :3])
+    jump(method, lambda x, t, s: x0)
     assert shortcut._random_count(1, generator(0)) == 0
     assert method.loss(clean, degraded, generator(0)) < 1e-5
     assert flow.parameters.sigma == method.parameters.sigma
