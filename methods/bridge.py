@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import process
-from methods.diffusion.preconditioning import RESIDUAL
+from methods.diffusion.preconditioning import DEGRADED
 from methods.diffusion.schedule import values_at
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.denoisers import DenoiserSettings
@@ -23,14 +23,14 @@ class Parameters(DenoiserSettings):
     it is tied to its end, for images in [0, 1]; left: e^{-θ̄_T}; loss: see
     `methods.networks.losses`; start_share: share of the training at t = T, where sampling starts
     (the rest at uniformly random times). residual_deviation: see
-    `methods.diffusion.process`."""
+    `methods.diffusion.preconditioning`."""
 
     T: int = Field(default=100, ge=1)
     noise_level: float = Field(default=30 / 255, gt=0)
     left: float = Field(default=0.005, gt=0, lt=1)
     loss: Loss = "rmse+ssim"
     start_share: float = Field(default=0.5, ge=0, le=1)
-    residual_deviation: float = Field(default=RESIDUAL, gt=0)
+    residual_deviation: float = Field(default=DEGRADED, gt=0)
 
 
 class OrnsteinUhlenbeckBridge(MeanRevertingSDE):

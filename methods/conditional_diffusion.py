@@ -159,9 +159,10 @@ class ConditionalDiffusion(LearnedMethod):
             return network(torch.cat([condition, x_t], dim=1))
         signal, noise = self.schedule.coefficients(t, x_t)
         if p.residual_deviation is not None:
-            offset = x_t - signal * condition
-            known = (signal, noise, p.residual_deviation)
-            return residual_estimate(network, condition, condition, offset, *known)
+            return residual_estimate(
+                network, condition, base=condition, offset=x_t - signal * condition,
+                signal=signal, noise=noise, deviation=p.residual_deviation,
+            )  # fmt: skip
         return condition + network(torch.cat([condition, signal * x_t], dim=1))
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from benchmark import Card, LearnedMethod, UserError
 from methods.diffusion import straight_line
 from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
-from methods.diffusion.preconditioning import RESIDUAL
-from methods.diffusion.straight_line import Line
+from methods.diffusion.preconditioning import DEGRADED, PREDICTED
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
 from methods.networks.tile_settings import TileSettings
@@ -28,10 +27,10 @@ class Parameters(DenoiserSettings):
     sigma: standard deviation of that noise, for images in [0, 1]; not for `noise`. sigma_of:
     `image`, the same everywhere; `residual`, at each pixel sigma times the mean of |prediction -
     degraded| around it, so that regions without weather get none. condition: whether the network
-    sees the degraded image, and for `prediction` the regression's, beside x_t. loss: see
-    `methods.networks.losses`. start_share: share of the training at t = 1, where sampling starts
-    (the rest at uniformly random times). residual_deviation: see `methods.diffusion.process`; for
-    `prediction` it is that of clean images minus predictions. Without condition it is not used."""
+    sees the degraded image, and for `prediction` the regression's; if not, it sees x_t alone. loss:
+    see `methods.networks.losses`. start_share: share of the training at t = 1, where sampling
+    starts (the rest at uniformly random times). residual_deviation: with a condition, see
+    `methods.diffusion.preconditioning` (None: 0.15 for `prediction`, else 0.35)."""
 
     start: Literal["prediction", "degraded", "noise"] = "degraded"
     sigma: float = Field(default=straight_line.SIGMA, ge=0)
@@ -39,7 +38,7 @@ class Parameters(DenoiserSettings):
     condition: bool = True
     loss: Loss = "rmse+ssim"
     start_share: float = Field(default=0.5, ge=0, le=1)
-    residual_deviation: float = Field(default=RESIDUAL, gt=0)
+    residual_deviation: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _fit_the_start(self) -> "Parameters":
@@ -67,9 +66,8 @@ class Flow(LearnedMethod):
         url="https://arxiv.org/abs/2410.00418",
         licence="MIT",
         supervision="paired",
-        description="Follows the straight line to the clean image from the image of a "
-        "regression, from the degraded image, or from noise. Trained once, sampled at any number "
-        "of steps.",
+        description="Follows the straight line to the clean image from the image of a regression, "
+        "from the degraded image, or from noise. Trained once, sampled at any number of steps.",
     )
     Parameters = Parameters
     Variant = Variant
@@ -88,8 +86,8 @@ class Flow(LearnedMethod):
         return parameters.start == "prediction"
 
     def learn_from(self, teacher: Regression) -> None:
-        """Take the weights of a regression, which stay as they are. Raises UserError if the start
-        is not `prediction`, and for a teacher of another method or network."""
+        """Take a regression's weights, which stay as they are. Raises UserError for another start
+        than `prediction`, and for a teacher of another method or network."""
         p = self.parameters
         if p.start != "prediction":
             raise UserError(f"flow: start '{p.start}' takes no teacher. Remove 'teacher'.")
@@ -104,22 +102,23 @@ class Flow(LearnedMethod):
         """The teacher's image, (B, 3, H, W) in [-1, 1], of the degraded image y in that scale."""
         return (y + self.network(y)).clamp(-1, 1)
 
-    def line(self, condition: Tensor) -> Line:
+    def line(self, condition: Tensor) -> straight_line.Line:
         """The line from the clean image to the start. condition: as for `predict`."""
         p, y, base = self.parameters, condition[:, :3], condition[:, -3:]
-        if p.start == "noise":
-            return Line(base, None)
-        if p.sigma_of == "image":
-            return Line(base, 2 * p.sigma)  # the range [-1, 1] is twice as long as [0, 1]
-        return Line(base, p.sigma * straight_line.local_mean((base - y).abs()))
+        sigma = None if p.start == "noise" else 2 * p.sigma  # [-1, 1] is twice as long as [0, 1]
+        if p.sigma_of == "residual":
+            sigma = p.sigma * straight_line.local_mean((base - y).abs())
+        return straight_line.Line(base, sigma)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
         """x̂0 at times t (B,), (B, 3, H, W) in the [-1, 1] scale. condition: the degraded image y,
         and for the start `prediction` the teacher's too: (B, 3 or 6, H, W)."""
-        if not self.parameters.condition:
-            return x_t + self.network(x_t, t)  # which is x0 itself at t = 0
-        known = (condition, x_t, t, self.parameters.residual_deviation)
-        return self.line(condition).estimate(lambda x: self.network(x, t), *known)
+        p = self.parameters
+        if not p.condition:
+            return x_t + self.network(x_t, t)  # x_t is x0 at t = 0
+        deviation = p.residual_deviation or (PREDICTED if p.start == "prediction" else DEGRADED)
+        line = self.line(condition)
+        return line.estimate(lambda x: self.network(x, t), condition, x_t, t, deviation)
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of x̂0 at random times. Raises UserError if a teacher is missing."""

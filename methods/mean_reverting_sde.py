@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import process
-from methods.diffusion.preconditioning import RESIDUAL
+from methods.diffusion.preconditioning import DEGRADED
 from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
@@ -24,14 +24,14 @@ class Parameters(DenoiserSettings):
     the stationary standard deviation, for images in [0, 1]; left: share of the residual left at
     t = T; start_share: share of the training at t = T, where sampling starts (the rest at uniformly
     random times, as published). residual_deviation: for x0, see
-    `methods.diffusion.process`."""
+    `methods.diffusion.preconditioning`."""
 
     target: Literal["x0", "epsilon"] = "x0"
     T: int = Field(default=100, ge=1)
     noise_level: float = Field(default=10 / 255, gt=0)
     left: float = Field(default=0.005, gt=0, lt=1)
     start_share: float = Field(default=0.5, ge=0, le=1)
-    residual_deviation: float = Field(default=RESIDUAL, gt=0)
+    residual_deviation: float = Field(default=DEGRADED, gt=0)
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,7 @@ class MeanReverting(LearnedMethod):
         """
         p = self.parameters
         if p.target == "x0":
-            known = (condition, x_t, t, p.residual_deviation)
-            return process.estimate(self.sde, self.network, *known)
+            return process.estimate(self.sde, self.network, condition, x_t, t, p.residual_deviation)
         return self.network(torch.cat([condition, x_t], dim=1), t / self.sde.T)
 
     def estimate(self, condition: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
@@ -171,5 +170,5 @@ class MeanReverting(LearnedMethod):
         return variant.steps
 
     def facts(self) -> dict[str, float | str]:
-        """e^{-θ̄_T}: share of the residual that is left where sampling starts; about 0."""
+        """e^{-θ̄_T}: share of the residual that equation 6 leaves at t = T; about 0."""
         return {"residual_left_at_T": math.exp(-self.sde.theta_bar[-1].item())}

@@ -11,26 +11,24 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion.conditional import TiledPrediction, noise_source, training_noise
-from methods.diffusion.preconditioning import residual_estimate
+from methods.diffusion.preconditioning import PREDICTED, residual_estimate
 from methods.diffusion.samplers import SAMPLERS
-from methods.diffusion.schedule import linear, uniform_timesteps
+from methods.diffusion.schedule import linear, uniform_timesteps, zero_terminal_snr
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
 from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 from methods.networks.two_stage import TwoStage
 
-LEFT = 0.15  # root mean square of clean images minus predictions, in [-1, 1]
-
 
 class Parameters(DenoiserSettings):
-    """T: times of the linear noise schedule; start_share: share of the training at t = T, where
-    sampling starts (the rest at uniformly random times, as published). residual_deviation: standard
-    deviation of clean images minus predictions in the [-1, 1] scale. The denoiser's settings are
-    those of the predictor; the refiner has half its width."""
+    """T: times of the linear noise schedule, scaled so that it ends in noise alone; start_share:
+    share of the training at t = T, where sampling starts (the rest at uniformly random times, as
+    published). residual_deviation: see `methods.diffusion.preconditioning`. The denoiser's settings
+    are those of the predictor; the refiner has half its width."""
 
-    T: int = Field(default=1000, ge=1)
+    T: int = Field(default=1000, ge=2)
     start_share: float = Field(default=0.5, ge=0, le=1)
-    residual_deviation: float = Field(default=LEFT, gt=0)
+    residual_deviation: float = Field(default=PREDICTED, gt=0)
 
 
 class Variant(TileSettings):
@@ -50,18 +48,17 @@ class PredictAndRefine(LearnedMethod):
         licence="MIT",
         supervision="paired",
         description="A regression predicts the clean image. A smaller conditional diffusion model, "
-        "trained together with it, samples the residual. It predicts the residual itself, not the "
-        "noise.",
+        "trained together with it, samples the residual.",
     )
     Parameters = Parameters
     Variant = Variant
 
     def __init__(self, parameters: Parameters | None = None):
         super().__init__(parameters)
-        self.schedule = linear(self.parameters.T)
+        self.schedule = zero_terminal_snr(linear(self.parameters.T))
 
     def build(self) -> nn.Module:
-        """The refiner maps condition and noisy residual, (B, 6, H, W), to the residual.
+        """The refiner sees the condition and the noisy residual, (B, 6, H, W).
 
         It has half the predictor's width, as published (32 and 64 channels); at the default size it
         takes 0.28 of the predictor's FLOPs. It is evaluated at every step, the predictor once, and
@@ -85,16 +82,18 @@ class PredictAndRefine(LearnedMethod):
         (B, 6, H, W); r_t: the noisy residual in units of `residual_deviation`, (B, 3, H, W)."""
         condition, prediction = inputs.chunk(2, dim=1)
         s, (signal, noise) = self.parameters.residual_deviation, self.schedule.coefficients(t, r_t)
-        known = (condition, prediction, s * r_t, signal, s * noise, s)
-        return residual_estimate(lambda x: self.network(x, t / self.schedule.T), *known)
+        return residual_estimate(
+            lambda x: self.network(x, t / self.schedule.T),
+            condition, base=prediction, offset=s * r_t, signal=signal, noise=s * noise, deviation=s,
+        )  # fmt: skip
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error of the prediction, plus that of the refined image at random times.
 
         As published, gradients of the second term reach the predictor too. The first term is an
         addition. The published loss is the error of the noise, which a good predictor makes easier
-        to predict. Here the refiner predicts the residual, and the second term alone would train
-        only the sum of both networks' outputs.
+        to predict. Here the refiner predicts the residual, and the second term alone would not make
+        the prediction itself good.
         """
         p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
         prediction = self.predict(condition)
@@ -126,7 +125,3 @@ class PredictAndRefine(LearnedMethod):
 
     def evaluations(self, variant: Variant) -> int:
         return 1 + variant.steps
-
-    def facts(self) -> dict[str, float | str]:
-        """ᾱ_T: share of the residual's variance left where sampling starts; should be about 0."""
-        return {"alpha_bar_T": self.schedule.alpha_bar[-1].item()}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import process
-from methods.diffusion.preconditioning import RESIDUAL
+from methods.diffusion.preconditioning import DEGRADED
 from methods.diffusion.schedule import values_at
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
@@ -22,14 +22,13 @@ class Parameters(DenoiserSettings):
     """T: length of the chain; kappa: standard deviation of the noise at its end, for images in
     [-1, 1]; power: p of the schedule (below 1, η rises early); start_share: share of the training
     at t = T, where sampling starts (the rest at uniformly random times, as published).
-    residual_deviation: see
-    `methods.diffusion.process`."""
+    residual_deviation: see `methods.diffusion.preconditioning`."""
 
     T: int = Field(default=15, ge=2)
     kappa: float = Field(default=2.0, gt=0)
     power: float = Field(default=0.3, gt=0)
     start_share: float = Field(default=0.5, ge=0, le=1)
-    residual_deviation: float = Field(default=RESIDUAL, gt=0)
+    residual_deviation: float = Field(default=DEGRADED, gt=0)
 
 
 @dataclass(frozen=True)
@@ -137,5 +136,5 @@ class ResidualShift(LearnedMethod):
         return variant.steps
 
     def facts(self) -> dict[str, float | str]:
-        """η_T: share of the residual that is added where sampling starts; about 1."""
+        """η_T: share of the residual that equation 2 adds at t = T; about 1."""
         return {"eta_T": self.chain.eta[-1].item()}

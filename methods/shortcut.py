@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmark import Card, LearnedMethod
 from methods.diffusion import straight_line
 from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
-from methods.diffusion.preconditioning import RESIDUAL
+from methods.diffusion.preconditioning import DEGRADED
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
 from methods.networks.tile_settings import TileSettings
@@ -28,15 +28,14 @@ class Parameters(DenoiserSettings):
     standard deviation of that noise, for images in [0, 1]; not for `noise`. most_steps: steps
     shorter than 2 / most_steps are Euler's. loss: see `methods.networks.losses`. start_share: share
     of the training at t = 1, where sampling starts (the rest at uniformly random times).
-    residual_deviation: see
-    `methods.diffusion.process`."""
+    residual_deviation: see `methods.diffusion.preconditioning`."""
 
     start: Literal["degraded", "noise"] = "degraded"
     sigma: float = Field(default=straight_line.SIGMA, ge=0)
     most_steps: int = Field(default=32, ge=2)
     loss: Loss = "rmse+ssim"
     start_share: float = Field(default=0.5, ge=0, le=1)
-    residual_deviation: float = Field(default=RESIDUAL, gt=0)
+    residual_deviation: float = Field(default=DEGRADED, gt=0)
 
     @model_validator(mode="after")
     def _fit_the_start(self) -> "Parameters":
@@ -71,17 +70,17 @@ class Shortcut(LearnedMethod):
         return self.parameters.build(in_channels=6, time=2)
 
     def predict(self, condition: Tensor, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """The image at t = 0 of the straight line through x_t and x_s, of the step from t to s.
+        """The image (B, 3, H, W) at t = 0 of the line through x_t and x_s, of the step from t to s.
 
         condition (the degraded image), x_t: (B, 3, H, W) in the [-1, 1] scale; t, s: (B,), s <= t.
         From t to 0 it is the end of the path; for a step shorter than 2 / most_steps it is
         E[x0 given x_t, condition], the estimate of the flow. The network sees the noise at the
-        start too, on which the end of a path depends. Returns (B, 3, H, W).
+        start too, on which the end of a path depends.
         """
         p, step = self.parameters, t - s
         times = torch.stack([t, step.masked_fill(step * p.most_steps < 2 - 1e-3, 0)], dim=1)
-        known = (condition, x_t, t, p.residual_deviation, True)
-        return self.line(condition).estimate(lambda x: self.network(x, times), *known)
+        known, line = (condition, x_t, t, p.residual_deviation), self.line(condition)
+        return line.estimate(lambda x: self.network(x, times), *known, noise_seen=True)
 
     def line(self, condition: Tensor) -> straight_line.Line:
         """The line from the clean image to the start. condition: as for `predict`."""

@@ -1,9 +1,7 @@
 """Processes from the clean image x0 to the degraded image y plus noise, and their reversal.
 
 Parts that residual shifting, the mean-reverting SDE and the bridge share. docs/formulations.md has
-the equations. Their parameter `residual_deviation` is the standard deviation of clean minus
-degraded images in the [-1, 1] scale, for which the network is preconditioned
-(`methods.diffusion.preconditioning`).
+the equations.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,6 +51,16 @@ def diffuse(process: Process, x0: Tensor, y: Tensor, t: Tensor, epsilon: Tensor)
     return y + signal * (x0 - y) + noise * epsilon
 
 
+def sampled_coefficients(process: Process, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """a_t and b_t as in `Process`, but at t = T those of what sampling starts from.
+
+    There the process keeps a small share a_T of x0 - y, which sampling does not have: it is 0.
+    """
+    signal, noise = process.coefficients(t, like)
+    at_start = (t == process.T).view(-1, 1, 1, 1)
+    return signal.masked_fill(at_start, 0), noise.masked_fill(at_start, process.end_deviation)
+
+
 def training_sample(
     process: Process,
     clean: Tensor,
@@ -62,14 +70,12 @@ def training_sample(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """x0, y, x_t, t (B,) and ε at random times; see `conditional.random_times` for start_share.
 
-    clean, degraded: (B, 3, H, W) in [0, 1]. At t = T, x_t is what sampling starts from, without the
-    small share of the clean image that the process leaves there.
+    clean, degraded: (B, 3, H, W) in [0, 1]. x_t is by `sampled_coefficients`.
     """
     x0, y = 2 * clean - 1, 2 * degraded - 1
     t, epsilon = training_noise(x0, process.T, start_share, generator)
-    at_start = (t == process.T).view(-1, 1, 1, 1)
-    start = y + process.end_deviation * epsilon
-    return x0, y, torch.where(at_start, start, diffuse(process, x0, y, t, epsilon)), t, epsilon
+    signal, noise = sampled_coefficients(process, t, x0)
+    return x0, y, y + signal * (x0 - y) + noise * epsilon, t, epsilon
 
 
 def estimate(
@@ -85,10 +91,11 @@ def estimate(
     network: (inputs (B, 6, H, W), t / T) -> (B, 3, H, W). See
     `preconditioning.residual_estimate`. y, x_t: (B, 3, H, W) in the [-1, 1] scale; t: (B,).
     """
-    signal, noise = process.coefficients(t, x_t)
+    signal, noise = sampled_coefficients(process, t, x_t)
     return residual_estimate(
-        lambda x: network(x, t / process.T), y, y, x_t - y, signal, noise, deviation
-    )
+        lambda x: network(x, t / process.T),
+        condition=y, base=y, offset=x_t - y, signal=signal, noise=noise, deviation=deviation,
+    )  # fmt: skip
 
 
 def restore(

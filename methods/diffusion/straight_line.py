@@ -50,8 +50,9 @@ class Line:
             offset, noise = x_t - (1 - t) * self.base, t
         else:
             offset, noise = x_t - self.base, t * self.sigma
-        known = (offset, 1 - t, noise, deviation)
-        return residual_estimate(network, condition, self.base, *known, noise_seen)
+        return residual_estimate(
+            network, condition, self.base, offset, 1 - t, noise, deviation, noise_seen
+        )
 
 
 def random_times(count: int, start_share: float, generator: torch.Generator) -> Tensor:

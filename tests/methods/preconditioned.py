@@ -24,14 +24,14 @@ def estimating(
     coefficients: Coefficients,
     deviation: float,
     base: Callable[[Tensor], Tensor] = lambda condition: condition[:, -3:],
-    centre: Callable[[Tensor, Tensor], Tensor] = lambda base, signal: base,
     noise_seen: bool = False,
 ) -> Network:
     """The network with which x̂0 is function(condition, x_t, t).
 
-    coefficients(t, like) -> signal a and noise b at the network's times t, as (B, 1, 1, 1). base:
-    of the condition; centre: of base and a, what is left of x_t without a r + b ε. Where a = 0, x_t
-    is not to be found in the network's input: the function gets the centre. noise_seen: as in
+    coefficients(t, like) -> signal a and noise b > 0 at the network's times t, as (B, 1, 1, 1); at
+    the end of a bridge both are 0. base: of the condition; x_t must be base + a r + b ε (on a line
+    to noise alone only where the base is 0, or for a function without x_t). Where a = 0, x_t is not
+    to be found in the network's input: the function gets the base. noise_seen: as in
     `residual_estimate`.
     """
 
@@ -43,7 +43,7 @@ def estimating(
         correlation = a * deviation / d
         u = seen if noise_seen else seen / correlation.clamp(min=1e-30)
         rest = torch.where(a + b > 0, b / d, 1)
-        x0 = function(condition, centre(known, a) + d * u, t)
+        x0 = function(condition, known + d * u, t)
         return ((x0 - known) / deviation - correlation * u) / rest
 
     return Network(answer)

@@ -97,11 +97,14 @@ def test_exact_steps_of_the_gaussian_case_are_their_own_target():
     assert torch.allclose(target, method.predict(condition, 0.3 * x_t, t, s))
 
 
+@pytest.mark.parametrize(
+    ("parameters", "sigma"), [({"start": "degraded", "sigma": 0.15}, 0.3), ({"start": "noise"}, 1)]
+)
 @pytest.mark.parametrize("count", [1, 2, 5, 10])
-def test_any_number_of_steps_is_exact_in_the_gaussian_case(count):
+def test_any_number_of_steps_is_exact_in_the_gaussian_case(count, parameters, sigma):
     """Euler's method needs many: one step of it would give the mean, 0, and no variance."""
-    method = make("shortcut", start="degraded", sigma=0.15)
-    jump(method, exact_jump(0.2, 0.3))
+    method = make("shortcut", **parameters)
+    jump(method, exact_jump(0.2, sigma))
     degraded = torch.full((1, 3, 64, 64), 0.5)  # 0 in the scale of the network
     restored = 2 * restore(method, degraded, steps=count) - 1
     noise = torch.randn((3, 64, 64), generator=generator(0))
