@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from benchmark.core.errors import DISK_FAULTS, NotWritten
+from benchmark.core.errors import NotWritten, is_disk_fault
 from benchmark.core.swap import swap
 
 PARTIAL = ".partial-"
@@ -185,6 +185,6 @@ def _naming_disk_faults(path: Path) -> Iterator[None]:
     except RuntimeError as error:
         # torch raises RuntimeError while it handles an error of the file that it writes to.
         cause = error.__context__
-        if isinstance(cause, OSError) and cause.errno in DISK_FAULTS:
+        if is_disk_fault(cause):
             raise NotWritten.because(path, cause) from error
         raise

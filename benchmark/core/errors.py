@@ -9,6 +9,11 @@ from pathlib import Path
 DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
+def is_disk_fault(error: BaseException | None) -> bool:
+    """Whether an error is one of the disk itself."""
+    return isinstance(error, OSError) and error.errno in DISK_FAULTS
+
+
 class UserError(Exception):
     """An error that the user can correct.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.core import weights
 from benchmark.core.checksum import checksum
-from benchmark.core.errors import DISK_FAULTS, NotWritten, UserError, WeightsMissing
+from benchmark.core.errors import NotWritten, UserError, WeightsMissing, is_disk_fault
 from benchmark.data.training_files import sound_source
 from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
@@ -62,7 +62,7 @@ def train(
     except NotWritten:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        if is_disk_fault(error):
             raise NotWritten.because(folder, error) from error
         return _failed(run, label, seed, error)
     return {

@@ -9,6 +9,7 @@ one kind only.
 The host waits for a GPU only where the curve gets a row, every `log_steps` steps.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from tqdm import tqdm
 
 from benchmark.core import streams, weights
 from benchmark.core.device import choose, describe, native_bf16, set_threads
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, is_disk_fault
 from benchmark.core.seeds import named_seed
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.training_settings import Training
@@ -229,8 +230,26 @@ def _accelerator(settings: Training, folder: Path) -> Accelerator:
         log_with="tensorboard",
         project_dir=folder,
     )
+    _leave_disk_faults_to_the_writer()
     accelerator.init_trackers("tensorboard")
     return accelerator
+
+
+def _leave_disk_faults_to_the_writer() -> None:
+    """From now on, no traceback of a thread whose disk is full or read-only.
+
+    TensorBoard writes in a thread of its own, and raises the thread's error again at the next call.
+    """
+    report = threading.excepthook
+    if getattr(report, "disk_faults_left_out", False):
+        return
+
+    def report_others(arguments: threading.ExceptHookArgs) -> None:
+        if not is_disk_fault(arguments.exc_value):
+            report(arguments)
+
+    report_others.disk_faults_left_out = True
+    threading.excepthook = report_others
 
 
 def _batches(

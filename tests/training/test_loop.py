@@ -1,7 +1,11 @@
 """Training is a function of its seed; killed and resumed, it ends with the same weights."""
 
+import errno
 import os
+import resource
 import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from benchmark.spec.training_settings import Training
 from benchmark.training import loop
 from benchmark.training.state import TrainingState, checkpoint_path
 from benchmark.weather import WEATHERS
+from tests.forks import forked
 from tests.preloaded import python
 
 STAGES = ({"share": 0.5, "batch": 2, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 24})
@@ -79,6 +84,43 @@ def test_same_seed_same_weights_other_seed_other_weights(photos, tmp_path):
     assert curve[0] == "step,loss,learning_rate,seconds"
     assert len(curve) == 7
     assert not [*(tmp_path / "1").glob("checkpoint*")]
+
+
+def test_a_full_disk_is_one_error_and_no_traceback_of_a_thread(photos, tmp_path):
+    """TensorBoard's thread meets it too."""
+    told, ours = os.pipe()
+
+    def work():
+        sys.stderr = os.fdopen(ours, "w", buffering=1)  # a pipe has no limit on its size
+        threading.excepthook = threading.__excepthook__  # pytest has its own
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        with pytest.raises(OSError, match="File too large"):
+            run(photos, tmp_path / "run")
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+            thread.join(5)
+
+    process = forked(work)
+    os.close(ours)
+    with os.fdopen(told) as text:
+        assert "Traceback" not in text.read()
+    assert process.wait() == 0
+
+
+def test_other_errors_of_threads_are_reported_once(monkeypatch):
+    reported = []
+    monkeypatch.setattr(threading, "excepthook", lambda about: reported.append(about.exc_value))
+    loop._leave_disk_faults_to_the_writer()
+    loop._leave_disk_faults_to_the_writer()
+    errors = [OSError(errno.ENOSPC, "full"), OSError(errno.ENOENT, "missing"), ValueError("other")]
+    for error in errors:
+        thread = threading.Thread(target=_raise, args=[error])
+        thread.start()
+        thread.join()
+    assert reported == errors[1:]
+
+
+def _raise(error):
+    raise error
 
 
 def test_loader_workers_do_not_change_the_weights(photos, tmp_path):
