@@ -5,7 +5,6 @@ It imports every other room. Each verb imports only what it needs, when it is ca
 
 import atexit
 import gc
-import os
 import sys
 
 from benchmark.cli import (  # noqa: F401  (they register their verbs)
@@ -38,9 +37,6 @@ def main() -> None:
     # Short verbs spend most of their time on importing torch and freeing it at the end. With fewer
     # garbage collections, and none at the end, that takes a third less.
     gc.set_threshold(20_000)
-    # torch's threads wait for each other many times a step. By default they wait in a loop, which
-    # keeps from the processor the very thread that they wait for, if another process is at work.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_caches(paths.ROOT / ".cache" / "libraries")
     atexit.register(gc.freeze)
     workflow_lock.acquire()

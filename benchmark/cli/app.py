@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.core.environment import DATA, PROJECT
+from benchmark.core.environment import DATA, PROJECT, wait_asleep
 
 # How this program is called: by the command of an installed package, or from a checkout.
 PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
@@ -36,6 +36,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def common(
+    context: typer.Context,
     project: Annotated[
         Path | None,
         typer.Option(
@@ -61,6 +62,7 @@ def common(
     for variable, folder in ((PROJECT, project), (DATA, data)):
         if folder is not None:
             os.environ[variable] = str(folder.resolve())
+    wait_asleep(context.invoked_subcommand)
 
 
 def open_run(config: Path):

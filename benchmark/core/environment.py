@@ -5,6 +5,7 @@ from pathlib import Path
 
 PROJECT = "UNWEATHER_PROJECT"  # --project; benchmark.core.paths reads it when it is imported
 DATA = "UNWEATHER_DATA"  # --data
+SIDE_BY_SIDE = ("train", "profile", "ui")  # verbs that compute beside other processes
 
 
 def keep_caches(folder: Path) -> None:
@@ -17,3 +18,23 @@ def keep_caches(folder: Path) -> None:
         return
     for variable, name in (("XDG_CACHE_HOME", ""), ("MPLCONFIGDIR", "matplotlib")):
         os.environ.setdefault(variable, str(folder / name))
+
+
+def wait_asleep(verb: str | None) -> None:
+    """Let the threads of torch sleep while they wait for each other, where that is faster.
+
+    They wait many times in an evaluation of a network. By default they wait in a loop, which is
+    fastest if the process has its cores to itself. If it has not, the loop keeps from the processor
+    the very thread that is awaited (docs/choices.md, "A busy machine"). A workflow gives all cores
+    to each job that restores, and its trainings run side by side; a photo may be restored on a
+    quiet machine or on a busy one. The results are the same bits either way.
+    """
+    if verb in SIDE_BY_SIDE or (verb == "restore" and _others_at_work()):
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _others_at_work(seconds: float = 0.1) -> bool:
+    """Whether other processes keep half a core or more busy, during so much time."""
+    import psutil
+
+    return psutil.cpu_percent(seconds) / 100 * (psutil.cpu_count() or 1) >= 0.5

@@ -5,13 +5,15 @@ must not hit the others.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmark.core import device, streams
+from benchmark.core.flops import flop_counter
 from benchmark.core.seeds import torch_generator
 from benchmark.restoring import output, shapes
 from benchmark.restoring.units import Size, Unit
@@ -60,7 +62,7 @@ class Computer:
         """
         if getattr(self.settings, "memory", None) is not None:
             return 1
-        found = shapes.needs(self.method, self.settings, size, memory=True)
+        found = shapes.needs(self.method, self.settings, size)
         if found is None:
             return 1
         self.needs[size] = found
@@ -89,13 +91,12 @@ class Computer:
     def _single(self, unit: Unit, row: Any, images: list[Tensor]) -> Restored:
         try:
             size = tuple(images[0].shape[-2:])
-            if size not in self.needs:
-                self.needs[size] = self._needs(size, images)
-            if unit.again:
-                self._call([row], images)
+            if unit.again or (unit.timed and size not in self.needs):  # the warm-up failed
+                with self._counted(size):
+                    self._call([row], images)
             device.reset_peak_memory(self.machine)
             inputs = self._moved(images)
-            with device.Stopwatch(self.machine) as watch:
+            with self._counted(size), device.Stopwatch(self.machine) as watch:
                 restored = self._run([row], inputs)
             streams.reopen_closed()
             output.check(restored, images[0])
@@ -128,12 +129,21 @@ class Computer:
             "device": device.describe(self.machine),
         }
 
-    def _needs(self, size: Size, images: list[Tensor]) -> shapes.Needs:
-        found = shapes.needs(self.method, self.settings, size)
-        if found is not None:
-            return found
-        with device.arithmetic(self.machine, self.execution.precision):
-            return shapes.counted(self.method, self.settings, self._moved(images))
+    @contextmanager
+    def _counted(self, size: Size) -> Iterator[None]:
+        """Count the operations of the first call with images of a size, which is a warm-up.
+
+        Counting by shapes alone would take longer: for it, torch imports its compiler. A network
+        that is compiled shows no operations when it computes.
+        """
+        if self.execution.compile and size not in self.needs:
+            self.needs[size] = shapes.needs(self.method, self.settings, size) or shapes.Needs()
+        if size in self.needs:
+            yield
+            return
+        with flop_counter() as counter:
+            yield
+        self.needs[size] = shapes.Needs(counter.get_total_flops() or None)
 
     def _call(self, rows: Sequence[Any], images: list[Tensor]) -> Tensor:
         return self._run(rows, self._moved(images))

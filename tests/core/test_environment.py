@@ -1,10 +1,13 @@
 """A user without a usable home is no hindrance: libraries keep their caches in the project."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from benchmark.core.environment import keep_caches
+from benchmark.core import environment
+from benchmark.core.environment import keep_caches, wait_asleep
 
 
 @pytest.mark.parametrize("home", ["missing", "a file", "read-only"])
@@ -27,3 +30,38 @@ def test_a_home_is_used(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     keep_caches(tmp_path / "caches")
     assert "XDG_CACHE_HOME" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("verb", "busy_cores", "asleep"),
+    [
+        ("train", 0, True),
+        ("ui", 0, True),
+        ("restore", 0.2, False),
+        ("restore", 1, True),
+        ("restore-dataset", 1, False),  # a workflow gives it all cores
+        (None, 1, False),
+    ],
+)
+def test_threads_sleep_while_they_wait_only_beside_other_work(
+    verb, busy_cores, asleep, monkeypatch
+):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr("psutil.cpu_count", lambda: 4)
+    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 100 * busy_cores / 4)
+    wait_asleep(verb)
+    assert os.environ.pop("OMP_WAIT_POLICY", None) == ("PASSIVE" if asleep else None)
+
+
+def test_the_users_own_wait_policy_is_kept(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    wait_asleep("train")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_a_busy_process_is_noticed():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            assert environment._others_at_work(0.3)
+        finally:
+            process.kill()

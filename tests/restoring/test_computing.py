@@ -114,27 +114,39 @@ def test_a_full_disk_stops_the_job(images, tmp_path, monkeypatch):
 def test_the_batch_follows_from_the_memory_setting():
     method = load("regression")(load("regression").Parameters(network=TINY))
     made = dataset.Computer(method, method.Variant(), 0, torch.device("cpu"), Execution())
-    found = shapes.needs(method, method.Variant(), (32, 48), memory=True)
+    found = shapes.needs(method, method.Variant(), (32, 48))
     assert found.tensors > 32 * 48 * 3 * 4
     assert made.batch_of((32, 48), 10.5 * found.tensors / 2**30) == 10
     assert made.batch_of((64, 96), 10.5 * found.tensors / 2**30) in (2, 3)  # four times the pixels
 
 
-class Reads(Noisy):
-    """Reads values, as methods of NumPy do, and so has no shape to count by."""
+class Blur(Noisy):
+    """Reads values, as methods of NumPy do."""
 
     def restore(self, degraded, variant, generators):
+        self.calls.append(len(degraded))
         kernel = torch.ones(3, 1, 3, 3).to(degraded) / 9
         blurred = nn.functional.conv2d(degraded, kernel, padding=1, groups=3)
+        if self.fault and len(self.calls) == 1:
+            raise self.fault
         return torch.from_numpy(blurred.numpy())
 
 
-def test_flops_are_counted_by_shape_and_by_computing_only_if_they_must(images, tmp_path):
-    table = restore(Reads(), images[1:3], tmp_path)
+def test_flops_are_counted_in_the_warm_up(images, tmp_path):
+    method = Blur()
+    table = restore(method, images[1:3], tmp_path)
     assert (table.flops == 2 * 9 * 3 * 12 * 16).all()
-    method = Noisy()
-    restore(method, images[1:3], tmp_path)
-    assert method.calls == [1, 1, 1]  # one of them by shape
+    assert method.calls == [1, 1]
+    assert table.seconds.notna().tolist() == [False, True]
+
+
+def test_flops_are_counted_without_time_after_a_failed_warm_up(images, tmp_path):
+    method = Blur()
+    method.fault = ValueError("of the first image")
+    table = restore(method, images[1:4], tmp_path)
+    assert table.status.tolist() == ["failed", "ok", "ok"]
+    assert (table.flops[1:] == 2 * 9 * 3 * 12 * 16).all()
+    assert method.calls == [1, 1, 1, 1]  # the second image twice: counted, then timed
 
 
 CLASSICAL = (
@@ -150,7 +162,7 @@ CLASSICAL = (
         *METHODS,
     ],
 )
-def test_counting_by_shape_counts_the_same_and_changes_no_result(method, settings):
+def test_counting_changes_no_result_and_by_shape_it_counts_the_same(method, settings):
     """A method must not keep what it computed from a network without content."""
     method = load(method)() if method in CLASSICAL else make(method)
     settings = method.Variant(**settings)
@@ -164,6 +176,8 @@ def test_counting_by_shape_counts_the_same_and_changes_no_result(method, setting
     before = run()
     found = shapes.needs(method, settings, (32, 24))
     assert torch.equal(run(), before)
+    with flop_counter():
+        assert torch.equal(run(), before)
     if found is not None:
         # A fused kernel computes the weights of attention twice for the gradient.
         with flop_counter() as counter, sdpa_kernel(SDPBackend.MATH):
