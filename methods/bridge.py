@@ -42,6 +42,10 @@ class OrnsteinUhlenbeckBridge(MeanRevertingSDE):
     published step (proposition 3.3, with m at t - 1 as in its derivation and the authors' code).
     """
 
+    def __post_init__(self):
+        super().__post_init__()
+        _ = self.tables  # now: memory is counted with tensors that have no values to keep
+
     @property
     def end_deviation(self) -> float:
         """x_T is y."""

@@ -5,6 +5,7 @@ docs/formulations.md derives the equations. Equation numbers are those of Yue, W
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from pydantic import Field
@@ -48,6 +49,7 @@ class ShiftingChain:
             raise ValueError("eta must rise from 0 to at most 1")
         if self.kappa <= 0:
             raise ValueError(f"kappa must be above 0, not {self.kappa:g}")
+        _ = self.end_deviation  # now: a training must not wait for the device to read it
 
     @classmethod
     def geometric(
@@ -71,7 +73,7 @@ class ShiftingChain:
         """The last time, where x is about y + κ ε."""
         return len(self.eta) - 1
 
-    @property
+    @cached_property
     def end_deviation(self) -> float:
         """κ √η_T: standard deviation of x_T."""
         return self.kappa * math.sqrt(self.eta[-1].item())
