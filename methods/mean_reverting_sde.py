@@ -151,15 +151,13 @@ class MeanReverting(LearnedMethod):
 
     def loss(self, clean: Tensor, degraded: Tensor, generator: torch.Generator) -> Tensor:
         """Error at random times: that of the regression for x0, the mean absolute one for ε."""
-        p = self.parameters
+        p, of_x0 = self.parameters, self.parameters.target == "x0"
+        # ε as published: at t = T too, where it tells x0 only by the residual that is left in x_T.
         x0, y, x_t, t, epsilon = process.training_sample(
-            self.sde, clean, degraded, p.start_share, generator
+            self.sde, clean, degraded, p.start_share, generator, sampled=of_x0
         )
-        if p.target == "x0":
-            return restoration_error(self.predict(y, x_t, t), x0)
-        # As published: at t = T too, where ε tells x0 only by the residual that is left in x_T.
-        x_t = process.diffuse(self.sde, x0, y, t, epsilon)
-        return (self.predict(y, x_t, t) - epsilon).abs().mean()
+        prediction = self.predict(y, x_t, t)
+        return restoration_error(prediction, x0) if of_x0 else (prediction - epsilon).abs().mean()
 
     def restore(
         self, degraded: Tensor, variant: process.Variant, generators: list[torch.Generator]

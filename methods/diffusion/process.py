@@ -45,12 +45,6 @@ class Process(Protocol):
         """Mean and standard deviation of p(x_s given x_t, x0, y), for any 0 <= s < t."""
 
 
-def diffuse(process: Process, x0: Tensor, y: Tensor, t: Tensor, epsilon: Tensor) -> Tensor:
-    """x_t at times t (B,) with the noise epsilon, standard normal."""
-    signal, noise = process.coefficients(t, x0)
-    return y + signal * (x0 - y) + noise * epsilon
-
-
 def sampled_coefficients(process: Process, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
     """a_t and b_t as in `Process`, but at t = T those of what sampling starts from.
 
@@ -61,21 +55,33 @@ def sampled_coefficients(process: Process, t: Tensor, like: Tensor) -> tuple[Ten
     return signal.masked_fill(at_start, 0), noise.masked_fill(at_start, process.end_deviation)
 
 
+def diffuse(
+    process: Process, x0: Tensor, y: Tensor, t: Tensor, epsilon: Tensor, sampled: bool = False
+) -> Tensor:
+    """x_t at times t (B,) with the noise epsilon, standard normal. sampled: by
+    `sampled_coefficients`."""
+    if sampled:
+        signal, noise = sampled_coefficients(process, t, x0)
+    else:
+        signal, noise = process.coefficients(t, x0)
+    return y + signal * (x0 - y) + noise * epsilon
+
+
 def training_sample(
     process: Process,
     clean: Tensor,
     degraded: Tensor,
     start_share: float,
     generator: torch.Generator,
+    sampled: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """x0, y, x_t, t (B,) and ε at random times; see `conditional.random_times` for start_share.
 
-    clean, degraded: (B, 3, H, W) in [0, 1]. x_t is by `sampled_coefficients`.
+    clean, degraded: (B, 3, H, W) in [0, 1]. sampled: see `diffuse`.
     """
     x0, y = 2 * clean - 1, 2 * degraded - 1
     t, epsilon = training_noise(x0, process.T, start_share, generator)
-    signal, noise = sampled_coefficients(process, t, x0)
-    return x0, y, y + signal * (x0 - y) + noise * epsilon, t, epsilon
+    return x0, y, diffuse(process, x0, y, t, epsilon, sampled), t, epsilon
 
 
 def estimate(

@@ -54,6 +54,16 @@ def of_process(process) -> Coefficients:
     return lambda t, like: process.coefficients((t * process.T).round().long(), like)
 
 
+def of_schedule(schedule, scale: float = 1.0) -> Coefficients:
+    """Of a noise schedule, whose noise is multiplied by `scale`."""
+
+    def coefficients(t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        signal, noise = schedule.coefficients((t * schedule.T).round().long(), like)
+        return signal, scale * noise
+
+    return coefficients
+
+
 def of_line(sigma: float | None) -> Coefficients:
     """Of the straight line to base + sigma ε, or to ε; `t` may be a column of several."""
 

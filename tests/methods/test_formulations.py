@@ -16,7 +16,7 @@ from methods.diffusion.process import sample_posterior
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.losses import restoration_error
 from methods.residual_shift import ShiftingChain
-from tests.methods.preconditioned import Network, estimating, of_process
+from tests.methods.preconditioned import Network, estimating, of_process, of_schedule
 from tests.methods.test_contract import SMALL
 
 DOUBLE = torch.float64
@@ -151,12 +151,7 @@ def test_tiles_give_nearly_the_whole_image(name, monkeypatch):
 def perfect_refiner(method, clean, degraded, offset):
     """A predictor with the error `offset` everywhere, and a refiner that corrects this error."""
     x0, deviation = 2 * clean - 1, method.parameters.residual_deviation
-
-    def coefficients(t, like):
-        signal, noise = method.schedule.coefficients((t * 1000).round().long(), like)
-        return signal, deviation * noise
-
-    base = x0 + offset
+    base, coefficients = x0 + offset, of_schedule(method.schedule, deviation)
     refiner = estimating(lambda y, x_t, t: x0, coefficients, deviation, lambda condition: base)
 
     def answer(x, t):
@@ -493,10 +488,7 @@ def best_denoiser(method, mean, deviation):
 
     scale = method.parameters.residual_deviation
     if hasattr(method, "schedule"):
-
-        def units(t, like):
-            a, b = method.schedule.coefficients((t * method.schedule.T).round().long(), like)
-            return a, scale * b
+        units = of_schedule(method.schedule, scale)
 
         def residual(condition, x_t, t):
             a, b = units(t, x_t)

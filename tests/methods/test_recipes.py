@@ -9,7 +9,7 @@ from methods.diffusion.schedule import linear, uniform_timesteps, zero_terminal_
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.losses import LOSSES, perceptual_error, restoration_error
 from methods.networks.unet import UNet
-from tests.methods.preconditioned import Network
+from tests.methods.preconditioned import Network, estimating, of_schedule
 from tests.methods.test_formulations import DOUBLE, make, pictures, randn, restore
 
 TIMES = (1, 50, 300, 700, 1000)
@@ -128,13 +128,8 @@ def test_from_noise_alone_it_is_a_regression():
 @pytest.mark.parametrize("steps", [1, 4])
 def test_a_perfect_preconditioned_network_returns_the_clean_image(steps):
     method, (clean, degraded) = make("conditional_diffusion", residual_deviation=0.3), pictures()
-    x0, y = 2 * clean - 1, 2 * degraded - 1
-
-    def answer(x, t):
-        signal, noise = method.schedule.coefficients((t * 1000).round().long(), x)
-        return (x0 - y - 0.3 * x[:, 3:]) * (noise**2 + (0.3 * signal) ** 2).sqrt() / (noise * 0.3)
-
-    method.network = Network(answer)
+    x0 = 2 * clean - 1
+    method.network = estimating(lambda y, x_t, t: x0, of_schedule(method.schedule), 0.3)
     assert method.loss(clean, degraded, generator()) < 1e-5
     assert torch.allclose(restore(method, degraded, steps=steps), clean, atol=1e-5)
 
