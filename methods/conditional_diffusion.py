@@ -7,7 +7,13 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod, UserError
-from methods.diffusion.conditional import TiledPrediction, per_image_noise, training_noise
+from methods.diffusion.conditional import (
+    TiledPrediction,
+    normal_like,
+    per_image_noise,
+    share_of,
+    training_noise,
+)
 from methods.diffusion.patches import PatchPrediction, pad_to_patch, published_timesteps
 from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.samplers import SAMPLERS
@@ -26,7 +32,9 @@ class Parameters(DenoiserSettings):
     zero_terminal_snr: rescale the schedule so that x_T is noise alone. start_share: the share of
     training pairs at t = T, where sampling starts; the others are at uniformly random times
     (0: equation 12). training_times, training_spacing: if there are training_times, these are the
-    times of a sampler with so many steps and this spacing. residual_deviation: for x0, standard
+    times of a sampler with so many steps and this spacing. own_estimates: the share of training
+    pairs whose x_t is made from the network's own estimate of x0 at t = T instead of from x0, as
+    in sampling (for x0). residual_deviation: for x0, standard
     deviation of clean minus degraded images in the [-1, 1] scale, for which the network is
     preconditioned (`methods.diffusion.preconditioning`); None: it is not. loss: for x0, see
     `methods.networks.losses`. perceptual_until: the last time, as a share of T, at which LPIPS is a
@@ -40,6 +48,7 @@ class Parameters(DenoiserSettings):
     start_share: float = Field(default=0.8, ge=0, le=1)
     training_times: int | None = Field(default=None, ge=1)
     training_spacing: Literal["uniform", "quadratic", "log-snr"] = "uniform"
+    own_estimates: float = Field(default=0, ge=0, le=1)
     residual_deviation: float | None = Field(default=None, gt=0)
     loss: Loss = "rmse+ssim"
     perceptual_until: float = Field(default=1, gt=0, le=1)
@@ -66,6 +75,8 @@ class Parameters(DenoiserSettings):
             raise ValueError("training_spacing: set training_times too")
         if self.residual_deviation is not None and self.target != "x0":
             raise ValueError("residual_deviation: works with the target x0 only")
+        if self.own_estimates > 0 and self.target != "x0":
+            raise ValueError("own_estimates: works with the target x0 only")
         if self.weighting == "edm" and self.residual_deviation is None:
             raise ValueError("weighting: 'edm' needs residual_deviation")
         with_lpips = self.loss == "rmse+ssim+lpips" and (self.target, self.weighting) == (
@@ -129,6 +140,8 @@ class ConditionalDiffusion(LearnedMethod):
         schedule = SCHEDULES[self.parameters.schedule](self.parameters.T)
         end_in_noise = self.parameters.zero_terminal_snr
         self.schedule = zero_terminal_snr(schedule) if end_in_noise else schedule
+        if self.parameters.own_estimates > 0:
+            self.pairs_counted = 20
         self.training_times: Tensor | None = None  # all
         if count := self.parameters.training_times:
             spacing = SPACINGS[self.parameters.training_spacing]
@@ -174,7 +187,8 @@ class ConditionalDiffusion(LearnedMethod):
         p, x0, condition = self.parameters, 2 * clean - 1, 2 * degraded - 1
         t, epsilon = training_noise(x0, p.T, p.start_share, generator, self.training_times)
         signal, noise = self.schedule.coefficients(t, x0)
-        prediction = self.predict(condition, signal * x0 + noise * epsilon, t)
+        shown = self.shown_images(x0, condition, generator)
+        prediction = self.predict(condition, signal * shown + noise * epsilon, t)
         target = from_x0(p.target, x0, epsilon, signal, noise)
         if p.target == "x0" and p.weighting == "plain":
             limited = {"where": t <= p.perceptual_until * p.T} if p.perceptual_until < 1 else {}
@@ -182,6 +196,19 @@ class ConditionalDiffusion(LearnedMethod):
         known = {"deviation": p.residual_deviation} if p.weighting == "edm" else {}
         weight = WEIGHTINGS[p.weighting](p.target, self.schedule.snr(t, x0), **known)
         return (weight * (prediction - target).square()).mean()
+
+    def shown_images(self, x0: Tensor, condition: Tensor, generator: torch.Generator) -> Tensor:
+        """The images (B, 3, H, W) of which x_t is made: the network's own estimates of the first
+        `own_estimates` of the batch, and x0 of the others."""
+        count = share_of(self.parameters.own_estimates, len(x0), generator)
+        if count == 0:
+            return x0
+        T = self.schedule.T
+        with torch.no_grad():
+            noise = normal_like(x0[:count], generator)
+            at_start = torch.full((count,), T, device=x0.device)
+            estimates = self.predict(condition[:count], noise, at_start).clamp(-1, 1)
+        return torch.cat([estimates, x0[count:]])
 
     def restore(
         self, degraded: Tensor, variant: Variant, generators: list[torch.Generator]

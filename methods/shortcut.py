@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmark import Card, LearnedMethod
 from methods.diffusion import straight_line
-from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
+from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like, share_of
 from methods.diffusion.preconditioning import DEGRADED
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
@@ -91,7 +91,7 @@ class Shortcut(LearnedMethod):
         """Error of x̂0 at random times; for a share JUMPS of the batch, of a step against two."""
         x0, condition = 2 * clean - 1, 2 * degraded - 1
         start = self.line(condition).start(normal_like(x0, generator))
-        jumps = _random_count(len(x0), generator)
+        jumps = share_of(JUMPS, len(x0), generator)
         begin, end = self.random_steps(jumps, generator)
         rest = straight_line.random_times(len(x0) - jumps, self.parameters.start_share, generator)
         t, s = (torch.cat([part, rest]).to(x0.device) for part in (begin, end))
@@ -140,11 +140,3 @@ class Shortcut(LearnedMethod):
 
     def evaluations(self, variant: Variant) -> int:
         return variant.steps
-
-
-def _random_count(pairs: int, generator: torch.Generator) -> int:
-    """JUMPS of the pairs, rounded up or down at random: the mean is exact.
-
-    The rounding follows from the generator's seed, so that no value is read back from a GPU.
-    """
-    return math.floor(JUMPS * pairs + generator.initial_seed() % 997 / 997)

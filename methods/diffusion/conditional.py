@@ -1,6 +1,7 @@
 """Parts of all diffusion methods: random times, noise, and evaluation on tiles."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -50,6 +51,14 @@ def training_noise(
     """Times (B,) by `random_times`, and normal noise like x0 (B, C, H, W), both on its device."""
     t = random_times(len(x0), T, start_share, generator, times).to(x0.device)
     return t, normal_like(x0, generator)
+
+
+def share_of(share: float, pairs: int, generator: torch.Generator) -> int:
+    """A share of a batch's pairs as a whole number, rounded up or down so that the mean is exact.
+
+    The rounding follows from the generator's seed, so that no value is read back from a GPU.
+    """
+    return math.floor(share * pairs + generator.initial_seed() % 997 / 997)
 
 
 def per_image_noise(shape: Sequence[int], generators: list[torch.Generator]) -> Tensor:

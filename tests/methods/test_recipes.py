@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from benchmark.spec.training_settings import Stage, Training
+from benchmark.training.step import training_flops
 from methods.diffusion.conditional import random_times
 from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.schedule import linear, uniform_timesteps, zero_terminal_snr
@@ -150,6 +152,63 @@ def test_edm_weights_are_for_x0():
         WEIGHTINGS["edm"]("v", torch.ones(1), 0.2)
 
 
+# Own estimates
+
+
+def shown(own_estimates, value=0.2, pairs=4):
+    """A loss's calls of a network that estimates `value` everywhere: (condition, x_t, t / T)."""
+    method, calls = make("conditional_diffusion", start_share=0, own_estimates=own_estimates), []
+
+    def network(x, t):
+        calls.append((x[:, :3], x[:, 3:], t))
+        return torch.full_like(x[:, :3], value) - x[:, :3]
+
+    method.network = Network(network)
+    clean, degraded = pictures(pairs)
+    method.loss(clean, degraded, generator())
+    return method, 2 * clean - 1, 2 * degraded - 1, calls
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.5, 2), (1, 4)])
+def test_own_estimates_are_made_from_noise_at_the_last_time(share, count):
+    method, _, condition, calls = shown(share)
+    (seen, noise, t), _ = calls
+    assert torch.equal(seen, condition[:count]) and (t == 1).all()
+    assert abs((noise / method.schedule.signal(1000)).std() - 1) < 0.1, "standard normal"
+
+
+@pytest.mark.parametrize(("share", "count"), [(0, 0), (0.5, 2), (1, 4)])
+@pytest.mark.parametrize(("value", "clamped"), [(0.2, 0.2), (5.0, 1.0)])
+def test_x_t_is_made_of_own_estimates_in_the_place_of_clean_images(share, count, value, clamped):
+    """The mean over an image takes the noise away."""
+    method, x0, _, calls = shown(share, value)
+    _, seen, t = calls[-1]
+    signal, _ = method.schedule.coefficients((t * 1000).round().long(), x0)
+    x_t = seen / signal  # the network gets √ᾱ x_t
+    images = torch.cat([torch.full_like(x0[:count], clamped), x0[count:]])
+    difference = (x_t - signal * images).mean((1, 2, 3))
+    assert difference.abs().max() < 0.1
+
+
+def test_no_gradient_goes_through_own_estimates():
+    method = make("conditional_diffusion", own_estimates=1)
+    calls = []
+    method.network = Network(lambda x, t: calls.append(torch.is_grad_enabled()) or 0 * x[:, :3])
+    method.loss(*pictures(2), generator())
+    assert calls == [False, True]
+
+
+def test_training_flops_have_the_evaluations_for_own_estimates():
+    """A forward pass is a third of a step."""
+    stages = (Stage(share=1, batch=4, crop=16),)
+
+    def flops(share):
+        method = make("conditional_diffusion", own_estimates=share)
+        return training_flops(method, Training(steps=10, stages=stages))
+
+    assert flops(0.5) / flops(0) == pytest.approx(1 + 0.5 / 3, rel=0.01)
+
+
 # Perceptual loss at low noise
 
 
@@ -200,6 +259,8 @@ def test_lpips_counts_up_to_a_time(distance, until, share):
         ({"training_spacing": "log-snr"}, "training_spacing: set training_times"),
         ({"residual_deviation": 0}, "residual_deviation"),
         ({"residual_deviation": 0.2, "target": "v"}, "residual_deviation: works with"),
+        ({"own_estimates": 1.5}, "own_estimates"),
+        ({"own_estimates": 0.5, "target": "v"}, "own_estimates: works with"),
         ({"weighting": "edm"}, "weighting: 'edm' needs residual_deviation"),
         ({"perceptual_until": 0.5}, "perceptual_until: needs loss"),
         ({"perceptual_until": 0.5, "loss": "rmse+ssim+lpips", "weighting": "min-snr"},

@@ -8,6 +8,7 @@ import torch
 from benchmark.core.flops import flop_counter
 from methods import shortcut
 from methods.diffusion import straight_line
+from methods.diffusion.conditional import share_of
 from tests.methods.preconditioned import estimating, of_line
 from tests.methods.test_formulations import DOUBLE, make, pictures, randn, restore
 
@@ -135,9 +136,9 @@ def test_trained_steps_are_those_of_a_sampler():
 
 
 def test_a_quarter_of_the_pairs_learns_from_two_steps():
-    counts = [shortcut._random_count(pairs, generator(7)) for pairs in (4, 8, 16)]
+    counts = [share_of(shortcut.JUMPS, pairs, generator(7)) for pairs in (4, 8, 16)]
     assert counts == [1, 2, 4]
-    alone = [shortcut._random_count(1, generator(seed)) for seed in range(997)]
+    alone = [share_of(shortcut.JUMPS, 1, generator(seed)) for seed in range(997)]
     assert abs(sum(alone) / 997 - 0.25) < 0.01
     assert {*alone} == {0, 1}
 
@@ -159,7 +160,7 @@ def test_the_pairs_of_the_flow_have_the_clean_image_as_target():
     clean, degraded = pictures(1)
     x0 = 2 * clean - 1
     jump(method, lambda x, t, s: x0)
-    assert shortcut._random_count(1, generator(0)) == 0
+    assert share_of(shortcut.JUMPS, 1, generator(0)) == 0
     assert method.loss(clean, degraded, generator(0)) < 1e-5
     assert flow.parameters.sigma == method.parameters.sigma
 
