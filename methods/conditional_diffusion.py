@@ -17,7 +17,7 @@ from methods.diffusion.conditional import (
 from methods.diffusion.patches import PatchPrediction, pad_to_patch, published_timesteps
 from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.samplers import SAMPLERS
-from methods.diffusion.schedule import SCHEDULES, zero_terminal_snr
+from methods.diffusion.schedule import SCHEDULES, Schedule, zero_terminal_snr
 from methods.diffusion.targets import Target, from_x0, to_x0
 from methods.diffusion.timesteps import SPACINGS, noised_start
 from methods.diffusion.weighting import WEIGHTINGS
@@ -118,6 +118,35 @@ class Variant(TileSettings):
         return self
 
 
+def schedule_of(parameters: Parameters) -> Schedule:
+    """The noise schedule."""
+    schedule = SCHEDULES[parameters.schedule](parameters.T)
+    return zero_terminal_snr(schedule) if parameters.zero_terminal_snr else schedule
+
+
+def training_times(parameters: Parameters, schedule: Schedule) -> list[int] | None:
+    """The times below and at T that are trained; None: all."""
+    if parameters.training_times is None:
+        return None
+    return SPACINGS[parameters.training_spacing](schedule, parameters.training_times)
+
+
+def sampling_times(variant: Variant, schedule: Schedule) -> list[int]:
+    """The falling times at which the denoiser is evaluated.
+
+    Raises UserError for the spacing `published` if steps does not divide T.
+    """
+    t0 = max(variant.steps, round(variant.start * schedule.T))
+    if variant.spacing != "published":
+        return SPACINGS[variant.spacing](schedule, variant.steps, t0)
+    if schedule.T % variant.steps:
+        raise UserError(
+            f"spacing 'published': T = {schedule.T} is not a multiple of {variant.steps} "
+            "steps. Choose another number of steps, or spacing: uniform."
+        )
+    return published_timesteps(schedule.T, variant.steps)
+
+
 class ConditionalDiffusion(LearnedMethod):
     card = Card(
         title="Conditional diffusion",
@@ -137,15 +166,11 @@ class ConditionalDiffusion(LearnedMethod):
 
     def __init__(self, parameters: Parameters | None = None):
         super().__init__(parameters)
-        schedule = SCHEDULES[self.parameters.schedule](self.parameters.T)
-        end_in_noise = self.parameters.zero_terminal_snr
-        self.schedule = zero_terminal_snr(schedule) if end_in_noise else schedule
+        self.schedule = schedule_of(self.parameters)
+        times = training_times(self.parameters, self.schedule)
+        self.training_times = torch.tensor(times) if times else None
         if self.parameters.own_estimates > 0:
             self.pairs_counted = 20
-        self.training_times: Tensor | None = None  # all
-        if count := self.parameters.training_times:
-            spacing = SPACINGS[self.parameters.training_spacing]
-            self.training_times = torch.tensor(spacing(self.schedule, count))
 
     def build(self) -> nn.Module:
         return self.parameters.build(
@@ -234,10 +259,9 @@ class ConditionalDiffusion(LearnedMethod):
         def denoise(x_t: Tensor, t: int) -> Tensor:
             return predict(x_t, t).clamp(-1, 1)
 
-        T = self.schedule.T
-        t0 = max(variant.steps, round(variant.start * T))
-        times = self._times(variant, t0)
-        x = noise() if t0 == T else noised_start(condition, self.schedule, t0, noise())
+        times = sampling_times(variant, self.schedule)
+        t0 = times[0]
+        x = noise() if variant.start == 1 else noised_start(condition, self.schedule, t0, noise())
         options = {"eta": variant.eta} if variant.sampler == "ddim" else {}
         sampler = SAMPLERS[variant.sampler].function
         restored = (sampler(denoise, x, self.schedule, times, noise, **options) + 1) / 2
@@ -251,16 +275,23 @@ class ConditionalDiffusion(LearnedMethod):
         signal, noise = self.schedule.signal(t), self.schedule.noise(t)
         return to_x0(self.parameters.target, prediction, x_t, signal, noise).clamp(-1, 1)
 
-    def _times(self, variant: Variant, t0: int) -> list[int]:
-        """The falling times of a variant that starts at t0."""
-        if variant.spacing != "published":
-            return SPACINGS[variant.spacing](self.schedule, variant.steps, t0)
-        if self.schedule.T % variant.steps:
-            raise UserError(
-                f"spacing 'published': T = {self.schedule.T} is not a multiple of {variant.steps} "
-                "steps. Choose another number of steps, or spacing: uniform."
-            )
-        return published_timesteps(self.schedule.T, variant.steps)
+    @classmethod
+    def doubts(cls, parameters: Parameters, variant: Variant) -> list[str]:
+        schedule = schedule_of(parameters)
+        trained = training_times(parameters, schedule)
+        if trained is None:
+            return []
+        try:
+            untrained = sorted({*sampling_times(variant, schedule)} - {*trained, schedule.T})
+        except UserError as error:
+            return [str(error)]
+        if not untrained:
+            return []
+        few = ", ".join(str(t) for t in untrained[:3]) + (", ..." if untrained[3:] else "")
+        return [
+            f"samples at times that training_times: {parameters.training_times} does not train "
+            f"({few}); choose steps that divide it, and the same spacing"
+        ]
 
     def evaluations(self, variant: Variant) -> int:
         return SAMPLERS[variant.sampler].evaluations(variant.steps)

@@ -87,6 +87,11 @@ class Method:
         """Whether it learns from another entry with these parameters."""
         return False
 
+    @classmethod
+    def doubts(cls, parameters: Settings, variant: Settings) -> list[str]:
+        """Why a variant may restore badly with these parameters: `check` warns of it."""
+        return []
+
     def evaluations(self, variant: Settings) -> int:
         """Network evaluations per image (NFE); 0 for a method without a network."""
         return 0

@@ -417,8 +417,9 @@ def _check_teacher(config: Config, label: str, needed: bool, where: str) -> list
 def check_methods(config: Config, where: str) -> list[str]:
     """Check every entry's parameters, variants and teacher against its method's declarations.
 
-    Returns a warning for each method whose file cannot be imported: its results will be `failed`.
-    Raises UserError with `where` (the configuration's file) and the key at fault.
+    Returns a warning for each method whose file cannot be imported (its results will be `failed`)
+    and for each doubt that a method has about a variant. Raises UserError with `where` (the
+    configuration's file) and the key at fault.
     """
     warnings = []
     for label in config.methods:
@@ -443,5 +444,6 @@ def check_methods(config: Config, where: str) -> list[str]:
             place = f"{where}: methods.{label}.variants.{variant}"
             own, values = variants.split(settings)
             parse(variants.Execution, own, place)
-            parse(method.Variant, values, place)
+            checked = parse(method.Variant, values, place)
+            warnings += [f"{place}: {doubt}" for doubt in method.doubts(parameters, checked)]
     return warnings

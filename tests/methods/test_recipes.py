@@ -65,6 +65,27 @@ def test_times_by_log_snr_are_uniform_in_it():
     assert (place - expected).abs().max() < 0.05
 
 
+@pytest.mark.parametrize(
+    ("parameters", "variant", "untrained"),
+    [
+        ({}, {"steps": 3}, None),  # all times are trained
+        ({"training_times": 20}, {"steps": 4}, None),
+        ({"training_times": 20}, {"steps": 3}, "(333, 667)"),
+        ({"training_times": 20}, {"steps": 40}, "(25, 75, 125, ...)"),
+        ({"training_times": 20}, {"steps": 2, "start": 0.5}, None),
+        ({"training_times": 50, "training_spacing": "log-snr"},
+         {"steps": 5, "spacing": "log-snr"}, None),
+        ({"training_times": 50, "training_spacing": "log-snr"}, {"steps": 2}, "(500)"),
+        ({"training_times": 20}, {"steps": 3, "spacing": "published"}, "is not a multiple of 3"),
+    ],
+)  # fmt: skip
+def test_a_variant_at_untrained_times_is_doubted(parameters, variant, untrained):
+    method = make("conditional_diffusion", **parameters)
+    doubts = method.doubts(method.parameters, method.Variant(**variant))
+    assert len(doubts) == (untrained is not None)
+    assert all(untrained in doubt for doubt in doubts)
+
+
 # Preconditioning
 
 

@@ -163,6 +163,15 @@ def test_what_a_network_may_be(write):
     assert run_config.check_methods(config, "") == []
 
 
+def test_doubts_of_a_method_are_warnings(write):
+    entry = {"parameters": {"training_times": 20}, "variants": {"a": {"steps": 3}}}
+    config = run_config.load(write(changed(methods={"conditional_diffusion": entry})))
+    (warning,) = run_config.check_methods(config, "run.yaml")
+    assert warning.startswith(
+        "run.yaml: methods.conditional_diffusion.variants.a: samples at times"
+    )
+
+
 @pytest.mark.parametrize(("batch", "crop"), [(10**9, 16), (1, 10**6), (64, 2048)])
 def test_pairs_beyond_the_memory_are_named(write, batch, crop):
     training = {"stages": [{"share": 1, "batch": batch, "crop": crop}]}

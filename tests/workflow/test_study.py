@@ -63,7 +63,9 @@ def test_budgets_are_in_proportion():
     assert {config.seeds_of(label) for label in config.methods} == {(0,)}
 
 
-@pytest.mark.parametrize("name", ["study", "study_long", "study_real", "study_rates", "few_steps", "budgets"])
+@pytest.mark.parametrize(
+    "name", ["study", "study_long", "study_real", "study_rates", "few_steps", "budgets"]
+)
 def test_its_configurations_fit_the_methods(name):
     config = run_config.load(ROOT / "config" / f"{name}.yaml")
     assert run_config.check_methods(config, name) == []
