@@ -1,5 +1,6 @@
 """The image-conditional diffusion model: DDPM/DDIM with the degraded image as condition."""
 
+from fractions import Fraction
 from typing import Literal
 
 import torch
@@ -19,7 +20,7 @@ from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, Schedule, zero_terminal_snr
 from methods.diffusion.targets import Target, from_x0, to_x0
-from methods.diffusion.timesteps import SPACINGS, noised_start
+from methods.diffusion.timesteps import SPACINGS, noised_start, untrained
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
@@ -33,8 +34,8 @@ class Parameters(DenoiserSettings):
     training pairs at t = T, where sampling starts; the others are at uniformly random times
     (0: equation 12). training_times, training_spacing: if there are training_times, these are the
     times of a sampler with so many steps and this spacing. own_estimates: the share of training
-    pairs whose x_t is made from the network's own estimate of x0 at t = T instead of from x0, as
-    in sampling (for x0). residual_deviation: for x0, standard
+    pairs whose x_t is made from the network's own estimate at t = T instead of from x0, as at the
+    second step of sampling (for x0). residual_deviation: for x0, standard
     deviation of clean minus degraded images in the [-1, 1] scale, for which the network is
     preconditioned (`methods.diffusion.preconditioning`); None: it is not. loss: for x0, see
     `methods.networks.losses`. perceptual_until: the last time, as a share of T, at which LPIPS is a
@@ -169,8 +170,9 @@ class ConditionalDiffusion(LearnedMethod):
         self.schedule = schedule_of(self.parameters)
         times = training_times(self.parameters, self.schedule)
         self.training_times = torch.tensor(times) if times else None
-        if self.parameters.own_estimates > 0:
-            self.pairs_counted = 20
+        self.pairs_counted = (
+            Fraction(self.parameters.own_estimates).limit_denominator(20).denominator
+        )
 
     def build(self) -> nn.Module:
         return self.parameters.build(
@@ -260,8 +262,10 @@ class ConditionalDiffusion(LearnedMethod):
             return predict(x_t, t).clamp(-1, 1)
 
         times = sampling_times(variant, self.schedule)
-        t0 = times[0]
-        x = noise() if variant.start == 1 else noised_start(condition, self.schedule, t0, noise())
+        if variant.start == 1 or times[0] == self.schedule.T:
+            x = noise()
+        else:
+            x = noised_start(condition, self.schedule, times[0], noise())
         options = {"eta": variant.eta} if variant.sampler == "ddim" else {}
         sampler = SAMPLERS[variant.sampler].function
         restored = (sampler(denoise, x, self.schedule, times, noise, **options) + 1) / 2
@@ -276,21 +280,20 @@ class ConditionalDiffusion(LearnedMethod):
         return to_x0(self.parameters.target, prediction, x_t, signal, noise).clamp(-1, 1)
 
     @classmethod
-    def doubts(cls, parameters: Parameters, variant: Variant) -> list[str]:
+    def variant_warnings(cls, parameters: Parameters, variant: Variant) -> list[str]:
         schedule = schedule_of(parameters)
-        trained = training_times(parameters, schedule)
-        if trained is None:
-            return []
         try:
-            untrained = sorted({*sampling_times(variant, schedule)} - {*trained, schedule.T})
-        except UserError as error:
+            sampled = sampling_times(variant, schedule)
+        except (UserError, ValueError) as error:
             return [str(error)]
-        if not untrained:
+        trained = training_times(parameters, schedule)
+        times = untrained(sampled, [*trained, schedule.T]) if trained else ""
+        if not times:
             return []
-        few = ", ".join(str(t) for t in untrained[:3]) + (", ..." if untrained[3:] else "")
         return [
-            f"samples at times that training_times: {parameters.training_times} does not train "
-            f"({few}); choose steps that divide it, and the same spacing"
+            f"samples at times that are not among the training_times ({times}): choose a number of "
+            f"steps that divides {parameters.training_times}, the spacing "
+            f"'{parameters.training_spacing}' and start: 1"
         ]
 
     def evaluations(self, variant: Variant) -> int:

@@ -88,7 +88,7 @@ class Method:
         return False
 
     @classmethod
-    def doubts(cls, parameters: Settings, variant: Settings) -> list[str]:
+    def variant_warnings(cls, parameters: Settings, variant: Settings) -> list[str]:
         """Why a variant may restore badly with these parameters: `check` warns of it."""
         return []
 

@@ -418,7 +418,7 @@ def check_methods(config: Config, where: str) -> list[str]:
     """Check every entry's parameters, variants and teacher against its method's declarations.
 
     Returns a warning for each method whose file cannot be imported (its results will be `failed`)
-    and for each doubt that a method has about a variant. Raises UserError with `where` (the
+    and for each that a method has about a variant. Raises UserError with `where` (the
     configuration's file) and the key at fault.
     """
     warnings = []
@@ -445,5 +445,7 @@ def check_methods(config: Config, where: str) -> list[str]:
             own, values = variants.split(settings)
             parse(variants.Execution, own, place)
             checked = parse(method.Variant, values, place)
-            warnings += [f"{place}: {doubt}" for doubt in method.doubts(parameters, checked)]
+            warnings += [
+                f"{place}: {text}" for text in method.variant_warnings(parameters, checked)
+            ]
     return warnings

@@ -44,6 +44,12 @@ def log_snr(schedule: Schedule, steps: int, start: int | None = None) -> list[in
 SPACINGS: Alternatives = {"uniform": uniform, "quadratic": quadratic, "log-snr": log_snr}
 
 
+def untrained(sampled: list[int], trained: list[int]) -> str:
+    """The times of a sampler that were not trained, at most three of them; empty if all were."""
+    times = sorted({*sampled} - {*trained})
+    return ", ".join(str(t) for t in times[:3]) + (", ..." if times[3:] else "")
+
+
 def noised_start(condition: Tensor, schedule: Schedule, t0: int, noise: Tensor) -> Tensor:
     """x_{t0} = √ᾱ_{t0} condition + √(1 - ᾱ_{t0}) noise (SDEdit; Meng et al., 2022, section 3).
 

@@ -159,3 +159,13 @@ def test_a_teacher_that_failed_is_the_students_reason(tmp_path):
     result = run_jobs.train(config, run, "student", 0)
     assert result["status"] == "failed"
     assert "teacher 'teacher' was not trained: training: it broke" in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "warned"), [(1, None), (2, None), (4, None), (3, "(333, 667)"), (2000, "not 2000")]
+)
+def test_steps_at_times_that_the_student_does_not_learn_are_warned_of(steps, warned):
+    student = registry.load("consistency_distillation")
+    found = student.variant_warnings(student.Parameters(times=4), student.Variant(steps=steps))
+    assert len(found) == (warned is not None)
+    assert all(warned in text for text in found)

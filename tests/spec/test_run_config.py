@@ -163,7 +163,7 @@ def test_what_a_network_may_be(write):
     assert run_config.check_methods(config, "") == []
 
 
-def test_doubts_of_a_method_are_warnings(write):
+def test_a_method_warns_of_variants(write):
     entry = {"parameters": {"training_times": 20}, "variants": {"a": {"steps": 3}}}
     config = run_config.load(write(changed(methods={"conditional_diffusion": entry})))
     (warning,) = run_config.check_methods(config, "run.yaml")
