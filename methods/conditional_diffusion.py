@@ -20,7 +20,7 @@ from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, Schedule, zero_terminal_snr
 from methods.diffusion.targets import Target, from_x0, to_x0
-from methods.diffusion.timesteps import SPACINGS, noised_start, untrained
+from methods.diffusion.timesteps import SPACINGS, noised_start, untrained_warning
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
@@ -170,6 +170,7 @@ class ConditionalDiffusion(LearnedMethod):
         self.schedule = schedule_of(self.parameters)
         times = training_times(self.parameters, self.schedule)
         self.training_times = torch.tensor(times) if times else None
+        # So many pairs that the share of own estimates is a whole number of them.
         self.pairs_counted = (
             Fraction(self.parameters.own_estimates).limit_denominator(20).denominator
         )
@@ -287,14 +288,13 @@ class ConditionalDiffusion(LearnedMethod):
         except (UserError, ValueError) as error:
             return [str(error)]
         trained = training_times(parameters, schedule)
-        times = untrained(sampled, [*trained, schedule.T]) if trained else ""
-        if not times:
+        if trained is None:
             return []
-        return [
-            f"samples at times that are not among the training_times ({times}): choose a number of "
-            f"steps that divides {parameters.training_times}, the spacing "
+        advice = (
+            f"choose a number of steps that divides {parameters.training_times}, the spacing "
             f"'{parameters.training_spacing}' and start: 1"
-        ]
+        )
+        return untrained_warning(sampled, [*trained, schedule.T], advice)
 
     def evaluations(self, variant: Variant) -> int:
         return SAMPLERS[variant.sampler].evaluations(variant.steps)

@@ -12,7 +12,7 @@ from methods.conditional_diffusion import ConditionalDiffusion
 from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
 from methods.diffusion.schedule import on_device
 from methods.diffusion.targets import to_x0
-from methods.diffusion.timesteps import uniform, untrained
+from methods.diffusion.timesteps import uniform, untrained_warning
 from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 
@@ -53,13 +53,8 @@ class ConsistencyDistillation(ConditionalDiffusion):
             sampled = uniform(schedule, variant.steps)
         except ValueError as error:
             return [str(error)]
-        times = untrained(sampled, uniform(schedule, parameters.times))
-        if not times:
-            return []
-        return [
-            f"samples at times that the student does not learn ({times}): choose a number of steps "
-            f"that divides times: {parameters.times}"
-        ]
+        advice = f"choose a number of steps that divides times: {parameters.times}"
+        return untrained_warning(sampled, uniform(schedule, parameters.times), advice)
 
     @cached_property
     def times(self) -> Tensor:

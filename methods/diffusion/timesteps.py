@@ -44,10 +44,14 @@ def log_snr(schedule: Schedule, steps: int, start: int | None = None) -> list[in
 SPACINGS: Alternatives = {"uniform": uniform, "quadratic": quadratic, "log-snr": log_snr}
 
 
-def untrained(sampled: list[int], trained: list[int]) -> str:
-    """The times of a sampler that were not trained, at most three of them; empty if all were."""
+def untrained_warning(sampled: list[int], trained: list[int], advice: str) -> list[str]:
+    """A warning, with at most three times and the advice, if a sampler's times are not all trained;
+    else none."""
     times = sorted({*sampled} - {*trained})
-    return ", ".join(str(t) for t in times[:3]) + (", ..." if times[3:] else "")
+    if not times:
+        return []
+    few = ", ".join(str(t) for t in times[:3]) + (", ..." if times[3:] else "")
+    return [f"samples at times that are not trained ({few}): {advice}"]
 
 
 def noised_start(condition: Tensor, schedule: Schedule, t0: int, noise: Tensor) -> Tensor:
