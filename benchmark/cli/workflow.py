@@ -315,13 +315,16 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """
     from benchmark.core.json_io import write_json
     from benchmark.exchange import submissions
-    from benchmark.jobs import collect
+    from benchmark.jobs import collect, records, resolve
+    from benchmark.jobs.identity import Identities
     from benchmark.jobs.manifest import make_manifest
 
     settings, folder = open_run(config)
     submitted = submissions.read(folder.path, {*settings.methods})
     collect.collect(settings, folder, submitted, submissions.read_set_scores(folder.path))
     write_json(folder.path / "manifest.json", make_manifest(settings, source or config, folder))
+    identities = Identities(settings, resolve.recorded(folder))
+    records.write(folder, "collect", ("board",), identities.board())
 
 
 @app.command()

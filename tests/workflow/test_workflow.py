@@ -112,6 +112,20 @@ def test_trainings_run_side_by_side_and_restorings_alone(smoke_run):
     assert all(len(jobs) == 1 for jobs in started if "restore" in jobs)
 
 
+def test_tables_that_come_with_a_checkout_do_not_stand_in_for_its_run(planning, tmp_path):
+    """As in a fresh clone, whose results/reference and results/study have the tables alone."""
+    folder = copied(planning, tmp_path / "repository")
+    run, kept = folder / "results/smoke", tmp_path / "tables"
+    kept.mkdir()
+    for name in ("scores.csv", "cost.csv", "methods.json", "manifest.json", "images.csv"):
+        (run / name).rename(kept / name)
+    for rest in (run, folder / ".snakemake"):
+        shutil.rmtree(rest)
+    kept.rename(run)
+    jobs = planned(folder)
+    assert (jobs["train"], jobs["restore"], jobs["score"], jobs["collect"]) == (2, 6, 5, 1)
+
+
 def test_new_step_counts_never_retrain(planning):
     old, new = "ddpm-2: {sampler: ddpm, steps: 2}", "ddpm-3: {sampler: ddpm, steps: 3}"
     with edited(planning, (SMOKE, old, new)):

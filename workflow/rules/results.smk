@@ -6,6 +6,11 @@ FURTHER_SCORES = [
 ]
 
 
+# Of what the tables were joined from. Not in git: tables that come with the repository would otherwise
+# count as made here, and their run would train nothing.
+BOARD = FOLDER.identity("collect", "board")
+
+
 rule collect:
     input:
         [FOLDER.scores(*unit) for unit in score_units(RUN)],
@@ -19,6 +24,7 @@ rule collect:
         FOLDER.path / "methods.json",
         FOLDER.path / "manifest.json",
         FURTHER_SCORES,
+        BOARD,
     log:
         FOLDER.path / "logs/collect.log",
     conda:
@@ -56,6 +62,7 @@ rule leaderboard:
     input:
         images_table,
         TABLES,
+        BOARD,
         FOLDER.path / "manifest.json",
         paths.find("config/published.yaml"),
         sorted(paths.find("config/weights").glob("*.yaml")),
