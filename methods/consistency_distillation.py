@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from benchmark import Card, UserError
-from methods import conditional_diffusion
 from methods.conditional_diffusion import ConditionalDiffusion
+from methods.diffusion import conditional_settings
 from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
 from methods.diffusion.schedule import on_device
 from methods.diffusion.targets import to_x0
@@ -17,7 +17,7 @@ from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 
 
-class Parameters(conditional_diffusion.Parameters):
+class Parameters(conditional_settings.Parameters):
     """times: of the teacher's sampler; the student learns to jump to the end of its path. The rest
     must be the teacher's parameters."""
 
@@ -48,7 +48,7 @@ class ConsistencyDistillation(ConditionalDiffusion):
 
     @classmethod
     def variant_warnings(cls, parameters: Parameters, variant: Variant) -> list[str]:
-        schedule = conditional_diffusion.schedule_of(parameters)
+        schedule = conditional_settings.schedule_of(parameters)
         try:
             sampled = uniform(schedule, variant.steps)
         except ValueError as error:

@@ -5,7 +5,8 @@ import torch
 
 from benchmark.core.errors import UserError
 from benchmark.core.validation import parse
-from methods.conditional_diffusion import ConditionalDiffusion, Parameters, Variant
+from methods.conditional_diffusion import ConditionalDiffusion
+from methods.diffusion.conditional_settings import Parameters, Variant
 from methods.diffusion.patches import pad_to_patch, patch_mean, patch_starts, published_timesteps
 
 TINY = {"width": 8, "multipliers": (1, 2), "blocks": 1}
