@@ -7,7 +7,8 @@ FURTHER_SCORES = [
 
 
 # Of what the tables were joined from. Not in git: tables that come with the repository would otherwise
-# count as made here, and their run would train nothing.
+# count as made here, and their run would train nothing
+# (findings/snakemake_takes_committed_tables_for_those_of_a_run.sh).
 BOARD = FOLDER.identity("collect", "board")
 
 
