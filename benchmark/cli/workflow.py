@@ -42,9 +42,11 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
 
     def work() -> list[str]:
         from benchmark.jobs.memory_check import check_training_memory
+        from benchmark.jobs.precision_check import check_precision
         from benchmark.jobs.weight_check import check_weights
 
         warnings = [*run_config.check_methods(settings, name), *check_weights(settings, name)]
+        warnings += check_precision(settings, name)
         return warnings + check_training_memory(settings, name, memory)
 
     found = isolation.run(work)

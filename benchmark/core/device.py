@@ -71,6 +71,19 @@ def native_bf16(device: torch.device) -> bool:
     return not limited and torch.cpu.get_capabilities().get("amx_bf16", False)
 
 
+def emulates_bf16(device: torch.device) -> bool:
+    """Whether the device is an x86 processor without any instructions for bfloat16.
+
+    There a convolution in bfloat16 takes 8 to 50 times as long as one in float32
+    (findings/bfloat16_convolutions_without_native_support.sh).
+    """
+    if device.type != "cpu" or native_bf16(device):
+        return False
+    able = torch.cpu.get_capabilities()
+    limited = torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
+    return able.get("architecture") == "x86_64" and (limited or not able.get("avx512_bf16", False))
+
+
 def processor() -> str:
     """The processor's model name."""
     try:
