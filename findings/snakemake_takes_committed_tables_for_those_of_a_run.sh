@@ -4,11 +4,11 @@
 # Expected: in a fresh clone with a committed table of results, a call with another configuration makes
 #   the table again: rerun triggers are 'params', 'code' and 'input', and of the jobs before it nothing
 #   is there. At the least, a job runs if one of its declared outputs is missing.
-# Found: whether parameters have changed is known only from Snakemake's own records, which a clone has
-#   not. Missing inputs that another rule can make do not count either. And a missing output counts only
-#   if another job that is planned, or the target, asks for that very file: so the table stays, although
-#   a file that the same job writes beside it is missing. Snakemake says that there is nothing to be done
-#   and exits with 0.
+# Found: whether parameters have changed is known only from Snakemake's own records, which a clone does
+#   not have. Missing inputs that another rule can make do not count either. And a missing output counts
+#   only if another job that is planned, or the target, asks for that very file: so the table stays,
+#   although a file that the same job writes beside it is missing. Snakemake makes the board from the
+#   old table and exits with 0.
 # Meaning: a benchmark that keeps its tables in git trains and restores nothing when a reader calls its
 #   workflow, and shows the committed scores as those of this machine and of this configuration. A file
 #   that is not in git has to be an output beside the table, and an input of the job that reads it.
@@ -43,7 +43,7 @@ rule score:
     shell:
         "echo {params.steps} steps > scores.csv; touch {output}"
 SNAKEFILE
-run() { venv/bin/snakemake --cores 1 --quiet all --config "$@" > log.txt 2>&1 || { cat log.txt; exit 1; }; }
+run() { venv/bin/snakemake --cores 1 --quiet all --config "$@" > log.txt 2>&1 || { cat log.txt >&2; exit 1; }; }
 in_clone() { # of scores.csv alone, as git has it
     rm -rf .snakemake board.txt restored.txt made.json
     echo "4 steps" > scores.csv

@@ -29,11 +29,11 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     import psutil
 
     from benchmark.data import cards
-    from benchmark.jobs import isolation
+    from benchmark.jobs import isolation, resolve
     from benchmark.scoring.metrics import metrics_of
     from benchmark.spec import run_config
 
-    settings, _ = open_run(config)
+    settings, folder = open_run(config)
     metrics_of(settings.protocols)
     name = str(source or config)
     cards.check_choices(settings, name)
@@ -46,7 +46,7 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
         from benchmark.jobs.weight_check import check_weights
 
         warnings = [*run_config.check_methods(settings, name), *check_weights(settings, name)]
-        warnings += check_precision(settings, name)
+        warnings += check_precision(settings, name, resolve.recorded(folder))
         return warnings + check_training_memory(settings, name, memory)
 
     found = isolation.run(work)
@@ -317,7 +317,7 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """
     from benchmark.core.json_io import write_json
     from benchmark.exchange import submissions
-    from benchmark.jobs import collect, records, resolve
+    from benchmark.jobs import collect, records
     from benchmark.jobs.identity import Identities
     from benchmark.jobs.manifest import make_manifest
 
@@ -325,8 +325,8 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     submitted = submissions.read(folder.path, {*settings.methods})
     collect.collect(settings, folder, submitted, submissions.read_set_scores(folder.path))
     write_json(folder.path / "manifest.json", make_manifest(settings, source or config, folder))
-    identities = Identities(settings, resolve.recorded(folder))
-    records.write(folder, "collect", ("board",), identities.board())
+    # A mark that this has run here; the workflow asks for it.
+    records.write(folder, "collect", ("board",), Identities(settings).board())
 
 
 @app.command()

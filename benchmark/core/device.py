@@ -61,9 +61,9 @@ def describe(device: torch.device) -> str:
 def native_bf16(device: torch.device) -> bool:
     """Whether the device has fast arithmetic for matrices of bfloat16: a GPU's, or a CPU's AMX.
 
-    Elsewhere torch computes with float32 and converts, which is slower than float32 throughout. An
-    AVX-512 processor with products of bfloat16 but without AMX counts as one that has none:
-    whether it gains was not measured. ATEN_CPU_CAPABILITY=avx2 makes a processor such a one.
+    An AVX-512 processor with products of bfloat16 but without AMX counts as one that has none:
+    whether it gains was not measured. Others are slower with bfloat16, see `emulates_bf16`.
+    ATEN_CPU_CAPABILITY=avx2 makes a processor count as one of these.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -72,16 +72,16 @@ def native_bf16(device: torch.device) -> bool:
 
 
 def emulates_bf16(device: torch.device) -> bool:
-    """Whether the device is an x86 processor without any instructions for bfloat16.
+    """Whether the device is an x86 processor without instructions for bfloat16.
 
-    There a convolution in bfloat16 takes 8 to 50 times as long as one in float32
-    (findings/bfloat16_convolutions_without_native_support.sh).
+    There a convolution in bfloat16 takes longer than one in float32: 8 to 50 times with AVX2, 3 to
+    5 times with AVX-512 (findings/bfloat16_convolutions_without_native_support.sh). Of other
+    processors it is not known.
     """
-    if device.type != "cpu" or native_bf16(device):
-        return False
     able = torch.cpu.get_capabilities()
-    limited = torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
-    return able.get("architecture") == "x86_64" and (limited or not able.get("avx512_bf16", False))
+    if device.type != "cpu" or able.get("architecture") != "x86_64":
+        return False
+    return not any(able.get(name, False) for name in ("avx512_bf16", "avx_ne_convert"))
 
 
 def processor() -> str:

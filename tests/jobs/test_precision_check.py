@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from benchmark.cli.app import app
 from benchmark.core import device
 from benchmark.jobs import precision_check
 from benchmark.jobs.precision_check import check_precision
+from benchmark.jobs.resolve import Resolved
 from benchmark.spec import run_config
 
 CONFIG = """\
@@ -13,50 +16,63 @@ name: a
 train_on: photos
 datasets: {photos: {split: val}}
 discover: false
+training: {precision: bf16}
 methods:
   identity:
   unet:
     method: regression
     training: {precision: bf16}
     variants: {plain: {}, half: {precision: bf16}}
-  auto: {method: regression}
+  auto: {method: regression, training: {precision: auto}}
+  given: {method: regression, weights: w.safetensors, training: {precision: bf16}}
 """
+EXPECTED = [
+    ("a.yaml: training.precision: 'bf16' takes", "Set it to 'auto'"),
+    ("a.yaml: methods.unet.training.precision: 'bf16' takes", "Set it to 'auto'"),
+    ("a.yaml: methods.unet.variants.half.precision: 'bf16' takes", "Set it to 'float32'"),
+]
+AVX2 = {"architecture": "x86_64", "avx2": True}
 
 
-@pytest.mark.parametrize("emulated", [True, False])
-def test_trainings_and_variants_in_bfloat16_are_named(tmp_path, monkeypatch, emulated):
-    (tmp_path / "a.yaml").write_text(CONFIG)
-    monkeypatch.setattr(precision_check, "emulates_bf16", lambda device: emulated)
-    found = check_precision(run_config.load(tmp_path / "a.yaml"), "a.yaml")
-    expected = [
-        ("a.yaml: methods.unet: training.precision: 'bf16' takes", "Set it to 'auto'"),
-        ("a.yaml: methods.unet.variants.half: precision: 'bf16' takes", "Set it to 'float32'"),
-    ]
-    assert len(found) == (2 if emulated else 0)
-    for text, (start, end) in zip(found, expected, strict=False):
+def warnings_of(folder, resolved: Resolved | None) -> list[str]:
+    (folder / "a.yaml").write_text(CONFIG)
+    return check_precision(run_config.load(folder / "a.yaml"), "a.yaml", resolved)
+
+
+@pytest.mark.parametrize("resolved", [None, Resolved(device="cpu")])
+def test_trainings_and_variants_in_bfloat16_are_named(tmp_path, monkeypatch, resolved):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: AVX2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found = warnings_of(tmp_path, resolved)
+    for text, (start, end) in zip(found, EXPECTED, strict=True):
         assert text.startswith(start) and text.endswith(end)
 
 
+@pytest.mark.parametrize("resolved", [Resolved(), Resolved(device="cuda", bf16=True)])
+def test_other_machines_than_this_processor_have_no_warning(tmp_path, monkeypatch, resolved):
+    """The nodes of a cluster, and a GPU."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: AVX2)
+    assert warnings_of(tmp_path, resolved) == []
+
+
+def test_check_prints_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision_check, "emulates_bf16", lambda device: True)
+    file = tmp_path / "a.yaml"
+    file.write_text(CONFIG.replace("weights: w.safetensors, ", ""))
+    done = CliRunner().invoke(app, ["check", "--config", str(file)])
+    assert done.exit_code == 0 and "methods.unet.variants.half.precision" in done.stderr
+
+
 @pytest.mark.parametrize(
-    ("capability", "able", "emulated"),
+    ("able", "emulated"),
     [
-        ("AVX2", {"architecture": "x86_64"}, True),
-        ("AVX512", {"architecture": "x86_64", "avx512_f": True}, True),
-        ("AVX512", {"architecture": "x86_64", "avx512_bf16": True}, False),
-        ("AVX512", {"architecture": "x86_64", "avx512_bf16": True, "amx_bf16": True}, False),
-        (
-            "AVX2",
-            {"architecture": "x86_64", "avx512_bf16": True, "amx_bf16": True},
-            True,
-        ),  # limited
-        ("DEFAULT", {"architecture": "aarch64"}, False),  # not known
+        ({}, True),
+        ({"avx512_f": True, "avx512_bw": True}, True),
+        ({"avx512_f": True, "avx512_bf16": True}, False),
+        ({"avx_ne_convert": True}, False),
+        ({"architecture": "arm64"}, False),
     ],
 )
-def test_which_processors_emulate_bfloat16(monkeypatch, capability, able, emulated):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+def test_which_processors_emulate_bfloat16(monkeypatch, able, emulated):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: AVX2 | able)
     assert device.emulates_bf16(torch.device("cpu")) == emulated
-
-
-def test_a_gpu_is_not_asked_for_its_processor():
-    assert not device.emulates_bf16(torch.device("cuda"))

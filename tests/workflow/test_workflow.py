@@ -112,16 +112,20 @@ def test_trainings_run_side_by_side_and_restorings_alone(smoke_run):
     assert all(len(jobs) == 1 for jobs in started if "restore" in jobs)
 
 
-def test_tables_that_come_with_a_checkout_do_not_stand_in_for_its_run(planning, tmp_path):
-    """As in a fresh clone, whose results/reference and results/study have the tables alone."""
+@pytest.mark.parametrize("made", ["nothing", "the board from the tables"])
+def test_tables_that_come_with_a_checkout_do_not_stand_in_for_its_run(planning, tmp_path, made):
+    """As in a fresh clone, whose results/reference and results/study have the tables alone; then
+    with all that can be made from these, newer than they are."""
     folder = copied(planning, tmp_path / "repository")
-    run, kept = folder / "results/smoke", tmp_path / "tables"
-    kept.mkdir()
-    for name in ("scores.csv", "cost.csv", "methods.json", "manifest.json", "images.csv"):
-        (run / name).rename(kept / name)
-    for rest in (run, folder / ".snakemake"):
-        shutil.rmtree(rest)
-    kept.rename(run)
+    run = folder / "results/smoke"
+    tables = {"scores.csv", "cost.csv", "methods.json", "manifest.json", "images.csv"}
+    board = {path.name for path in run.glob("leaderboard.*")} | {"against_input.csv"}
+    if made != "nothing":
+        board |= {"comparisons.csv", "comparisons.md", "figures", "report"}
+    for path in run.iterdir():
+        if path.name not in tables | board:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(folder / ".snakemake")
     jobs = planned(folder)
     assert (jobs["train"], jobs["restore"], jobs["score"], jobs["collect"]) == (2, 6, 5, 1)
 
