@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark.core.environment import DATA, PROJECT, wait_asleep
+from benchmark.core.heap import keep_freed_memory
 
 # How this program is called: by the command of an installed package, or from a checkout.
 PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
@@ -19,6 +20,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+WITH_NETWORKS = (
+    "train",
+    "restore",
+    "restore-dataset",
+    "profile",
+)  # verbs that evaluate them for long
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="Configuration file of the run.")]
 RunPath = Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")]
@@ -63,6 +71,8 @@ def common(
         if folder is not None:
             os.environ[variable] = str(folder.resolve())
     wait_asleep(context.invoked_subcommand)
+    if context.invoked_subcommand in WITH_NETWORKS:
+        keep_freed_memory()
 
 
 def open_run(config: Path):

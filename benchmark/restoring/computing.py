@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.core import device, streams
+from benchmark.core import device, heap, streams
 from benchmark.core.flops import flop_counter
 from benchmark.core.seeds import torch_generator
 from benchmark.restoring import output, shapes
@@ -52,6 +52,7 @@ class Computer:
         self.execution = execution
         self.needs: dict[Size, shapes.Needs] = {}
         self._end: float | None = None  # of the last batch
+        self._last: Size | None = None  # of the last single image
         prepare(method, execution)
 
     def batch_of(self, size: Size, gib: float) -> int:
@@ -91,6 +92,9 @@ class Computer:
     def _single(self, unit: Unit, row: Any, images: list[Tensor]) -> Restored:
         try:
             size = tuple(images[0].shape[-2:])
+            if size != self._last:  # else the peak would be that of a larger image
+                heap.give_back_freed_memory()
+            self._last = size
             if unit.again or (unit.timed and size not in self.needs):  # the warm-up failed
                 with self._counted(size):
                     self._call([row], images)

@@ -1,5 +1,7 @@
 """Batches, their failures, timing, counting by shape, and the arithmetic of a variant."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from benchmark.core.flops import flop_counter
 from benchmark.core.image_io import read_image, write_png
 from benchmark.core.seeds import torch_generator
 from benchmark.core.storage import Storage
-from benchmark.restoring import dataset, shapes, units
+from benchmark.restoring import computing, dataset, shapes, units
 from benchmark.results.tables import IMAGES
 from benchmark.spec.method import Card, Method
 from benchmark.spec.registry import load
@@ -195,6 +197,16 @@ def test_peak_memory_is_that_of_the_image():
     del block
     device.reset_peak_memory(cpu)
     assert device.peak_memory(cpu) < least + 2**26
+
+
+def test_what_a_larger_image_took_does_not_count_for_the_next(images, tmp_path, monkeypatch):
+    """Kept memory is given back whenever the size changes, and not for each image."""
+    given_back = []
+    monkeypatch.setattr(computing.heap, "give_back_freed_memory", lambda: given_back.append(1))
+    restore(Noisy(), images, tmp_path)
+    sizes = [number % 4 == 0 for number in range(8)]
+    changes = sum(a != b for a, b in pairwise(sizes))
+    assert len(given_back) == 1 + changes
 
 
 def test_bf16_is_autocast_and_float32_is_not(images, tmp_path):
