@@ -8,8 +8,9 @@ from torch import Tensor
 
 from benchmark import Card, UserError
 from methods.conditional_diffusion import ConditionalDiffusion
-from methods.diffusion import conditional_settings
 from methods.diffusion.conditional import TiledPrediction, noise_source, normal_like
+from methods.diffusion.conditional_settings import Parameters as TeacherParameters
+from methods.diffusion.conditional_settings import schedule_of
 from methods.diffusion.schedule import on_device
 from methods.diffusion.targets import to_x0
 from methods.diffusion.timesteps import uniform, untrained_warning
@@ -17,7 +18,7 @@ from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
 
 
-class Parameters(conditional_settings.Parameters):
+class Parameters(TeacherParameters):
     """times: of the teacher's sampler; the student learns to jump to the end of its path. The rest
     must be the teacher's parameters."""
 
@@ -48,7 +49,7 @@ class ConsistencyDistillation(ConditionalDiffusion):
 
     @classmethod
     def variant_warnings(cls, parameters: Parameters, variant: Variant) -> list[str]:
-        schedule = conditional_settings.schedule_of(parameters)
+        schedule = schedule_of(parameters)
         try:
             sampled = uniform(schedule, variant.steps)
         except ValueError as error:

@@ -145,8 +145,9 @@ def _named_strings(settings: Any) -> dict[str, set[str]]:
 
 @cache
 def _defaults(module: str) -> dict[str, set[str]]:
-    """The string defaults of settings declared in a module, and of those that they derive from, by
-    field. A field that several classes declare has several."""
+    """The string defaults of settings declared in a module, and of those that they derive from or
+    that a class of the module takes from another file (`Parameters = ...`), by field. A field that
+    several classes declare has several."""
     found: dict[str, set[str]] = {}
     waiting, seen = [module], set()
     while waiting:
@@ -159,8 +160,9 @@ def _defaults(module: str) -> dict[str, set[str]]:
             if isinstance(node, ast.ClassDef):
                 for key, value in _string_fields(node):
                     found.setdefault(key, set()).add(value)
-                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
-                waiting += [parsed.imports[name][0] for name in bases if name in parsed.imports]
+                values = [part.value for part in node.body if isinstance(part, ast.Assign)]
+                names = {x.id for x in (*node.bases, *values) if isinstance(x, ast.Name)}
+                waiting += [parsed.imports[name][0] for name in names if name in parsed.imports]
     return found
 
 
