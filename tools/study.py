@@ -1,7 +1,7 @@
 """The tables and figures of docs/does-diffusion-pay.md, from the tables of the study's run.
 
-    .venv/bin/python tools/study.py --sets
-    .venv/bin/python tools/study.py
+    .venv/bin/python -m tools.study --sets
+    .venv/bin/python -m tools.study
 
 The first command scores each level's restored images as a set and shows the worst of them, where
 these images are; its table is one of the run's. The second one needs the run's tables alone.
@@ -102,7 +102,7 @@ def compared_by_level(run: Path) -> Comparisons:
     methods, images = read_methods(run), read_images(run)
     scores = by_level(read_scores(run), images)
     found = compare_all(ScoreTable(scores, methods, by_level(images, images)), METRICS[:2])
-    sets = read_table(run / SETS, SET_SCORES, "run '.venv/bin/python tools/study.py --sets'")
+    sets = read_table(run / SETS, SET_SCORES, "run '.venv/bin/python -m tools.study --sets'")
     for group in set_groups(sets, methods):
         found += compare_sets(group)
     return found

@@ -1,10 +1,15 @@
 """The tables of docs/does-diffusion-pay.md: means and differences by level, and their places."""
 
+import re
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 from scipy import stats
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ROOT
 from benchmark.report.figures.style import drawing_style
 from tests.synthetic_run import add_set_scores, card, make_run
 from tools import study
@@ -129,3 +134,13 @@ def test_restored_images_are_needed_for_sets(tmp_path, run):
     (tmp_path / "images.csv").write_bytes((run / "images.csv").read_bytes())
     with pytest.raises(UserError, match="no restored images; make the run again"):
         study.score_levels(tmp_path)
+
+
+def test_the_page_says_how_to_call_it():
+    calls = re.findall(
+        r"^ +\.venv/bin/python (.*tools.*?)(?: *#.*)?$", study.PAGE.read_text(), re.M
+    )
+    assert len(calls) == 2
+    for call in calls:
+        command = [sys.executable, *call.split(), "--help"]
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
