@@ -192,6 +192,7 @@ def draw_levels(table: pd.DataFrame) -> Figure:
             axes.axvline(0, color="black", linewidth=1)
             axes.set_yticks(range(len(names)), names)
             axes.set_title(level)
+            axes.locator_params(axis="x", nbins=5)
             axes.set_xlabel(f"difference to unet, {ANY_METRIC[metric].axis_label}")
     grid[0, 0].set_ylim(len(names) - 0.5, -0.5)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
