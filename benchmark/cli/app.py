@@ -21,12 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-WITH_NETWORKS = (
-    "train",
-    "restore",
-    "restore-dataset",
-    "profile",
-)  # verbs that evaluate them for long
+# Verbs that evaluate networks for long.
+WITH_NETWORKS = ("train", "restore", "restore-dataset", "profile")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="Configuration file of the run.")]
 RunPath = Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")]

@@ -78,10 +78,11 @@ def emulates_bf16(device: torch.device) -> bool:
     5 times with AVX-512 (findings/bfloat16_convolutions_without_native_support.sh). Of other
     processors it is not known.
     """
-    able = torch.cpu.get_capabilities()
-    if device.type != "cpu" or able.get("architecture") != "x86_64":
+    if device.type != "cpu":
         return False
-    return not any(able.get(name, False) for name in ("avx512_bf16", "avx_ne_convert"))
+    able = torch.cpu.get_capabilities()
+    known = any(able.get(name, False) for name in ("avx512_bf16", "avx_ne_convert"))
+    return able.get("architecture") == "x86_64" and not known
 
 
 def processor() -> str:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from benchmark.spec import sources
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config
@@ -22,7 +21,7 @@ def check_training_memory(config: Config, where: str | Path, memory: int) -> lis
     """
     warnings = []
     for label in config.methods:
-        if not (config.trains(label) and sources.learns(config.method_of(label))):
+        if not config.trains(label):
             continue
         settings = config.training_of(label)
         for stage in settings.stages:

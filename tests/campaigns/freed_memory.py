@@ -3,21 +3,21 @@
     python -m tests.campaigns.freed_memory
 
 Prints the seconds of the default U-Net with and without `benchmark.core.heap.keep_freed_memory`, on
-a CPU: medians in alternating processes. Needs a quiet machine and two minutes.
+a CPU: medians in alternating processes. Needs a quiet machine and four minutes.
 """
 
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 
 import torch
 
 from benchmark.core import heap
+from benchmark.profiling.timing import median_seconds
 from methods.regression import Regression
 
-ROUNDS, REPEATS = 3, 12
+ROUNDS, REPEATS = 3, 10
 WORK = ("256 256 evaluation", "768 768 evaluation", "16 64 training", "4 128 training")
 
 
@@ -40,25 +40,17 @@ def measure(how: str, first: int, second: int, kind: str) -> float:
     of `first` pairs of second × second pixels, on one core."""
     if how == "kept":
         heap.keep_freed_memory()
+    seconds = partial(median_seconds, machine=torch.device("cpu"), repeats=REPEATS)
     method = Regression()
     method.network = method.build()
     generator = torch.Generator().manual_seed(0)
     if kind == "training":
         torch.set_num_threads(1)
         pairs = torch.rand(first, 3, second, second, generator=generator)
-        return _median(lambda: method.loss(pairs, pairs / 2, generator).backward())
+        return seconds(lambda: method.loss(pairs, pairs / 2, generator).backward())
     image = torch.rand(1, 3, first, second, generator=generator)
     with torch.inference_mode():
-        return _median(lambda: method.restore(image, method.Variant(), [generator]))
-
-
-def _median(work: Callable[[], object]) -> float:
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[2:])
+        return seconds(lambda: method.restore(image, method.Variant(), [generator]))
 
 
 if __name__ == "__main__":

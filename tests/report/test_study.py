@@ -137,9 +137,8 @@ def test_restored_images_are_needed_for_sets(tmp_path, run):
 
 
 def test_the_page_says_how_to_call_it():
-    calls = re.findall(
-        r"^ +\.venv/bin/python (.*tools.*?)(?: *#.*)?$", study.PAGE.read_text(), re.M
-    )
+    page = study.PAGE.read_text(encoding="utf-8")
+    calls = re.findall(r"^ +\.venv/bin/python (.*tools.*?)(?: *#.*)?$", page, re.M)
     assert len(calls) == 2
     for call in calls:
         command = [sys.executable, *call.split(), "--help"]
