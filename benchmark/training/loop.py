@@ -19,7 +19,12 @@ import cv2
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DataLoaderConfiguration, TorchDynamoPlugin
+from accelerate.utils import (
+    AutocastKwargs,
+    DataLoaderConfiguration,
+    DistributedDataParallelKwargs,
+    TorchDynamoPlugin,
+)
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -229,6 +234,14 @@ def _accelerator(settings: Training, folder: Path) -> Accelerator:
         dataloader_config=DataLoaderConfiguration(non_blocking=True),
         log_with="tensorboard",
         project_dir=folder,
+        kwargs_handlers=[
+            # Some versions of torch keep a weight that was cast without gradients, for a target
+            # that the network makes itself, and then the weight gets none from the loss either.
+            AutocastKwargs(cache_enabled=False),
+            # Buffers are constants. To send them around at each step would fail where processes
+            # evaluate the network a different number of times.
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+        ],
     )
     _leave_disk_faults_to_the_writer()
     accelerator.init_trackers("tensorboard")
@@ -272,12 +285,15 @@ def _batches(
                 f"{accelerator.num_processes} processes with accumulate: {settings.accumulate}. "
                 "Choose another batch."
             )
+    ends: dict[int, int] = {}  # index of the next new pair, for each crop
     for stage, first, end in settings.stage_steps():
-        first = max(first, step)
-        if first >= end:
+        index = max(first * stage.batch, ends.get(stage.crop, 0))
+        ends[stage.crop] = index + (end - first) * stage.batch
+        index += max(step - first, 0) * stage.batch
+        count = ends[stage.crop] - index
+        if count <= 0:
             continue
-        own_seed, count = named_seed("train", seed), (end - first) * stage.batch
-        place = (stage.crop, own_seed, first * stage.batch, count)
+        place = (stage.crop, named_seed("train", seed), index, count)
         pairs = crops.crops(source, *place, weathers, round(settings.decoded_gib * 2**30))
         loader = DataLoader(
             pairs,

@@ -66,8 +66,9 @@ def build_optimizer(network: nn.Module, settings: Training) -> torch.optim.Optim
 def weight_matrices(network: nn.Module) -> list[nn.Parameter]:
     """The weights of linear layers, and of convolutions whose outputs see all input channels.
 
-    Such a convolution's weight is a matrix (outputs, inputs × kernel). Gains, position tables and
-    depth-wise kernels may have as many dimensions, but are no matrices.
+    Such a convolution's weight is a matrix (outputs, inputs × kernel); that of a transposed one is
+    (inputs, outputs × kernel). Gains, position tables and depth-wise kernels may have as many
+    dimensions, but are no matrices.
     """
     weights = {
         id(layer.weight): layer.weight

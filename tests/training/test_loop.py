@@ -62,6 +62,33 @@ def test_stages_take_their_shares_of_the_steps_and_all_of_them():
     assert [steps for _, *steps in settings.stage_steps()] == [[0, 33], [33, 67], [67, 100]]
 
 
+def test_no_pair_is_seen_twice(photos, tmp_path, monkeypatch):
+    """Also if a later stage has the same crop and a smaller batch; and a resumed training sees the
+    same pairs."""
+    stages = ({"share": 0.5, "batch": 4, "crop": 16}, {"share": 0.5, "batch": 1, "crop": 16})
+    update = {"stages": Training(stages=stages).stages, "precision": "no"}
+    settings = SETTINGS.model_copy(update=update)
+    seen, crops = [], loop.crops.crops
+
+    def spy(source, crop, seed, first, count, *more):
+        seen.append((crop, range(first, first + count)))
+        return crops(source, crop, seed, first, count, *more)
+
+    monkeypatch.setattr(loop.crops, "crops", spy)
+    accelerator = loop._accelerator(settings, tmp_path)
+
+    def indices(step):
+        seen.clear()
+        batches = loop._batches(photos, settings, 0, step, accelerator, ("rain",))
+        sizes = [len(clean) for clean, _ in batches]
+        return sizes, [index for _, places in seen for index in places]
+
+    sizes, pairs = indices(0)
+    assert sizes == [4, 4, 4, 1, 1, 1] and len({*pairs}) == len(pairs) == 15
+    for step in (1, 3, 5):
+        assert indices(step) == (sizes[step:], pairs[sum(sizes[:step]) :])
+
+
 def test_batches_have_the_size_of_their_stage(photos, tmp_path, monkeypatch):
     seen = []
     loss = registry.load("regression").loss
@@ -439,6 +466,25 @@ def test_curves_are_written_for_tensorboard(photos, tmp_path):
     assert losses == pytest.approx([float(line.split(",")[1]) for line in curve], rel=1e-6)
 
 
+def train_in_two_processes(name, settings, folder):
+    """Launched on the CPU as on several GPUs; writes the weights to `folder`/two."""
+    script = folder / "train.py"
+    script.write_text(
+        "import sys; from pathlib import Path\n"
+        "from benchmark.training import loop\n"
+        "from benchmark.spec.training_settings import Training\n"
+        "from tests.training.test_loop import make\n"
+        "photos = sorted(Path(sys.argv[1]).glob('*.png'))\n"
+        "settings = Training.model_validate_json(sys.argv[2])\n"
+        "loop.train(make(sys.argv[3]), photos, settings, 0, Path(sys.argv[1], 'two'))\n"
+    )
+    launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
+    command = [python(), *launcher, script, folder, settings.model_dump_json(), name]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 def test_two_processes_train_as_one(photos, tmp_path):
     """On the CPU, launched as on several GPUs: each process has half of the batch.
 
@@ -454,24 +500,44 @@ def test_two_processes_train_as_one(photos, tmp_path):
     def losses(folder):
         return np.genfromtxt(folder / "curve.csv", delimiter=",", names=True)["loss"]
 
-    script = tmp_path / "train.py"
-    script.write_text(
-        "import sys; from pathlib import Path\n"
-        "from benchmark.training import loop\n"
-        "from benchmark.spec.training_settings import Training\n"
-        "from tests.training.test_loop import make\n"
-        "photos = sorted(Path(sys.argv[1]).glob('*.png'))\n"
-        "settings = Training.model_validate_json(sys.argv[2])\n"
-        "loop.train(make('regression'), photos, settings, 0, Path(sys.argv[1], 'two'))\n"
-    )
-    launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
-    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
-    command = [python(), *launcher, script, tmp_path, settings(4).model_dump_json()]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+    train_in_two_processes("regression", settings(4), tmp_path)
     two = load_file(tmp_path / "two" / "weights.safetensors")
     one = run(photos, tmp_path / "one", settings(4), name="regression")[1]
     half = run(photos, tmp_path / "half", settings(2), name="regression")[1]
     assert all(torch.allclose(two[k], one[k], atol=2e-3) for k in one)
     assert not all(torch.allclose(two[k], half[k], atol=2e-3) for k in one)
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
+
+
+def test_processes_may_evaluate_the_network_a_different_number_of_times(photos, tmp_path):
+    """A quarter of two pairs is none in one process, and one in another, which then evaluates the
+    network twice more."""
+    stage = ({"share": 1, "batch": 4, "crop": 16},)
+    settings = Training(steps=4, stages=stage, warmup=1, workers=0, log_steps=1, precision="no")
+    train_in_two_processes("shortcut", settings, tmp_path)
+    weights = load_file(tmp_path / "two" / "weights.safetensors")
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("shortcut", {}), ("conditional_diffusion", {"own_estimates": 0.5})],
+)
+def test_every_weight_has_a_gradient_if_the_network_makes_targets_itself(
+    tmp_path, name, parameters
+):
+    """In bf16: a weight that was cast without gradients must not be used with them."""
+    kind = registry.load(name)
+    network = {"width": 8, "multipliers": (1, 2), "blocks": 1}
+    method = kind(kind.Parameters(network=network, **parameters))
+    for parameter in method.network.parameters():  # zeros would stop the gradient
+        torch.nn.init.normal_(parameter, std=0.1)
+    settings = SETTINGS.model_copy(update={"precision": "bf16"})
+    accelerator = loop._accelerator(settings, tmp_path)
+    method.network = accelerator.prepare(method.network)
+    clean, degraded = torch.rand(2, 4, 3, 16, 16).unbind()
+    with accelerator.autocast():
+        loss = method.loss(clean, degraded, torch.Generator().manual_seed(0))
+    accelerator.backward(loss)
+    without = [n for n, p in method.network.named_parameters() if p.grad is None]
+    assert without == []
