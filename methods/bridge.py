@@ -13,6 +13,7 @@ from benchmark import Card, LearnedMethod
 from methods.diffusion import process
 from methods.diffusion.preconditioning import DEGRADED
 from methods.diffusion.schedule import values_at
+from methods.diffusion.timesteps import surplus_warning
 from methods.mean_reverting_sde import MeanRevertingSDE
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import LOSSES, Loss
@@ -108,6 +109,10 @@ class Bridge(LearnedMethod):
         self, degraded: Tensor, variant: process.Variant, generators: list[torch.Generator]
     ) -> Tensor:
         return process.restore(self.bridge, self.predict, degraded, variant, generators)
+
+    @classmethod
+    def variant_warnings(cls, parameters: Parameters, variant: process.Variant) -> list[str]:
+        return surplus_warning(variant.steps, parameters.T)
 
     def evaluations(self, variant: process.Variant) -> int:
         return variant.steps

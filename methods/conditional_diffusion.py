@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from benchmark import Card, LearnedMethod, UserError
 from methods.diffusion.conditional import (
     TiledPrediction,
+    noise_source,
     normal_like,
-    per_image_noise,
     share_of,
     training_noise,
 )
@@ -137,8 +137,7 @@ class ConditionalDiffusion(LearnedMethod):
             def predict(x_t: Tensor, t: int) -> Tensor:
                 return self.to_image(target(x_t, t), x_t, t)
 
-        def noise() -> Tensor:
-            return per_image_noise(condition.shape[1:], generators).to(condition)
+        noise = noise_source(condition, generators)
 
         def denoise(x_t: Tensor, t: int) -> Tensor:
             return predict(x_t, t).clamp(-1, 1)

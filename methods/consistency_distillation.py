@@ -97,9 +97,9 @@ class ConsistencyDistillation(ConditionalDiffusion):
         epsilon = normal_like(x0, generator)
         x_t = self.schedule.diffuse(x0, t, epsilon)
         with torch.no_grad():
-            teacher_x0 = self.estimate(self.teacher, condition, x_t, t)
+            teacher_x0 = self.estimate(self.teacher, condition, x_t, t).clamp(-1, 1)
             x_s = self._ddim_step(teacher_x0, x_t, t, s)
-            student_x0 = self.estimate(self, condition, x_s, s.clamp(min=1))
+            student_x0 = self.estimate(self, condition, x_s, s.clamp(min=1)).clamp(-1, 1)
             at_end = (s == 0).view(-1, 1, 1, 1)
             target = torch.where(at_end, teacher_x0, student_x0)
         return restoration_error(self.estimate(self, condition, x_t, t), target)
@@ -107,10 +107,11 @@ class ConsistencyDistillation(ConditionalDiffusion):
     def estimate(
         self, model: ConditionalDiffusion, condition: Tensor, x_t: Tensor, t: Tensor
     ) -> Tensor:
-        """x̂0 of a model, (B, 3, H, W) in [-1, 1], at times t (B,)."""
+        """x̂0 of a model, (B, 3, H, W) in the [-1, 1] scale, at times t (B,). It may lie outside:
+        a limit would take the gradient from an estimate that does."""
         signal, noise = self.schedule.coefficients(t, x_t)
         prediction = model.predict(condition, x_t, t)
-        return to_x0(self.parameters.target, prediction, x_t, signal, noise).clamp(-1, 1)
+        return to_x0(self.parameters.target, prediction, x_t, signal, noise)
 
     def _ddim_step(self, x0: Tensor, x_t: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """DDIM's step (Song, Meng and Ermon, 2021, equation 13) from times t to s, both (B,)."""
@@ -127,7 +128,7 @@ class ConsistencyDistillation(ConditionalDiffusion):
         """
         condition = 2 * degraded - 1
         predict = TiledPrediction(
-            lambda c, x, t: self.estimate(self, c, x, t), condition, variant,
+            lambda c, x, t: self.estimate(self, c, x, t).clamp(-1, 1), condition, variant,
             lambda small: self.restore(small, variant, generators),
         )  # fmt: skip
         noise = noise_source(condition, generators)

@@ -14,7 +14,7 @@ from methods.diffusion.conditional import TiledPrediction, noise_source, normal_
 from methods.diffusion.guidance import Haze, Layer, Weather, guided
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import SCHEDULES, Schedule, on_device
-from methods.diffusion.timesteps import SPACINGS, noised_start
+from methods.diffusion.timesteps import SPACINGS, noised_start, surplus_warning
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.tile_settings import TileSettings
 
@@ -129,6 +129,10 @@ class DiffusionPrior(LearnedMethod):
         times = SPACINGS[variant.spacing](schedule, variant.steps, t0)
         x = noised_start(start, schedule, t0, noise())
         return SAMPLERS[variant.sampler].function(denoise, x, schedule, times, noise)
+
+    @classmethod
+    def variant_warnings(cls, parameters: Parameters, variant: Variant) -> list[str]:
+        return surplus_warning(variant.steps, parameters.T)
 
     def evaluations(self, variant: Variant) -> int:
         """Forward passes. A gradient through the network does not count; it takes the time of about

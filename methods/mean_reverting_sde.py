@@ -15,6 +15,7 @@ from benchmark import Card, LearnedMethod
 from methods.diffusion import process
 from methods.diffusion.preconditioning import DEGRADED
 from methods.diffusion.schedule import values_at
+from methods.diffusion.timesteps import surplus_warning
 from methods.networks.denoisers import DenoiserSettings
 from methods.networks.losses import restoration_error
 
@@ -163,6 +164,10 @@ class MeanReverting(LearnedMethod):
         self, degraded: Tensor, variant: process.Variant, generators: list[torch.Generator]
     ) -> Tensor:
         return process.restore(self.sde, self.estimate, degraded, variant, generators)
+
+    @classmethod
+    def variant_warnings(cls, parameters: Parameters, variant: process.Variant) -> list[str]:
+        return surplus_warning(variant.steps, parameters.T)
 
     def evaluations(self, variant: process.Variant) -> int:
         return variant.steps

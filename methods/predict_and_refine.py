@@ -14,6 +14,7 @@ from methods.diffusion.conditional import TiledPrediction, noise_source, trainin
 from methods.diffusion.preconditioning import PREDICTED, residual_estimate
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.schedule import linear, uniform_timesteps, zero_terminal_snr
+from methods.diffusion.timesteps import surplus_warning
 from methods.networks.denoisers import DENOISERS, DenoiserSettings
 from methods.networks.losses import restoration_error
 from methods.networks.tile_settings import TileSettings
@@ -122,6 +123,10 @@ class PredictAndRefine(LearnedMethod):
         times = uniform_timesteps(self.schedule.T, variant.steps)
         residual = sampler(denoise, noise(), self.schedule, times, noise)
         return (prediction + scale * residual + 1) / 2
+
+    @classmethod
+    def variant_warnings(cls, parameters: Parameters, variant: Variant) -> list[str]:
+        return surplus_warning(variant.steps, parameters.T)
 
     def evaluations(self, variant: Variant) -> int:
         return 1 + variant.steps

@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmark import Card, Method, Settings, UserError, WeightsMissing
 from benchmark.core import foreign_checkpoints
 from benchmark.core.atomic import atomic_path
+from methods.diffusion.conditional import per_image_noise
 from methods.diffusion.patches import PatchPrediction, pad_to_patch, published_timesteps
 from methods.diffusion.samplers import ddim
 from methods.diffusion.schedule import linear, uniform_timesteps
@@ -88,7 +89,7 @@ class WeatherDiff(Method):
     ) -> Tensor:
         height, width = degraded.shape[-2:]
         padded = pad_to_patch(degraded, MODELS[self.parameters.model]["image_size"])
-        x_T = torch.stack([torch.randn(padded.shape[1:], generator=g) for g in generators])
+        x_T = per_image_noise(padded.shape[1:], generators)
         return self.sample(padded, x_T.to(degraded), variant)[..., :height, :width]
 
     def sample(self, degraded: Tensor, x_T: Tensor, variant: Variant) -> Tensor:

@@ -54,6 +54,13 @@ def untrained_warning(sampled: list[int], trained: list[int], advice: str) -> li
     return [f"samples at times that are not trained ({few}): {advice}"]
 
 
+def surplus_warning(steps: int, T: int) -> list[str]:
+    """A warning if a sampler has more steps than there are times; else none."""
+    if steps <= T:
+        return []
+    return [f"steps: {steps} are more than the T = {T} times: no image can be restored"]
+
+
 def noised_start(condition: Tensor, schedule: Schedule, t0: int, noise: Tensor) -> Tensor:
     """x_{t0} = √ᾱ_{t0} condition + √(1 - ᾱ_{t0}) noise (SDEdit; Meng et al., 2022, section 3).
 

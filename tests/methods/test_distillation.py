@@ -56,6 +56,15 @@ def test_loss_is_zero_if_the_estimate_is_the_same_at_all_times():
     assert student_of(Network(0.1)).loss(clean, degraded, generator()) < 1e-6
 
 
+def test_an_estimate_outside_the_range_still_learns():
+    """Where the student is far above 1, a limit would leave it without a gradient."""
+    student = student_of(Network(0.1))
+    student.network.correction.data += 5
+    clean, degraded = pair()
+    student.loss(clean, degraded, generator()).backward()
+    assert student.network.correction.grad > 0
+
+
 def test_student_learns_the_end_of_the_teachers_path():
     """A teacher with another estimate at each time; its path ends with the last one."""
     clean, degraded = (0.4 + 0.1 * image for image in pair(16))

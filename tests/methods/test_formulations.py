@@ -525,3 +525,14 @@ def test_gaussian_data_is_sampled_with_its_distribution(name, parameters, varian
     restored = 2 * restore(method, torch.full((1, 3, 96, 96), 0.4), **variant) - 1
     assert abs(restored.mean() - (mean + offset)) < 0.01
     assert abs(restored.std() / deviation - 1) < 0.03
+
+
+@pytest.mark.parametrize("name", [*STEPS_IN_A_CHAIN, "diffusion_prior"])
+def test_more_steps_than_times_are_warned_of(name):
+    method = make(name, T=20)
+    allowed, refused = (method.Variant(steps=steps) for steps in (20, 21))
+    assert method.variant_warnings(method.parameters, allowed) == []
+    (warning,) = method.variant_warnings(method.parameters, refused)
+    assert "21 are more than the T = 20 times" in warning
+    with pytest.raises(ValueError, match="21"):
+        restore(method, torch.rand(1, 3, 16, 16), steps=21)
