@@ -86,30 +86,23 @@ class GroupValues(NamedTuple):
     best: list[tuple[str, str, str, str, str]]
 
 
-def make_board(scores: ScoreTable, cost: pd.DataFrame) -> Board:
-    """The leaderboard of a run. Raises UserError if a scored method has no card.
-
-    cost: columns `schema.COST`. `_low` and `_high` are the ends of the 95 % interval over photos
-    and, if there are several, seeds (`intervals.mean_interval`); PSNR may be infinite. `rank`: the
-    range of ranks that paired tests by the first metric of `ORDER` leave open (`pairwise.ranks`);
-    empty for controls and methods without that score. Costs are medians over the restored images;
-    `throughput` is megapixels a second when they were restored in batches; training costs are those
-    of the first seed. `n_images` counts images with a score. Rows are sorted by data set (in the
-    run's order), then weather (`all` first), then the metrics of `ORDER`, best first; controls come
-    last.
-    """
-    return join_groups(scores, cost, [group_values(group) for group in scores.groups()])
-
-
 def join_groups(
     scores: ScoreTable,
     cost: pd.DataFrame,
     parts: Iterable[GroupValues],
     sets: Iterable[GroupValues] = (),
 ) -> Board:
-    """The leaderboard of a run from the values of its groups; otherwise as `make_board`.
+    """The leaderboard of a run from the values of its groups, from `group_values`. Raises UserError
+    if a scored method has no card.
 
-    sets: those of its scores of sets, from `set_values`.
+    cost: columns `schema.COST`. sets: values of its scores of sets, from `set_values`. `_low` and
+    `_high` are the ends of the 95 % interval over photos and, if there are several, seeds
+    (`intervals.mean_interval`); PSNR may be infinite. `rank`: the range of ranks that paired tests
+    by the first metric of `ORDER` leave open (`pairwise.ranks`); empty for controls and methods
+    without that score. Costs are medians over the restored images; `throughput` is megapixels a
+    second when they were restored in batches; training costs are those of the first seed.
+    `n_images` counts images with a score. Rows are sorted by data set (in the run's order), then
+    weather (`all` first), then the metrics of `ORDER`, best first; controls come last.
     """
     parts, sets, methods = list(parts), list(sets), scores.methods
     found = statuses(scores)

@@ -29,7 +29,7 @@ class Ensemble:
 
     count: of the samples of an image. values: one row an image, columns metrics, means over seeds;
     a missing value is NaN. photos, strata: (images,), as in `mean_interval`. reason: status and
-    reason of the first image that could not be scored; empty if all were.
+    reason of the first image without any score; empty if all images have some.
     """
 
     dataset: str
@@ -130,7 +130,7 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reason(rows: pd.DataFrame) -> str:
-    bad = rows[rows["status"] != OK]
+    bad = rows[(rows["status"] != OK) & (rows["metric"] == "")]
     if bad.empty:
         return ""
     first, count = bad.iloc[0], bad[PLACE].drop_duplicates()

@@ -50,7 +50,7 @@ def count_text(value: float, unit: str = "") -> str:
     if math.isnan(value):
         return MISSING
     for size, prefix in PREFIXES:
-        if value >= size:
+        if value >= 0.9995 * size:  # which three figures round up to it
             return f"{value / size:.3g} {prefix}{unit}"
     return f"{value:.4g} {unit}".strip()
 

@@ -144,7 +144,7 @@ def read_board(run_dir: str | Path) -> Board:
     """
     run_dir = Path(run_dir)
     table = read_leaderboard(run_dir)
-    again = f"run `benchmark leaderboard {run_dir}` again"
+    again = f"run `python -m benchmark leaderboard {run_dir}` again"
     path = run_dir / NOTES
     if not path.is_file():
         raise UserError(f"{path} is missing; {again}.")
@@ -172,7 +172,7 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     """
     path = Path(run_dir) / TABLE
     if not path.is_file():
-        raise UserError(f"{path} is missing; run `benchmark leaderboard {run_dir}` first.")
+        raise UserError(f"{path} is missing; run `python -m benchmark leaderboard {run_dir}` first.")
     names = [*GROUP, "rank", "supervision", "status", "device"]
     # Only an empty number is missing: a variant may have the name "NA" or "none".
     missing = {name: [""] for name in COLUMNS if name not in names}

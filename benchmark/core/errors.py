@@ -7,11 +7,21 @@ from pathlib import Path
 
 # Errors of the disk itself: no method is at fault.
 DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+OUT_OF_MEMORY = ("allocate memory", "out of memory", "insufficient memory")
 
 
 def is_disk_fault(error: BaseException | None) -> bool:
     """Whether an error is one of the disk itself."""
     return isinstance(error, OSError) and error.errno in DISK_FAULTS
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory, of Python, torch or OpenCV.
+
+    The latter two say so in the text of errors of other kinds.
+    """
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(text in said for text in OUT_OF_MEMORY)
 
 
 class UserError(Exception):

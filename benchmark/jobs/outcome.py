@@ -41,7 +41,8 @@ def write_restored(
 ) -> None:
     """Write the table of a restoring: its rows (columns RESTORED), or a failure for each image.
 
-    Rows are also kept for a later job of the same identity.
+    Rows are also kept for a later job of the same identity. If no image was restored, those that
+    an earlier job has kept stay.
     """
     unit, images = (label, variant, seed, dataset), images_of(run, dataset)
     log = run.log("restore", label, variant, f"seed{seed}", dataset)
@@ -55,7 +56,8 @@ def write_restored(
         )
     outcome = outcome.reindex(columns=list(RESTORED))
     write_csv(outcome, run.restored(*unit))
-    kept.write_restored(run, unit, identity, outcome, images)
+    if outcome.status.isin(kept.VALID).any():
+        kept.write_restored(run, unit, identity, outcome, images)
 
 
 def images_of(run: RunFolder, dataset: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from benchmark.core.paths import ROOT
 from benchmark.jobs import kept
 from benchmark.jobs.identity import Identity
 from benchmark.results.layout import AGAIN, RESTORED, SAMPLES, RunFolder, write_csv
+from benchmark.results.schema import OK
 from benchmark.results.tables import IMAGES, read_table
 from benchmark.spec.run_config import Config
 
@@ -52,18 +53,21 @@ def score_samples(config: Config, run: RunFolder, label: str, seed: int, dataset
     from benchmark.scoring.score_samples import score_samples
 
     restored, images = _restored(config, run, label, seed, dataset)
-    scores = [
-        score_samples(
-            restored[restored["variant"] == variant],
-            read_table(run.samples(label, variant, seed, dataset), SAMPLES, AGAIN),
-            images,
-            ROOT,
-            config.protocols,
-        )
-        for variant in config.variants_of(label)
-        if config.samples_of(label, variant) > 1
-    ]
+    scores = []
+    for variant in config.variants_of(label):
+        if config.samples_of(label, variant) == 1:
+            continue
+        own = restored[restored["variant"] == variant]
+        samples = _read_samples(run.samples(label, variant, seed, dataset), own)
+        scores.append(score_samples(own, samples, images, ROOT, config.protocols))
     write_csv(pd.concat(scores), run.sample_scores(label, seed, dataset))
+
+
+def _read_samples(path: Path, restored: pd.DataFrame) -> pd.DataFrame:
+    """The table of a variant's further samples; empty if no image was restored."""
+    if not path.exists() and not (restored["status"] == OK).any():
+        return pd.DataFrame(columns=list(SAMPLES))
+    return read_table(path, SAMPLES, AGAIN)
 
 
 def _restored(

@@ -51,6 +51,7 @@ class Computer:
         self.method, self.settings, self.seed, self.machine = method, settings, seed, machine
         self.execution = execution
         self.needs: dict[Size, shapes.Needs] = {}
+        self._warm: set[Size] = set()  # of single images that were computed
         self._end: float | None = None  # of the last batch
         self._last: Size | None = None  # of the last single image
         prepare(method, execution)
@@ -95,13 +96,14 @@ class Computer:
             if size != self._last:  # else the peak would be that of a larger image
                 heap.give_back_freed_memory()
             self._last = size
-            if unit.again or (unit.timed and size not in self.needs):  # the warm-up failed
+            if unit.again or (unit.timed and size not in self._warm):  # the warm-up failed
                 with self._counted(size):
                     self._call([row], images)
             device.reset_peak_memory(self.machine)
             inputs = self._moved(images)
             with self._counted(size), device.Stopwatch(self.machine) as watch:
                 restored = self._run([row], inputs)
+            self._warm.add(size)
             streams.reopen_closed()
             output.check(restored, images[0])
         except Exception as error:

@@ -5,10 +5,9 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 from tqdm import tqdm
 
-from benchmark.core.errors import NotWritten, WeightsMissing
+from benchmark.core.errors import NotWritten, WeightsMissing, is_out_of_memory
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED
 
@@ -70,8 +69,7 @@ def status_of(error: Exception) -> str:
         return schema.WEIGHTS_MISSING
     if isinstance(error, TimeoutError):
         return schema.TIMED_OUT
-    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    return schema.OUT_OF_MEMORY if memory or "allocate memory" in str(error) else schema.FAILED
+    return schema.OUT_OF_MEMORY if is_out_of_memory(error) else schema.FAILED
 
 
 def failure_of(error: Exception) -> dict[str, str]:

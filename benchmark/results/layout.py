@@ -15,7 +15,7 @@ from benchmark.spec.run_config import Config
 RESTORED = (*schema.COST, *(column for storage in STORAGES for column in storage.columns))
 # Columns of the table of further samples of restored images.
 SAMPLES = ("dataset", "weather", "image", "sample", "file", "sha256")
-AGAIN = "delete it and run 'snakemake --cores all' again"
+AGAIN = "delete it and run 'python -m benchmark run' with the run's --config again"
 RECORD = ".attempts.json"
 
 
@@ -52,22 +52,26 @@ class RunFolder:
         return self.restored(label, variant, seed, dataset).with_suffix(".samples.csv")
 
     def log(self, work: str, *names: str | int) -> Path:
-        """The log of a job, e.g. log("train", "unet", "seed0")."""
-        return self.path / "logs" / work / f"{'-'.join(map(str, names))}.log"
+        """The log of a job, e.g. logs/train/unet/seed0.log by log("train", "unet", "seed0")."""
+        return self._file("logs", work, *names, suffix=".log")
 
     def identity(self, work: str, *names: str | int) -> Path:
         """What decided the result of a job, see `benchmark.jobs.records`."""
-        *folders, last = map(str, names)
-        return self.path.joinpath("identities", work, *folders, f"{last}.json")
+        return self._file("identities", work, *names, suffix=".json")
 
     def kept(self, work: str, *names: str | int) -> Path:
         """The rows of a job's last result, see `benchmark.jobs.kept`."""
-        *folders, last = map(str, names)
-        return self.path.joinpath("kept", work, *folders, f"{last}.csv")
+        return self._file("kept", work, *names, suffix=".csv")
 
     def attempts(self, work: str, *names: str | int) -> Path:
         """The record of a job's last attempt, see `benchmark.jobs.last_attempt`."""
         return self.log(work, *names).with_suffix(RECORD)
+
+    def _file(self, kind: str, work: str, *names: str | int, suffix: str) -> Path:
+        """A file of a job, in a folder for each name but the last: names joined in one could meet
+        those of another job."""
+        *folders, last = map(str, names)
+        return self.path.joinpath(kind, work, *folders, f"{last}{suffix}")
 
     def scores(self, label: str, seed: int, dataset: str) -> Path:
         """The table of scores of all variants of an entry."""

@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmark.core.checksum import checksum
-from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.errors import UserError, WeightsMissing, is_out_of_memory
 from benchmark.core.image_io import read_image
 from benchmark.core.storage import STORAGES
 from benchmark.results import schema
@@ -181,12 +181,20 @@ def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, we
         return _row(metric, math.nan, target.status, target.reason)
     try:
         return _row(metric, metric(restored, target, weights), schema.OK, "")
-    except UndefinedMetric as error:
-        return _row(metric, math.nan, schema.FAILED, str(error))
-    except WeightsMissing as error:
-        return _row(metric, math.nan, schema.WEIGHTS_MISSING, str(error))
-    except MemoryError as error:
-        return _row(metric, math.nan, schema.OUT_OF_MEMORY, f"scoring: {error}")
+    except Exception as error:
+        return _row(metric, math.nan, *why_unscored(error))
+
+
+def why_unscored(error: Exception) -> tuple[str, str]:
+    """Status and reason of a score that raised an error, if other scores can go on; raises the
+    error if not."""
+    if isinstance(error, UndefinedMetric):
+        return schema.FAILED, str(error)
+    if isinstance(error, WeightsMissing):
+        return schema.WEIGHTS_MISSING, str(error)
+    if is_out_of_memory(error):
+        return schema.OUT_OF_MEMORY, f"scoring: {error}"
+    raise error
 
 
 def _row(metric: Metric, value: float, status: str, reason: str) -> Row:

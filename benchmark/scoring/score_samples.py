@@ -15,14 +15,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmark.core.checksum import checksum
-from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.core.seeds import numpy_generator
 from benchmark.results import schema
 from benchmark.scoring.metrics import LPIPS_WEIGHTS, METRIC, WEIGHTS, Metric, metrics_of
-from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.ensembles import ensemble_scores
 from benchmark.scoring.metrics.perceptual import lpips_alex
+from benchmark.scoring.score import score_pair, why_unscored
 
 KEYS = ["dataset", "weather", "image", "method", "variant", "seed"]
 OF_MEAN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
@@ -42,8 +42,9 @@ def score_samples(
 
     restored: one row for each image, columns `layout.RESTORED`: sample 0. samples: the others,
     columns `layout.SAMPLES`. images: rows of images.csv. Paths are relative to `root`. An image
-    that was not restored, has no target or whose samples changed has one row with a status and a
-    reason.
+    that was not restored, has no target or whose samples changed has one row with a status, a
+    reason and no metric. A metric that is undefined for an image, or lacks its weights, has them in
+    its own row.
     """
     on = ["dataset", "weather", "image"]
     files = {key: part for key, part in samples.groupby(on, sort=False)}
@@ -71,11 +72,23 @@ def _score(
         stack, target = _read(row, files, root), read_image(root / row["target"])
         if stack.shape[1:] != target.shape:
             raise UserError("restored image and target differ in size")
-        yield from _values(row, stack, target, of_mean, weights)
-    except WeightsMissing as error:
-        yield _row(count, "", math.nan, schema.WEIGHTS_MISSING, str(error))
-    except (UserError, ValueError, UndefinedMetric) as error:
-        yield _row(count, "", math.nan, schema.FAILED, str(error))
+        generator = numpy_generator("ranks", *(str(row[key]) for key in KEYS))
+        found = ensemble_scores(stack, target, generator)
+        mean = np.rint(stack.mean(axis=0)).astype(np.uint8)
+    except Exception as error:
+        known = isinstance(error, (UserError, ValueError))
+        why = (schema.FAILED, str(error)) if known else why_unscored(error)
+        yield _row(count, "", math.nan, *why)
+        return
+    for name in ("variance", "squared_error", "crps", "absolute_error"):
+        yield _row(count, name, getattr(found, name))
+    for rank, share in enumerate(found.ranks):
+        yield _row(count, f"rank-{rank}", float(share))
+    for score in score_pair(mean, target, of_mean, weights):
+        name = f"mean/{score['protocol']}/{score['metric']}"
+        yield _row(count, name, score["value"], score["status"], score["reason"])
+    if METRIC["lpips-alex/lpips"] in of_mean:
+        yield _diversity(stack, weights / LPIPS_WEIGHTS.name)
 
 
 def _read(row: Row, files: pd.DataFrame | None, root: Path) -> np.ndarray:
@@ -88,23 +101,12 @@ def _read(row: Row, files: pd.DataFrame | None, root: Path) -> np.ndarray:
     return np.stack([read_image(root / file) for file in (row["file"], *files["file"])])
 
 
-def _values(
-    row: Row, stack: np.ndarray, target: np.ndarray, of_mean: Sequence[Metric], weights: Path
-) -> Iterator[Row]:
-    count = len(stack)
-    generator = numpy_generator("ranks", *(str(row[key]) for key in KEYS))
-    found = ensemble_scores(stack, target, generator)
-    for name in ("variance", "squared_error", "crps", "absolute_error"):
-        yield _row(count, name, getattr(found, name))
-    for rank, share in enumerate(found.ranks):
-        yield _row(count, f"rank-{rank}", float(share))
-    mean = np.rint(stack.mean(axis=0)).astype(np.uint8)
-    for metric in of_mean:
-        yield _row(count, f"mean/{metric.key}", metric(mean, target, weights))
-    if METRIC["lpips-alex/lpips"] in of_mean:
-        file = weights / LPIPS_WEIGHTS.name
+def _diversity(stack: np.ndarray, file: Path) -> Row:
+    try:
         distances = [0.0 if (a == b).all() else lpips_alex(a, b, file) for a, b in pairwise(stack)]
-        yield _row(count, DIVERSITY, float(np.mean(distances)))
+    except Exception as error:
+        return _row(len(stack), DIVERSITY, math.nan, *why_unscored(error))
+    return _row(len(stack), DIVERSITY, float(np.mean(distances)))
 
 
 def _row(count: int, metric: str, value: float, status: str = schema.OK, reason: str = "") -> Row:

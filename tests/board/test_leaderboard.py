@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark.board import statuses as board_statuses
-from benchmark.board.aggregate import COLUMNS, group_values, make_board
+from benchmark.board.aggregate import COLUMNS, group_values, join_groups
 from benchmark.board.format import count_text, seconds_text
 from benchmark.board.legend import board_legend, short_legend
 from benchmark.board.markdown import to_markdown
@@ -51,6 +51,10 @@ def scores_of(table, weather="rain", seed=0):
 
 
 NO_COST = pd.DataFrame(columns=COST).astype({"seconds": float, "width": float, "height": float})
+
+
+def make_board(scores, cost):
+    return join_groups(scores, cost, [group_values(group) for group in scores.groups()])
 
 
 def leaderboard(scores, cost, cards, photos=None):
@@ -344,8 +348,11 @@ def test_a_board_names_the_version_of_the_simulated_weather():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(np.nan, "–"), (0, "0"), (25, "25"), (3.9e6, "3.9 M"), (1.08e9, "1.08 G"), (1500, "1.5 k")],
-)
+    [
+        (np.nan, "–"), (0, "0"), (25, "25"), (999, "999"), (1500, "1.5 k"), (999_400, "999 k"),
+        (999_600, "1 M"), (3.9e6, "3.9 M"), (9.996e8, "1 G"), (1.08e9, "1.08 G"),
+    ],
+)  # fmt: skip
 def test_counts_have_prefixes(value, text):
     assert count_text(value) == text
 

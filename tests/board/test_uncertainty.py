@@ -80,6 +80,16 @@ def test_an_image_that_was_not_scored_leaves_no_value():
     assert np.isnan(found.mean("crps")) and not found.one_answer
 
 
+def test_a_metric_that_was_not_scored_leaves_the_others():
+    rows = rows_of(4, 3)
+    bad = dict(zip(SAMPLE_SCORES, ("set", "rain", rows["image"].iloc[0], "m", "v", "0", 4,
+                                   "mean/rgb/ssim", np.nan, "failed", "too small"),
+                   strict=True))  # fmt: skip
+    found = next(ensembles(pd.concat([rows, pd.DataFrame([bad])]), None))
+    assert found.reason == "" and found.mean("crps") > 0
+    assert np.isnan(found.mean("mean/rgb/ssim"))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples") / "results" / "demo"

@@ -105,7 +105,7 @@ def test_a_method_that_misbehaves_stops_no_other(repository):
     assert cost.status["identity"] == "ok"
     for name, (_, status, reason) in BEHAVIOUR.items():
         assert cost.status[name] == status
-        log = f"results/wild/logs/restore/{name}-default-seed0-photos.log"
+        log = f"results/wild/logs/restore/{name}/default/seed0/photos.log"
         assert reason in cost.reason[name]
         assert cost.reason[name].endswith(f"(log: {log})")
         assert (repository / log).exists()

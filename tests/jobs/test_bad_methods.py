@@ -151,7 +151,7 @@ def test_each_method_has_its_status_and_the_others_go_on(run):
     }
     for name, reason in reasons.items():
         assert reason in scores.reason[name]
-        log = f"logs/restore/{name}-default-seed0-own.log"
+        log = f"logs/restore/{name}/default/seed0/own.log"
         assert scores.reason[name].endswith(f"(log: results/bad/{log})")
     board = pd.read_csv(run / "leaderboard.csv")
     assert set(board.method) == {"identity", *BAD}

@@ -10,6 +10,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.jobs import kept, outcome, restore, score
 from benchmark.jobs.identity import Identity
+from benchmark.jobs.isolation import Failure
 from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
 
@@ -113,6 +114,16 @@ def test_what_an_earlier_job_made_is_not_kept(run, cause):
     assert table.status.eq("ok").all()
 
 
+def test_a_job_that_restored_nothing_leaves_the_kept_images(run):
+    first, _ = run.restore()
+    failure = Failure("timed-out", "not done within 1 minute")
+    outcome.write_restored(run.run, "directional_opening", "default", 0, "own", failure, ONE)
+    run.write("b", "input", 99)
+    second, computed = run.restore()
+    assert computed == ["b"]
+    assert_frame_equal(second.drop(1), first.drop(1))
+
+
 def test_a_method_that_sees_the_target_depends_on_it(run):
     for label in ("directional_opening", "oracle"):
         run.restore(label=label)
@@ -160,5 +171,5 @@ def test_a_table_of_other_images_is_not_scored(run, change, message):
     file = run.run.restored("directional_opening", "default", 0, "own")
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)
     change(rows).to_csv(file, index=False)
-    with pytest.raises(UserError, match=rf"own\.csv {message}; delete it and run"):
+    with pytest.raises(UserError, match=rf"own\.csv {message}; delete it and run 'python -m bench"):
         run.score()

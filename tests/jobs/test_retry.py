@@ -1,13 +1,14 @@
 """`retry` deletes what failed and the board, and nothing else."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from benchmark.cli import app
+from benchmark.cli import PROGRAM, app
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.jobs.retry import retry
@@ -101,11 +102,20 @@ def test_the_next_workflow_counts_attempts_from_1(made):
 def test_nothing_is_deleted_while_a_workflow_is_at_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "benchmark.jobs.workflow_lock.who_is_at_work", lambda: "Another workflow is at work here."
+        "benchmark.jobs.workflow_lock.who_is_at_work", lambda _: "Another workflow is at work here."
     )
     monkeypatch.setattr("benchmark.jobs.retry.retry", lambda *_: pytest.fail("it was deleted"))
     done = CliRunner().invoke(app, ["retry", "--config", str(ROOT / "config/smoke.yaml")])
     assert isinstance(done.exception, UserError) and "at work here" in str(done.exception)
+
+
+def test_the_verb_says_how_to_try_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmark.jobs.workflow_lock.who_is_at_work", lambda _: "")
+    monkeypatch.setattr("benchmark.jobs.retry.retry", lambda *_: [Path("scores.csv")])
+    config = str(ROOT / "config/smoke.yaml")
+    done = CliRunner().invoke(app, ["retry", "--config", config])
+    assert f"To try again: {PROGRAM} run --config {config}\n" in done.output
 
 
 def test_a_missing_part_is_made_again_with_the_board(made):

@@ -93,7 +93,7 @@ def test_too_much_memory_is_a_status_after_three_attempts(slurm, repository):
     assert done.returncode == 0, done.stdout + done.stderr
     cost = pd.read_csv(repository / "results/memory/cost.csv").set_index("variant")
     assert cost.status.to_dict() == {"less": "ok", "more": "ok", "most": "out-of-memory"}
-    log = "results/memory/logs/restore/takes-most-seed0-photos.log"
+    log = "results/memory/logs/restore/takes/most/seed0/photos.log"
     assert re.fullmatch(
         rf"its process was killed when memory ran out, in attempt \d, SLURM job \d+ \(log: {log}\)",
         cost.reason["most"],

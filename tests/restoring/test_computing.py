@@ -151,6 +151,18 @@ def test_flops_are_counted_without_time_after_a_failed_warm_up(images, tmp_path)
     assert method.calls == [1, 1, 1, 1]  # the second image twice: counted, then timed
 
 
+def test_a_failed_warm_up_is_made_up_for_if_the_flops_are_known(images):
+    method, row = Blur(), next(images.itertuples())
+    method.fault = ValueError("of the first image")
+    made = dataset.Computer(method, method.Variant(), 0, torch.device("cpu"), Execution())
+    made.needs[12, 16] = shapes.Needs(1)  # as counted by shape, for a batch
+    image, size = [torch.rand(1, 3, 12, 16)], (12, 16)
+    (failed,) = made.restore(units.Unit((0,), size, timed=False), [row], [image])
+    assert failed is method.fault
+    (restored,) = made.restore(units.Unit((1,), size, timed=True), [row], [image])
+    assert restored[1]["seconds"] > 0 and method.calls == [1, 1, 1]
+
+
 CLASSICAL = (
     "identity", "oracle", "dark_channel", "directional_opening", "guided_decomposition",
     "drop_inpainting", "deep_image_prior",

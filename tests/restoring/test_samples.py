@@ -11,11 +11,13 @@ import yaml
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, write_png
 from benchmark.core.seeds import torch_generator
-from benchmark.jobs import kept
+from benchmark.jobs import kept, outcome, score
 from benchmark.jobs.identity import Identities
+from benchmark.jobs.isolation import Failure
 from benchmark.restoring import dataset
 from benchmark.restoring.samples import draw, sample_generator
-from benchmark.results.layout import RESTORED, SAMPLES
+from benchmark.results.layout import RESTORED, SAMPLES, RunFolder, write_csv
+from benchmark.results.tables import IMAGES
 from benchmark.spec import run_config
 from benchmark.spec.method import Card, Method, Settings
 from benchmark.spec.variant import Execution, split
@@ -142,3 +144,18 @@ def test_adding_samples_restores_that_variant_again_and_no_other(tmp_path):
     assert any(re.match(r"benchmark\.restoring\.samples:", name) for name in names)
     score = more.scoring_samples("filter", 0, "photos")
     assert list(score.parts["restorings"]) == ["a"]
+
+
+def test_samples_of_a_method_that_could_not_start_have_its_reason(images, tmp_path, monkeypatch):
+    config = run_config.load(configuration(tmp_path, a={"samples": 4}))
+    run, unit = RunFolder(tmp_path / "run"), ("filter", "a", 0, "set")
+    run.path.mkdir()
+    more = {name: "" for name in IMAGES if name not in images}
+    write_csv(images.assign(**more)[list(IMAGES)], run.images)
+    monkeypatch.setattr(score, "ROOT", tmp_path)
+    identity = Identities(config).restoring("filter", "a", 0, "photos")
+    outcome.write_restored(run, *unit, Failure("timed-out", "not done in time"), identity)
+    score.score_samples(config, run, "filter", 0, "set")
+    table = pd.read_csv(run.sample_scores("filter", 0, "set"))
+    assert list(table.status) == ["timed-out"] * 2
+    assert table.reason.str.startswith("not done in time (log: ").all()

@@ -10,6 +10,7 @@ from scipy import stats
 from benchmark.core.checksum import checksum
 from benchmark.core.image_io import write_png
 from benchmark.results import schema
+from benchmark.scoring import score_samples as score_samples_module
 from benchmark.scoring.metrics import METRIC
 from benchmark.scoring.metrics.ensembles import (
     central_interval,
@@ -175,3 +176,24 @@ def test_an_image_whose_samples_cannot_be_scored_has_a_reason(drawn, change, sta
     (row,) = table[table.image == "a"].itertuples()
     assert (row.status, row.metric) == (status, "") and reason in row.reason
     assert set(table[table.image == "b"].status) == {"ok"}
+
+
+def test_a_metric_without_a_value_leaves_the_others(drawn, tmp_path):
+    table = score_samples(*drawn, ["rgb", "lpips-alex"], tmp_path / "no weights")
+    without = table[table.status != "ok"]
+    assert set(without.metric) == {"mean/lpips-alex/lpips", "diversity"}
+    assert set(without.status) == {"weights-missing"} and without.value.isna().all()
+    assert without.reason.str.contains("dvc pull").all()
+    assert len(table) - len(without) == 2 * 10
+
+
+@pytest.mark.parametrize("place", ["ensemble_scores", "lpips_alex"])
+def test_too_little_memory_is_a_status(drawn, monkeypatch, place):
+    def full(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate ...")
+
+    monkeypatch.setattr(score_samples_module, place, full)
+    table = score_samples(*drawn, ["rgb", "lpips-alex"])
+    bad = table[table.status != "ok"]
+    assert set(bad.status) == {"out-of-memory"} and bad.reason.str.startswith("scoring: ").all()
+    assert set(bad.metric) == ({""} if place == "ensemble_scores" else {"diversity"})

@@ -4,9 +4,11 @@ import math
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
@@ -14,7 +16,7 @@ from benchmark.core.image_io import read_image, write_png
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED
 from benchmark.scoring import folder_pairs
-from benchmark.scoring.metrics import LPIPS_WEIGHTS, metrics_of
+from benchmark.scoring.metrics import LPIPS_WEIGHTS, METRIC, metrics_of
 from benchmark.scoring.score import (
     Absent,
     problems,
@@ -109,6 +111,34 @@ def test_missing_weights_are_a_status(folders, tmp_path):
     assert set(missing.status) == {schema.WEIGHTS_MISSING}
     assert missing.reason.str.contains("dvc pull").all() and missing.value.isna().all()
     assert set(scores[~scores.index.isin(missing.index)].status) == {schema.OK}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("no room"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        cv2.error("alloc.cpp: error: (-4:Insufficient memory) Failed to allocate 9 bytes"),
+    ],
+)
+def test_too_little_memory_is_a_status_of_its_metric(folders, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(METRIC["rgb/ssim"].__class__, "__call__", full)
+    scores = score_folder(*folders, protocols=["rgb"])
+    scored = scores[scores.reason.str.startswith("scoring: ")]
+    assert len(scored) and set(scored.status) == {schema.OUT_OF_MEMORY}
+
+
+def test_another_fault_of_a_metric_stops_the_scoring(folders, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(METRIC["rgb/ssim"].__class__, "__call__", broken)
+    with pytest.raises(ZeroDivisionError):
+        score_folder(*folders, protocols=["rgb"])
 
 
 def test_a_backbone_of_another_kind_stops_the_scoring(folders, tmp_path):
