@@ -92,7 +92,7 @@ def images(config: ConfigFile = DEFAULT) -> None:
     Faults of other files are warnings: the trainings that need them will fail.
     """
     from benchmark.core import paths
-    from benchmark.data import cards, leakage, training_files
+    from benchmark.data import cards, training_files
     from benchmark.data.card_checks import raise_faults
     from benchmark.jobs import records, resolve
     from benchmark.jobs.identity import Identities
@@ -114,11 +114,23 @@ def images(config: ConfigFile = DEFAULT) -> None:
     for name, choice in settings.datasets.items():
         for line in cards.left_out(settings.card_of(name), choice.split):
             print(line, file=sys.stderr)
-    photos = training_files.training_photos(settings.train_on)
-    leakage.check(found, [photo for photo in photos if photo not in unused])
+    _refuse_leaks(found, settings.train_on, unused)
     layout.write_csv(found, folder.images)
     records.write(folder, *records.IMAGES, Identities(settings, resolve.recorded(folder)).images())
     print(f"{folder.images}: {len(found)} images")
+
+
+def _refuse_leaks(found, name: str, warned_of: set[Path]) -> None:
+    """Compare the test images with the training photos that can be read; warn of the others.
+
+    All of the set's training photos, also if no entry of the run trains on them.
+    """
+    from benchmark.data import leakage, training_files
+
+    photos = [p for p in training_files.training_photos(name) if p not in warned_of]
+    unreadable = training_files.find_unreadable(photos, name)
+    _warn(f"{fault}: it is not compared with the test photos" for fault in unreadable.values())
+    leakage.check(found, [photo for photo in photos if photo not in unreadable])
 
 
 def _warn(lines: Iterable[str]) -> None:

@@ -4,9 +4,12 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.core.atomic import write_text
+from benchmark.core.checksum import json_digest
 from benchmark.core.errors import UserError
 
 TRIES, PAUSE = 5, 1.0  # seconds, doubled after each failed try
@@ -16,6 +19,37 @@ CHUNK = 2**16  # bytes: the most that is lost if the connection breaks
 
 class _TryAgain(Exception):
     """A failure after which a new request may succeed."""
+
+
+@contextmanager
+def lock_downloads(place: Path) -> Iterator[Path]:
+    """The folder of the downloads for `place`, locked, so that no other process fetches the same.
+
+    It is `.NAME.download/` beside `place`. The caller removes it once they are no longer needed.
+    """
+    import fcntl
+
+    downloads = place.with_name(f".{place.name}.download")
+    downloads.mkdir(parents=True, exist_ok=True)
+    with (downloads / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Another process is fetching {place}. Wait until it is done."
+            ) from None
+        yield downloads
+
+
+def download_once(url: str, name: str, downloads: Path) -> Path:
+    """Download `url` to a file of this name below `downloads`, unless an earlier call has done so.
+
+    Addresses may end with the same name: each has a folder of its own. Raises as `download`.
+    """
+    file = downloads / json_digest(url)[:12] / name
+    if not file.exists():
+        download(url, file)
+    return file
 
 
 def download(url: str, file: Path) -> None:

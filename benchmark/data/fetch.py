@@ -9,8 +9,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -26,7 +24,7 @@ from benchmark.core.validation import parse
 from benchmark.data import cards, pairing
 from benchmark.data.card_checks import raise_faults
 from benchmark.data.cards import Archive, DatasetCard
-from benchmark.data.download import download
+from benchmark.data.download import download_once, lock_downloads
 from benchmark.data.unpack import unpack
 from benchmark.spec.run_config import DatasetChoice
 
@@ -61,8 +59,9 @@ def fetch(name: str, sources: list[str]) -> dict[str, int]:
     sources: files or addresses of archives; if empty, the addresses on the card. Downloads are kept
     beside the set's folder, in `.NAME.download/`, until the set is complete. The user's own files
     are not changed. Raises UserError, and leaves the set's folder as it was, if: a set is there
-    already, no address is known, a download or an archive is refused, the checksum is not that of
-    the card or of the first download, or the content does not agree with the card.
+    already, no address is known, a source is named twice, a download or an archive is refused, the
+    checksum is not that of the card or of the first download, or the content does not agree with
+    the card.
     """
     card = cards.load_card(name)
     folder = card.folder
@@ -72,7 +71,7 @@ def fetch(name: str, sources: list[str]) -> dict[str, int]:
             f"{name}' checks it. To fetch the set again, move it away first."
         )
     archives = _choose_archives(name, card, sources)
-    with _lock_downloads(folder) as downloads:
+    with lock_downloads(folder) as downloads:
         files = [_get_file(archive, source, downloads) for archive, source in archives]
         lock = cards.CARDS / f"{name}.lock.json"
         sums = _check_sha256(archives, files, lock)
@@ -123,6 +122,9 @@ def check(name: str, card: DatasetCard | None = None) -> dict[str, int]:
 def _choose_archives(name: str, card: DatasetCard, sources: list[str]) -> list[tuple[Archive, str]]:
     """Each archive with its source. A file's entry on the card is found by the file's name."""
     known = {archive.file: archive for archive in card.archives}
+    for source in sources:
+        if sources.count(source) > 1:
+            raise UserError(f"--from {source} is given twice: give each archive once.")
     if sources:
         named = [(_file_name(source), source) for source in sources]
         return [(known.get(file, Archive(file=file)), source) for file, source in named]
@@ -153,32 +155,12 @@ def _file_name(source: str) -> str:
     return file
 
 
-@contextmanager
-def _lock_downloads(folder: Path) -> Iterator[Path]:
-    """The folder of downloads, locked, so that no other process fetches the same set."""
-    import fcntl
-
-    downloads = folder.with_name(f".{folder.name}.download")
-    downloads.mkdir(parents=True, exist_ok=True)
-    with (downloads / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another process is fetching {folder}. Wait until it is done."
-            ) from None
-        yield downloads
-
-
 def _get_file(archive: Archive, source: str, downloads: Path) -> Path:
     if "://" not in source:
         if not Path(source).is_file():
             raise UserError(f"There is no archive {source}. Check the path given with --from.")
         return Path(source)
-    file = downloads / archive.file
-    if not file.exists():
-        download(source, file)
-    return file
+    return download_once(source, archive.file, downloads)
 
 
 def _check_sha256(
@@ -186,17 +168,19 @@ def _check_sha256(
 ) -> dict[str, dict]:
     """Refuse an archive with another checksum than the card's or the lock file's, if they have one.
 
-    Returns the new content of the lock file. A refused download is deleted.
+    Returns the new content of the lock file, whose keys are the names of the archives; of archives
+    that have one name, their sources. A refused download is deleted.
     """
     known: dict[str, Any] = {}
     if lock.exists():
         remedy = "restore it, or delete it"
         known = read_json(lock, remedy)
         parse(_Lock, known, str(lock), remedy)
-    locked = {file: entry["sha256"] for file, entry in known.items()}
+    locked = {key: entry["sha256"] for key, entry in known.items()}
+    names = [archive.file for archive, _ in archives]
     for (archive, source), file in zip(archives, files, strict=True):
-        found = checksum(file)
-        expected = archive.sha256 or locked.get(archive.file, found)
+        found, key = checksum(file), archive.file if names.count(archive.file) == 1 else source
+        expected = archive.sha256 or locked.get(key, found)
         if found != expected:
             if "://" in source:
                 file.unlink()
@@ -208,7 +192,7 @@ def _check_sha256(
                 "or has been replaced. Download it again. If its publisher has replaced it, change "
                 "the checksum there."
             )
-        known[archive.file] = {"sha256": found, "bytes": file.stat().st_size, "source": source}
+        known[key] = {"sha256": found, "bytes": file.stat().st_size, "source": source}
     return known
 
 

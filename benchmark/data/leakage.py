@@ -67,6 +67,8 @@ def check(images: pd.DataFrame, photos: Sequence[Path]) -> None:
     photograph is found after scaling, compression, turning, mirroring and, in most cases, cropping.
     Crops are not looked for if targets times photos are more than CROP_PAIRS.
     """
+    if not photos:
+        return
     compared = images.target.where(images.target != "", images.input)
     table = images.assign(target=compared).drop_duplicates("target")
     trained, faults = make_fingerprints(photos), []

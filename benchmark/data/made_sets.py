@@ -4,12 +4,11 @@ The card's `made` says of what. A set is made when a run first needs it, and mad
 photographs, its card's `made` or the meaning of the simulation have changed.
 """
 
-import shutil
-import tempfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from benchmark.core.atomic import atomic_folder
 from benchmark.core.checksum import checksum, json_digest
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
@@ -53,24 +52,29 @@ def make(name: str) -> bool:
         "photos": {name: checksum(path) for name, path in photos.items()},
         "sources": reach.reached_by("benchmark.data.made_sets:_write").digest,
     })  # fmt: skip
-    manifest = card.folder / MANIFEST
-    if manifest.exists():
-        known = read_json(manifest, f"delete {shown(card.folder)}, and it is made again")
-        if isinstance(known, dict) and known.get("identity") == identity:
-            return False
-    elif card.folder.exists() and any(card.folder.iterdir()):
-        raise UserError(f"{shown(card.folder)} has other files than the set '{name}': move them.")
-    card.folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=card.folder.parent, prefix=f".{name}-") as scratch:
-        out = Path(scratch) / "set"
+    if _identity_there(name, card.folder) == identity:
+        return False
+    with atomic_folder(card.folder) as out:
         pairs = _write(out, card, photos)
         files = [path.relative_to(out).as_posix() for path in sorted(out.rglob("*.png"))]
         described = [{"path": file, "sha256": checksum(out / file)} for file in files]
-        content = {"identity": identity, "files": described, "pairs": pairs}
-        write_json(out / MANIFEST, content)
-        shutil.rmtree(card.folder, ignore_errors=True)
-        out.rename(card.folder)
+        write_json(out / MANIFEST, {"identity": identity, "files": described, "pairs": pairs})
     return True
+
+
+def _identity_there(name: str, folder: Path) -> str | None:
+    """The identity of the made set in a folder; None if the folder is missing or empty.
+
+    Raises UserError if the folder has other files, or a manifest that cannot be read.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    manifest = folder / MANIFEST
+    remedy = f"move {shown(folder)} away, and the set is made again"
+    known = read_json(manifest, remedy) if manifest.exists() else None
+    if not isinstance(known, dict) or "identity" not in known:
+        raise UserError(f"{shown(folder)} has other files than the set '{name}': move them.")
+    return known["identity"]
 
 
 def _write(out: Path, card: DatasetCard, photos: dict[str, Path]) -> list[dict]:

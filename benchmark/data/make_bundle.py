@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from PIL import Image
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import DECODE_ERRORS
+from benchmark.core.image_decoding import decode
+from benchmark.core.image_io import upright_srgb
 from benchmark.core.reading import reading
 from benchmark.data.bundle_readme import readme
 from benchmark.data.make_pairs import JPEG_QUALITY, write_image, write_pairs
@@ -170,14 +172,13 @@ def _split(
 
 
 def _read_photo(path: Path) -> np.ndarray:
-    """A photograph as uint8 (H, W, 3), RGB, decoded completely."""
+    """A photograph as uint8 (H, W, 3), RGB, upright and without transparency, as viewers show it.
+
+    Its ICC profile is not applied: the bundled data were made without, and stay the same bytes.
+    """
     if not os.path.isfile(path):
         raise UserError(f"photo {path} is missing: it is listed in manifest.csv; add it.")
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
-        raise UserError(f"photo {path} cannot be read ({error}): get it again.") from error
+    return np.array(upright_srgb(replace(decode(path), profile=None), path))
 
 
 def _find_weights(weights: str | Path | None) -> list[tuple[Path, str]]:

@@ -77,6 +77,16 @@ def find_faults(name: str, weathers: Sequence[str] = ALL_WEATHERS) -> tuple[Faul
     return faults, {*missing, *damaged}
 
 
+def find_unreadable(photos: Sequence[Path], label: str) -> dict[Path, str]:
+    """What is wrong with each of the photos that is missing or is no readable image.
+
+    label: of the progress bar.
+    """
+    facts = examine(filter(os.path.exists, photos), label)
+    missing = {path: f"{shown(path)} is missing" for path in photos if path not in facts}
+    return missing | {path: fact.fault for path, fact in facts.items() if fact.fault}
+
+
 def _different_sizes(pairs: list[tuple[Path, Path]], facts: dict[Path, Facts]) -> list[str]:
     found = []
     for pair in pairs:

@@ -8,18 +8,18 @@ state no licence.
 
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from benchmark.core import paths
+from benchmark.core.atomic import atomic_path
 from benchmark.core.checksum import checksum
-from benchmark.core.errors import UserError, nearest
+from benchmark.core.errors import UserError
 from benchmark.core.paths import shown
 from benchmark.core.validation import parse, read_yaml
-from benchmark.data.download import download
+from benchmark.data.download import download_once, lock_downloads
 from benchmark.spec.method import Settings
 
 CARDS = paths.find("config/weights").absolute()
@@ -93,16 +93,6 @@ def published_files() -> dict[str, PublishedFile]:
     return found
 
 
-def published_file(name: str) -> PublishedFile:
-    """The file of this name; UserError with the nearest name if there is none."""
-    known = published_files()
-    if name not in known:
-        raise UserError(
-            f"There is no weight file '{name}' in config/weights/.{nearest(name, known)}"
-        )
-    return known[name]
-
-
 def terms(published: PublishedFile) -> str:
     """The licence that a user agrees to, and what else to know before fetching a file."""
     card, file = published.card, published.file
@@ -123,7 +113,8 @@ def terms(published: PublishedFile) -> str:
 def fetch(published: PublishedFile, sources: list[str]) -> None:
     """Put a file to its path, from its address or, if one is given, from a file or another address.
 
-    Raises UserError, and leaves the place as it was, if another file is there, if there are several
+    A download that breaks off is kept beside the path, and the next call goes on there. Raises
+    UserError, and leaves the place as it was, if another file is there, if there are several
     sources, or if the file cannot be had or has another SHA-256 than the card's.
     """
     path = published.path
@@ -133,17 +124,25 @@ def fetch(published: PublishedFile, sources: list[str]) -> None:
     if len(sources) > 1:
         raise UserError(f"'{published.name}' is one file: give --from once.")
     source = sources[0] if sources else published.file.url
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{published.name}-") as scratch:
-        got = Path(scratch) / path.name
-        if "://" in source:
-            download(source, got)
-        elif Path(source).is_file():
-            shutil.copyfile(source, got)
-        else:
-            raise UserError(f"There is no file {source}. Check the path given with --from.")
-        _check(published, got, source)
-        os.replace(got, path)
+    if "://" in source:
+        _download(published, source)
+    elif Path(source).is_file():
+        with atomic_path(path) as copy:
+            shutil.copyfile(source, copy)
+            _check(published, copy, source)
+    else:
+        raise UserError(f"There is no file {source}. Check the path given with --from.")
+
+
+def _download(published: PublishedFile, url: str) -> None:
+    """Download a file to its path. What was downloaded is kept until the file is whole."""
+    with lock_downloads(published.path) as downloads:
+        got = download_once(url, published.path.name, downloads)
+        try:
+            _check(published, got, url)
+            os.replace(got, published.path)
+        finally:
+            shutil.rmtree(downloads, ignore_errors=True)
 
 
 def verify(published: PublishedFile) -> None:

@@ -46,7 +46,7 @@ PAIRS = {
 }
 
 
-def make_zip(path: Path, files: dict[str, bytes]) -> Path:
+def make_zip(path: Path | io.BytesIO, files: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
@@ -321,6 +321,61 @@ def test_a_wrong_name_of_an_archive_in_a_card_is_named(card, file):
         fetch.fetch("mine", [])
 
 
+@pytest.fixture
+def served(monkeypatch):
+    """What each address serves, filled in by a test, and the addresses that were asked."""
+    content, asked = {}, []
+
+    def answer(url, part, note):
+        asked.append(url)
+        part.write_bytes(content[url])
+
+    monkeypatch.setattr(download, "_continue", answer)
+    return content, asked
+
+
+def zip_of(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    make_zip(file, files)
+    return file.getvalue()
+
+
+def test_archives_of_one_name_are_all_downloaded(card, tmp_path, served):
+    folder, (content, asked) = card(), served
+    parts = {
+        f"https://h/{role}/images.zip": {n: d for n, d in PAIRS.items() if f"/{role}/" in n}
+        for role in ("in", "gt")
+    }
+    content.update({url: zip_of(files) for url, files in parts.items()})
+    for number in (1, 2):  # the second time, the sums are those of the lock file
+        assert fetch.fetch("mine", [*parts]) == {"test": 2}
+        assert asked == [*parts] * number
+        os.rename(folder, tmp_path / f"away{number}")
+    content["https://h/gt/images.zip"] += b"replaced"
+    with pytest.raises(UserError, match=r"h/gt/images\.zip is refused: .* from the first download"):
+        fetch.fetch("mine", [*parts])
+
+
+def test_another_mirror_is_asked_if_the_first_has_a_wrong_set(card, served):
+    card()
+    content, asked = served
+    wrong, right = "https://a/set.zip", "https://b/set.zip"
+    content[wrong] = zip_of({"deep/folder/in/a.png": png(0)})
+    content[right] = zip_of(PAIRS)
+    with pytest.raises(UserError, match="is missing"):
+        fetch.fetch("mine", [wrong])
+    assert fetch.fetch("mine", [right]) == {"test": 2}
+    assert asked == [wrong, right]
+
+
+def test_an_archive_that_is_given_twice_is_refused(card, tmp_path):
+    card()
+    archive = str(make_zip(tmp_path / "set.zip", PAIRS))
+    for source in (archive, "https://h/set.zip"):
+        with pytest.raises(UserError, match=r"--from .*set\.zip is given twice"):
+            fetch.fetch("mine", [source, source])
+
+
 def test_downloads_continue_where_they_broke_off(card, tmp_path, monkeypatch):
     """With a real server: cut after a third, resumed by Range; another file starts again."""
     folder = card()
@@ -330,21 +385,26 @@ def test_downloads_continue_where_they_broke_off(card, tmp_path, monkeypatch):
         served = make_zip(tmp_path / "server" / "www" / "set.zip", PAIRS | {"noise": noise})
         served.chmod(0o644)
         os.utime(served, (1e9, 1e9))  # a file as old as published ones are has a strong ETag
+        url = f"http://127.0.0.1:{port}/set.zip"
         with (
             servers.cut_after(port, 400_000) as cut,
+            monkeypatch.context() as through_proxy,
             pytest.raises(UserError, match="Run the same command again: it continues"),
         ):
-            fetch.fetch("mine", [f"http://127.0.0.1:{cut}/set.zip"])
-        part = folder.parent / ".mine.download" / "set.zip.part"
+            through_proxy.setenv("http_proxy", f"http://127.0.0.1:{cut}")
+            for variable in ("no_proxy", "NO_PROXY"):
+                through_proxy.delenv(variable, raising=False)
+            fetch.fetch("mine", [url])
+        (part,) = (folder.parent / ".mine.download").glob("*/set.zip.part")
         have = part.stat().st_size
         assert 0 < have < served.stat().st_size and nothing_left(folder)
 
         asked = []
         monkeypatch.setattr(download, "_check_range", lambda *values: asked.append(values))
-        assert fetch.fetch("mine", [f"http://127.0.0.1:{port}/set.zip"]) == {"test": 2}
+        assert fetch.fetch("mine", [url]) == {"test": 2}
         size = served.stat().st_size
         assert asked == [(f"bytes {have}-{size - 1}/{size}", have)]
-        assert not part.parent.exists()
+        assert not part.parents[1].exists()
 
         with pytest.raises(UserError, match="404 Not Found"):
             download.download(f"http://127.0.0.1:{port}/none.zip", tmp_path / "none.zip")

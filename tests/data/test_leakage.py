@@ -183,6 +183,10 @@ def test_an_unreadable_photo_is_named(tmp_path, photos):
             leakage.check(images_of(tmp_path / tested), [trained])
 
 
+def test_without_training_photos_there_is_nothing_to_refuse(photos):
+    leakage.check(images_of(photos[0]), [])
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_bundled_photos_differ_by_a_wide_margin(split, trained):
     values = {"name": "x", "train_on": "photos", "methods": {}}

@@ -1,9 +1,14 @@
 """Data sets that a run makes itself: every photograph in every weather at every level."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
 
+from benchmark.core.atomic import PARTIAL
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, write_png
 from benchmark.data import cards, file_index, made_sets
@@ -63,7 +68,7 @@ def test_a_made_set_has_every_weather_at_every_level(card):
     assert images.groupby(["weather", "strength"]).size().eq(2).all()
     row = images[images.image == "big-tree-heavy"].iloc[0]
     assert row.input.endswith("set/inputs/rain/big-tree-heavy.png")
-    assert not [*folder.parent.glob(".mine-*")]
+    assert not [*folder.parent.glob(f"{PARTIAL}*")]
 
 
 def test_pictures_are_their_target_in_the_weather_of_the_manifest(card):
@@ -111,12 +116,42 @@ def test_it_is_made_again_only_if_something_has_changed(card, tmp_path, monkeypa
     assert made_sets.make("mine"), "the simulation has changed"
 
 
-def test_another_set_in_the_folder_is_left_alone(card):
+def test_a_kill_while_an_earlier_set_is_removed_leaves_the_new_one(card, monkeypatch):
+    card()
+    made_sets.make("mine")
+    card(made={**CARD["made"], "seed": 4})
+
+    def killed(path, **_):
+        (Path(path) / "manifest.json").unlink(missing_ok=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            made_sets.make("mine")
+    assert not made_sets.make("mine")
+    assert len(cards.find_images(run_of())) == 2 * 2 * 2
+
+
+@pytest.mark.parametrize("manifest", [None, {"version": 3, "files": []}, []])
+def test_another_set_in_the_folder_is_left_alone(card, manifest):
     folder = card()
     write_png(folder / "mine.png", np.zeros((4, 4, 3), np.uint8))
+    if manifest is not None:
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    before = bytes_of(folder)
     with pytest.raises(UserError, match="has other files than the set 'mine'"):
         made_sets.make("mine")
-    assert (folder / "mine.png").exists()
+    assert bytes_of(folder) == before
+
+
+def test_a_damaged_manifest_is_named_and_the_folder_left_alone(card):
+    folder = card()
+    made_sets.make("mine")
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match=r"manifest\.json is not valid JSON.*move .* away"):
+        made_sets.make("mine")
+    assert (folder / "targets" / "house.png").exists()
 
 
 @pytest.mark.parametrize(

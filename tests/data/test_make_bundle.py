@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from benchmark.cli import main
+from benchmark.core.colour import icc_profile
 from benchmark.core.errors import UserError
+from benchmark.core.image_decoding import EXIF_ORIENTATION
 from benchmark.core.image_io import read_image, write_png
 from benchmark.core.seeds import numpy_generator
 from benchmark.data import make_bundle, make_pairs
@@ -116,6 +118,40 @@ def test_sizes(made):
     for path in ("val/goat.png", "test/tower.png"):
         with Image.open(folder / path) as image:
             assert image.size == (256, 256)
+
+
+def train_files(photos, out):
+    """Checksum of every photograph, if all are for training."""
+    make_data(photos, out, held_out={})
+    return contents(out / "photos" / "train")
+
+
+def test_a_turned_photo_is_written_upright(photos, tmp_path):
+    with Image.open(photos / "hill.png") as image:
+        image.load()
+    image.transpose(Image.Transpose.ROTATE_270).save(photos / "hill.png")
+    upright = train_files(photos, tmp_path / "upright")
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    image.save(photos / "hill.png", exif=exif)
+    assert train_files(photos, tmp_path / "turned") == upright
+
+
+def test_transparent_parts_of_a_photo_are_white(photos, tmp_path):
+    with Image.open(photos / "hill.png") as image:
+        image.load()
+    image.putalpha(0)
+    image.save(photos / "hill.png")
+    train_files(photos, tmp_path / "data")
+    assert read_image(tmp_path / "data" / "photos" / "train" / "hill.jpg").min() >= 254
+
+
+def test_a_colour_profile_does_not_change_the_data(photos, tmp_path):
+    without = train_files(photos, tmp_path / "without")
+    with Image.open(photos / "hill.png") as image:
+        image.load()
+    image.save(photos / "hill.png", icc_profile=icc_profile(9, 1))
+    assert train_files(photos, tmp_path / "with") == without
 
 
 def test_pairs_are_their_target_in_the_weather_described(made):

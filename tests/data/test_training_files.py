@@ -110,3 +110,27 @@ def test_a_fault_of_a_test_image_ends_the_run(open_set):
     cut(file.parents[1] / "test" / "gt" / "t.png")
     with pytest.raises(UserError, match=r"t\.png' is damaged"):
         workflow.images(config_file)
+
+
+@pytest.mark.parametrize("method", ["identity", "regression"])
+@pytest.mark.parametrize("names", ["b", "abc"])
+def test_a_fault_ends_no_run_whether_an_entry_trains_or_not(open_set, method, names, capsys):
+    config_file, file = open_set
+    config = yaml.safe_load(config_file.read_text()) | {"methods": {method: None}}
+    config_file.write_text(yaml.safe_dump(config))
+    for name in names:
+        cut(file.with_name(f"{name}.png"))
+    workflow.images(config_file)
+    lines = capsys.readouterr().err.splitlines()
+    for name in names:
+        assert any(f"gt/{name}.png" in line and "damaged or truncated" in line for line in lines)
+
+
+def test_a_test_photo_among_photos_on_which_nothing_trains_is_refused(open_set):
+    config_file, file = open_set
+    config = yaml.safe_load(config_file.read_text()) | {"methods": {"identity": None}}
+    config_file.write_text(yaml.safe_dump(config))
+    (file.parents[1] / "test" / "gt" / "t.png").write_bytes(file.read_bytes())
+    cut(file.with_name("a.png"))
+    with pytest.raises(UserError, match=r"t\.png has the pixels of .*gt/b\.png"):
+        workflow.images(config_file)
