@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import DEFAULT, ConfigFile, RunPath, app, open_run
+from benchmark.cli.app import DEFAULT, PROGRAM, ConfigFile, RunPath, app, open_run
 
 
 @app.command()
@@ -77,13 +77,10 @@ def submit(
     import sys
 
     from benchmark.board.write import print_leaderboard, write_leaderboard
-    from benchmark.core.errors import UserError
     from benchmark.exchange.submit import Submission
     from benchmark.exchange.submit import submit as submit_images
-    from benchmark.jobs import workflow_lock
 
-    if message := workflow_lock.who_is_at_work():
-        raise UserError(message)
+    _refuse_at_work()
     stated = float("nan") if seconds is None else seconds
     submission = Submission(method, title, citation, supervision, stated)
     faults = submit_images(folder, submission, run)
@@ -115,7 +112,11 @@ def export(
         str, typer.Option("--format", help="every-eval-ever, model-index or croissant.")
     ] = "model-index",
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write; RUN/export/FORMAT if none.")
+        Path | None,
+        typer.Option(
+            help="Folder to write: new, empty or an earlier export, which is replaced; "
+            "RUN/export/FORMAT if none."
+        ),
     ] = None,
 ) -> None:
     """Write a run's results for others: Hugging Face's model index, Every Eval Ever, Croissant."""
@@ -142,17 +143,24 @@ def retry(
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Delete the failed parts of a run and its leaderboard; the workflow then makes them again."""
-    from benchmark.core.errors import UserError
-    from benchmark.jobs import workflow_lock
     from benchmark.jobs.retry import retry as delete_failed
 
     settings, folder = open_run(config)
-    if message := workflow_lock.who_is_at_work():
-        raise UserError(message)
+    _refuse_at_work()
     files = delete_failed(settings, folder, status or (), method or ())
     for file in files:
         print(f"to be made again: {file}")
     if files:
-        print(f"To try again: snakemake --cores all --config run={config}")
+        print(f"To try again: {PROGRAM} run --config {config}")
     else:
         print(f"{folder.path}: nothing to try again")
+
+
+def _refuse_at_work() -> None:
+    """Raise UserError if a workflow or a job is at work in the project."""
+    from benchmark.core import paths
+    from benchmark.core.errors import UserError
+    from benchmark.jobs import workflow_lock
+
+    if message := workflow_lock.who_is_at_work(paths.ROOT / workflow_lock.FOLDER):
+        raise UserError(message)

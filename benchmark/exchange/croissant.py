@@ -12,6 +12,7 @@ from benchmark.results.tables import NUMBERS
 
 VERSION = "http://mlcommons.org/croissant/1.1"
 TABLES = {"scores": schema.SCORES, "cost": schema.COST}
+FILE = "croissant.json"
 MEANING = {
     "scores": "One row for each image, method, variant, seed and metric.",
     "cost": "One row for each restored image: seconds, network evaluations, memory.",
@@ -44,7 +45,14 @@ def write(export: Export, out: Path) -> None:
     """Copy the tables to the folder and write croissant.json beside them."""
     for name in TABLES:
         shutil.copyfile(export.run_dir / f"{name}.csv", out / f"{name}.csv")
-    write_json(out / "croissant.json", description(export, out))
+    write_json(out / FILE, description(export, out))
+
+
+def written(folder: Path) -> set[Path]:
+    """The files in a folder that `write` has written; none without its croissant.json."""
+    if not (folder / FILE).is_file():
+        return set()
+    return {folder / FILE, *(folder / f"{name}.csv" for name in TABLES)}
 
 
 def description(export: Export, folder: Path) -> dict[str, Any]:

@@ -31,6 +31,11 @@ def write(export: Export, out: Path) -> None:
         write_json(out / "data" / NAME / NAME / file_name(card) / f"{name}.json", content)
 
 
+def written(folder: Path) -> set[Path]:
+    """The files in a folder that `write` has written."""
+    return set(folder.glob(f"data/{NAME}/{NAME}/*/*.json"))
+
+
 def record(export: Export, card: dict[str, Any], results: list[Result]) -> dict[str, Any]:
     """The record of one method. All further details are strings, as the schema wants them."""
     finished = str(int(datetime.fromisoformat(export.finished).timestamp()))

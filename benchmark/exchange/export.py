@@ -1,6 +1,5 @@
 """Writes a run's results in the formats of others: model cards, evaluation records, Croissant."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from benchmark.exchange.exported import Export, Result
 from benchmark.results.tables import label, read_methods
 from benchmark.scoring.metrics import METRIC
 
-FORMATS: dict[str, Callable[[Export, Path], None]] = {
-    "every-eval-ever": every_eval_ever.write,
-    "model-index": model_index.write,
-    "croissant": croissant.write,
+# Each has `write(export, folder)`, and `written(folder)`: the files there that `write` has written.
+FORMATS = {
+    "every-eval-ever": every_eval_ever,
+    "model-index": model_index,
+    "croissant": croissant,
 }
 
 
@@ -34,17 +34,41 @@ class Exported:
 def export(run_dir: Path, form: str, out: Path | None = None) -> Exported:
     """Write a run's results to the folder `out`, `RUN/export/FORMAT` if None, replacing it.
 
-    form: of FORMATS. Results that are not finite are left out: JSON has no infinity, and the PSNR
-    of identical images is infinite. Raises UserError for an unknown format, a missing or malformed
-    table, or a run without manifest.json.
+    form: of FORMATS. out: new, empty or an earlier export. Results that are not finite are left
+    out: JSON has no infinity, and the PSNR of identical images is infinite. Raises UserError, and
+    writes nothing, for an unknown format, an `out` with other files, a missing or malformed table,
+    or a run without manifest.json.
     """
     if form not in FORMATS:
         raise UserError(f"There is no export format '{form}'.{nearest(form, FORMATS)}")
+    usual = run_dir / "export" / form
+    out = usual if out is None else out.resolve()
+    if out not in (usual, usual.resolve()):
+        _check_out(out)
     content, left_out = read(run_dir)
-    out = out or run_dir / "export" / form
     with atomic_folder(out) as new:
-        FORMATS[form](content, new)
+        FORMATS[form].write(content, new)
     return Exported(sorted(path for path in out.rglob("*") if path.is_file()), left_out)
+
+
+def _check_out(out: Path) -> None:
+    """Raise UserError if `out` has anything that is not of an earlier export."""
+    if not out.exists():
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not _is_export(out)):
+        raise UserError(
+            f"{out} exists and is neither an empty folder nor an earlier export without other "
+            "files; name another folder."
+        )
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder has files of one format, and no others."""
+    for form in FORMATS.values():
+        files = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+        if (written := form.written(folder)) and all(path in written for path in files):
+            return True
+    return False
 
 
 def read(run_dir: Path) -> tuple[Export, list[str]]:

@@ -16,8 +16,7 @@ from benchmark.core.json_io import write_json
 from benchmark.exchange.run_diff import CONTENT, Run, differing, read_run
 from benchmark.results import simulation
 from benchmark.results.layout import write_csv
-from benchmark.results.schema import SET_SCORES
-from benchmark.results.tables import read_cost, read_set_scores
+from benchmark.results.tables import read_cost, read_sample_scores, read_set_scores
 
 UNIT = ["method", "variant", "seed", "dataset"]
 SCORE = [*IMAGE, "method", "variant", "seed", "protocol", "metric"]
@@ -47,8 +46,9 @@ def merge_runs(paths: Sequence[Path], out: Path) -> None:
     costs = pd.concat([read_cost(run.path) for run in runs], ignore_index=True)
     with atomic_folder(out) as new:
         write_csv(scores, new / "scores.csv")
-        if sets := [table for run in runs if (table := read_set_scores(run.path)) is not None]:
-            write_csv(_once(pd.concat(sets)), new / "set_scores.csv")
+        for name, read in (("set", read_set_scores), ("sample", read_sample_scores)):
+            if tables := [table for run in runs if (table := read(run.path)) is not None]:
+                write_csv(_once(pd.concat(tables)), new / f"{name}_scores.csv")
         write_csv(costs.drop_duplicates([*IMAGE, "method", "variant", "seed"]), new / "cost.csv")
         write_csv(_located_images(runs, out), new / "images.csv")
         write_json(new / "methods.json", _cards(runs, out))
@@ -133,11 +133,11 @@ def _join_scores(runs: Sequence[Run]) -> pd.DataFrame:
     return once.drop(columns="run")
 
 
-def _once(set_scores: pd.DataFrame) -> pd.DataFrame:
-    """The scores of sets of all runs, each once. They are functions of the images, and those of
-    one method, seed and image are equal in all runs."""
-    named = [name for name in SET_SCORES if name not in ("value", "status", "reason")]
-    return set_scores.drop_duplicates(named)
+def _once(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores of sets, or of samples, of all runs, each once. They are functions of the images,
+    and those of one method, seed and image are equal in all runs."""
+    named = [name for name in scores if name not in ("value", "status", "reason")]
+    return scores.drop_duplicates(named)
 
 
 def _located_images(runs: Sequence[Run], out: Path) -> pd.DataFrame:

@@ -9,13 +9,21 @@ from benchmark.core.atomic import write_text
 from benchmark.exchange.exported import NAME, Export, Result, file_name
 from benchmark.results.tables import label
 
+KEY = "model-index"
+
 
 def write(export: Export, out: Path) -> None:
     """Write METHOD-VARIANT.md for each method with results."""
     for card, results in export.of_methods():
-        front = {"model-index": [{"name": label(card), "results": grouped(export, results)}]}
+        front = {KEY: [{"name": label(card), "results": grouped(export, results)}]}
         text = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
         write_text(out / f"{file_name(card)}.md", f"---\n{text}---\n\n{_body(export, card)}\n")
+
+
+def written(folder: Path) -> set[Path]:
+    """The files in a folder that `write` has written: they begin with the key of the results."""
+    files, start = folder.glob("*.md"), f"---\n{KEY}:\n".encode()
+    return {file for file in files if file.is_file() and file.read_bytes().startswith(start)}
 
 
 def grouped(export: Export, results: list[Result]) -> list[dict[str, Any]]:

@@ -150,12 +150,14 @@ def _changed(
 def _common_groups(
     a: Run, b: Run, common: pd.MultiIndex
 ) -> Iterator[tuple[ScoreGroup, ScoreGroup]]:
-    """The score groups of both runs on the common images, in pairs."""
+    """The score groups of both runs on the common images, in pairs and in the order of run a."""
     tables = []
     for run in (a, b):
         scores = run.scores[pd.MultiIndex.from_frame(run.scores[IMAGE]).isin(common)]
         tables.append(ScoreTable(scores, [*run.cards.values()], a.images))
-    yield from zip(*(table.groups() for table in tables), strict=True)
+    of_b = {(group.dataset, group.weather): group for group in tables[1].groups()}
+    for group in tables[0].groups():
+        yield group, of_b[group.dataset, group.weather]
 
 
 def _compare_group(
@@ -173,7 +175,8 @@ def _compare_group(
     seeds = _seeds(a, columns) + _seeds(b, columns)
     generator = numpy_generator("compare", a.dataset, a.weather, metric)
     test = paired_test(differences, a.photos, a.strata, seeds)
-    ends = mean_interval(differences, a.photos, generator, a.strata, seeds)
+    known = np.where(np.isnan(test.difference), np.nan, differences)  # no interval around infinity
+    ends = mean_interval(known, a.photos, generator, a.strata, seeds)
     return [
         {
             **dict(zip(GROUP, (a.dataset, a.weather, *key), strict=True)),

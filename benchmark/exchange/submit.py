@@ -9,13 +9,12 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from benchmark.core.atomic import atomic_folder
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, nearest
-from benchmark.core.image_io import SUFFIXES, read_image, write_png
+from benchmark.core.image_io import SUFFIXES, image_size, read_image, write_png
 from benchmark.core.json_io import read_json, write_json
 from benchmark.exchange import submissions
 from benchmark.exchange.submissions import IMAGE
@@ -56,8 +55,8 @@ def submit(folder: Path, submission: Submission, run_dir: Path) -> list[str]:
     """Score the images of `folder` as a method of a run, and add it to the run's tables.
 
     folder: DATASET/WEATHER/IMAGE.png, or IMAGE.png for a run of one data set in which no name comes
-    twice; any suffix that `read_image` reads. A submission of the same name is replaced. Returns
-    the faults of single images; each is also the status of its rows.
+    twice; any suffix that `read_image` reads, in upper or lower case. A submission of the same name
+    is replaced. Returns the faults of single images; each is also the status of its rows.
 
     All of a submission is one folder, `submissions/NAME/`, and is replaced as a whole: a kill
     leaves the old submission or the new one, and `collect` makes the run's tables from it. After a
@@ -98,10 +97,12 @@ def find_files(folder: Path, images: pd.DataFrame) -> dict[tuple[str, str, str],
     if not folder.is_dir():
         raise UserError(f"There is no folder '{folder}'.")
     keys = list(images[IMAGE].itertuples(index=False, name=None))
-    found = {key: file for key in keys if (file := _file(folder.joinpath(*key[:2]), key[2]))}
+    by_place = {place: _by_stem(folder.joinpath(*place)) for place in {key[:2] for key in keys}}
+    found = {key: file for key in keys if (file := by_place[key[:2]].get(key[2]))}
     if found:
         return found
-    flat = {key: file for key in keys if (file := _file(folder, key[2]))}
+    by_name = _by_stem(folder)
+    flat = {key: file for key in keys if (file := by_name.get(key[2]))}
     example = "/".join(keys[0])
     if not flat:
         raise UserError(f"'{folder}' has no image of the run, such as {example}.png.")
@@ -113,9 +114,13 @@ def find_files(folder: Path, images: pd.DataFrame) -> dict[tuple[str, str, str],
     return flat
 
 
-def _file(folder: Path, stem: str) -> Path | None:
-    candidates = (folder / f"{stem}{suffix}" for suffix in (".png", *SUFFIXES))
-    return next((file for file in candidates if file.is_file()), None)
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """The images in a folder by stem; of several with one stem a PNG, or the first of SUFFIXES."""
+    first = (".png", *SUFFIXES)
+    files = [file for file in sorted(folder.glob("*")) if file.suffix.lower() in SUFFIXES]
+    # The last of one stem stays: among equal suffixes, the one in lower case.
+    files.sort(key=lambda file: first.index(file.suffix.lower()), reverse=True)
+    return {file.stem: file for file in files if file.is_file()}
 
 
 def _check(submission: Submission, methods: list[dict[str, Any]], run_dir: Path) -> None:
@@ -176,17 +181,20 @@ def _file_in(folder: Path, row: Mapping[str, Any]) -> Path:
 
 
 def _read(file: Path | None, source: Path) -> tuple[np.ndarray | None, str]:
-    """An image's pixels, or its fault. It must have the size of its input, `source`."""
+    """An image's pixels, or its fault. It must have the size of its input, `source`.
+
+    Raises UserError if the input cannot be read.
+    """
     if file is None:
         return None, MISSING
     try:
         values = read_image(file)
-        with Image.open(source) as degraded:
-            width, height = degraded.size
     except UserError as error:
         return None, str(error)
-    except OSError as error:
-        raise UserError(f"{source}, named in images.csv, cannot be read ({error}).") from error
+    try:
+        width, height = image_size(source)
+    except UserError as error:
+        raise UserError(f"An input in images.csv: {error}") from error
     if values.shape[:2] != (height, width):
         return None, f"is {values.shape[1]}x{values.shape[0]}, not {width}x{height} pixels"
     return values, ""

@@ -7,7 +7,7 @@ import pandas as pd
 from benchmark.core.errors import UserError
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RunFolder
-from benchmark.results.tables import read_table
+from benchmark.results.tables import RUN_FIRST, read_table
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,5 @@ def measured_training(run: RunFolder) -> dict[str, dict[str, float]]:
 
 def measured_cost(run: RunFolder) -> pd.DataFrame:
     """The rows of a run's cost.csv with the status ok."""
-    cost = read_table(run.path / "cost.csv", schema.COST, "run 'snakemake --cores all' first")
+    cost = read_table(run.path / "cost.csv", schema.COST, RUN_FIRST)
     return cost[cost.status == schema.OK]

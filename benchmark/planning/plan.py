@@ -28,9 +28,10 @@ PNG_BYTES = 1.8  # for a pixel, assumed where no image is here; photographs have
 class Part:
     """One kind of work of one entry, over all its seeds: `units` steps or images in `jobs` jobs.
 
-    seconds, flops: of all units together; None if unknown, then `reason` says why. loaders: data
-    loader processes that make the pairs of a training as fast as its steps use them. memory: bytes
-    of tensors of a training in one process (`unit_costs.training_bytes`).
+    seconds, flops: of all units together; None if unknown, then `reason` says why. samples: how
+    often each image is restored. loaders: data loader processes that make the pairs of a training
+    as fast as its steps use them. memory: bytes of tensors of a training in one process
+    (`unit_costs.training_bytes`).
     """
 
     work: str
@@ -43,6 +44,7 @@ class Part:
     loaders: int | None = None
     memory: int | None = None
     reason: str = ""
+    samples: int = 1
 
 
 @dataclass
@@ -151,7 +153,8 @@ class _Planner:
             scoring += number * self.costs.scoring(size)
             disk_bytes += number * samples * size[0] * size[1] * self.png_bytes
         self.plan.disk_bytes += disk_bytes
-        return Part(RESTORE, label, variant, jobs, units, seconds, flops), scoring
+        part = Part(RESTORE, label, variant, jobs, units, seconds, flops, samples=samples)
+        return part, scoring
 
 
 def _test_images(config: Config, assumptions: list[str]) -> tuple[list[ImageGroup], float]:

@@ -58,7 +58,8 @@ def comparison(plan: Plan, run: RunFolder) -> str:
             measured = trained[part.entry]["seconds"]
         elif part.work == RESTORE and (part.entry, part.variant) in restored.index:
             measured, count = restored.loc[(part.entry, part.variant)]
-            measured *= part.units / max(count, 1)  # failed and other images have no time
+            # Failed and other images have no time, nor have samples after the first.
+            measured *= part.units * part.samples / max(count, 1)
         name = f"{part.entry} {part.variant}".strip()
         if part.work == SCORE or part.seconds is None:
             continue

@@ -48,6 +48,7 @@ NUMBERS = {
 # These columns become names of files and folders.
 NAMES = ("dataset", "weather", "image", "method", "variant")
 PATHS = ("input", "target", *(storage.columns[0] for storage in STORAGES))
+RUN_FIRST = "run 'python -m benchmark run' with the run's --config first"
 Cards = Sequence[dict[str, Any]]
 
 
@@ -86,7 +87,7 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
 def read_scores(run_dir: str | Path) -> pd.DataFrame:
     """`scores.csv` of a run: columns `schema.SCORES`, one row per image, seed and metric."""
     path = Path(run_dir) / "scores.csv"
-    scores = read_table(path, SCORES, "score the run first (`benchmark score`)")
+    scores = read_table(path, SCORES, RUN_FIRST)
     if scores.empty:
         raise UserError(f"{path} has no rows; score at least one method first.")
     return scores

@@ -1,8 +1,10 @@
 """Exported results are valid in the schemas' own validators, and hold what the board shows."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from uuid import UUID
 
 import pandas as pd
@@ -120,6 +122,45 @@ def test_croissant_describes_every_column(run, tmp_path):
     for records in described["recordSet"]:
         columns = [field["source"]["extract"]["column"] for field in records["field"]]
         assert columns == list(pd.read_csv(tmp_path / "out" / f"{records['name']}.csv").columns)
+
+
+def content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_empty_folder_and_an_earlier_export_of_any_format_are_replaced(run, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for form in (*FORMATS, *FORMATS):
+        files = export(run, form, out).files
+        assert files == sorted(FORMATS[form].written(out)) and files
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_folder_with_other_files_is_never_replaced(run, tmp_path, monkeypatch, form):
+    mine, mixed, tables = (tmp_path / name for name in ("results/mine", "mixed", "tables"))
+    shutil.copytree(run, mine)
+    export(mine, form, mixed)
+    (mixed / "README.md").write_text("What I think of these results")
+    tables.mkdir()
+    shutil.copy(mine / "scores.csv", tables)
+    monkeypatch.chdir(mine)
+    before = content(tmp_path)
+    for out in (mine, mine.parent, mine / "scores.csv", mixed, tables, Path(".")):
+        with pytest.raises(UserError, match="neither an empty folder nor an earlier export"):
+            export(mine, form, out)
+    assert content(tmp_path) == before
+
+
+def test_the_usual_place_is_always_replaced(run, tmp_path):
+    mine = tmp_path / "results" / "mine"
+    shutil.copytree(run, mine)
+    usual = mine / "export" / "croissant"
+    for out in (None, usual):
+        usual.mkdir(parents=True, exist_ok=True)
+        (usual / "old.txt").touch()
+        names = {path.name for path in export(mine, "croissant", out).files}
+        assert names == {"croissant.json", "scores.csv", "cost.csv"}
 
 
 def test_what_cannot_be_exported_is_named(run, tmp_path):

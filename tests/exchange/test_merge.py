@@ -10,14 +10,16 @@ from typer.testing import CliRunner
 
 from benchmark.board.pairs import write_comparisons
 from benchmark.board.score_table import ALL
+from benchmark.board.uncertainty import read_uncertainty
 from benchmark.board.write import read_leaderboard, write_leaderboard
 from benchmark.cli.app import app
 from benchmark.core.errors import UserError
 from benchmark.exchange.merge import merge_runs
+from benchmark.exchange.run_diff import compare
 from benchmark.report import build_report
-from benchmark.results.tables import read_set_scores
+from benchmark.results.tables import read_sample_scores, read_set_scores
 from tests.exchange.stopping import before_each_change, interrupted
-from tests.synthetic_run import add_set_scores, card, make_run
+from tests.synthetic_run import add_samples, add_set_scores, card, make_run
 
 CONTROLS = [card("identity", control=True), card("oracle", control=True, sees_target=True)]
 
@@ -72,6 +74,17 @@ def test_scores_of_sets_are_merged(runs, tmp_path):
     board = read_leaderboard(out)
     assert board["kernel-distance-alex/kernel-distance"].notna().all()
     assert not read_set_scores(out).duplicated().any()
+
+
+def test_scores_of_samples_are_merged_each_once(runs, tmp_path):
+    out = tmp_path / "results" / "both"
+    for run, method in zip(runs, "ab", strict=True):
+        add_samples(run, (method, "default"))
+    merge_runs([*runs, runs[0]], out)
+    parts = [read_sample_scores(run) for run in runs]
+    pd.testing.assert_frame_equal(read_sample_scores(out), pd.concat(parts, ignore_index=True))
+    write_leaderboard(out)
+    assert set(read_uncertainty(out)["method"]) == {"a", "b"}
 
 
 def test_later_verbs_work_on_a_merge_and_images_are_linked(runs, tmp_path):
@@ -153,6 +166,16 @@ def test_other_versions_of_the_simulated_weather_are_refused(runs, tmp_path):
     with pytest.raises(UserError, match=r"training pairs of different versions .* 1 and 2"):
         merge_runs(runs, tmp_path / "results" / "both")
     assert not (tmp_path / "results" / "both").exists()
+
+
+def test_a_merge_is_merged_again_and_compared(runs, tmp_path):
+    for run in runs:
+        known = {"simulation": {"training": [2], "test pairs": [1]}}
+        (run / "manifest.json").write_text(json.dumps(known))
+    both, again = (tmp_path / "results" / name for name in ("both", "again"))
+    merge_runs(runs, both)
+    merge_runs([both, runs[0]], again)
+    compare(again, runs[1])
 
 
 def test_a_run_is_never_overwritten(runs, tmp_path):

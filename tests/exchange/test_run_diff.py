@@ -12,7 +12,7 @@ from benchmark.cli.app import app
 from benchmark.core.errors import UserError
 from benchmark.exchange.run_diff import COLUMNS, compare, differing
 from benchmark.exchange.run_diff_markdown import to_markdown
-from tests.synthetic_run import make_run
+from tests.synthetic_run import add_clear_set, make_run
 
 
 @pytest.fixture
@@ -86,6 +86,34 @@ def test_only_common_images_of_the_same_content_are_compared(runs):
     text = to_markdown(found)
     assert "the 8 images that both have (A has 12, B 10)" in text
     assert "2 images of the same name have different content" in text
+
+
+def test_data_sets_are_matched_by_name(runs):
+    """Without images.csv they come in the order of each scores.csv."""
+    for run in runs:
+        add_clear_set(run)
+        (run / "images.csv").unlink()
+    change(runs[1], lambda table: table.sort_values("dataset", kind="stable"))
+    assert pd.read_csv(runs[1] / "scores.csv")["dataset"].iloc[0] == "clear"
+    table = compare(*runs).table
+    assert list(table["dataset"].unique()) == ["test-set", "clear"]
+    assert (table["equal_images"] == table["n_images"]).all()
+
+
+def test_a_score_that_is_infinite_in_one_run_has_no_difference(runs):
+    def perfect(table):
+        place = (table["weather"] == "rain") & (table["image"] == "photo00")
+        rows = place & (table["method"] == "regression") & (table["metric"] == "psnr")
+        table.loc[rows, "value"] = np.inf
+        return table
+
+    change(runs[1], perfect)
+    found = compare(*runs)
+    row = found.table.query("method == 'regression' and metric == 'rgb/psnr'").iloc[0]
+    assert np.isfinite(row["a"]) and row["b"] == np.inf
+    assert row[["difference", "difference_low", "difference_high", "p"]].isna().all()
+    assert row["equal_images"] == row["n_images"] - 1
+    assert "[+inf" not in to_markdown(found)
 
 
 def test_differences_of_manifests_and_settings(runs):

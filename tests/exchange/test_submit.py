@@ -16,7 +16,7 @@ from benchmark.cli.app import app
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.exchange import submissions
-from benchmark.exchange.submit import Submission, submit
+from benchmark.exchange.submit import Submission, find_files, submit
 from benchmark.jobs import workflow_lock
 from benchmark.jobs.collect import collect
 from benchmark.report import build_report
@@ -116,7 +116,7 @@ def test_the_verb_puts_it_on_the_board_and_into_the_report(run, tmp_path):
 
 
 def test_a_run_at_work_is_not_disturbed(run, monkeypatch):
-    monkeypatch.setattr(workflow_lock, "who_is_at_work", lambda: "Another workflow is at work")
+    monkeypatch.setattr(workflow_lock, "who_is_at_work", lambda _: "Another workflow is at work")
     before = state(run)
     done = CliRunner().invoke(
         app, ["submit", str(run / OWN), "--method", "mine", "--run", str(run)]
@@ -213,6 +213,23 @@ def test_a_flat_folder_where_names_are_unique(run, tmp_path):
     assert np.allclose(scores_of(run, "mine")["value"], scores_of(run, "regression")["value"])
 
 
+def test_suffixes_may_be_in_upper_case(run, tmp_path):
+    folder = shutil.copytree(run / OWN, tmp_path / "theirs")
+    for file in [*folder.rglob("*.png")]:
+        file.rename(file.with_suffix(".PNG"))
+    assert submit(folder, MINE, run) == []
+    assert np.allclose(scores_of(run, "mine")["value"], scores_of(run, "regression")["value"])
+
+
+def test_of_several_files_of_one_image_the_png_is_taken(small, tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for suffix in (".tif", ".JPG", ".bmp", ".PNG", ".png"):  # each goes before the earlier ones
+        (folder / f"photo00{suffix}").touch()
+        [found] = find_files(folder, read_images(small)).values()
+        assert found.suffix == suffix
+
+
 @pytest.mark.parametrize(
     ("submission", "folder", "message"),
     [
@@ -234,6 +251,27 @@ def test_a_refused_submission_changes_nothing(run, submission, folder, message):
 def small(tmp_path):
     """A run of one image."""
     return scored_run(tmp_path, 1, ("rain",), side=16)
+
+
+def test_an_input_that_a_camera_has_turned_has_its_upright_size(small, tmp_path):
+    images, exif = read_images(small), Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (24, 16)).save(tmp_path / "data" / "turned.jpg", exif=exif)
+    images.assign(input="data/turned.jpg").to_csv(small / "images.csv", index=False)
+    upright, folder = Image.new("RGB", (16, 24)), tmp_path / "theirs"
+    upright.save(tmp_path / images["target"][0])
+    folder.mkdir()
+    upright.save(folder / "photo00.png")
+    assert submit(folder, MINE, small) == []
+
+
+def test_an_input_that_is_too_large_is_named(small, tmp_path, monkeypatch):
+    before = state(small)
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo00.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16 * 16 // 2 - 1)  # Pillow reads twice as many
+    with pytest.raises(UserError, match=r"An input in images\.csv: .*input/photo00\.png"):
+        submit(tmp_path, MINE, small)
+    assert state(small) == before
 
 
 def submitted(run):

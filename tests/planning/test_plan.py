@@ -225,6 +225,12 @@ def test_an_earlier_run_that_tells_no_time_is_named(run, finished, facts):
         planning.plan(run(UNET), costs=finished)
 
 
+def test_an_earlier_run_without_costs_is_named(run, finished):
+    (finished.path / "cost.csv").unlink()
+    with pytest.raises(UserError, match=r"cost\.csv is missing; run 'python -m benchmark run'"):
+        planning.plan(run(UNET), costs=finished)
+
+
 def test_a_plan_beside_the_times_of_a_run(run, finished):
     plan = planning.plan(run({"unet": {**UNET["unet"], "seeds": [0]}}))
     text = plan_text.comparison(plan, finished)
@@ -232,6 +238,14 @@ def test_a_plan_beside_the_times_of_a_run(run, finished):
     assert restore.split()[-3:] == ["2.50", "15.00", "0.17"]  # 5 images of 0.5 s, of 3 s
     train = next(line for line in text.splitlines() if line.startswith("train    unet"))
     assert train.split()[-3:] == ["22.88", "100.00", "0.23"]
+
+
+def test_samples_after_the_first_are_taken_to_last_as_long(run, finished):
+    """cost.csv has no time of them."""
+    entry = {**UNET["unet"], "seeds": [0], "variants": {"default": {"samples": 8}}}
+    text = plan_text.comparison(planning.plan(run({"unet": entry})), finished)
+    restore = next(line for line in text.splitlines() if line.startswith("restore  unet default"))
+    assert restore.split()[-3:] == ["20.00", "120.00", "0.17"]  # 8 times 5 images
 
 
 def test_durations():

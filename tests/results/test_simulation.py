@@ -49,6 +49,12 @@ def test_a_merged_run_has_the_versions_of_its_parts(tmp_path):
     assert (found.training, found.test_pairs) == ((1, 2), (1,))
 
 
+def test_a_merge_of_merges_has_the_versions_of_its_runs(tmp_path):
+    run = {"simulation": {"training": [2], "test pairs": [1]}}
+    found = simulation.of_run(tmp_path, {"merged": [{"merged": [run, run]}, run]})
+    assert (found.training, found.test_pairs) == ((2,), (1,))
+
+
 def test_the_first_run_of_a_version_is_the_one_that_others_are_compared_with(tmp_path):
     runs = [
         (tmp_path / name, {"simulation": {"training": versions, "test pairs": [1]}})

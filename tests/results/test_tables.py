@@ -55,7 +55,7 @@ def test_a_wrong_card_is_named_by_its_place(tmp_path):
 
 
 def test_a_missing_table_is_named_with_what_to_do(tmp_path):
-    with pytest.raises(UserError, match=r"scores\.csv is missing; score the run first"):
+    with pytest.raises(UserError, match=r"scores\.csv is missing; run 'python -m benchmark run'"):
         read_scores(tmp_path)
     with pytest.raises(UserError, match=r"cost\.csv is missing; restore the images first"):
         read_cost(tmp_path)
