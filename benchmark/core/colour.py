@@ -111,11 +111,11 @@ def icc_profile(primaries: int, transfer: int) -> bytes:
 def _by_profile(image: Image.Image, profile: bytes, path: Path) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = ImageCms.getProfileDescription(source).lower()
-        if "srgb" in name and "linear" not in name:
-            return _as_rgb(image)
-        if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
-            image = image.convert("RGB")
+        if source.profile.xcolor_space.strip() == "RGB":
+            if image.mode != "CMYK":  # which it does not fit
+                image = _as_rgb(image)
+            if image.mode == "RGB" and _is_srgb(source):
+                return image
         return _convert(image, source)
     except (ImageCms.PyCMSError, OSError) as error:
         _warn(
@@ -124,6 +124,15 @@ def _by_profile(image: Image.Image, profile: bytes, path: Path) -> Image.Image:
             f"({error})",
         )
         return _as_rgb(image)
+
+
+def _is_srgb(source: ImageCms.ImageCmsProfile) -> bool:
+    """Whether an RGB profile is sRGB, up to two levels of rounding. Its name does not say: sRGB's
+    curve with other primaries, and its primaries with another curve, are called sRGB too."""
+    values = np.linspace(0, 255, 9).astype(np.uint8)
+    grid = np.stack(np.meshgrid(values, values, values), axis=-1).reshape(27, 27, 3)
+    converted = np.asarray(_convert(Image.fromarray(grid), source))
+    return bool(np.abs(converted.astype(int) - grid).max() <= 2)
 
 
 def _convert(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:

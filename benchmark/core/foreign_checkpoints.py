@@ -19,14 +19,6 @@ from benchmark.core.stand_ins import NUMBERS, stand_in
 
 # How files of torch 1.5 and older start: a pickle of torch.serialization.MAGIC_NUMBER.
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-BLOCKED = (
-    "os",
-    "posix",
-    "nt",
-    "sys",
-    "subprocess",
-    "shutil",
-)  # torch refuses the first four itself
 
 
 def read_any(path: str | Path) -> dict[Any, Any]:

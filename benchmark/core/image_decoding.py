@@ -14,18 +14,13 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from benchmark.core.colour import Cicp, cicp_of
 from benchmark.core.errors import UserError
+from benchmark.core.image_kinds import RAW_SUFFIXES
 from benchmark.core.paths import shown
 from benchmark.core.reading import regular
 
 # For data sets, only these decoders may run: Pillow has others (EPS, PDF) that start outside
 # programs. `restoring.photo_formats` adds HEIC, AVIF and JPEG XL for one's own photos.
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
-# Files of a camera's sensor. Many are TIFF inside, with a thumbnail as their first picture.
-RAW_SUFFIXES = (
-    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef",
-    ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf",
-    ".srw", ".x3f",
-)  # fmt: skip
 # Several pictures in one file, of which the first, or the one that the file names, is the photo.
 WITH_EXTRA_PICTURES = ("MPO", "HEIF")
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -79,6 +79,7 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(regular(path), formats=FORMATS) as opened:
             width, height = opened.size
             turned = opened.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+            turned &= opened.format != "TIFF"  # of which Pillow gives the size as shown
     except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
         raise UserError(f"{shown(path)} cannot be read as an image ({error}).") from error
     return (height, width) if turned else (width, height)

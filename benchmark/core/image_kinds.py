@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
-RAW = "a camera's RAW file"
+# Files of a camera's sensor. Many are TIFF inside, with a thumbnail as their first picture.
+RAW_SUFFIXES = (
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef",
+    ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf",
+    ".srw", ".x3f",
+)  # fmt: skip
 UNREAD = {
-    ".avif": "AVIF", ".gif": "GIF", ".heic": "HEIC", ".heif": "HEIF", ".jp2": "JPEG 2000",
-    ".jxl": "JPEG XL", ".ppm": "PPM", ".pgm": "PGM", ".exr": "OpenEXR", ".hdr": "Radiance HDR",
-    ".arw": RAW, ".cr2": RAW, ".cr3": RAW, ".dng": RAW, ".nef": RAW, ".orf": RAW, ".raf": RAW,
-    ".rw2": RAW,
+    ".avif": "AVIF", ".gif": "GIF", ".heic": "HEIC", ".heif": "HEIF", ".hif": "HEIF",
+    ".jp2": "JPEG 2000", ".jxl": "JPEG XL", ".ppm": "PPM", ".pgm": "PGM", ".exr": "OpenEXR",
+    ".hdr": "Radiance HDR", **dict.fromkeys(RAW_SUFFIXES, "a camera's RAW file"),
 }  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def _copied(data: RunData, path: str, report: Path, copied: dict[str, str]) -> s
         suffix = source.suffix if is_shown else ".png"
         # a.tif and a.png may lie in one folder.
         stem = Path(path).stem if is_shown else Path(path).name
-        target = report / "photos" / f"{slug(*Path(path).parts[-4:-1], stem)}{suffix}"
+        target = report / "photos" / f"{slug(*Path(path).parts[:-1], stem)}{suffix}"
         target.parent.mkdir(exist_ok=True)
         if is_shown:
             shutil.copyfile(source, target)

@@ -13,7 +13,7 @@ from benchmark.board.verdicts import devices, harmful, marks
 from benchmark.board.write import read_board
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
-from benchmark.results.schema import OK
+from benchmark.results.schema import NO_TARGET, OK, SKIPPED
 from benchmark.results.tables import (
     label,
     read_cost,
@@ -107,12 +107,17 @@ class RunData:
 
     @cached_property
     def problems(self) -> dict[tuple[str, str, str, str, str], str]:
-        """Status and reason if it is not ok, by (dataset, weather, image, method, variant)."""
-        bad = self.scores[self.scores["status"] != OK]
-        names = ["dataset", "weather", "image", "method", "variant", "status", "reason"]
+        """Status and reason if it is not ok, by (dataset, weather, image, method, variant).
+
+        That there is no target counts only for an image that has no score without one either.
+        """
+        names = ["dataset", "weather", "image", "method", "variant"]
+        no_target = (self.scores["status"] == SKIPPED) & (self.scores["reason"] == NO_TARGET)
+        places = pd.MultiIndex.from_frame(self.scores[names])
+        bad = (self.scores["status"] != OK) & ~(no_target & places.isin(places[~no_target]))
+        found = self.scores.loc[bad, [*names, "status", "reason"]].drop_duplicates(names)
         return {
-            tuple(row[:5]): ": ".join(filter(None, row[5:]))
-            for row in bad[names].drop_duplicates(names[:5]).to_numpy().tolist()
+            tuple(row[:5]): ": ".join(filter(None, row[5:])) for row in found.to_numpy().tolist()
         }
 
     def _figures(self) -> list[dict[str, str]]:

@@ -29,9 +29,10 @@ def learns(name: str) -> bool:
 @cache
 def sees_target(name: str) -> bool:
     """Whether a method is given the ground truth: its class sets `sees_target`."""
-    tree = parse_source(registry.file_of(name))
-    assigned = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
-    return any(ast.unparse(node.targets[0]) == "sees_target" for node in assigned)
+    nodes = [*ast.walk(parse_source(registry.file_of(name)))]
+    targets = [node.targets[0] for node in nodes if isinstance(node, ast.Assign)]
+    targets += [node.target for node in nodes if isinstance(node, ast.AnnAssign) and node.value]
+    return any(ast.unparse(target) == "sees_target" for target in targets)
 
 
 @cache

@@ -62,8 +62,9 @@ def follow_edges(
 ) -> Plane:
     """A depth map at the image's size, its edges moved onto edges of the image (guided filter).
 
-    image: (H, W, 3); guide: its grey values at the size of `depth`, whose longer side has `side`
-    pixels. Returns (H, W); values may be slightly beyond those of `depth`.
+    image: (H, W, 3); guide: its grey values at the size of `depth`. side: pixels of which the
+    filter's radius is a share of 3 to 10 %. Returns (H, W); values may be slightly beyond those of
+    `depth`.
     """
     height, width = image.shape[:2]
     radius = max(1, round(side * float(rng.uniform(0.03, 0.1))))

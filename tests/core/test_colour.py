@@ -151,17 +151,36 @@ def test_a_profile_counts_more_than_codes(tmp_path):
     assert np.array_equal(read_image(tmp_path / "x.png"), RGB)
 
 
-def test_a_linear_profile_with_srgb_in_its_name_is_converted(tmp_path):
-    """GIMP embeds "GIMP built-in Linear sRGB"."""
-    profile = icc_profile(1, 8)
-    text = b"mluc" + struct.pack(">4xII2sHII", 1, 12, b"en", 0x5553, 22, 28)
-    text += "linear sRGB".encode("utf-16-be")
+def named(profile, name):
+    """An ICC profile with another description."""
+    words = name.encode("utf-16-be")
+    text = b"mluc" + struct.pack(">4xII2sHII", 1, 12, b"en", 0x5553, len(words), 28) + words
     at = profile.index(b"desc")
     place = struct.pack(">II", len(profile), len(text))
     profile = profile[: at + 4] + place + profile[at + 12 :] + text
-    profile = struct.pack(">I", len(profile)) + profile[4:]
-    Image.fromarray(RGB).save(tmp_path / "x.png", icc_profile=profile)
+    return struct.pack(">I", len(profile)) + profile[4:]
+
+
+@pytest.mark.parametrize("name", ["linear sRGB", "sRGB g10"])
+def test_a_linear_profile_with_srgb_in_its_name_is_converted(tmp_path, name):
+    """GIMP embeds "GIMP built-in Linear sRGB"."""
+    Image.fromarray(RGB).save(tmp_path / "x.png", icc_profile=named(icc_profile(1, 8), name))
     assert np.abs(read_image(tmp_path / "x.png") - 255 * coded(RGB / 255)).max() <= 1.5
+
+
+def test_wide_primaries_with_the_curve_of_srgb_in_their_name_are_converted(tmp_path):
+    for name in ("wide srgbtrc", "wide"):
+        Image.fromarray(RGB).save(
+            tmp_path / f"{name}.png", icc_profile=named(icc_profile(12, 13), name)
+        )
+    by_name, other = (read_image(tmp_path / f"{name}.png") for name in ("wide srgbtrc", "wide"))
+    assert np.array_equal(by_name, other) and not np.array_equal(by_name, RGB)
+
+
+@pytest.mark.parametrize("name", ["sRGB", "a monitor"])
+def test_a_profile_that_is_srgb_leaves_the_values_whatever_its_name(tmp_path, name):
+    Image.fromarray(RGB).save(tmp_path / "x.png", icc_profile=named(icc_profile(1, 13), name))
+    assert np.array_equal(read_image(tmp_path / "x.png"), RGB)
 
 
 def xyz_profile() -> bytes:

@@ -5,8 +5,8 @@ import pytest
 import tifffile
 
 from benchmark.core.errors import UserError
-from benchmark.core.image_decoding import RAW_SUFFIXES
 from benchmark.core.image_io import read_image
+from benchmark.core.image_kinds import RAW_SUFFIXES, why_unread
 
 RNG = np.random.default_rng(13)
 WIDE = RNG.integers(0, 65536, (12, 17, 3), dtype=np.uint16)
@@ -79,6 +79,7 @@ def test_raw_files_are_refused_by_their_suffix(tmp_path, suffix):
         write_raw(tmp_path / name, (8, 12), (80, 120))
         with pytest.raises(UserError, match=rf"{name}' is a camera's RAW file.*export"):
             read_image(tmp_path / name)
+        assert why_unread(tmp_path / name).startswith("a camera's RAW file is not read")
 
 
 @pytest.mark.parametrize(

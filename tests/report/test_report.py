@@ -6,6 +6,7 @@ import shutil
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
 from markupsafe import escape
@@ -15,7 +16,7 @@ from benchmark.board.legend import BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.pairs import write_comparisons
 from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
-from benchmark.core.image_io import read_image
+from benchmark.core.image_io import read_image, write_png
 from benchmark.exchange.merge import merge_runs
 from benchmark.report import build_report, shown_images
 from benchmark.report import photos as report_photos
@@ -25,6 +26,7 @@ from benchmark.report.figures.draw import draw_figures
 from benchmark.report.parts import duration, slug
 from benchmark.report.run_data import RunData
 from benchmark.results.layout import restored_image
+from benchmark.results.schema import NO_TARGET
 from tests.synthetic_run import NASTY, NASTY_SET, add_clear_set, card, make_nasty_run, make_run
 
 
@@ -294,6 +296,36 @@ def test_what_browsers_cannot_show_becomes_a_png(tmp_path):
     assert any((read_image(file) == pixels).all() for file in shown)
 
 
+def test_pictures_of_equal_names_in_two_sets_stay_apart(tmp_path):
+    run = tmp_path / "results" / "demo"
+    small_run(run, [card("a")])
+    found = {}
+    for place in ("first/rain/test", "second/rain/test"):
+        file = tmp_path / place / "input" / "0001.png"
+        file.parent.mkdir(parents=True)
+        write_png(file, np.full((8, 8, 3), len(place), np.uint8))
+        path = f"{place}/input/0001.png"
+        copied = report_photos._copied(RunData(run), path, run / "report", found)
+        assert (read_image(run / "report" / unquote(copied)) == len(place)).all()
+    assert len({*found.values()}) == 2
+
+
+def test_that_there_is_no_target_hides_no_other_reason(tmp_path):
+    run = tmp_path / "results" / "demo"
+    make_run(run, photos=3, weathers=("rain",), cards=[card("a")], side=8)
+    scores = pd.read_csv(run / "scores.csv", keep_default_na=False)
+    of = {image: scores["image"] == f"photo0{image}" for image in range(3)}
+    first = ~scores.duplicated("image")
+    for image, rest in ((0, "ok"), (1, "failed"), (2, "skipped")):
+        scores.loc[of[image] & first, ["status", "reason"]] = ["skipped", NO_TARGET]
+        reason = NO_TARGET if rest == "skipped" else "why" if rest == "failed" else ""
+        scores.loc[of[image] & ~first, ["status", "reason"]] = [rest, reason]
+    scores.to_csv(run / "scores.csv", index=False)
+    write_leaderboard(run)
+    problems = {key[2]: text for key, text in RunData(run).problems.items()}
+    assert problems == {"photo01": "failed: why", "photo02": f"skipped: {NO_TARGET}"}
+
+
 def test_the_first_seed_is_the_lowest_number(tmp_path):
     """As everywhere: seed 2 comes before seed 10."""
     for seed in (10, 2):
@@ -364,7 +396,7 @@ def test_the_legend_is_that_of_the_files(run):
 def test_a_report_of_an_older_leaderboard_is_refused(tmp_path):
     run = tmp_path / "results" / "demo"
     make_run(run, photos=1, weathers=("rain",), cards=[card("a")], side=8)
-    with pytest.raises(UserError, match=r"leaderboard\.csv is missing; run `benchmark leaderboard"):
+    with pytest.raises(UserError, match=r"leaderboard\.csv is missing; run `python -m benchmark"):
         build_report(run)
     write_leaderboard(run)
     edit_csv(run / "cost.csv", seconds="2.0")

@@ -78,6 +78,22 @@ def test_a_syntax_error_names_file_and_line(add, tmp_path, monkeypatch):
         sources.learns(add("broken", "class :\n"))
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("sees_target = True", True),
+        ("sees_target: ClassVar[bool] = True", True),
+        ("sees_target: ClassVar[bool]", False),
+        ("", False),
+    ],
+)
+def test_a_method_that_sees_the_target_is_recognised(add, line, expected):
+    name = add("mine", HEAD + f"class Mine(Method):\n    {line}\n" + CARD + RESTORE)
+    sources.sees_target.cache_clear()
+    assert sources.sees_target(name) is expected
+    sources.sees_target.cache_clear()
+
+
 def test_learned_methods_are_recognised_without_importing_them():
     assert sources.learns("regression")
     assert sources.learns("conditional_diffusion")
