@@ -172,7 +172,8 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     """
     path = Path(run_dir) / TABLE
     if not path.is_file():
-        raise UserError(f"{path} is missing; run `python -m benchmark leaderboard {run_dir}` first.")
+        first = f"run `python -m benchmark leaderboard {run_dir}` first"
+        raise UserError(f"{path} is missing; {first}.")
     names = [*GROUP, "rank", "supervision", "status", "device"]
     # Only an empty number is missing: a variant may have the name "NA" or "none".
     missing = {name: [""] for name in COLUMNS if name not in names}

@@ -22,7 +22,6 @@ from benchmark.cli import (  # noqa: F401  (they register their verbs)
 )
 from benchmark.cli.app import PROGRAM, app
 from benchmark.cli.examples import add_examples
-from benchmark.core import paths
 from benchmark.core.environment import keep_caches
 from benchmark.core.errors import UserError
 from benchmark.jobs import workflow_lock
@@ -37,12 +36,10 @@ def main() -> None:
     # Short verbs spend most of their time on importing torch and freeing it at the end. With fewer
     # garbage collections, and none at the end, that takes a third less.
     gc.set_threshold(20_000)
-    keep_caches(paths.ROOT / ".cache" / "libraries")
     atexit.register(gc.freeze)
-    workflow_lock.acquire()
     add_examples(app)
     try:
-        app()
+        app(obj=_enter_project)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
@@ -58,3 +55,14 @@ def main() -> None:
     except OSError as error:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _enter_project() -> None:
+    """Hold the lock of the project, and let libraries keep their caches in it.
+
+    For the process of a verb, once the options before the verb have said which project it is.
+    """
+    from benchmark.core import paths  # fixes the project: no module may import it before
+
+    keep_caches(paths.ROOT / ".cache" / "libraries")
+    workflow_lock.acquire(paths.ROOT / workflow_lock.FOLDER)

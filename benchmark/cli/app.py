@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.core.environment import DATA, PROJECT, wait_asleep
-from benchmark.core.heap import keep_freed_memory
+from benchmark.core.environment import DATA, PROJECT, prepare
 
 # How this program is called: by the command of an installed package, or from a checkout.
 PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
@@ -20,9 +19,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-# Verbs that evaluate networks for long.
-WITH_NETWORKS = ("train", "restore", "restore-dataset", "profile")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="Configuration file of the run.")]
 RunPath = Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")]
@@ -60,15 +56,18 @@ def common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:  # fmt: skip
-    """Options before the verb. Verbs and their processes read them from the environment."""
+    """Options before the verb. Verbs and their processes read them from the environment.
+
+    context.obj: what to call once they are there, or None.
+    """
     if data is not None and not (data / "manifest.json").is_file():
         raise typer.BadParameter(f"{data} has no manifest.json: name the folder data/ of a clone.")
     for variable, folder in ((PROJECT, project), (DATA, data)):
         if folder is not None:
             os.environ[variable] = str(folder.resolve())
-    wait_asleep(context.invoked_subcommand)
-    if context.invoked_subcommand in WITH_NETWORKS:
-        keep_freed_memory()
+    if context.obj is not None:
+        context.obj()
+    prepare(context.invoked_subcommand)
 
 
 def open_run(config: Path):

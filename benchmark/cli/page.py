@@ -143,13 +143,6 @@ def serve(service: Service, folder: str, port: int | None, browser: bool) -> str
     return address
 
 
-def stop() -> None:
-    """Stop to serve the page."""
-    import gradio as gr
-
-    gr.close_all(verbose=False)
-
-
 def wait() -> None:
     """Wait for Ctrl-C, or for SIGTERM, which is taken for it; both raise KeyboardInterrupt."""
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,15 +54,33 @@ def run(
         PROJECT: str(paths.ROOT),
         "PYTHONPATH": os.pathsep.join(places),  # the rules call 'python -m benchmark'
     }
-    done = subprocess.run([*map(str, command)], cwd=paths.ROOT, env=environment)
-    if done.returncode:
+    if _status_of([*map(str, command)], paths.ROOT, environment):
         raise UserError("The run did not finish; its messages are above. Call it again to go on.")
-    folder = paths.results() / settings.name
     if not dry_run:
         from benchmark.board.write import print_leaderboard
 
+        # Snakemake works in the project, wherever this was called.
+        folder = paths.from_here(paths.ROOT / "results" / settings.name)
         print_leaderboard(folder)
         print(f"\nTables: {folder}/leaderboard.md  Report: {folder}/report/index.html")
+
+
+def _status_of(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
+    """Run a program in a folder to its end; returns its exit status.
+
+    Ctrl-C reaches the program too, which then has the time to end its own work. A second Ctrl-C
+    kills it. Both raise KeyboardInterrupt once it has ended.
+    """
+    process = subprocess.Popen(command, cwd=folder, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            process.kill()
+            process.wait()
+        raise
 
 
 def _check_data(settings) -> None:

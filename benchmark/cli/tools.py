@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
+from benchmark.core.errors import UserError
 
 PROFILE = Path("config/profile.yaml")
 
@@ -42,17 +43,20 @@ def score(
         print(f"{name:16} {metric:7} {values.mean():9.4f}  mean of {len(values)} images")
     for problem in [*problems(scores), *folder_pairs.unread(restored)]:
         print(f"not scored: {problem}", file=sys.stderr)
+    if not (scores.status == "ok").any():
+        raise UserError(f"No image of {str(restored)!r} was scored: {out} has the reasons.")
 
 
 def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: str | None):
     """The pairs to score, by the options of `score`."""
-    from benchmark.core.errors import UserError
     from benchmark.core.image_io import image_files
     from benchmark.data import cards
     from benchmark.scoring import folder_pairs
 
     if card and pair:
         raise UserError("--card and --pair: name only one of them.")
+    if pair and target is None:
+        raise typer.BadParameter("--pair compares names with those in --target: add it.")
     if card:
         name, _, split = card.partition(":")
         files = image_files(target) if target else {}
@@ -82,11 +86,12 @@ def profile(
     beside: Annotated[
         Path | None,
         typer.Option(
-            help="A checkout of another version: how much longer its training steps take."
+            exists=True, file_okay=False,
+            help="A checkout of another version: how much longer its training steps take.",
         ),
     ] = None,
     config: ConfigFile = DEFAULT,
-) -> None:
+) -> None:  # fmt: skip
     """Measure how well the suite uses this machine, and our sampling against the published."""
     from benchmark import profiling
     from benchmark.core.paths import find
@@ -104,13 +109,18 @@ def loaders(
         str | None,
         typer.Option(help="A method entry of --config; that in config/profile.yaml if none."),
     ] = None,
-    config: ConfigFile = DEFAULT,
+    config: Annotated[
+        Path | None,
+        typer.Option(help=f"Configuration with the entry of --method; default: {DEFAULT}."),
+    ] = None,
     device_gflops: Annotated[
         float | None,
         typer.Option(min=1e-3, help="Rate of training steps in 10⁹ FLOP/s; timed if none."),
     ] = None,
 ) -> None:
     """Measure how fast a loader process makes training pairs, and how fast training uses them."""
+    if config is not None and method is None:
+        raise typer.BadParameter("--config holds the entry that --method names: add it.")
     from benchmark.core.paths import find
     from benchmark.data import training_files
     from benchmark.profiling import loading, settings
@@ -118,6 +128,7 @@ def loaders(
     if method is None:
         network = settings.load(find(PROFILE)).loaders
     else:
+        config = config or DEFAULT
         network = settings.network_of(open_run(config)[0], method, config)
     photos = training_files.training_photos("photos")
     print(loading.as_table(loading.supplies(photos, network, device_gflops)))

@@ -1,11 +1,23 @@
-"""Environment variables that the command line sets for its verbs and their processes."""
+"""What the command line sets for its verbs and their processes: environment variables, memory."""
 
 import os
 from pathlib import Path
 
+from benchmark.core.heap import keep_freed_memory
+
 PROJECT = "UNWEATHER_PROJECT"  # --project; benchmark.core.paths reads it when it is imported
 DATA = "UNWEATHER_DATA"  # --data
-SIDE_BY_SIDE = ("train", "profile", "ui")  # verbs that compute beside other processes
+# Verbs that compute beside other processes: their threads sleep while they wait.
+SIDE_BY_SIDE = ("train", "profile", "ui")
+# Verbs that evaluate networks for long: they keep the memory that they free.
+WITH_NETWORKS = ("train", "restore", "restore-dataset", "profile")
+
+
+def prepare(verb: str | None) -> None:
+    """Set up this process for a verb, before torch is imported: its threads and its memory."""
+    wait_asleep(verb)
+    if verb in WITH_NETWORKS:
+        keep_freed_memory()
 
 
 def keep_caches(folder: Path) -> None:
@@ -34,7 +46,12 @@ def wait_asleep(verb: str | None) -> None:
 
 
 def _others_at_work(seconds: float = 0.1) -> bool:
-    """Whether other processes keep half a core or more busy, during so much time."""
-    import psutil
+    """Whether other processes keep half a core or more busy, during so much time.
 
+    False where this cannot be measured: restoring photos needs no psutil, which only runs install.
+    """
+    try:
+        import psutil
+    except ModuleNotFoundError:
+        return False
     return psutil.cpu_percent(seconds) / 100 * (psutil.cpu_count() or 1) >= 0.5

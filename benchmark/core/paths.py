@@ -40,7 +40,7 @@ def find(path: str | Path) -> Path:
 
     Where none of them has it, the path itself.
     """
-    places = (Path(path), _from_here(ROOT / path), *packaged(str(path)))
+    places = (Path(path), from_here(ROOT / path), *packaged(str(path)))
     return next((place for place in places if place.exists()), Path(path))
 
 
@@ -63,7 +63,7 @@ def weight_file(path: str) -> Path:
 
 def results() -> Path:
     """The folder of runs: of the working directory in a checkout, or else of the project."""
-    return Path("results") if ROOT == CODE else _from_here(ROOT / "results")
+    return Path("results") if ROOT == CODE else from_here(ROOT / "results")
 
 
 def where_the_data_come_from() -> str:
@@ -76,7 +76,7 @@ def where_the_data_come_from() -> str:
     )
 
 
-def _from_here(path: Path) -> Path:
+def from_here(path: Path) -> Path:
     """A path relative to the working directory if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 

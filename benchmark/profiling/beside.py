@@ -22,6 +22,14 @@ STEPS = (2, 5)
 STAGE = {"share": 1, "batch": 16, "crop": 64}  # most steps of the default training are such
 
 
+def check_checkout(other: Path) -> None:
+    """Raise UserError if the folder `other` is no checkout of the suite."""
+    if not (other / "benchmark" / "__main__.py").is_file():
+        raise UserError(
+            f"{other} has no benchmark/__main__.py: name the folder of a checkout by --beside."
+        )
+
+
 def step_speedup(other: Path, network: Network, rounds: int = 2) -> float:
     """Processor seconds of a training step in the checkout `other` over those in this one.
 

@@ -17,7 +17,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.data import cards, training_files
 from benchmark.profiling import busy, comparison, memory, networks, scoring_speed
-from benchmark.profiling.beside import step_speedup
+from benchmark.profiling.beside import check_checkout, step_speedup
 from benchmark.profiling.settings import Comparison, Profile
 from benchmark.profiling.timing import Sizes, matmul_rate
 from benchmark.results.layout import RunFolder
@@ -48,7 +48,11 @@ def profile(
     each comparison by its name (`speedup`, `psnr_gain_db`, `lpips_gain`), with `beside` also
     `step_speedup` (by name of the denoiser), `environment`, and `reasons`. If data or weights are
     missing, a figure is None, and `reasons` has the reason under its key (parts joined by dots).
+
+    Raises UserError, before it measures, if `beside` is no checkout.
     """
+    if beside is not None:
+        check_checkout(beside)
     sizes, machine = sizes or Sizes(), device.choose()
     values: dict[str, float | None] = {}
     reasons: dict[str, str] = {}

@@ -27,11 +27,11 @@ COMMAND = typer.main.get_command(app)
 DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def benchmark(folder, *arguments):
+def benchmark(folder, *arguments, program=("-m", "benchmark")):
     """Run a verb in a folder, as a shell does: for what `CliRunner` cannot tell."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     return subprocess.run(
-        [python(), "-m", "benchmark", *map(str, arguments)],
+        [python(), *program, *map(str, arguments)],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -61,6 +61,14 @@ def test_a_bad_photo_is_1_and_the_good_one_is_restored(folder):
     assert "error: 1 of 2 photos were not restored" in done.stderr
     assert "Traceback" not in done.stderr
     assert (read_image(folder / "out/photo.png") == read_image(folder / "photo.png")).all()
+
+
+def test_photos_are_restored_without_the_packages_of_a_run(folder):
+    code = "import sys; sys.modules['psutil'] = None; from benchmark.cli import main; main()"
+    options = ("--out", "out", "--config", "mine.yaml", "--method", "identity")
+    done = benchmark(folder, "restore", "photo.png", *options, program=("-c", code))
+    assert done.returncode == 0, done.stderr
+    assert (folder / "out/photo.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ def served_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(served_folder):
-    pytest.importorskip("gradio", reason="gradio is not installed: 'make setup GROUPS=ui'")
+    gradio = pytest.importorskip("gradio", reason="gradio is not installed: 'make setup GROUPS=ui'")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("GRADIO_ANALYTICS_ENABLED", "GRADIO_TEMP_DIR"):
             patch.setenv(name, "")  # so that it is reset after the tests
         yield page.serve(Inverter(), served_folder, None, browser=False)
-        page.stop()
+        gradio.close_all(verbose=False)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""A user without a usable home is no hindrance: libraries keep their caches in the project."""
+"""Caches of a user without a usable home are in the project; verbs get the threads and the memory
+that suit them."""
 
 import os
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from benchmark.core import environment
-from benchmark.core.environment import keep_caches, wait_asleep
+from benchmark.core.environment import keep_caches, prepare, wait_asleep
 
 
 @pytest.mark.parametrize("home", ["missing", "a file", "read-only"])
@@ -57,6 +58,25 @@ def test_the_users_own_wait_policy_is_kept(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     wait_asleep("train")
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("verb", "kept"),
+    [("train", True), ("restore-dataset", True), ("ui", False), ("show", False), (None, False)],
+)
+def test_freed_memory_is_kept_for_networks_only(verb, kept, monkeypatch):
+    calls = []
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    monkeypatch.setattr(environment, "keep_freed_memory", lambda: calls.append(verb))
+    prepare(verb)
+    assert calls == [verb] * kept
+
+
+def test_without_psutil_the_machine_counts_as_quiet(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    wait_asleep("restore")
+    assert "OMP_WAIT_POLICY" not in os.environ
 
 
 def test_a_busy_process_is_noticed():

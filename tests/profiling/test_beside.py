@@ -19,6 +19,14 @@ def test_a_step_is_the_difference_of_two_trainings(monkeypatch, tmp_path):
     assert beside.step_speedup(tmp_path, NETWORK) == pytest.approx(3)
 
 
+def test_a_folder_without_the_suite_is_refused(tmp_path):
+    (tmp_path / "benchmark").mkdir()
+    with pytest.raises(UserError, match="name the folder of a checkout"):
+        beside.check_checkout(tmp_path)
+    (tmp_path / "benchmark/__main__.py").touch()
+    beside.check_checkout(tmp_path)
+
+
 def test_a_training_that_fails_says_why(tmp_path):
     (tmp_path / "benchmark").mkdir()
     (tmp_path / "benchmark/__init__.py").touch()

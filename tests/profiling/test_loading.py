@@ -76,7 +76,7 @@ def test_the_table_is_printed(photos, monkeypatch):
     assert done.output.splitlines()[-1].split()[-6:] == ["10.0", "25", "3", "3", "3", "3"]
 
 
-@pytest.mark.parametrize("chosen", [[], ["--method", "mine"]])
+@pytest.mark.parametrize("chosen", [False, True])
 def test_the_network_is_that_of_an_entry_or_of_the_profile(photos, monkeypatch, tmp_path, chosen):
     seen = []
     monkeypatch.setattr(training_files, "training_photos", lambda name: photos)
@@ -85,9 +85,15 @@ def test_the_network_is_that_of_an_entry_or_of_the_profile(photos, monkeypatch, 
     entries = {"mine": {"method": "regression", "parameters": SMALL}}
     run = {"name": "x", "train_on": "photos", "datasets": {"photos": {}}, "methods": entries}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(run))
-    call = ["loaders", "--config", str(tmp_path / "run.yaml"), "--device-gflops", "5", *chosen]
-    done = CliRunner().invoke(cli.app, call)
+    entry = ["--config", str(tmp_path / "run.yaml"), "--method", "mine"] if chosen else []
+    done = CliRunner().invoke(cli.app, ["loaders", "--device-gflops", "5", *entry])
     assert done.exit_code == 0, done.output
     full = Network(method="conditional_diffusion", parameters={"size": "full"})
     network = Network(method="regression", parameters=SMALL) if chosen else full
     assert seen == [(photos, network, 5.0)]
+
+
+def test_a_configuration_without_its_entry_is_wrong_usage():
+    done = CliRunner().invoke(cli.app, ["loaders", "--config", "missing.yaml"])
+    assert done.exit_code == 2
+    assert "--method" in done.stderr

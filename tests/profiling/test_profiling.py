@@ -315,6 +315,14 @@ def test_the_verb_writes_json_and_prints_the_table(tmp_path, monkeypatch):
     assert CliRunner().invoke(cli.app, [*call, "--images", "0"]).exit_code == 2
 
 
+def test_a_wrong_checkout_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "matmul_rate", lambda *_, **__: pytest.fail("it was measured"))
+    call = ["profile", "--config", "config/smoke.yaml", "--beside"]
+    assert CliRunner().invoke(cli.app, [*call, str(tmp_path / "none")]).exit_code == 2
+    done = CliRunner().invoke(cli.app, [*call, str(tmp_path)])
+    assert isinstance(done.exception, UserError) and str(tmp_path) in str(done.exception)
+
+
 def test_a_profile_holds_no_infinities(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         profiling.write({"scoring_max_difference": math.inf}, tmp_path / "profile.json")

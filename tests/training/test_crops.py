@@ -205,11 +205,17 @@ def test_pairs_of_two_sizes_are_refused_before_training_and_in_it(card, pairs):
         crops[0]
 
 
-def test_the_size_in_a_header_is_that_of_the_image_as_shown(tmp_path):
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (9, 5)), (3, (9, 5)), (6, (5, 9))])
+def test_the_size_in_a_header_is_that_of_the_image_as_shown(tmp_path, suffix, orientation, size):
     image, exif = Image.new("RGB", (9, 5)), Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
-    image.save(tmp_path / "turned.jpg", exif=exif)
-    assert image_size(tmp_path / "turned.jpg") == (5, 9)
+    exif[0x0112] = orientation
+    image.save(tmp_path / f"photo.{suffix}", exif=exif)
+    assert image_size(tmp_path / f"photo.{suffix}") == size
+    assert read_image(tmp_path / f"photo.{suffix}").shape[1::-1] == size
+
+
+def test_a_file_that_is_no_image_has_no_size(tmp_path):
     (tmp_path / "no.png").write_bytes(b"none")
     with pytest.raises(UserError, match=r"no\.png"):
         image_size(tmp_path / "no.png")

@@ -1,0 +1,45 @@
+"""The verb `score` on folders: exit codes, and options that would have no effect."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from benchmark.cli import app
+from benchmark.core.errors import UserError
+from benchmark.core.image_io import write_png
+
+
+@pytest.fixture
+def score(tmp_path):
+    """Calls `score` for a folder with a target for a.png and b.png, of which b.png is no image."""
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    for folder in ("restored", "target"):
+        (tmp_path / folder).mkdir()
+        for name in ("a.png", "b.png"):
+            write_png(tmp_path / folder / name, pixels)
+    (tmp_path / "restored" / "b.png").write_text("a text")
+    command = ["score", "--restored", str(tmp_path / "restored"), "--protocol", "rgb"]
+    command += ["--out", str(tmp_path / "scores.csv")]
+    return lambda *options: CliRunner().invoke(app, [*command, *map(str, options)])
+
+
+def test_if_some_images_are_scored_all_is_well(score, tmp_path):
+    done = score("--target", tmp_path / "target")
+    assert done.exit_code == 0
+    assert "mean of 1 images" in done.stdout and "not scored: b" in done.stderr
+
+
+def test_if_no_image_is_scored_it_is_an_error_and_the_table_is_written(score, tmp_path):
+    (tmp_path / "restored" / "a.png").write_text("a text")
+    done = score("--target", tmp_path / "target")
+    assert isinstance(done.exception, UserError)
+    assert "restored' was scored" in str(done.exception)
+    assert set(pd.read_csv(tmp_path / "scores.csv").status) == {"failed"}
+
+
+def test_an_expression_without_targets_is_wrong_usage(score, tmp_path):
+    done = score("--pair", "(.)")
+    assert done.exit_code == 2
+    assert "--target" in done.stderr
+    assert not (tmp_path / "scores.csv").exists()
