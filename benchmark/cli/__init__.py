@@ -57,12 +57,14 @@ def main() -> None:
         sys.exit(1)
 
 
-def _enter_project() -> None:
+def _enter_project(verb: str | None) -> None:
     """Hold the lock of the project, and let libraries keep their caches in it.
 
-    For the process of a verb, once the options before the verb have said which project it is.
+    For the process of a verb, once the options before the verb have said which project it is. The
+    verb `run` leaves the lock to its Snakemake, which looks whether another process holds it.
     """
     from benchmark.core import paths  # fixes the project: no module may import it before
 
     keep_caches(paths.ROOT / ".cache" / "libraries")
-    workflow_lock.acquire(paths.ROOT / workflow_lock.FOLDER)
+    if verb != "run":
+        workflow_lock.acquire(paths.ROOT / workflow_lock.FOLDER)

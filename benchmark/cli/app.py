@@ -58,7 +58,7 @@ def common(
 ) -> None:  # fmt: skip
     """Options before the verb. Verbs and their processes read them from the environment.
 
-    context.obj: what to call once they are there, or None.
+    context.obj: what to call with the verb's name once they are there, or None.
     """
     if data is not None and not (data / "manifest.json").is_file():
         raise typer.BadParameter(f"{data} has no manifest.json: name the folder data/ of a clone.")
@@ -66,7 +66,7 @@ def common(
         if folder is not None:
             os.environ[variable] = str(folder.resolve())
     if context.obj is not None:
-        context.obj()
+        context.obj(context.invoked_subcommand)
     prepare(context.invoked_subcommand)
 
 

@@ -80,7 +80,7 @@ def submit(
     from benchmark.exchange.submit import Submission
     from benchmark.exchange.submit import submit as submit_images
 
-    _refuse_at_work()
+    _refuse_at_work(run)
     stated = float("nan") if seconds is None else seconds
     submission = Submission(method, title, citation, supervision, stated)
     faults = submit_images(folder, submission, run)
@@ -146,7 +146,7 @@ def retry(
     from benchmark.jobs.retry import retry as delete_failed
 
     settings, folder = open_run(config)
-    _refuse_at_work()
+    _refuse_at_work(folder.path)
     files = delete_failed(settings, folder, status or (), method or ())
     for file in files:
         print(f"to be made again: {file}")
@@ -156,11 +156,10 @@ def retry(
         print(f"{folder.path}: nothing to try again")
 
 
-def _refuse_at_work() -> None:
-    """Raise UserError if a workflow or a job is at work in the project."""
-    from benchmark.core import paths
+def _refuse_at_work(run: Path) -> None:
+    """Raise UserError if a workflow or a job is at work in the project of a run."""
     from benchmark.core.errors import UserError
     from benchmark.jobs import workflow_lock
 
-    if message := workflow_lock.who_is_at_work(paths.ROOT / workflow_lock.FOLDER):
+    if message := workflow_lock.who_is_at_work(run.resolve().parents[1] / workflow_lock.FOLDER):
         raise UserError(message)

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from benchmark.core.colour import Cicp, cicp_of
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, is_out_of_memory
 from benchmark.core.image_kinds import RAW_SUFFIXES
 from benchmark.core.paths import shown
 from benchmark.core.reading import regular
@@ -64,7 +64,8 @@ def decode(path: Path, formats: tuple[str, ...] = FORMATS) -> Decoded:
     """Decode a file with the decoders that Pillow calls `formats`.
 
     Raises UserError, naming the file and what to do: missing, unreadable, not an image, truncated,
-    too large, several frames, pixels of an unsupported kind, a camera's RAW file.
+    too large, several frames, pixels of an unsupported kind, a camera's RAW file. Raises
+    MemoryError if there is not enough memory for it.
     """
     if path.suffix.lower() in RAW_SUFFIXES:
         raise raw_error(path)
@@ -99,6 +100,8 @@ def decode(path: Path, formats: tuple[str, ...] = FORMATS) -> Decoded:
             "Convert it or remove it."
         ) from error
     except (*DECODE_ERRORS, cv2.error) as error:
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
         raise UserError(
             f"{shown(path)} is damaged or truncated ({error}). Fetch or save it again."
         ) from error

@@ -168,8 +168,8 @@ def _check_sha256(
 ) -> dict[str, dict]:
     """Refuse an archive with another checksum than the card's or the lock file's, if they have one.
 
-    Returns the new content of the lock file, whose keys are the names of the archives; of archives
-    that have one name, their sources. A refused download is deleted.
+    Returns the new content of the lock file, whose keys are the names of the archives; the second
+    of one name is `NAME#2`. A refused download is deleted.
     """
     known: dict[str, Any] = {}
     if lock.exists():
@@ -177,9 +177,11 @@ def _check_sha256(
         known = read_json(lock, remedy)
         parse(_Lock, known, str(lock), remedy)
     locked = {key: entry["sha256"] for key, entry in known.items()}
-    names = [archive.file for archive, _ in archives]
+    names: list[str] = []
     for (archive, source), file in zip(archives, files, strict=True):
-        found, key = checksum(file), archive.file if names.count(archive.file) == 1 else source
+        names.append(archive.file)
+        count = names.count(archive.file)
+        found, key = checksum(file), archive.file if count == 1 else f"{archive.file}#{count}"
         expected = archive.sha256 or locked.get(key, found)
         if found != expected:
             if "://" in source:

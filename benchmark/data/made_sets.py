@@ -54,11 +54,13 @@ def make(name: str) -> bool:
     })  # fmt: skip
     if _identity_there(name, card.folder) == identity:
         return False
+    _refuse_other_files(card.folder)
     with atomic_folder(card.folder) as out:
         pairs = _write(out, card, photos)
         files = [path.relative_to(out).as_posix() for path in sorted(out.rglob("*.png"))]
         described = [{"path": file, "sha256": checksum(out / file)} for file in files]
-        write_json(out / MANIFEST, {"identity": identity, "files": described, "pairs": pairs})
+        about = {"identity": identity, "name": name, "files": described, "pairs": pairs}
+        write_json(out / MANIFEST, about)
     return True
 
 
@@ -72,9 +74,22 @@ def _identity_there(name: str, folder: Path) -> str | None:
     manifest = folder / MANIFEST
     remedy = f"move {shown(folder)} away, and the set is made again"
     known = read_json(manifest, remedy) if manifest.exists() else None
-    if not isinstance(known, dict) or "identity" not in known:
+    if not isinstance(known, dict) or "identity" not in known or known.get("name", name) != name:
         raise UserError(f"{shown(folder)} has other files than the set '{name}': move them.")
     return known["identity"]
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Raise UserError if the folder of a made set has files that its manifest does not name."""
+    if not (folder / MANIFEST).exists():
+        return
+    known = read_json(folder / MANIFEST, f"move {shown(folder)} away")
+    own = {MANIFEST, *(file["path"] for file in known.get("files", ()))}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    if others := {path.relative_to(folder).as_posix() for path in files} - own:
+        raise UserError(
+            f"{shown(folder / min(others))} is not of the set, which is to be made again: move it."
+        )
 
 
 def _write(out: Path, card: DatasetCard, photos: dict[str, Path]) -> list[dict]:

@@ -130,6 +130,8 @@ def fetch(published: PublishedFile, sources: list[str]) -> None:
         with atomic_path(path) as copy:
             shutil.copyfile(source, copy)
             _check(published, copy, source)
+        with lock_downloads(path) as downloads:
+            shutil.rmtree(downloads, ignore_errors=True)
     else:
         raise UserError(f"There is no file {source}. Check the path given with --from.")
 
@@ -140,9 +142,11 @@ def _download(published: PublishedFile, url: str) -> None:
         got = download_once(url, published.path.name, downloads)
         try:
             _check(published, got, url)
-            os.replace(got, published.path)
-        finally:
+        except UserError:
             shutil.rmtree(downloads, ignore_errors=True)
+            raise
+        os.replace(got, published.path)
+        shutil.rmtree(downloads, ignore_errors=True)
 
 
 def verify(published: PublishedFile) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from benchmark.core.checksum import json_digest
 from benchmark.core.image_io import image_size, read_image, write_png
 from benchmark.report.parts import link, slug
 from benchmark.report.provenance import Credits
@@ -67,7 +68,10 @@ def _copied(data: RunData, path: str, report: Path, copied: dict[str, str]) -> s
         suffix = source.suffix if is_shown else ".png"
         # a.tif and a.png may lie in one folder.
         stem = Path(path).stem if is_shown else Path(path).name
-        target = report / "photos" / f"{slug(*Path(path).parts[:-1], stem)}{suffix}"
+        name = slug(*Path(path).parts[-4:-1], stem)
+        if link(f"photos/{name}{suffix}") in copied.values():  # of another set
+            name = f"{name}-{json_digest(path)[:8]}"
+        target = report / "photos" / f"{name}{suffix}"
         target.parent.mkdir(exist_ok=True)
         if is_shown:
             shutil.copyfile(source, target)

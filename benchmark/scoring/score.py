@@ -172,6 +172,8 @@ def _read(source: Source) -> np.ndarray | Absent:
         return source if isinstance(source, Absent) else read_image(source)
     except UserError as error:
         return Absent(schema.FAILED, str(error))
+    except Exception as error:
+        return Absent(*why_unscored(error))
 
 
 def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, weights: Path) -> Row:
@@ -186,7 +188,7 @@ def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, we
 
 
 def why_unscored(error: Exception) -> tuple[str, str]:
-    """Status and reason of a score that raised an error, if other scores can go on; raises the
+    """Status and reason of what raised an error in scoring, if other scores can go on; raises the
     error if not."""
     if isinstance(error, UndefinedMetric):
         return schema.FAILED, str(error)

@@ -25,8 +25,9 @@ from benchmark.spec.sources import parse_source
 
 PACKAGES = ("benchmark", "methods")
 # Members of a method's class that a job does not call.
-NOT_IN_TRAINING = frozenset({"restore", "evaluations", "facts", "Variant"})
-NOT_IN_RESTORING = frozenset({"loss", "learn_from", "facts"})
+NOT_IN_JOBS = {"facts", "needs_teacher", "variant_warnings"}
+NOT_IN_TRAINING = frozenset({"restore", "evaluations", "Variant", *NOT_IN_JOBS})
+NOT_IN_RESTORING = frozenset({"loss", "learn_from", *NOT_IN_JOBS})
 WHOLE = "*"  # every definition of a module, or all of a dictionary of alternatives
 PART = "[]"  # `table[key]`, `key in table`, `table.keys()`: the chosen alternatives suffice
 Definition = tuple[str, str]  # module, name

@@ -17,7 +17,7 @@ from benchmark.spec import variant as variants
 from benchmark.spec.method import ALL_WEATHERS, Settings
 from benchmark.spec.training_settings import Training
 
-LONGEST_NAME = 64  # four names and a suffix are the name of a log, which may have 255 characters
+LONGEST_NAME = 64  # names are folders, and parts of file names, which may have 255 characters
 LARGEST_SEED = 2**32 - 1
 REFERENCE = "reference"  # the tables of this run are in the repository
 

@@ -30,6 +30,7 @@ from benchmark.core.errors import NotWritten
 from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
 from benchmark.core.pipeline import ahead
+from benchmark.spec import reach
 
 FOLDER = ROOT / ".cache" / "decoded"
 SHARD_BYTES = 2**30
@@ -79,17 +80,21 @@ def kept_in(folder: Path) -> Iterator[None]:
 def decode(files: Sequence[Path], most: int) -> Decoded:
     """The first of some images, decoded, until they have `most` bytes.
 
-    They are read again if a file has changed. If they cannot be written there are none, and a line
-    on standard error says why. Raises UserError, naming the file, if an image cannot be read.
+    They are read again if a file, or what reads them, has changed. If they cannot be written there
+    are none, and a line on standard error says why. Raises UserError, naming the file, if an image
+    cannot be read.
     """
     stamps = tuple((str(file), *_stamp(file)) for file in files)
-    return _decode(stamps, most, FOLDER)
+    decoder = reach.reached_by("benchmark.core.image_io:read_image").digest
+    return _decode(stamps, most, FOLDER, decoder)
 
 
 @lru_cache(maxsize=2)
-def _decode(stamps: tuple[tuple[str, int, int], ...], most: int, within: Path) -> Decoded:
-    """stamps: path, time of modification and size of each file."""
-    folder = within / json_digest([stamps, most])[:32]
+def _decode(
+    stamps: tuple[tuple[str, int, int], ...], most: int, within: Path, decoder: str
+) -> Decoded:
+    """stamps: path, time of modification and size of each file. decoder: a digest of its source."""
+    folder = within / json_digest([stamps, most, decoder])[:32]
     try:
         with _locked(within, folder.name):
             if not (folder / PLACES).is_file():

@@ -1,9 +1,11 @@
 """Kinds of TIFF are read right or refused by name; a camera's RAW file is never its thumbnail."""
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
 
+from benchmark.core import image_decoding
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.core.image_kinds import RAW_SUFFIXES, why_unread
@@ -98,3 +100,13 @@ def test_a_tiff_with_smaller_copies_of_itself_is_read(tmp_path):
     """A pyramid, and Photoshop's thumbnail."""
     write_raw(tmp_path / "photo.tif", (16, 12), (8, 6))
     assert (read_image(tmp_path / "photo.tif") == 99).all()
+
+
+def test_too_little_memory_is_not_a_damaged_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise cv2.error("alloc.cpp: error: (-4:Insufficient memory) Failed to allocate 9 bytes")
+
+    tifffile.imwrite(tmp_path / "wide.tif", WIDE)
+    monkeypatch.setattr(image_decoding, "_decode_16_bit", full)
+    with pytest.raises(MemoryError, match="Insufficient memory"):
+        read_image(tmp_path / "wide.tif")

@@ -265,6 +265,24 @@ def test_another_checksum_is_refused(card, tmp_path):
     assert nothing_left(folder)
 
 
+def test_archives_of_one_name_have_checksums_wherever_they_come_from(card, tmp_path):
+    folder = card()
+
+    def archives(place, target):
+        found = []
+        for part, role in (("1", "in"), ("2", "gt")):
+            (tmp_path / place / part).mkdir(parents=True)
+            pairs = {n: d + (target if role == "gt" else b"") for n, d in PAIRS.items()
+                     if f"/{role}/" in n}  # fmt: skip
+            found.append(str(make_zip(tmp_path / place / part / "images.zip", pairs)))
+        return found
+
+    fetch.fetch("mine", archives("here", b""))
+    os.rename(folder, tmp_path / "away")
+    with pytest.raises(UserError, match=r"2/images\.zip is refused.*from the first download"):
+        fetch.fetch("mine", archives("elsewhere", b"replaced"))
+
+
 def test_a_damaged_lock_is_named(card, tmp_path):
     folder, archive = card(), make_zip(tmp_path / "set.zip", PAIRS)
     lock = datasets.CARDS / "mine.lock.json"

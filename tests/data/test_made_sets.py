@@ -133,7 +133,22 @@ def test_a_kill_while_an_earlier_set_is_removed_leaves_the_new_one(card, monkeyp
     assert len(cards.find_images(run_of())) == 2 * 2 * 2
 
 
-@pytest.mark.parametrize("manifest", [None, {"version": 3, "files": []}, []])
+def test_files_of_others_in_a_made_set_are_not_deleted(card):
+    folder = card()
+    made_sets.make("mine")
+    (folder / "targets" / "notes.txt").write_text("mine")
+    assert not made_sets.make("mine")
+    card(made={**CARD["made"], "seed": 4})
+    with pytest.raises(UserError, match=r"targets/notes\.txt.* is not of the set.*move it"):
+        made_sets.make("mine")
+    (folder / "targets" / "notes.txt").unlink()
+    assert made_sets.make("mine")
+
+
+OTHER_SET = {"identity": "0" * 64, "name": "other", "files": [], "pairs": []}
+
+
+@pytest.mark.parametrize("manifest", [None, {"version": 3, "files": []}, [], OTHER_SET])
 def test_another_set_in_the_folder_is_left_alone(card, manifest):
     folder = card()
     write_png(folder / "mine.png", np.zeros((4, 4, 3), np.uint8))

@@ -125,6 +125,19 @@ def test_a_download_that_breaks_off_goes_on_with_the_next_call(tiny, tmp_path, m
     assert [path.name for path in (tmp_path / "weights").iterdir()] == ["tiny.pth"]
 
 
+def test_a_download_is_kept_if_its_check_is_interrupted(tiny, tmp_path, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(download, "_continue", lambda url, part, note: part.write_bytes(CONTENT))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(weight_cards, "checksum", interrupted)
+        weight_cards.fetch(tiny, [])
+    monkeypatch.setattr(download, "_continue", None)  # nothing more is downloaded
+    weight_cards.fetch(tiny, [])
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["tiny.pth"]
+
+
 def test_another_file_that_was_downloaded_is_not_kept(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "_continue", lambda url, part, note: part.write_bytes(b"others"))
     with pytest.raises(UserError, match=r"net_latest\.pth is not the file of the card"):

@@ -16,6 +16,7 @@ from benchmark.core.image_io import read_image, write_png
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED
 from benchmark.scoring import folder_pairs
+from benchmark.scoring import score as score_module
 from benchmark.scoring.metrics import LPIPS_WEIGHTS, METRIC, metrics_of
 from benchmark.scoring.score import (
     Absent,
@@ -130,6 +131,16 @@ def test_too_little_memory_is_a_status_of_its_metric(folders, monkeypatch, error
     scores = score_folder(*folders, protocols=["rgb"])
     scored = scores[scores.reason.str.startswith("scoring: ")]
     assert len(scored) and set(scored.status) == {schema.OUT_OF_MEMORY}
+
+
+def test_too_little_memory_for_an_image_is_a_status(folders, monkeypatch):
+    def full(path):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(score_module, "read_image", full)
+    scores = score_folder(*folders, protocols=["rgb"])
+    paired = scores[scores.reason == "scoring: no room"]
+    assert len(paired) and set(paired.status) == {schema.OUT_OF_MEMORY}
 
 
 def test_another_fault_of_a_metric_stops_the_scoring(folders, monkeypatch):

@@ -53,6 +53,14 @@ def test_files_are_decoded_once_and_again_if_they_change(files, monkeypatch):
     assert len(caches()) == 2
 
 
+def test_files_are_decoded_again_if_what_decodes_them_changes(files, monkeypatch):
+    decode(files, 2**20)
+    other = decoded.reach.reached_by("benchmark.core.image_io:image_size")
+    monkeypatch.setattr(decoded.reach, "reached_by", lambda *_: other)
+    decode(files, 2**20)
+    assert len(caches()) == 2
+
+
 def test_processes_that_need_the_same_images_decode_them_once(files, tmp_path, monkeypatch):
     def counted(file):
         (tmp_path / f"{file.name}-{os.getpid()}").touch()
