@@ -425,7 +425,7 @@ def test_notes_that_do_not_fit_are_named(run, change, message):
     with pytest.raises(UserError, match=re.escape(message)):
         read_board(run)
     (run / "leaderboard.notes.json").unlink()
-    with pytest.raises(UserError, match=r"leaderboard\.notes\.json is missing; run `python -m benchmark"):
+    with pytest.raises(UserError, match=r"leaderboard\.notes\.json is missing; run `python"):
         read_board(run)
 
 
