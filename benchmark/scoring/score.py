@@ -170,10 +170,8 @@ def _score_files(
 def _read(source: Source) -> np.ndarray | Absent:
     try:
         return source if isinstance(source, Absent) else read_image(source)
-    except UserError as error:
-        return Absent(schema.FAILED, str(error))
     except Exception as error:
-        return Absent(*why_unscored(error))
+        return Absent(*why_image_unscored(error))
 
 
 def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, weights: Path) -> Row:
@@ -197,6 +195,13 @@ def why_unscored(error: Exception) -> tuple[str, str]:
     if is_out_of_memory(error):
         return schema.OUT_OF_MEMORY, f"scoring: {error}"
     raise error
+
+
+def why_image_unscored(error: Exception) -> tuple[str, str]:
+    """As `why_unscored`, for an image: one that cannot be read is `failed`, too."""
+    if isinstance(error, UserError) and not isinstance(error, WeightsMissing):
+        return schema.FAILED, str(error)
+    return why_unscored(error)
 
 
 def _row(metric: Metric, value: float, status: str, reason: str) -> Row:

@@ -22,7 +22,7 @@ from benchmark.results import schema
 from benchmark.scoring.metrics import LPIPS_WEIGHTS, METRIC, WEIGHTS, Metric, metrics_of
 from benchmark.scoring.metrics.ensembles import ensemble_scores
 from benchmark.scoring.metrics.perceptual import lpips_alex
-from benchmark.scoring.score import score_pair, why_unscored
+from benchmark.scoring.score import score_pair, why_image_unscored, why_unscored
 
 KEYS = ["dataset", "weather", "image", "method", "variant", "seed"]
 OF_MEAN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
@@ -76,8 +76,8 @@ def _score(
         found = ensemble_scores(stack, target, generator)
         mean = np.rint(stack.mean(axis=0)).astype(np.uint8)
     except Exception as error:
-        known = isinstance(error, (UserError, ValueError))
-        why = (schema.FAILED, str(error)) if known else why_unscored(error)
+        wrong = isinstance(error, ValueError)  # samples of different sizes
+        why = (schema.FAILED, str(error)) if wrong else why_image_unscored(error)
         yield _row(count, "", math.nan, *why)
         return
     for name in ("variance", "squared_error", "crps", "absolute_error"):

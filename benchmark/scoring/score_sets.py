@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import read_image
 from benchmark.results import schema
 from benchmark.scoring.metrics import WEIGHTS, SetMetric, set_metrics_of
-from benchmark.scoring.score import why_unscored
+from benchmark.scoring.score import why_image_unscored
 
 SET = ["dataset", "weather", "method", "variant", "seed"]
 MOST_LEFT_OUT = 200  # with more photos, groups of them are left out
@@ -74,7 +73,7 @@ def _score(
             [_joined(part.loc[groups == name, "target"], of_targets, len(part)) for name in names],
         )
     except Exception as error:
-        yield _row("", math.nan, *_why_unscored(error))
+        yield _row("", math.nan, *why_image_unscored(error))
     else:
         yield _row("", score.value, schema.OK, "")
         for name, value in zip(names, score.left_out, strict=True):
@@ -90,13 +89,6 @@ def left_out_groups(photos: Iterable[str]) -> dict[str, str]:
         return {name: name for name in names}
     parts = np.array_split(np.array(names, dtype=object), MOST_LEFT_OUT)
     return {name: f"{part[0]} … {part[-1]}" for part in parts for name in part}
-
-
-def _why_unscored(error: Exception) -> tuple[str, str]:
-    """As `why_unscored`; an image that cannot be read is `failed`, too."""
-    if isinstance(error, UserError) and not isinstance(error, WeightsMissing):
-        return schema.FAILED, str(error)
-    return why_unscored(error)
 
 
 def _joined(files: Iterable[str], features: Features, count: int) -> np.ndarray:
