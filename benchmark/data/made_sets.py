@@ -5,6 +5,7 @@ photographs, its card's `made` or the meaning of the simulation have changed.
 """
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -52,9 +53,10 @@ def make(name: str) -> bool:
         "photos": {name: checksum(path) for name, path in photos.items()},
         "sources": reach.reached_by("benchmark.data.made_sets:_write").digest,
     })  # fmt: skip
-    if _identity_there(name, card.folder) == identity:
-        return False
-    _refuse_other_files(card.folder)
+    if earlier := _manifest(name, card.folder):
+        if earlier["identity"] == identity:
+            return False
+        _refuse_other_files(card.folder, earlier)
     with atomic_folder(card.folder) as out:
         pairs = _write(out, card, photos)
         files = [path.relative_to(out).as_posix() for path in sorted(out.rglob("*.png"))]
@@ -64,8 +66,8 @@ def make(name: str) -> bool:
     return True
 
 
-def _identity_there(name: str, folder: Path) -> str | None:
-    """The identity of the made set in a folder; None if the folder is missing or empty.
+def _manifest(name: str, folder: Path) -> dict[str, Any] | None:
+    """The manifest of the made set in a folder; None if the folder is missing or empty.
 
     Raises UserError if the folder has other files, or a manifest that cannot be read.
     """
@@ -76,15 +78,12 @@ def _identity_there(name: str, folder: Path) -> str | None:
     known = read_json(manifest, remedy) if manifest.exists() else None
     if not isinstance(known, dict) or "identity" not in known or known.get("name", name) != name:
         raise UserError(f"{shown(folder)} has other files than the set '{name}': move them.")
-    return known["identity"]
+    return known
 
 
-def _refuse_other_files(folder: Path) -> None:
+def _refuse_other_files(folder: Path, manifest: dict[str, Any]) -> None:
     """Raise UserError if the folder of a made set has files that its manifest does not name."""
-    if not (folder / MANIFEST).exists():
-        return
-    known = read_json(folder / MANIFEST, f"move {shown(folder)} away")
-    own = {MANIFEST, *(file["path"] for file in known.get("files", ()))}
+    own = {MANIFEST, *(file["path"] for file in manifest.get("files", ()))}
     files = (path for path in folder.rglob("*") if path.is_file())
     if others := {path.relative_to(folder).as_posix() for path in files} - own:
         raise UserError(
