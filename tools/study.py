@@ -1,10 +1,12 @@
-"""The tables and figures of docs/does-diffusion-pay.md, from the tables of the study's run.
+"""The tables and figures of docs/does-diffusion-pay.md, from the tables of the study's runs.
 
     .venv/bin/python -m tools.study --sets
     .venv/bin/python -m tools.study
+    .venv/bin/python -m tools.study --run study_small --sets
+    .venv/bin/python -m tools.study --run study_small
 
-The first command scores each level's restored images as a set and shows the worst of them, where
-these images are; its table is one of the run's. The second one needs the run's tables alone.
+With --sets, it scores each level's restored images as a set and shows the worst of them, where
+these images are; its table is one of the run's. Without, it needs the run's tables alone.
 
 The board of a run groups images by weather. Here they are grouped by the level of the weather, with
 the same statistics.
@@ -33,7 +35,6 @@ from benchmark.results.tables import read_cost, read_images, read_methods, read_
 from benchmark.scoring.metrics import ANY_METRIC
 from benchmark.scoring.score_sets import score_sets
 
-RUN = ROOT / "results" / "study"
 PAGE = ROOT / "docs" / "does-diffusion-pay.md"
 FIGURES = ROOT / "docs" / "figures"
 SETS = "set_scores_by_level.csv"
@@ -42,15 +43,25 @@ METRICS = ("rgb/psnr", "lpips-alex/lpips", "kernel-distance-alex/kernel-distance
 PROTOCOLS = ("kernel-distance-alex",)
 # Entries that the others are compared with: of the loss of the others, and of the squared error.
 REGRESSIONS = ("unet", "unet_mse")
-# The results that are shown of the worst images: (entry, variant).
-SHOWN = (
-    ("unet-15", "default"),
-    ("unet_lpips-15", "default"),
-    ("conditional_diffusion-15", "nfe-10"),
-    ("bridge-15", "nfe-10"),
-    ("flow_prediction-15", "nfe-10"),
-)
-AGAIN = "make the run again with 'make benchmark CONFIG=config/study.yaml'"
+# For each run, the levels that have a table on the page, ...
+TABLES = {"study": LEVELS, "study_small": ("heavy",)}
+# ... and the results that are shown of its worst images: (entry, variant).
+SHOWN = {
+    "study": (
+        ("unet-15", "default"),
+        ("unet_lpips-15", "default"),
+        ("conditional_diffusion-15", "nfe-10"),
+        ("bridge-15", "nfe-10"),
+        ("flow_prediction-15", "nfe-10"),
+    ),
+    "study_small": (
+        ("unet-45", "default"),
+        ("predict_and_refine-45", "nfe-5"),
+        ("flow_prediction-45", "nfe-5"),
+        ("flow_prediction_alone-45", "nfe-5"),
+    ),
+}
+AGAIN = "make the run again: docs/does-diffusion-pay.md has the command"
 
 
 def by_level(table: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
@@ -78,16 +89,17 @@ def score_levels(run: Path) -> None:
 
 
 def show_worst(run: Path, level: str, side: int = 240) -> Image.Image:
-    """The image of a level on which `unet-15` has the worst LPIPS, of three weathers, each a row:
-    the input, the results `SHOWN`, and the target; side: of each, in pixels."""
+    """The image of a level on which the regression has the worst LPIPS, of three weathers, each a
+    row: the input, the results `SHOWN`, and the target; side: of each, in pixels."""
+    shown = SHOWN[run.name]
     images = read_images(run).set_index(IMAGE)
     scores = read_scores(run)
     of_level = images["strength"].reindex(pd.MultiIndex.from_frame(scores[IMAGE])) == level
-    own = (scores["method"] == SHOWN[0][0]) & (scores["metric"] == "lpips") & of_level.to_numpy()
+    own = (scores["method"] == shown[0][0]) & (scores["metric"] == "lpips") & of_level.to_numpy()
     worst = scores[own].sort_values("value", ascending=False).drop_duplicates("weather").head(3)
-    sheet = Image.new("RGB", (side * (len(SHOWN) + 2), side * len(worst)))
+    sheet = Image.new("RGB", (side * (len(shown) + 2), side * len(worst)))
     for row, place in enumerate(worst[IMAGE].itertuples(index=False, name=None)):
-        paths = [restored_image(run, key, place) for key in SHOWN]
+        paths = [restored_image(run, key, place) for key in shown]
         files = [ROOT / images.loc[place, "input"], *paths, ROOT / images.loc[place, "target"]]
         for column, file in enumerate(files):
             pixels = Image.fromarray(read_image(file)).resize(
@@ -102,7 +114,7 @@ def compared_by_level(run: Path) -> Comparisons:
     methods, images = read_methods(run), read_images(run)
     scores = by_level(read_scores(run), images)
     found = compare_all(ScoreTable(scores, methods, by_level(images, images)), METRICS[:2])
-    sets = read_table(run / SETS, SET_SCORES, "run '.venv/bin/python -m tools.study --sets'")
+    sets = read_table(run / SETS, SET_SCORES, f"run '-m tools.study --run {run.name} --sets'")
     for group in set_groups(sets, methods):
         found += compare_sets(group)
     return found
@@ -154,11 +166,11 @@ def draw_steps(table: pd.DataFrame, level: str) -> Figure:
                 "marker": MARKERS[number % len(MARKERS)],
             }
             axes.plot(points["nfe"], points["value"], label=name, **style)
-        for name, line in zip(("unet", "unet_mse", "unet_lpips"), ("-", "--", ":"), strict=True):
-            axes.axhline(
-                part.loc[part["method"] == name, "value"].item(),
-                color="black", linestyle=line, linewidth=1.5, label=f"regression {name}",
-            )  # fmt: skip
+        for name, line in (("unet", "-"), ("unet_mse", "--"), ("unet_lpips", ":")):
+            for value in part.loc[part["method"] == name, "value"]:
+                axes.axhline(
+                    value, color="black", linestyle=line, linewidth=1.5, label=f"regression {name}"
+                )
         axes.set_xscale("log")
         axes.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
         axes.minorticks_off()
@@ -266,27 +278,33 @@ def write_page(tables: dict[str, str]) -> None:
     write_text(PAGE, text)
 
 
+def draw_page(run: Path) -> None:
+    """The run's table by level, its figures, and its tables on the page."""
+    table = against_regressions(run)
+    write_csv(table, run / "by_level.csv")
+    with drawing_style():
+        figures = {"steps": draw_steps(table, "heavy"), "levels": draw_levels(table)}
+        if (table.groupby("method")["budget"].nunique() > 1).any():
+            figures["budgets"] = draw_budgets(table, "heavy")
+        for name, figure in figures.items():
+            save(figure, FIGURES / f"{run.name}_{name}", vector=False)
+    write_page({f"table of {run.name}, {name}": markdown(table, name) for name in TABLES[run.name]})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", choices=TABLES, default="study", help="the run's name")
     parser.add_argument(
         "--sets", action="store_true", help="score the images of each level as sets"
     )
-    if parser.parse_args().sets:
-        score_levels(RUN)
-        with atomic_path(FIGURES / "study_worst.jpg") as path:
-            show_worst(RUN, "heavy").save(path, "JPEG", quality=88)
+    options = parser.parse_args()
+    run = ROOT / "results" / options.run
+    if not options.sets:
+        draw_page(run)
         return
-    table = against_regressions(RUN)
-    write_csv(table, RUN / "by_level.csv")
-    with drawing_style():
-        figures = {
-            "study_steps": draw_steps(table, "heavy"),
-            "study_levels": draw_levels(table),
-            "study_budgets": draw_budgets(table, "heavy"),
-        }
-        for name, figure in figures.items():
-            save(figure, FIGURES / name, vector=False)
-    write_page({f"table of level {level}": markdown(table, level) for level in LEVELS})
+    score_levels(run)
+    with atomic_path(FIGURES / f"{run.name}_worst.jpg") as path:
+        show_worst(run, "heavy").save(path, "JPEG", quality=88)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,10 @@ from benchmark.core.environment import keep_caches
 from benchmark.core.errors import UserError
 from benchmark.jobs import workflow_lock
 
+# Verbs that write into no run, some of which stay open for hours. `run` leaves the lock to its
+# Snakemake, which looks whether another process holds it.
+WITHOUT_LOCK = {"run", "restore", "ui", "score", "list", "plan", "loaders", "profile"}
+
 
 def main() -> None:
     """Run the command line.
@@ -60,11 +64,10 @@ def main() -> None:
 def _enter_project(verb: str | None) -> None:
     """Hold the lock of the project, and let libraries keep their caches in it.
 
-    For the process of a verb, once the options before the verb have said which project it is. The
-    verb `run` leaves the lock to its Snakemake, which looks whether another process holds it.
+    For the process of a verb, once the options before the verb have said which project it is.
     """
     from benchmark.core import paths  # fixes the project: no module may import it before
 
     keep_caches(paths.ROOT / ".cache" / "libraries")
-    if verb != "run":
+    if verb not in WITHOUT_LOCK:
         workflow_lock.acquire(paths.ROOT / workflow_lock.FOLDER)

@@ -63,7 +63,7 @@ def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: s
 
         def target_of(stem: str) -> Path | None:
             path = cards.target_of(name, split or None, stem)
-            return files.get(path.stem) if path and target else path
+            return files.get(path.stem, target / path.name) if path and target else path
 
         return folder_pairs.by_rule(restored, target_of, f"the card '{card}'")
     if target is None:

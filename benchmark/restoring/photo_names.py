@@ -1,5 +1,6 @@
 """Which photos a call restores, and the names of their results."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -41,6 +42,13 @@ class Found:
     photos: dict[Path, Path] = field(default_factory=dict)
     left_out: dict[Path, str] = field(default_factory=dict)
 
+    def add(self, photos: dict[Path, Path]) -> None:
+        """Add photos, but not those that are here by another spelling of their path."""
+        known = {os.path.abspath(photo) for photo in self.photos}
+        for photo, folder in photos.items():
+            if os.path.abspath(photo) not in known:
+                self.photos[photo] = folder
+
 
 def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool = False) -> Found:
     """The photos at these paths, and those in folders; each once.
@@ -61,10 +69,10 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
                     inside.photos[file] = file.parent.relative_to(path)
             if not inside.photos:
                 raise UserError(f"The folder {shown(path)} holds no images.{_hint(inside)}")
-            found.photos |= inside.photos
+            found.add(inside.photos)
             found.left_out |= inside.left_out
         elif path.exists():
-            found.photos.setdefault(path, Path())
+            found.add({path: Path()})
         else:
             raise UserError(f"There is no photo or folder {shown(path)}. Check the path.")
     return found

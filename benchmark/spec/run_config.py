@@ -336,11 +336,16 @@ def _check_source(config: Config, label: str, key: str, path: Path) -> None:
             f"{where}: '{name}' must be an entry that learns and has no teacher or initial weights "
             "itself."
         )
+    _check_seeds(config, label, name, path)
+
+
+def _check_seeds(config: Config, label: str, source: str, path: Path) -> None:
+    """Check that the entry from which another one starts is trained with each of its seeds."""
     for seed in config.seeds_of(label):
-        if seed not in config.seeds_of(name):
+        if seed not in config.seeds_of(source):
             raise UserError(
-                f"{path}: methods.{label}.seeds: '{name}' is not trained with seed {seed}. Add the "
-                "seed there, or remove it here."
+                f"{path}: methods.{label}.seeds: '{source}' is not trained with seed {seed}. Add "
+                "the seed there, or remove it here."
             )
 
 
@@ -356,6 +361,7 @@ def _check_shorter(config: Config, label: str, path: Path) -> None:
     for entry in (label, name):
         if not config.trains(entry) or config.training_of(entry).schedule != "constant":
             raise UserError(f"{where}: '{entry}' must be trained, with the schedule constant.")
+    _check_seeds(config, label, name, path)
     differing = _decided_apart_from_length(config, label, name)
     if differing:
         raise UserError(

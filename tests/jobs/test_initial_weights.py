@@ -169,3 +169,9 @@ def test_a_longer_training_goes_on_from_the_shorter_one(tmp_path, monkeypatch):
 def test_an_entry_that_cannot_be_gone_on_from_is_named(tmp_path, short, long, message):
     with pytest.raises(UserError, match=rf"methods\.long\.goes_on_from: .*{message}"):
         two_lengths(tmp_path, short, **long)
+
+
+def test_the_shorter_training_has_each_seed_of_the_longer_one(tmp_path):
+    with pytest.raises(UserError, match=r"long\.seeds: 'short' is not trained with seed 1"):
+        two_lengths(tmp_path, seeds=[0, 1])
+    two_lengths(tmp_path, {"seeds": [0, 1]}, seeds=[1])

@@ -110,6 +110,31 @@ def test_figures_have_a_line_for_each_regression_and_a_point_for_each_result(tab
     assert len(levels.axes) == 9 and len(budgets.axes) == 3
 
 
+def test_a_run_with_one_budget_and_fewer_regressions_has_figures_and_a_table(run, table):
+    alone = table[table["budget"].eq(15) & ~table["method"].isin(["unet_mse", "unet_lpips"])]
+    with drawing_style():
+        steps = study.draw_steps(alone, "heavy")
+        assert len(study.draw_levels(alone).axes) == 9
+    named = {text.get_text() for text in steps.legends[0].get_texts()}
+    assert named == {"flow", "regression unet"}
+    assert {len(axes.lines) for axes in steps.axes} == {2}
+
+
+def test_the_page_and_all_its_tables_and_figures_are_made(run, table, tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    marks = [
+        f"<!-- {end}table of study, {at} -->" for at in study.LEVELS for end in ("", "end of ")
+    ]
+    page.write_text("\n".join(marks))
+    monkeypatch.setattr(study, "PAGE", page)
+    monkeypatch.setattr(study, "FIGURES", tmp_path)
+    study.draw_page(run)
+    assert page.read_text().count("| flow, 15 min |") == 3 * len(STEPS)
+    pd.testing.assert_frame_equal(pd.read_csv(run / "by_level.csv"), table, check_dtype=False)
+    made = {path.name for path in tmp_path.glob("*.png")}
+    assert made == {"study_steps.png", "study_levels.png", "study_budgets.png"}
+
+
 def test_an_image_without_level_is_named(run):
     images = pd.read_csv(run / "images.csv").assign(strength="")
     with pytest.raises(UserError, match="strength must be light, medium, heavy"):
@@ -139,7 +164,7 @@ def test_restored_images_are_needed_for_sets(tmp_path, run):
 def test_the_page_says_how_to_call_it():
     page = study.PAGE.read_text(encoding="utf-8")
     calls = re.findall(r"^ +\.venv/bin/python (.*tools.*?)(?: *#.*)?$", page, re.M)
-    assert len(calls) == 2
+    assert len(calls) == 4
     for call in calls:
         command = [sys.executable, *call.split(), "--help"]
         subprocess.run(command, cwd=ROOT, capture_output=True, check=True)

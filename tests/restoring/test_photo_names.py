@@ -36,6 +36,14 @@ def test_photos_are_files_and_the_images_in_folders(here):
     ]  # fmt: skip
 
 
+def test_one_photo_by_two_spellings_of_its_path_is_restored_once(here):
+    touch("in/a.jpg", "in/b.jpg")
+    thrice = find_photos([Path("in/a.jpg"), here / "in" / "a.jpg", Path("in/../in/a.jpg")])
+    assert [str(photo) for photo in thrice.photos] == ["in/a.jpg"]
+    also_its_folder = find_photos([Path("in/a.jpg"), here / "in"])
+    assert [photo.name for photo in also_its_folder.photos] == ["a.jpg", "b.jpg"]
+
+
 def test_what_a_folder_holds_besides_photos_is_listed(here):
     touch("in/a.jpg", "in/notes.txt", "in/film.MP4", "in/sub/b.jpg", "in/a-restored.jpg",
           "in/a-compare.jpg", "in/.hidden")  # fmt: skip
