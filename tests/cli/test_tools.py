@@ -1,5 +1,7 @@
 """The verb `score` on folders: exit codes, and options that would have no effect."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,3 +45,17 @@ def test_an_expression_without_targets_is_wrong_usage(score, tmp_path):
     assert done.exit_code == 2
     assert "--target" in done.stderr
     assert not (tmp_path / "scores.csv").exists()
+
+
+def test_a_card_whose_target_is_not_in_the_folder_is_not_blamed(score, tmp_path):
+    """The pattern of the card fits `rain-002.png`, whose target `norain-002.png` is missing."""
+    restored, target = tmp_path / "restored", tmp_path / "target"
+    (restored / "a.png").rename(restored / "rain-001.png")
+    (restored / "b.png").unlink()
+    shutil.copy(restored / "rain-001.png", restored / "rain-002.png")
+    (target / "a.png").rename(target / "norain-001.png")
+    done = score("--card", "rain100l", "--target", target)
+    assert done.exit_code == 0, done.output
+    assert "rain-002.png" in done.stderr and "does not match the card" not in done.stderr
+    reasons = pd.read_csv(tmp_path / "scores.csv").query("image == 'rain-002'")["reason"]
+    assert reasons.str.contains("norain-002.png").all()
