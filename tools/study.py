@@ -5,8 +5,8 @@
     .venv/bin/python -m tools.study --run study_small --sets
     .venv/bin/python -m tools.study --run study_small
 
-With --sets, it scores each level's restored images as a set and shows the worst of them, where
-these images are; its table is one of the run's. Without, it needs the run's tables alone.
+With --sets, it scores each level's restored images as a set, where these images are, and counts
+the network evaluations from the run's large table of costs. Without, it needs the tables in git.
 
 The board of a run groups images by weather. Here they are grouped by the level of the weather, with
 the same statistics.
@@ -38,29 +38,23 @@ from benchmark.scoring.score_sets import score_sets
 PAGE = ROOT / "docs" / "does-diffusion-pay.md"
 FIGURES = ROOT / "docs" / "figures"
 SETS = "set_scores_by_level.csv"
+EVALUATIONS = "evaluations.csv"
 LEVELS = ("light", "medium", "heavy")
 METRICS = ("rgb/psnr", "lpips-alex/lpips", "kernel-distance-alex/kernel-distance")
 PROTOCOLS = ("kernel-distance-alex",)
 # Entries that the others are compared with: of the loss of the others, and of the squared error.
 REGRESSIONS = ("unet", "unet_mse")
-# For each run, the levels that have a table on the page, ...
+# The levels that have a table on the page, for each run. The worst images, and figures of all
+# levels and budgets, are of the first run alone.
 TABLES = {"study": LEVELS, "study_small": ("heavy",)}
-# ... and the results that are shown of its worst images: (entry, variant).
-SHOWN = {
-    "study": (
-        ("unet-15", "default"),
-        ("unet_lpips-15", "default"),
-        ("conditional_diffusion-15", "nfe-10"),
-        ("bridge-15", "nfe-10"),
-        ("flow_prediction-15", "nfe-10"),
-    ),
-    "study_small": (
-        ("unet-45", "default"),
-        ("predict_and_refine-45", "nfe-5"),
-        ("flow_prediction-45", "nfe-5"),
-        ("flow_prediction_alone-45", "nfe-5"),
-    ),
-}
+# The results that are shown of the worst images: (entry, variant).
+SHOWN = (
+    ("unet-15", "default"),
+    ("unet_lpips-15", "default"),
+    ("conditional_diffusion-15", "nfe-10"),
+    ("bridge-15", "nfe-10"),
+    ("flow_prediction-15", "nfe-10"),
+)
 AGAIN = "make the run again: docs/does-diffusion-pay.md has the command"
 
 
@@ -88,18 +82,23 @@ def score_levels(run: Path) -> None:
     write_csv(scores, run / SETS)
 
 
+def count_evaluations(run: Path) -> None:
+    """Write `EVALUATIONS` in the run's folder: the network evaluations an image of each variant."""
+    evaluations = read_cost(run).groupby(["method", "variant"], sort=False)["nfe"].first()
+    write_csv(evaluations.reset_index(), run / EVALUATIONS)
+
+
 def show_worst(run: Path, level: str, side: int = 240) -> Image.Image:
-    """The image of a level on which the regression has the worst LPIPS, of three weathers, each a
-    row: the input, the results `SHOWN`, and the target; side: of each, in pixels."""
-    shown = SHOWN[run.name]
+    """The image of a level on which `unet-15` has the worst LPIPS, of three weathers, each a row:
+    the input, the results `SHOWN`, and the target; side: of each, in pixels."""
     images = read_images(run).set_index(IMAGE)
     scores = read_scores(run)
     of_level = images["strength"].reindex(pd.MultiIndex.from_frame(scores[IMAGE])) == level
-    own = (scores["method"] == shown[0][0]) & (scores["metric"] == "lpips") & of_level.to_numpy()
+    own = (scores["method"] == SHOWN[0][0]) & (scores["metric"] == "lpips") & of_level.to_numpy()
     worst = scores[own].sort_values("value", ascending=False).drop_duplicates("weather").head(3)
-    sheet = Image.new("RGB", (side * (len(shown) + 2), side * len(worst)))
+    sheet = Image.new("RGB", (side * (len(SHOWN) + 2), side * len(worst)))
     for row, place in enumerate(worst[IMAGE].itertuples(index=False, name=None)):
-        paths = [restored_image(run, key, place) for key in shown]
+        paths = [restored_image(run, key, place) for key in SHOWN]
         files = [ROOT / images.loc[place, "input"], *paths, ROOT / images.loc[place, "target"]]
         for column, file in enumerate(files):
             pixels = Image.fromarray(read_image(file)).resize(
@@ -114,7 +113,7 @@ def compared_by_level(run: Path) -> Comparisons:
     methods, images = read_methods(run), read_images(run)
     scores = by_level(read_scores(run), images)
     found = compare_all(ScoreTable(scores, methods, by_level(images, images)), METRICS[:2])
-    sets = read_table(run / SETS, SET_SCORES, f"run '-m tools.study --run {run.name} --sets'")
+    sets = read_table(run / SETS, SET_SCORES, _sets_first(run))
     for group in set_groups(sets, methods):
         found += compare_sets(group)
     return found
@@ -127,7 +126,8 @@ def against_regressions(run: Path) -> pd.DataFrame:
     in `REGRESSIONS` the mean paired difference with the ends of its 95 % interval.
     """
     pairs, places = compared_by_level(run).tables()
-    evaluations = read_cost(run).groupby(["method", "variant"])["nfe"].first()
+    evaluations = read_table(run / EVALUATIONS, ("method", "variant", "nfe"), _sets_first(run))
+    evaluations = evaluations.set_index(["method", "variant"])["nfe"]
     turned = pairs.rename(columns=_other_side).assign(
         difference=-pairs["difference"],
         difference_low=-pairs["difference_high"],
@@ -146,6 +146,10 @@ def against_regressions(run: Path) -> pd.DataFrame:
             table = table.join(found, on=on)
     table["method"] = table["method"].str.rsplit("-", n=1).str[0]
     return table.drop(columns="regression").rename(columns={"weather": "level"})
+
+
+def _sets_first(run: Path) -> str:
+    return f"run '.venv/bin/python -m tools.study --run {run.name} --sets'"
 
 
 def _other_side(name: str) -> str:
@@ -283,9 +287,9 @@ def draw_page(run: Path) -> None:
     table = against_regressions(run)
     write_csv(table, run / "by_level.csv")
     with drawing_style():
-        figures = {"steps": draw_steps(table, "heavy"), "levels": draw_levels(table)}
-        if (table.groupby("method")["budget"].nunique() > 1).any():
-            figures["budgets"] = draw_budgets(table, "heavy")
+        figures = {"steps": draw_steps(table, "heavy")}
+        if TABLES[run.name] == LEVELS:
+            figures |= {"levels": draw_levels(table), "budgets": draw_budgets(table, "heavy")}
         for name, figure in figures.items():
             save(figure, FIGURES / f"{run.name}_{name}", vector=False)
     write_page({f"table of {run.name}, {name}": markdown(table, name) for name in TABLES[run.name]})
@@ -303,8 +307,10 @@ def main() -> None:
         draw_page(run)
         return
     score_levels(run)
-    with atomic_path(FIGURES / f"{run.name}_worst.jpg") as path:
-        show_worst(run, "heavy").save(path, "JPEG", quality=88)
+    count_evaluations(run)
+    if TABLES[run.name] == LEVELS:
+        with atomic_path(FIGURES / f"{run.name}_worst.jpg") as path:
+            show_worst(run, "heavy").save(path, "JPEG", quality=88)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def run(tmp_path_factory):
     images["strength"] = [study.LEVELS[number % 3] for number in numbers]
     images.to_csv(run / "images.csv", index=False)
     _add_sets(run, root / "relabelled")
+    study.count_evaluations(run)
     return run
 
 
@@ -110,11 +111,10 @@ def test_figures_have_a_line_for_each_regression_and_a_point_for_each_result(tab
     assert len(levels.axes) == 9 and len(budgets.axes) == 3
 
 
-def test_a_run_with_one_budget_and_fewer_regressions_has_figures_and_a_table(run, table):
+def test_a_run_with_fewer_regressions_has_a_line_for_those_it_has(run, table):
     alone = table[table["budget"].eq(15) & ~table["method"].isin(["unet_mse", "unet_lpips"])]
     with drawing_style():
         steps = study.draw_steps(alone, "heavy")
-        assert len(study.draw_levels(alone).axes) == 9
     named = {text.get_text() for text in steps.legends[0].get_texts()}
     assert named == {"flow", "regression unet"}
     assert {len(axes.lines) for axes in steps.axes} == {2}
