@@ -149,6 +149,12 @@ def test_a_folder_whose_path_has_braces_is_refused_with_a_word(tmp_path, name):
     assert "braces in a path" in done.stdout + done.stderr
 
 
+def test_an_unknown_key_does_not_start_the_default_run(planning):
+    done = snakemake(planning, "--dry-run", "--config", f"config={SMOKE}")
+    assert done.returncode != 0
+    assert "--config config=…: there is no such key. 'run=FILE' names" in done.stdout + done.stderr
+
+
 def test_a_misspelt_method_is_an_error_that_names_it(planning):
     with edited(planning, (SMOKE, "method: regression", "method: regresion")):
         done = snakemake(planning, "--dry-run", "--config", f"run={SMOKE}")
