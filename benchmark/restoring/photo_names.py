@@ -42,13 +42,6 @@ class Found:
     photos: dict[Path, Path] = field(default_factory=dict)
     left_out: dict[Path, str] = field(default_factory=dict)
 
-    def add(self, photos: dict[Path, Path]) -> None:
-        """Add photos, but not those that are here by another spelling of their path."""
-        known = {os.path.abspath(photo) for photo in self.photos}
-        for photo, folder in photos.items():
-            if os.path.abspath(photo) not in known:
-                self.photos[photo] = folder
-
 
 def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool = False) -> Found:
     """The photos at these paths, and those in folders; each once.
@@ -69,12 +62,16 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
                     inside.photos[file] = file.parent.relative_to(path)
             if not inside.photos:
                 raise UserError(f"The folder {shown(path)} holds no images.{_hint(inside)}")
-            found.add(inside.photos)
+            found.photos |= inside.photos
             found.left_out |= inside.left_out
         elif path.exists():
-            found.add({path: Path()})
+            found.photos.setdefault(path, Path())
         else:
             raise UserError(f"There is no photo or folder {shown(path)}. Check the path.")
+    spellings: dict[str, Path] = {}
+    for photo in found.photos:
+        spellings.setdefault(os.path.abspath(photo), photo)
+    found.photos = {photo: found.photos[photo] for photo in spellings.values()}
     return found
 
 
