@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmark.core.json_io import write_json
+from benchmark.core.json_io import read_json, write_json
 from benchmark.jobs import outcome
 from benchmark.jobs import restore as restoring
 from benchmark.jobs import score as scoring
@@ -17,8 +17,8 @@ def train(config: Config, run: RunFolder, label: str, seed: int) -> dict[str, An
     """Train and write training.json; returns its content."""
     identity = Identities(config).training(label, seed)
     result = training.train(config, run, label, seed, identity)
-    outcome.write_training(run, label, seed, result)
-    return result
+    outcome.write_training(run, label, seed, result, None)
+    return read_json(run.training(label, seed) / "training.json")
 
 
 def fail_training(run: RunFolder, label: str, seed: int, reason: str) -> None:
@@ -33,8 +33,8 @@ def restore(
     """Restore and write the table."""
     unit = (label, variant, seed, dataset)
     identity = Identities(config).restoring(*unit)
-    result = restoring.restore(config, run, *unit, identity)
-    outcome.write_restored(run, *unit, result, identity)
+    result = restoring.restore(config, run, *unit, identity, None)
+    outcome.write_restored(run, *unit, result, identity, None)
 
 
 def score(config: Config, run: RunFolder, label: str, seed: int, dataset: str) -> None:

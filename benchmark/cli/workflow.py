@@ -176,14 +176,16 @@ def train(
     several = job.resolved.processes > 1
     with job.on_own_gpus(job.resolved.processes):
         result = last_attempt.run(launch_work if several else work, limit, attempt, record)
-    outcome.write_training(folder, method, seed, result)
+    outcome.write_training(folder, method, seed, result, job.log())
     job.record()
+    job.end(result)
 
 
 class _Job:
     """What decides the result of a job: what the run resolved, and the job's identity.
 
-    Raises UserError if the workflow planned the job with another identity.
+    planned: the identity with which the workflow planned the job; "" if a user calls it. Raises
+    UserError if it is another one.
     """
 
     def __init__(self, config, folder, work: str, names: tuple, planned: str, processes=None):
@@ -191,6 +193,7 @@ class _Job:
         from benchmark.jobs.identity import Identities
 
         self.folder, self.work, self.names = folder, work, names
+        self.by_hand = not planned
         self.resolved = resolve.resolve(folder, resolve.threads_here(), processes)
         identities = Identities(config, self.resolved)
         self.identity = records.identity_of(identities, work, names)
@@ -216,7 +219,21 @@ class _Job:
         """Store the identity, once the job's results are written."""
         from benchmark.jobs import records
 
-        records.write(self.folder, self.work, self.names, self.identity)
+        records.write(self.folder, self.work, self.names, self.identity, self.by_hand)
+
+    def log(self) -> Path | None:
+        """The log that the workflow writes of the job; None if a user calls it."""
+        names = (f"seed{name}" if isinstance(name, int) else name for name in self.names)
+        return None if self.by_hand else self.folder.log(self.work, *names)
+
+    def end(self, result) -> None:
+        """Raise UserError if the job failed and a user called it; a workflow goes on."""
+        from benchmark.core.errors import UserError
+        from benchmark.jobs.isolation import Failure
+
+        if self.by_hand and isinstance(result, Failure):
+            names = " ".join(map(str, self.names))
+            raise UserError(f"{self.work} {names}: {result.status}; the reason is above.")
 
 
 @app.command("export-weights")
@@ -254,12 +271,13 @@ def restore_dataset(
         from benchmark.jobs import restore
 
         job.compute_as_resolved()
-        return restore.restore(settings, folder, *unit, job.identity)
+        return restore.restore(settings, folder, *unit, job.identity, job.log())
 
     with job.on_own_gpus(1):
         result = last_attempt.run(work, settings.time_limit_of(method), attempt, record)
-    outcome.write_restored(folder, *unit, result, job.identity)
+    outcome.write_restored(folder, *unit, result, job.identity, job.log())
     job.record()
+    job.end(result)
 
 
 @app.command("score-dataset")

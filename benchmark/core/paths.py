@@ -62,8 +62,8 @@ def weight_file(path: str) -> Path:
 
 
 def results() -> Path:
-    """The folder of runs: of the working directory in a checkout, or else of the project."""
-    return Path("results") if ROOT == CODE else from_here(ROOT / "results")
+    """The folder of runs, in the project."""
+    return from_here(ROOT / "results")
 
 
 def where_the_data_come_from() -> str:

@@ -12,6 +12,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.jobs.isolation import Failure, failure, out_of_memory_kills
 from benchmark.jobs.ranks import LAUNCHER, RESULT
+from benchmark.results import schema
 
 
 def launch(processes: int, arguments: list[str]) -> dict[str, Any] | Failure:
@@ -32,4 +33,5 @@ def launch(processes: int, arguments: list[str]) -> dict[str, Any] | Failure:
             if not result.exists():
                 _, first = error.get_first_failure()
                 return failure(first.exitcode, out_of_memory_kills() > kills)
-        return read_json(result)
+        given = read_json(result)
+        return given if given["status"] == schema.OK else Failure(**given)

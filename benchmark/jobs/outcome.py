@@ -3,6 +3,7 @@
 It imports no torch: the process that waits for a method's process needs none.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,18 +17,16 @@ from benchmark.results.tables import IMAGES, read_table
 
 
 def write_training(
-    run: RunFolder, label: str, seed: int, outcome: dict[str, Any] | Failure
+    run: RunFolder, label: str, seed: int, outcome: dict[str, Any] | Failure, log: Path | None
 ) -> None:
-    """Write the training.json of an entry: its facts, or a status and a reason."""
+    """Write the training.json of an entry: its facts, or a status and a reason.
+
+    log: the file with what the job printed, or None if there is none.
+    """
     if isinstance(outcome, Failure):
-        outcome = failed_training(run, label, seed, outcome)
+        reason = f"training: {outcome.reason}{see(log)}"
+        outcome = {"status": outcome.status, "reason": reason}
     write_json(run.training(label, seed) / "training.json", outcome)
-
-
-def failed_training(run: RunFolder, label: str, seed: int, failure: Failure) -> dict[str, str]:
-    """The content of training.json for a training that failed."""
-    log = run.log("train", label, f"seed{seed}")
-    return {"status": failure.status, "reason": f"training: {failure.reason} (log: {log})"}
 
 
 def write_restored(
@@ -38,26 +37,31 @@ def write_restored(
     dataset: str,
     outcome: pd.DataFrame | Failure,
     identity: Identity,
+    log: Path | None,
 ) -> None:
     """Write the table of a restoring: its rows (columns RESTORED), or a failure for each image.
 
     Rows are also kept for a later job of the same identity. If no image was restored, those that
-    an earlier job has kept stay.
+    an earlier job has kept stay. log: as for `write_training`.
     """
     unit, images = (label, variant, seed, dataset), images_of(run, dataset)
-    log = run.log("restore", label, variant, f"seed{seed}", dataset)
     if isinstance(outcome, Failure):
         outcome = images[["dataset", "weather", "image"]].assign(
             method=label,
             variant=variant,
             seed=seed,
             status=outcome.status,
-            reason=f"{outcome.reason} (log: {log})",
+            reason=f"{outcome.reason}{see(log)}",
         )
     outcome = outcome.reindex(columns=list(RESTORED))
     write_csv(outcome, run.restored(*unit))
     if outcome.status.isin(kept.VALID).any():
         kept.write_restored(run, unit, identity, outcome, images)
+
+
+def see(log: Path | None) -> str:
+    """What a reason says of a log at its end."""
+    return f" (log: {log})" if log else ""
 
 
 def images_of(run: RunFolder, dataset: str) -> pd.DataFrame:

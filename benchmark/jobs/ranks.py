@@ -5,11 +5,12 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmark.core.json_io import write_json
-from benchmark.results import schema
+from benchmark.jobs.isolation import Failure
 
 RESULT = "UNWEATHER_RESULT"  # the file for the content of training.json
 LAUNCHER = "UNWEATHER_LAUNCHER"  # the number of the process that launched this one
@@ -37,17 +38,17 @@ def end_with_launcher(seconds: float = 1) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def report(result: dict[str, Any]) -> None:
+def report(result: dict[str, Any] | Failure) -> None:
     """Give the result of a training back: that of the first process, or a failure of any.
 
     The failure that is reported first stays: the others may fail because of it, when their
     connection breaks. A process that failed ends here and at once, for the others may wait for it.
     """
-    failed = result["status"] != schema.OK
+    failed = isinstance(result, Failure)
     if failed or os.environ["RANK"] == "0":
         file = Path(os.environ[RESULT])
         own = file.with_name(f"{os.getpid()}.json")
-        write_json(own, result)
+        write_json(own, asdict(result) if failed else result)
         with suppress(FileExistsError):
             os.link(own, file)
     if failed:

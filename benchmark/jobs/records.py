@@ -1,6 +1,7 @@
 """The identity that each job last had, kept in the run's folder; and what has changed since."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,17 +22,25 @@ REMEDY = "delete it, and the job runs again"
 
 
 class Record(BaseModel):
-    """An identity as it is stored."""
+    """An identity as it is stored. by_hand: whether a user called the job, and no workflow."""
 
     identity: str
     parts: dict[str, Any]
     definitions: dict[str, str]
+    by_hand: bool = False
 
 
-def write(run: RunFolder, work: str, names: Names, identity: Identity) -> None:
+def write(
+    run: RunFolder, work: str, names: Names, identity: Identity, by_hand: bool = False
+) -> None:
     """Store the identity of a job that is done."""
-    values = {"identity": identity.digest, "parts": identity.parts}
-    write_json(run.identity(work, *names), values | {"definitions": identity.definitions})
+    record = Record(
+        identity=identity.digest,
+        parts=identity.parts,
+        definitions=identity.definitions,
+        by_hand=by_hand,
+    )
+    write_json(run.identity(work, *names), record.model_dump())
 
 
 def read(run: RunFolder, work: str, names: Names) -> Record | None:
@@ -106,6 +115,35 @@ def changed(
             identity = identity_of(identities, work, names)
             if record.identity != identity.digest:
                 yield work, names, what_changed(record, identity)
+
+
+def delete_outdated(config: Config, run: RunFolder, identities: Identities) -> list[Path]:
+    """Delete the results of jobs that were called by hand and would now run with another identity.
+
+    Snakemake keeps no parameters of these jobs, so it would take their results for up to date.
+    Returns the deleted files.
+    """
+    deleted = []
+    for work, names in jobs(config):
+        record, file = read(run, work, names), output(run, work, names)
+        if not (record and record.by_hand and file.exists()):
+            continue
+        if record.identity != identity_of(identities, work, names).digest:
+            file.unlink()
+            deleted.append(file)
+    return deleted
+
+
+def output(run: RunFolder, work: str, names: Names) -> Path:
+    """The file that the workflow expects of a job."""
+    outputs = {
+        "train": lambda *unit: run.training(*unit) / "training.json",
+        "restore": run.restored,
+        "score": run.scores,
+        "score-sets": run.set_scores,
+        "score-samples": run.sample_scores,
+    }
+    return outputs[work](*names)
 
 
 def what_changed(record: Record, identity: Identity) -> list[str]:

@@ -12,7 +12,7 @@ from benchmark.core.paths import ROOT
 from benchmark.jobs import kept
 from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
-from benchmark.jobs.outcome import images_of
+from benchmark.jobs.outcome import images_of, see
 from benchmark.restoring import dataset as restoring
 from benchmark.restoring.rows import failed_rows, failure_of
 from benchmark.restoring.samples import draw
@@ -53,6 +53,7 @@ def restore(
     seed: int,
     dataset: str,
     identity: Identity,
+    log: Path | None,
 ) -> pd.DataFrame | Failure:
     """Restore the images of a data set; returns the table of their files and cost.
 
@@ -61,8 +62,8 @@ def restore(
     that a whole data set is.
 
     The images are written to the folder beside the table's place; `outcome.write_restored` writes
-    the table. A method that cannot be built is a Failure. Raises UserError if a part of the run is
-    damaged or the disk is full.
+    the table. log: as there. A method that cannot be built is a Failure. Raises UserError if a
+    part of the run is damaged or the disk is full.
     """
     out = ROOT / run.restored(label, variant, seed, dataset).with_suffix("")
     images = images_of(run, dataset)
@@ -97,9 +98,8 @@ def restore(
     if samples > 1:
         rows, drawn = draw(job, rows, images[is_new], ROOT, out, samples)
         write_csv(pd.concat([earlier_samples, drawn]), samples_table)
-    log = run.log("restore", label, variant, f"seed{seed}", dataset)
     failed = rows.status.isin((schema.FAILED, schema.OUT_OF_MEMORY, schema.TIMED_OUT))
-    rows.loc[failed, "reason"] = rows.reason[failed].map(f"{{}} (log: {log})".format)
+    rows.loc[failed, "reason"] = rows.reason[failed].map(lambda reason: f"{reason}{see(log)}")
     if is_new.all():
         return rows
     return kept.joined(earlier, rows.assign(seconds=float("nan")), images, kept.IMAGE)

@@ -58,6 +58,8 @@ def start(
     digest = identities.images().digest
     if not run.images.exists() or record is None or record.identity != digest:
         _verb("images", run)
+    for file in records.delete_outdated(config, run, identities):
+        print(f"{file} was made by hand, before something changed: made again", file=sys.stderr)
     return identities
 
 

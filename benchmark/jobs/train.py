@@ -6,10 +6,9 @@ from typing import Any
 from benchmark.core import weights
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import NotWritten, UserError, WeightsMissing, is_disk_fault
-from benchmark.data.training_files import sound_source
+from benchmark.data.training_files import sound_source, training_source
 from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
-from benchmark.jobs.outcome import failed_training
 from benchmark.jobs.restore import trained_weights
 from benchmark.restoring.rows import failure_of
 from benchmark.results import schema, simulation, training_record
@@ -23,33 +22,36 @@ from benchmark.training import crops, loop, step
 
 def train(
     config: Config, run: RunFolder, label: str, seed: int, identity: Identity
-) -> dict[str, Any]:
+) -> dict[str, Any] | Failure:
     """Train an entry, or take the weights that its configuration names; returns the content of
     training.json, which `outcome.write_training` writes.
 
     A checkpoint of the same identity is continued.
 
-    A failure of the method, or of the training data, becomes a status there and on the board, and
-    the other methods go on. Raises UserError, which stops the run, if the entry does not learn, if
-    given weights or a part of the run are damaged, or if the disk is full.
+    A failure of the method, or of a file of the training data, becomes a status there and on the
+    board, and the other methods go on. Raises UserError, which stops the run, if the entry does not
+    learn, if there are no training data at all, if given weights or a part of the run are damaged,
+    or if the disk is full.
     """
     if not sources.learns(config.method_of(label)):
         raise UserError(f"'{label}' has nothing to train.")
     folder = run.training(label, seed).absolute()  # a method may change the working folder
     settings, weathers = config.training_of(label), config.weathers_of(label)
     given, teacher = config.weights_of(label, seed), config.entry(label).teacher
+    if not given:
+        training_source(config.train_on, weathers)  # data that were not pulled are no failure of it
     taught = trained_weights(run, teacher, seed) if teacher and not given else None
     initial = config.initial_entry_of(label)
     started = trained_weights(run, initial, seed) if initial and not given else None
     try:
         method = build(config, label, seed)
     except Exception as error:
-        return _failed(run, label, seed, error)
+        return Failure(**failure_of(error))
     if given:
         try:
             return _take_weights(method, given, folder)
         except WeightsMissing as error:
-            return _failed(run, label, seed, error)
+            return Failure(**failure_of(error))
     try:
         start = _start_from(method, config, label, seed, started)
         if taught:
@@ -64,7 +66,7 @@ def train(
     except Exception as error:
         if is_disk_fault(error):
             raise NotWritten.because(folder, error) from error
-        return _failed(run, label, seed, error)
+        return Failure(**failure_of(error))
     return {
         "status": schema.OK,
         "identity": identity.digest,
@@ -74,10 +76,6 @@ def train(
         "weathers": weathers,
         simulation.KEY: crops.simulation_version(source),
     }
-
-
-def _failed(run: RunFolder, label: str, seed: int, error: Exception) -> dict[str, str]:
-    return failed_training(run, label, seed, Failure(**failure_of(error)))
 
 
 def _take_weights(method: LearnedMethod, given: WeightFile, folder: Path) -> dict[str, Any]:

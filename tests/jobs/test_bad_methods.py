@@ -3,6 +3,7 @@
 import importlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,16 @@ import yaml
 
 import methods
 from benchmark.cli import workflow
+from benchmark.core import paths
+from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.core.paths import ROOT
 from benchmark.data import cards
-from benchmark.jobs import isolation, restore, score
+from benchmark.jobs import isolation, records, restore, score
+from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_methods
-from benchmark.spec import registry
+from benchmark.spec import registry, run_config
+from tests import run_jobs
 
 SOURCE = """\
 import os, resource, signal, sys, time
@@ -124,14 +129,16 @@ def run(tmp_path_factory):
         patch.setattr(methods, "__path__", [str(root / "methods")])
         patch.setattr(cards, "CARDS", root / "cards")
         patch.setattr(isolation, "GRACE_SECONDS", 0.1)
-        for job in (restore, score):
-            patch.setattr(job, "ROOT", root)
+        for module in (paths, restore, score):
+            patch.setattr(module, "ROOT", root)
+        # As the workflow calls the jobs: for a user, a failure ends with an error.
+        patch.setattr(records, "refuse_other", lambda *_: None)
         workflow.check(file)
         workflow.images(file)
         for name in config["methods"]:
             if BAD.get(name, ({},))[0].get("base"):
-                workflow.train(name, 0, 1, file, 1)
-            workflow.restore_dataset(name, "default", "own", 0, file, 1)
+                workflow.train(name, 0, 1, file, 1, "planned")
+            workflow.restore_dataset(name, "default", "own", 0, file, 1, "planned")
             workflow.score_dataset(name, "own", 0, file)
         workflow.collect(file)
         workflow.leaderboard(root / "results" / "bad")
@@ -157,6 +164,17 @@ def test_each_method_has_its_status_and_the_others_go_on(run):
     assert set(board.method) == {"identity", *BAD}
 
 
+def test_a_user_who_calls_a_job_that_fails_gets_an_error(run, monkeypatch):
+    monkeypatch.chdir(run.parents[1])
+    monkeypatch.setattr(paths, "ROOT", run.parents[1])
+    monkeypatch.setattr(cards, "CARDS", run.parents[1] / "cards")
+    monkeypatch.setattr(registry, "FOLDER", run.parents[1] / "methods")
+    with pytest.raises(UserError, match="restore import_missing default 0 own: failed"):
+        workflow.restore_dataset("import_missing", "default", "own", 0, Path("bad.yaml"))
+    table = pd.read_csv(run / "restored/import_missing/default/seed0/own.csv")
+    assert [*table.reason] == ["ModuleNotFoundError: No module named 'not_there'"]
+
+
 def test_a_method_that_changes_its_input_restores_the_same_as_one_that_does_not(run):
     """The suite calls `restore` twice at a new size; both calls get the image as it is."""
     scores = pd.read_csv(run / "scores.csv").set_index(["method", "metric"]).value
@@ -164,6 +182,25 @@ def test_a_method_that_changes_its_input_restores_the_same_as_one_that_does_not(
     # About 110 of 255 in both images: half of it is 55 below the target, a quarter 82.
     assert halved == pytest.approx(20 * np.log10(255 / 55), abs=0.5)
     assert kept > halved
+
+
+def test_data_that_are_not_there_are_no_failure_of_the_method(tmp_path, monkeypatch):
+    """As before the data are pulled. The next workflow trains as if nothing had been called."""
+    card = {
+        "title": "t", "path": str(tmp_path / "not-pulled"), "weathers": ["rain"],
+        "train": "*.png", "licence": "none", "source": "here", "citation": "none",
+        "splits": {"test": {"input": "{weather}/{photo}.png", "target": "clear/{photo}.png"}},
+    }  # fmt: skip
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(card))
+    monkeypatch.setattr(cards, "CARDS", tmp_path)
+    file = tmp_path / "empty.yaml"
+    unet = {"unet": {"method": "regression"}}
+    values = {"name": "empty", "train_on": "own", "datasets": {"own": {}}, "methods": unet}
+    file.write_text(yaml.safe_dump(values | {"discover": False}))
+    run = RunFolder(tmp_path / "results")
+    with pytest.raises(UserError, match=r"own.yaml: train: .* matches no file: run 'dvc pull'"):
+        run_jobs.train(run_config.load(file), run, "unet", 0)
+    assert not run.path.exists()
 
 
 def test_facts_that_cannot_be_had_say_why(run):

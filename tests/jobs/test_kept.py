@@ -67,8 +67,8 @@ class Run:
         pd.DataFrame(rows).to_csv(self.run.images, index=False)
         unit = (label, "default", 0, "own")
         self.computed.clear()
-        table = restore.restore(self.config, self.run, *unit, identity)
-        outcome.write_restored(self.run, *unit, table, identity)
+        table = restore.restore(self.config, self.run, *unit, identity, None)
+        outcome.write_restored(self.run, *unit, table, identity, None)
         return pd.read_csv(self.run.restored(*unit)), [*self.computed]
 
     def score(self, identity=ONE, label="directional_opening"):
@@ -117,7 +117,7 @@ def test_what_an_earlier_job_made_is_not_kept(run, cause):
 def test_a_job_that_restored_nothing_leaves_the_kept_images(run):
     first, _ = run.restore()
     failure = Failure("timed-out", "not done within 1 minute")
-    outcome.write_restored(run.run, "directional_opening", "default", 0, "own", failure, ONE)
+    outcome.write_restored(run.run, "directional_opening", "default", 0, "own", failure, ONE, None)
     run.write("b", "input", 99)
     second, computed = run.restore()
     assert computed == ["b"]

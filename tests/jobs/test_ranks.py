@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import types
+from dataclasses import asdict
 
 import psutil
 import pytest
@@ -14,8 +15,8 @@ from benchmark.jobs import launch, ranks
 from benchmark.jobs.isolation import Failure
 
 OK = {"status": "ok"}
-OUT_OF_MEMORY = {"status": "out-of-memory", "reason": "training: no room"}
-BROKEN = {"status": "failed", "reason": "training: connection closed by peer"}
+OUT_OF_MEMORY = Failure("out-of-memory", "no room")
+BROKEN = Failure("failed", "connection closed by peer")
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def reported(tmp_path, monkeypatch):
 def test_the_first_failure_of_any_process_is_the_result(reported):
     assert reported(1, OUT_OF_MEMORY) == ranks.FAILED
     assert reported(0, BROKEN) == ranks.FAILED
-    assert read_json(reported.file) == OUT_OF_MEMORY
+    assert read_json(reported.file) == asdict(OUT_OF_MEMORY)
 
 
 def test_only_the_first_process_reports_success(reported):
@@ -67,7 +68,8 @@ def test_a_launch_gives_what_its_processes_reported(monkeypatch, statuses, resul
     def main(arguments):
         assert arguments == ["--nproc_per_node=2", "-m", "benchmark", "train"]
         if result:
-            write_json(launch.os.environ[ranks.RESULT], result)
+            values = asdict(result) if isinstance(result, Failure) else result
+            write_json(launch.os.environ[ranks.RESULT], values)
         if statuses:
             failures = {
                 rank: types.SimpleNamespace(exitcode=status, timestamp=rank, error_file="")

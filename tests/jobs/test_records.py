@@ -54,6 +54,30 @@ def test_jobs_that_were_never_done_have_not_changed(run, tmp_path):
     assert "variant.tile: 32 → 64" in found["unet", "b", 0, "photos"]
 
 
+def test_what_was_made_by_hand_is_deleted_once_something_has_changed(run, tmp_path):
+    """Snakemake has no parameters of it. Of its own jobs it has: they stay until they run again."""
+    (tmp_path / "c.yaml").write_text(CONFIG % "" + "discover: false\n")
+    config = run_config.load(tmp_path / "c.yaml")
+    now, unit = Identities(config), ("unet", "a", 0, "photos")
+    old = identity(variant={"tile": 32})
+    files = {
+        ("train", ("unet", 0)): (old, True),
+        ("restore", unit): (now.restoring(*unit), True),
+        ("restore", ("unet", "b", 0, "photos")): (old, False),
+        ("score", ("unet", 0, "photos")): (old, True),
+    }
+    for (work, names), (made_with, by_hand) in files.items():
+        records.write(run, work, names, made_with, by_hand)
+        file = records.output(run, work, names)
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    outdated = [run.training("unet", 0) / "training.json", run.scores("unet", 0, "photos")]
+    assert records.delete_outdated(config, run, now) == outdated
+    left = [place for place in files if records.output(run, *place).exists()]
+    assert left == [("restore", unit), ("restore", ("unet", "b", 0, "photos"))]
+    assert records.delete_outdated(config, run, now) == []
+
+
 @pytest.mark.parametrize("text", ["[]", "{", '{"identity": "x", "parts": [], "definitions": {}}'])
 def test_a_damaged_record_is_named(run, text):
     file = run.identity("train", "unet", 0)

@@ -154,8 +154,9 @@ def test_samples_of_a_method_that_could_not_start_have_its_reason(images, tmp_pa
     write_csv(images.assign(**more)[list(IMAGES)], run.images)
     monkeypatch.setattr(score, "ROOT", tmp_path)
     identity = Identities(config).restoring("filter", "a", 0, "photos")
-    outcome.write_restored(run, *unit, Failure("timed-out", "not done in time"), identity)
+    failure, log = Failure("timed-out", "not done in time"), run.log("restore", "filter")
+    outcome.write_restored(run, *unit, failure, identity, log)
     score.score_samples(config, run, "filter", 0, "set")
     table = pd.read_csv(run.sample_scores("filter", 0, "set"))
     assert list(table.status) == ["timed-out"] * 2
-    assert table.reason.str.startswith("not done in time (log: ").all()
+    assert (table.reason == f"not done in time (log: {log})").all()
