@@ -145,7 +145,7 @@ def test_every_page_is_in_the_navigation():
     assert sorted(named) == sorted(page.name for page in PAGES)
 
 
-def test_formulas_and_diagrams_are_drawn_without_a_network(site):
+def test_formulas_are_set_without_a_network(site):
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if BROWSER is None:
         pytest.skip("no chromium here: the site is not tried in a browser")
@@ -171,11 +171,6 @@ def test_formulas_and_diagrams_are_drawn_without_a_network(site):
             assert marked and page.locator(".arithmatex .katex").count() == marked, name
             assert page.locator(".katex-error").count() == 0, name
             assert "$" not in page.locator("article p").all_inner_texts(), name
-        page.goto((site / "architecture.html").as_uri())
-        for diagram in page.locator(".mermaid").all():
-            diagram.wait_for(state="visible")
-            assert diagram.bounding_box()["height"] > 100
-        assert page.locator(".mermaid").count() == 2
         browser.close()
     assert not faults
 
