@@ -5,6 +5,8 @@
     .venv/bin/python -m tools.study --run study_small --sets
     .venv/bin/python -m tools.study --run study_small
 
+and so for study_flow.
+
 With --sets, it scores each level's restored images as a set, where these images are, and counts
 the network evaluations from the run's large table of costs. Without, it needs the tables in git.
 
@@ -46,7 +48,7 @@ PROTOCOLS = ("kernel-distance-alex",)
 REGRESSIONS = ("unet", "unet_mse")
 # The levels that have a table on the page, for each run. The worst images, and figures of all
 # levels and budgets, are of the first run alone.
-TABLES = {"study": LEVELS, "study_small": ("heavy",)}
+TABLES = {"study": LEVELS, "study_small": ("heavy",), "study_flow": ("heavy",)}
 # The results that are shown of the worst images: (entry, variant).
 SHOWN = (
     ("unet-15", "default"),
@@ -176,7 +178,8 @@ def draw_steps(table: pd.DataFrame, level: str) -> Figure:
                     value, color="black", linestyle=line, linewidth=1.5, label=f"regression {name}"
                 )
         axes.set_xscale("log")
-        axes.set_xticks([1, 2, 5, 10], ["1", "2", "5", "10"])
+        ticks = sorted(rows.loc[swept, "nfe"].unique())
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel("network evaluations an image (NFE)")
         axes.set_title(ANY_METRIC[metric].axis_label)

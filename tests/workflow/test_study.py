@@ -65,7 +65,16 @@ def test_budgets_are_in_proportion():
 
 @pytest.mark.parametrize(
     "name",
-    ["study", "study_small", "study_long", "study_real", "study_rates", "few_steps", "budgets"],
+    [
+        "study",
+        "study_small",
+        "study_flow",
+        "study_long",
+        "study_real",
+        "study_rates",
+        "few_steps",
+        "budgets",
+    ],
 )
 def test_its_configurations_fit_the_methods(name):
     config = run_config.load(ROOT / "config" / f"{name}.yaml")
