@@ -22,17 +22,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmark.board.format import interval_text, markdown_table, number_text
+from benchmark.board.format import interval_text, number_text
 from benchmark.board.pairs import Comparisons, compare_all, compare_sets
-from benchmark.board.score_table import IMAGE, ScoreTable
+from benchmark.board.score_table import ScoreTable
 from benchmark.board.set_table import set_groups
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
+from benchmark.core.markdown import markdown_table
 from benchmark.core.paths import ROOT
 from benchmark.report.figures.style import MARKERS, PALETTE, arms, drawing_style, save
 from benchmark.results.layout import RESTORED, restored_image, write_csv
-from benchmark.results.schema import SET_SCORES
+from benchmark.results.schema import IMAGE, SET_SCORES
 from benchmark.results.tables import read_cost, read_images, read_methods, read_scores, read_table
 from benchmark.scoring.metrics import ANY_METRIC
 from benchmark.scoring.score_sets import score_sets

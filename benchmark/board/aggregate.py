@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from benchmark.board.score_table import ALL, METRICS, ScoreGroup, ScoreTable, weather_rank
 from benchmark.board.set_table import SetGroup
-from benchmark.board.statuses import GROUP, statuses
-from benchmark.results.schema import OK
+from benchmark.board.statuses import statuses
+from benchmark.results.schema import GROUP, METHOD, OK
 from benchmark.results.tables import Cards
 from benchmark.scoring.metrics import ANY_METRIC, METRIC
 from benchmark.significance.intervals import interval_of
@@ -112,8 +111,8 @@ def join_groups(
     if sets:
         of_sets = pd.concat([part.rows for part in sets]).groupby(GROUP, as_index=False).first()
         board = board.merge(of_sets, on=GROUP, how="left")
-    seeds = scores.scores.groupby(GROUP[2:])["seed"].nunique().rename("n_seeds").reset_index()
-    board = board.merge(seeds, on=GROUP[2:], how="left")
+    seeds = scores.scores.groupby(METHOD)["seed"].nunique().rename("n_seeds").reset_index()
+    board = board.merge(seeds, on=METHOD, how="left")
     board["n_seeds"] = board["n_seeds"].fillna(0).astype(int)
     board[["rank", "device"]] = board[["rank", "device"]].fillna("")
     board = _with_card_facts(board, methods).reindex(columns=[*COLUMNS, "control"])
@@ -152,7 +151,7 @@ def set_values(group: SetGroup) -> GroupValues:
     ends = group.interval()
     names = [group.metric + end for end in ("", "_low", "_high")]
     methods = list(zip(*group.keys, strict=True)) or [[], []]
-    index = pd.MultiIndex.from_arrays(methods, names=["method", "variant"])
+    index = pd.MultiIndex.from_arrays(methods, names=METHOD)
     table = pd.DataFrame(dict(zip(names, ends, strict=True)), index=index)
     bold = _bold(group.paired, group.metric, table)
     rows = table.reset_index().assign(dataset=group.dataset, weather=group.weather)
@@ -192,9 +191,8 @@ def _bold(paired: PairedScores | None, metric: str, table: pd.DataFrame) -> list
 
 def _seed_variances(group: ScoreGroup) -> Variance:
     """The variance from seeds of every column of a group's `wide`."""
-    means = group.seed_means.groupby(level=["method", "variant", "metric"], sort=False)
-    parts = [seed_variance(column.to_numpy()[:, None]) for _, column in means]
-    return Variance(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("value", "freedom")))
+    means = group.seed_means.groupby(level=[*METHOD, "metric"], sort=False)
+    return Variance.join([seed_variance(column.to_numpy()[:, None]) for _, column in means])
 
 
 def _costs(cost: pd.DataFrame) -> pd.DataFrame:
@@ -231,7 +229,7 @@ def _in_order(board: pd.DataFrame, datasets: list[str]) -> pd.DataFrame:
         set_place=board["dataset"].map({name: i for i, name in enumerate(datasets)}),
         place=board["weather"].map({w: i for i, w in enumerate(weathers)}),
     )
-    keys = ["set_place", "place", "control", *ORDER, "method", "variant"]
+    keys = ["set_place", "place", "control", *ORDER, *METHOD]
     by_metric = [METRIC[metric].lower_is_better for metric in ORDER]
     ascending = [True, True, True, *by_metric, True, True]
     board = board.sort_values(keys, ascending=ascending, na_position="last", ignore_index=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.board.score_table import ScoreGroup
-from benchmark.core.errors import UserError
 from benchmark.results.layout import write_csv
+from benchmark.results.schema import METHOD
 from benchmark.results.tables import Cards, read_table, shows_input
 from benchmark.scoring.metrics import METRIC
 from benchmark.significance.intervals import difference_interval
@@ -17,7 +17,7 @@ from benchmark.significance.variances import Variance, photo_variance, stratifie
 
 FILE = "against_input.csv"
 NUMBERS = ("change", "low", "high")
-COLUMNS = ("dataset", "weather", "metric", "method", "variant", *NUMBERS)
+COLUMNS = ("dataset", "weather", "metric", *METHOD, *NUMBERS)
 
 
 def input_key(methods: Cards) -> Key | None:
@@ -49,7 +49,7 @@ def changes(group: ScoreGroup, metric: str, given: Key) -> pd.DataFrame:
         photo_variance(differences, group.photos, group.strata),
         Variance.join([variance_from_seeds(key, given, seeds) for key in keys]),
     )
-    table = pd.DataFrame(keys, columns=["method", "variant"]).assign(
+    table = pd.DataFrame(keys, columns=METHOD).assign(
         dataset=group.dataset, weather=group.weather, metric=metric,
         **dict(zip(NUMBERS, ends, strict=True)),
     )  # fmt: skip
@@ -74,11 +74,5 @@ def read_changes(run_dir: Path) -> pd.DataFrame:
 
     Raises UserError if it is missing or malformed.
     """
-    again = f"run `benchmark leaderboard {run_dir}` again"
-    table = read_table(run_dir / FILE, COLUMNS, again)
-    for name in NUMBERS:
-        numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
-        if (numbers.isna() & ~table[name].isin(["", "nan"])).any():
-            raise UserError(f"{run_dir / FILE}: {name} has a value that is no number; {again}.")
-        table[name] = numbers
-    return table
+    again = f"run `python -m benchmark leaderboard {run_dir}` again"
+    return read_table(run_dir / FILE, COLUMNS, again, NUMBERS)

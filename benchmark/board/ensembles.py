@@ -13,14 +13,14 @@ import pandas as pd
 
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.seeds import numpy_generator
-from benchmark.results.schema import OK
+from benchmark.results.schema import METHOD, OK
 from benchmark.scoring.metrics.ensembles import central_interval, coverage, spread_skill
 from benchmark.significance.bootstrap import Array, resample
 from benchmark.significance.intervals import Interval, interval_levels, interval_of
 from benchmark.significance.variances import stratified_mean
 
 PLACE = ["weather", "image"]
-VARIANT = ["dataset", "method", "variant"]
+VARIANT = ["dataset", *METHOD]
 
 
 @dataclass(frozen=True, eq=False)

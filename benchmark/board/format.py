@@ -7,22 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.board.legend import MISSING
-from benchmark.core.markdown import cell, markdown_table
 from benchmark.scoring.metrics import ANY_METRIC
 
-__all__ = [
-    "MISSING",
-    "broken",
-    "cell",
-    "count_text",
-    "device_numbers",
-    "interval_text",
-    "markdown_table",
-    "number_text",
-    "p_text",
-    "seconds_text",
-    "value_text",
-]
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 

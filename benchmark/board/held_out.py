@@ -7,12 +7,11 @@ import pandas as pd
 
 from benchmark.board.recommend import RANKED_BY
 from benchmark.board.score_table import ALL
-from benchmark.core.reading import reading
+from benchmark.results.schema import GROUP
 from benchmark.results.tables import read_table
 
 TABLE = "held_out.csv"
-NAMES = ("dataset", "weather", "method", "variant", "status")
-COLUMNS = (*NAMES, "weights", *RANKED_BY)
+COLUMNS = (*GROUP, "status", "weights", *RANKED_BY)
 AGAIN = "make it again with 'python -m benchmark held-out-table'"
 
 
@@ -36,10 +35,7 @@ def read_held_out(folder: Path, weights: Mapping[str, str]) -> pd.DataFrame:
     path = folder / TABLE
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
-    table = read_table(path, COLUMNS, AGAIN)
-    with reading(path, "a table of numbers", AGAIN):
-        for metric in RANKED_BY:
-            table[metric] = pd.to_numeric(table[metric].where(table[metric] != ""))
+    table = read_table(path, COLUMNS, AGAIN, RANKED_BY)
     known = table["method"].map(weights).fillna("")
     if ((known != "") & (known != table["weights"])).any():
         return table.iloc[:0]

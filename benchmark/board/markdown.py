@@ -5,17 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.board.aggregate import Board
-from benchmark.board.format import (
-    MISSING,
-    cell,
-    count_text,
-    device_numbers,
-    markdown_table,
-    seconds_text,
-    value_text,
-)
-from benchmark.board.legend import board_legend
+from benchmark.board.format import count_text, device_numbers, seconds_text, value_text
+from benchmark.board.legend import MISSING, board_legend
 from benchmark.board.verdicts import harmful, marks, note_of, tables_of
+from benchmark.core.markdown import cell, markdown_table
 from benchmark.results.schema import OK
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import ANY_METRIC, METRIC

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.board.format import cell, markdown_table, number_text
+from benchmark.board.format import number_text
 from benchmark.board.score_table import ScoreGroup
+from benchmark.core.markdown import cell, markdown_table
 from benchmark.results.tables import Cards, label
 
 CLEAR = "clear"  # the weather of photographs without weather

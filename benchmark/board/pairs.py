@@ -11,7 +11,7 @@ from benchmark.board.pairs_markdown import to_markdown
 from benchmark.board.score_table import METRICS, ScoreGroup, ScoreTable
 from benchmark.board.set_table import SetGroup, set_groups
 from benchmark.core.atomic import atomic_path, write_text
-from benchmark.core.errors import UserError, nearest
+from benchmark.results.schema import METHOD
 from benchmark.results.tables import (
     Cards,
     read_images,
@@ -75,23 +75,17 @@ class Comparisons:
         return pd.concat(self.pairs or empty, ignore_index=True), pd.concat(self.places or empty)
 
 
-def write_comparisons(run_dir: str | Path, metrics: Sequence[str] | None = None) -> pd.DataFrame:
+def write_comparisons(run_dir: str | Path) -> pd.DataFrame:
     """Write `comparisons.csv` and `comparisons.md` of a run and return the table.
 
-    metrics: such as `rgb/psnr`; all that the run has if None. Raises UserError for an unknown
-    metric and if a table of the run is missing.
+    Raises UserError if a table of the run is missing or malformed.
     """
-    for metric in metrics or ():
-        if metric not in ANY_METRIC:
-            raise UserError(f"There is no metric '{metric}'.{nearest(metric, ANY_METRIC)}")
     run_dir = Path(run_dir)
     table = ScoreTable(read_scores(run_dir), read_methods(run_dir), read_images(run_dir))
-    chosen = [metric for metric in METRICS if metric in (metrics or METRICS)]
-    compared = compare_all(table, chosen)
+    compared = compare_all(table)
     scores_of_sets = read_set_scores(run_dir)
     for group in () if scores_of_sets is None else set_groups(scores_of_sets, table.methods):
-        if group.metric in (metrics or ANY_METRIC):
-            compared += compare_sets(group)
+        compared += compare_sets(group)
     return save_comparisons(run_dir, compared, table.methods)
 
 
@@ -112,7 +106,7 @@ def compare_all(table: ScoreTable, metrics: Sequence[str] = METRICS) -> Comparis
     return found
 
 
-def compare_group(group: ScoreGroup, metrics: Sequence[str]) -> Comparisons:
+def compare_group(group: ScoreGroup, metrics: Sequence[str] = METRICS) -> Comparisons:
     """Compare all methods that are not controls on one group, for each metric.
 
     Differences are a - b in the metric's unit. `p_better` is the probability that a is better than
@@ -156,7 +150,7 @@ def compare_sets(group: SetGroup) -> Comparisons:
         "p_holm": paired.p_holm,
     }
     ranks = paired.ranks(ANY_METRIC[group.metric].lower_is_better)
-    places = pd.DataFrame(paired.keys, columns=["method", "variant"]).assign(
+    places = pd.DataFrame(paired.keys, columns=METHOD).assign(
         **names,
         n_seeds=[len(group.seeds[key]) for key in paired.keys],
         value=paired.means(),
@@ -238,7 +232,7 @@ def _places(
 ) -> pd.DataFrame:
     lower_is_better = METRIC[metric].lower_is_better
     places = paired.ranks(lower_is_better)
-    table = pd.DataFrame(paired.keys, columns=["method", "variant"]).assign(
+    table = pd.DataFrame(paired.keys, columns=METHOD).assign(
         dataset=group.dataset,
         weather=group.weather,
         metric=metric,

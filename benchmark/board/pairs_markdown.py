@@ -4,9 +4,10 @@ import math
 
 import pandas as pd
 
-from benchmark.board.format import cell, interval_text, markdown_table, number_text, p_text
+from benchmark.board.format import interval_text, number_text, p_text
 from benchmark.board.legend import BETTER, DIFFERENCE, OPEN_RANKS, P_HOLM, RANK
 from benchmark.board.score_table import ALL
+from benchmark.core.markdown import cell, markdown_table
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import ANY_METRIC, Metric, SetMetric
 from benchmark.significance.pairwise import rank_text

@@ -7,13 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.format import MISSING, cell, markdown_table
+from benchmark.board.legend import MISSING
 from benchmark.board.score_table import ALL
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json
+from benchmark.core.markdown import cell, markdown_table
 from benchmark.core.paths import find
 from benchmark.core.validation import parse, read_yaml
 from benchmark.data.weight_cards import published_files
+from benchmark.results.merged import runs_of
 from benchmark.results.tables import Cards, label
 from benchmark.scoring.metrics import METRIC, PROTOCOLS
 from benchmark.spec.method import Settings
@@ -237,8 +239,7 @@ def to_markdown(table: pd.DataFrame, published: Published) -> str:
     parts = ["## Published and measured", "", PREFACE, ""]
     notes = notes_of(published)
     for key, rows in table.groupby(GROUP, sort=False):
-        disagree = rows.groupby(["method", "metric"])["published"].transform("nunique") > 1
-        lines = [_line(row, *mark) for row, *mark in zip(rows.itertuples(), disagree, strict=True)]
+        lines = [_line(texts) for texts in texts_of(rows)]
         parts += [f"### {caption(*key)}", ""]
         parts += [notes[key], ""] if notes[key] else []
         parts += [markdown_table(HEADS, lines, ALIGN), ""]
@@ -261,19 +262,37 @@ def notes_of(published: Published) -> dict[tuple[str, ...], str]:
     return {(t.dataset, t.split, t.weather, t.protocol): t.note for t in published.tables}
 
 
-def _line(row: Any, disagree: bool) -> tuple[str, ...]:
-    digits = DIGITS[row.metric]
-    measured, difference = f"{MISSING} ({row.reason})", MISSING
-    if not row.reason:
-        measured = f"{row.measured:.{digits}f} ({row.entry})"
-        difference = f"{row.difference:+.{digits}f}"
+def texts_of(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of one table as texts, by name; `sources` is a list, and `disagree` says whether
+    they have other numbers. `by` is the entry that was measured, or why none was."""
+    printed = rows.groupby(["method", "metric"])["published"].nunique()
+    texts = []
+    for row in rows.itertuples():
+        digits = DIGITS[row.metric]
+        texts.append(
+            {
+                "method": row.method,
+                "metric": row.metric.upper(),
+                "published": f"{row.published:.{digits}f}",
+                "disagree": bool(printed[row.method, row.metric] > 1),
+                "measured": MISSING if row.reason else f"{row.measured:.{digits}f}",
+                "by": row.reason or row.entry,
+                "difference": MISSING if row.reason else f"{row.difference:+.{digits}f}",
+                "sources": row.sources.split(),
+                "note": row.note,
+            }
+        )
+    return texts
+
+
+def _line(texts: dict[str, Any]) -> tuple[str, ...]:
     return (
-        cell(row.method),
-        row.metric.upper(),
-        f"{row.published:.{digits}f}{' ≠' * disagree}",
-        cell(measured),
-        difference,
-        cell(row.sources),
+        cell(texts["method"]),
+        texts["metric"],
+        texts["published"] + " ≠" * texts["disagree"],
+        cell(f"{texts['measured']} ({texts['by']})"),
+        texts["difference"],
+        cell(" ".join(texts["sources"])),
     )
 
 
@@ -286,7 +305,7 @@ def of_run(run_dir: Path, board: pd.DataFrame, methods: Cards) -> tuple[pd.DataF
     file = run_dir / "manifest.json"
     published = load()
     try:
-        sets = parts_of(read_json(file)) if file.is_file() else {}
+        sets = parts_of(read_json(file), run_dir) if file.is_file() else {}
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
             f"{file} does not say what the run's data sets are ({error!r}); collect the run again."
@@ -295,19 +314,12 @@ def of_run(run_dir: Path, board: pd.DataFrame, methods: Cards) -> tuple[pd.DataF
     return table, to_markdown(table, published)
 
 
-def parts_of(manifest: dict[str, Any]) -> dict[str, Part]:
+def parts_of(manifest: Any, folder: Path) -> dict[str, Part]:
     """The images of each data set of a run, from the settings in its manifest.
 
-    A merged run has the data sets of the runs from which it was merged.
+    A merged run has the data sets of the runs from which it was merged. folder: of the run. Raises
+    as `runs_of`, and AttributeError, KeyError or TypeError if the settings are malformed.
     """
-    merged = [parts_of(part) for part in manifest.get("merged", ())]
-    return {
-        **{name: part for parts in merged for name, part in parts.items()},
-        **_own_parts(manifest),
-    }
-
-
-def _own_parts(manifest: dict[str, Any]) -> dict[str, Part]:
     return {
         name: Part(
             choice.get("card") or name,
@@ -315,5 +327,6 @@ def _own_parts(manifest: dict[str, Any]) -> dict[str, Part]:
             whole=choice.get("limit") is None,
             weathers=None if choice.get("weathers") is None else tuple(choice["weathers"]),
         )
-        for name, choice in manifest.get("config", {}).get("datasets", {}).items()
+        for run in runs_of(manifest, folder)
+        for name, choice in run.get("config", {}).get("datasets", {}).items()
     }

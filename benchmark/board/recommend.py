@@ -10,7 +10,7 @@ from benchmark.board.format import seconds_text
 from benchmark.board.score_table import ALL
 from benchmark.board.verdicts import harmful
 from benchmark.core.errors import UserError
-from benchmark.results.schema import OK
+from benchmark.results.schema import METHOD, OK
 from benchmark.results.tables import Cards
 from benchmark.scoring.metrics import METRIC
 from benchmark.spec.method import ALL_WEATHERS
@@ -18,7 +18,7 @@ from benchmark.spec.method import ALL_WEATHERS
 # One metric of fidelity and one of appearance; SSIM would give fidelity twice the weight. Of each,
 # the difference below which two methods count as equal: sets of ten images do not show less.
 RANKED_BY = {"rgb/psnr": 0.2, "lpips-alex/lpips": 0.005}
-KEY = ["method", "variant"]
+UNIT = ["dataset", "weather"]
 # A method is timed here only if the leaderboard's time is not above this many times the budget.
 HOPELESS = 10
 
@@ -49,16 +49,16 @@ def ranked(
 ) -> Ranking:
     """The methods that can restore a photo, the best mean rank first.
 
-    board: columns dataset, weather, status, `KEY`, `RANKED_BY` and seconds_per_megapixel. cards: of
-    the available methods, with method, variant, control and sees_target. weather: the one in the
-    photo; `all` if it is not known. trained: the data sets that belong to the training data.
+    board: columns `GROUP`, status, `RANKED_BY` and seconds_per_megapixel. cards: of the available
+    methods, with method, variant, control and sees_target. weather: the one in the photo; `all` if
+    it is not known. trained: the data sets that belong to the training data.
 
     A weather is judged by the other sets that show it, because what was learned in simulated
     weather carries over to them only in part; where there are none, by the sets in `trained`. With
     `all`, each weather counts the same. Methods are ranked by RGB PSNR and by LPIPS, on each data
-    set and weather with ground truth: the rank is 1 plus the number of methods that are better by
-    more than the tolerance in `RANKED_BY`. They are sorted by the mean of these ranks, then by the
-    rank in LPIPS, then by time.
+    set and weather that was scored by the metric: the rank is 1 plus the number of methods that are
+    better by more than the tolerance in `RANKED_BY`. They are sorted by the mean of these ranks,
+    then by the rank in LPIPS, then by time.
 
     Left out are controls, methods that need the ground truth, methods that have not restored every
     image of the weather, and methods that make its images worse (`verdicts.harmful`). Raises
@@ -66,9 +66,8 @@ def ranked(
     """
     weathers = ALL_WEATHERS if weather == ALL else (weather,)
     rows = board[board["weather"].isin(weathers)]
-    metrics = [metric for metric in RANKED_BY if rows[metric].notna().any()]
-    known = rows[metrics].notna().any(axis=1) if metrics else pd.Series(False, rows.index)
-    units = rows.loc[known, ["dataset", "weather"]].drop_duplicates()
+    known = rows[[*RANKED_BY]].notna().any(axis=1)
+    units = rows.loc[known, UNIT].drop_duplicates()
     if units.empty:
         raise UserError(
             f"The leaderboard has no PSNR or LPIPS for the weather '{weather}', so no method can "
@@ -77,47 +76,51 @@ def ranked(
     units = units.assign(trained=[name in trained for name in units["dataset"]])
     elsewhere = set(units.loc[~units["trained"], "weather"])
     units = units[~(units["trained"] & units["weather"].isin(elsewhere))]
-    rows = rows.merge(units, on=["dataset", "weather"])
-    rows = rows[_allowed(rows, cards, metrics)]
+    rows = rows.merge(units, on=UNIT)
+    metrics = [metric for metric in RANKED_BY if rows[metric].notna().any()]
+    rows = rows[_allowed(rows, cards)]
     names = [METRIC[metric].acronym for metric in metrics]
     for name, metric in zip(names, metrics, strict=True):
-        values = rows.groupby(["dataset", "weather"])[metric]
+        values = rows.groupby(UNIT)[metric]
         rows = rows.assign(**{name: values.transform(_ranks, metric)})
-    by_weather = rows.groupby([*KEY, "weather"], as_index=False)[names].mean()
-    means = by_weather.groupby(KEY, as_index=False)[names].mean()
+    by_weather = rows.groupby([*METHOD, "weather"], as_index=False)[names].mean()
+    means = by_weather.groupby(METHOD, as_index=False)[names].mean()
     means["rank"] = means[names].mean(axis=1)
-    slowest = board.groupby(KEY)["seconds_per_megapixel"].max()
-    means = means.join(slowest, on=KEY)
-    order = ["rank", names[-1], "seconds_per_megapixel", *KEY]
+    slowest = board.groupby(METHOD)["seconds_per_megapixel"].max()
+    means = means.join(slowest, on=METHOD)
+    order = ["rank", names[-1], "seconds_per_megapixel", *METHOD]
     return Ranking(means.sort_values(order, ignore_index=True), _sets_text(units))
 
 
-def _allowed(rows: pd.DataFrame, cards: Cards, metrics: list[str]) -> pd.Series:
+def _allowed(rows: pd.DataFrame, cards: Cards) -> pd.Series:
     """Which rows belong to methods that may be chosen, see `ranked`."""
     allowed = {(c["method"], c["variant"]) for c in cards if not c["control"]}
     allowed -= {(c["method"], c["variant"]) for c in cards if c["sees_target"]}
     allowed -= {key[2:] for key in harmful(rows, cards)}
-    keys = pd.MultiIndex.from_frame(rows[KEY])
-    whole = (rows["status"] == OK) & rows[metrics].notna().all(axis=1)
+    keys = pd.MultiIndex.from_frame(rows[METHOD])
+    scored_by = rows.groupby(UNIT)[[*RANKED_BY]].transform("count") > 0
+    whole = (rows["status"] == OK) & (rows[[*RANKED_BY]].notna() == scored_by).all(axis=1)
     allowed -= set(keys[~whole.to_numpy()])
-    units = len(rows[["dataset", "weather"]].drop_duplicates())
-    counts = rows.groupby(KEY).size()
+    units = len(rows[UNIT].drop_duplicates())
+    counts = rows.groupby(METHOD).size()
     allowed &= set(counts[counts == units].index)
     return pd.Series(keys.isin(list(allowed)), rows.index)
 
 
 def _ranks(values: pd.Series, metric: str) -> np.ndarray:
-    """For each value, 1 plus the number of values that are better by more than the tolerance."""
+    """For each value, 1 plus the number of values that are better by more than the tolerance; NaN
+    for a missing value."""
     signs = values.to_numpy() * (-1 if METRIC[metric].lower_is_better else 1)
-    return 1 + (signs[None, :] > signs[:, None] + RANKED_BY[metric]).sum(axis=1)
+    ranks = 1 + (signs[None, :] > signs[:, None] + RANKED_BY[metric]).sum(axis=1)
+    return np.where(np.isnan(signs), np.nan, ranks)
 
 
 def _sets_text(units: pd.DataFrame) -> str:
-    """The data sets of a ranking, such as `rain100l (rain); of the training set: photos (snow)`."""
+    """The data sets of a ranking, such as `sets not trained on: rain100l (rain)`."""
     parts = []
     for trained, part in units.groupby("trained"):
         sets = [f"{name} ({', '.join(u['weather'])})" for name, u in part.groupby("dataset")]
-        kind = "test pictures of the training set" if trained else "sets not trained on"
+        kind = "held-out pictures of the set trained on" if trained else "sets not trained on"
         parts.append(f"{kind}: {', '.join(sets)}")
     return "; ".join(parts)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import numpy_generator
-from benchmark.results.schema import OK
+from benchmark.results.schema import IMAGE, METHOD, OK
 from benchmark.results.tables import Cards
 from benchmark.scoring.metrics import METRIC
 from benchmark.significance.bootstrap import Resampled, resample
@@ -24,7 +24,6 @@ from benchmark.spec.method import ALL_WEATHERS
 
 METRICS = tuple(METRIC)  # all keys, such as rgb/psnr; a run's tables show those that it scored
 ALL = "all"
-IMAGE = ["dataset", "weather", "image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +114,9 @@ class ScoreTable:
             metric=self.scores["protocol"] + "/" + self.scores["metric"],
             value=self.scores["value"].where(self.scores["status"] == OK),
         )
-        names = ["method", "variant", "metric", "seed"]
+        names = [*METHOD, "metric", "seed"]
         wide = values.pivot(index=IMAGE, columns=names, values="value")
-        seeds = self.scores[["method", "variant", "seed"]].drop_duplicates()
+        seeds = self.scores[[*METHOD, "seed"]].drop_duplicates()
         columns = sorted(
             (method, variant, metric, seed)
             for method, variant, seed in seeds.itertuples(index=False)
@@ -131,7 +130,7 @@ class ScoreTable:
 
         NaN where one of the method's seeds has no score of status ok.
         """
-        means = self.seeds.T.groupby(level=["method", "variant", "metric"], sort=False)
+        means = self.seeds.T.groupby(level=[*METHOD, "metric"], sort=False)
         return means.mean(skipna=False).T
 
     @cached_property
@@ -200,7 +199,7 @@ def weather_rank(weather: str) -> tuple[int, str]:
 
 
 def _refuse_duplicates(scores: pd.DataFrame) -> None:
-    key = [*IMAGE, "method", "variant", "seed", "protocol", "metric"]
+    key = [*IMAGE, *METHOD, "seed", "protocol", "metric"]
     twice = scores[scores.duplicated(key)]
     if len(twice):
         row = twice.iloc[0]

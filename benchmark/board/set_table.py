@@ -20,14 +20,15 @@ import pandas as pd
 
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.errors import UserError
-from benchmark.results.schema import OK
+from benchmark.results.schema import METHOD, OK
 from benchmark.results.tables import Cards
 from benchmark.scoring.metrics import SET_METRIC
 from benchmark.significance.intervals import Interval
 from benchmark.significance.pairwise import Key, PairedScores, SeedMeans, pair_up
 from benchmark.significance.variances import Variance, photo_variance, seed_variance
 
-SEEDS = ["method", "variant", "seed"]
+SEEDS = [*METHOD, "seed"]
+FEWEST_PHOTOS = 3  # with fewer, a score of a set has neither interval nor test
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,20 +52,17 @@ class SetGroup:
     def variance(self) -> Variance:
         """Of the values, over photos and seeds: (K,)."""
         of_photos = photo_variance(self.pseudo.to_numpy(), self.pseudo.index)
-        parts = [seed_variance(np.array([*self.seeds[key].values()])[:, None]) for key in self.keys]
-        return of_photos + Variance(
-            np.array([part.value[0] for part in parts]),
-            np.array([part.freedom[0] for part in parts]),
-        )
+        means = [np.array([*self.seeds[key].values()])[:, None] for key in self.keys]
+        return of_photos + Variance.join([seed_variance(column) for column in means])
 
     @property
     def keys(self) -> list[Key]:
         return list(self.values.index)
 
     def interval(self) -> Interval:
-        """The values and the ends of their 95 % intervals; NaN with fewer than three photos."""
+        """The values and the ends of their 95 % intervals; NaN below `FEWEST_PHOTOS`."""
         values = self.values.to_numpy()
-        if len(self.pseudo) < 3:
+        if len(self.pseudo) < FEWEST_PHOTOS:
             unknown = np.full(len(values), np.nan)
             return Interval(values, unknown, unknown)
         half = self.variance.half_width()
@@ -74,7 +72,7 @@ class SetGroup:
     def paired(self) -> PairedScores | None:
         """The ranked methods, compared by their pseudo-values; None if there is none."""
         keys = [key for key in self.ranked if key in self.values.index]
-        if not keys or len(self.pseudo) < 3:
+        if not keys or len(self.pseudo) < FEWEST_PHOTOS:
             return None
         pseudo = {key: self.pseudo[key].to_numpy() for key in keys}
         return pair_up(pseudo, {key: self.seeds[key] for key in keys}, self.pseudo.index, None)

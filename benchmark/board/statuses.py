@@ -10,6 +10,8 @@ from benchmark.board.score_table import ALL, METRICS, ScoreTable, weather_rows
 from benchmark.core.errors import UserError
 from benchmark.results.schema import (
     FAILED,
+    GROUP,
+    METHOD,
     NO_TARGET,
     OK,
     OUT_OF_MEMORY,
@@ -18,7 +20,6 @@ from benchmark.results.schema import (
     WEIGHTS_MISSING,
 )
 
-GROUP = ["dataset", "weather", "method", "variant"]
 WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, TIMED_OUT, OUT_OF_MEMORY, FAILED)
 
 
@@ -43,16 +44,14 @@ def statuses(table: ScoreTable) -> pd.DataFrame:
     single = pd.DataFrame(found, columns=[*GROUP, "status", "reason", "n_images"])
     together = [
         (dataset, ALL, method, variant, *_status_of_all(group))
-        for (dataset, method, variant), group in single.groupby(
-            ["dataset", "method", "variant"], sort=False
-        )
+        for (dataset, method, variant), group in single.groupby(["dataset", *METHOD], sort=False)
     ]
     return pd.concat([pd.DataFrame(together, columns=single.columns), single], ignore_index=True)
 
 
 def _refuse_unknown(table: ScoreTable) -> None:
     known = {(card["method"], card["variant"]) for card in table.methods}
-    scored = table.scores[["method", "variant"]].drop_duplicates()
+    scored = table.scores[METHOD].drop_duplicates()
     for method, variant in scored.itertuples(index=False):
         if (method, variant) not in known:
             raise UserError(

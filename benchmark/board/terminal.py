@@ -1,4 +1,4 @@
-"""The leaderboard on a terminal: the `all` rows of each data set, as much as there is room for."""
+"""The leaderboard on a terminal: one weather of each data set, as much as there is room for."""
 
 import os
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ UNKNOWN_WIDTH = 200  # a file or a pipe has no width, and rich would take 80
 SHORTEST_NAME = 12
 
 
-def print_board(board: Board, methods: Cards) -> None:
-    """Print the `all` rows of each data set to the terminal, best first, controls last.
+def print_board(board: Board, methods: Cards, weather: str = ALL) -> None:
+    """Print the rows of one weather of each data set to the terminal, best first, controls last.
 
     Below a table stand the reasons of its missing values. A narrow terminal leaves out intervals,
     then breaks names after `_`.
@@ -41,11 +41,12 @@ def print_board(board: Board, methods: Cards) -> None:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = UNKNOWN_WIDTH
     table = board.table
-    for dataset, rows in table[table["weather"] == ALL].groupby("dataset", sort=False):
+    for dataset, rows in table[table["weather"] == weather].groupby("dataset", sort=False):
         weathers = table.loc[table["dataset"] == dataset, "weather"].nunique() - 1
         writer = _Rows(board, rows, methods)
         against = "without ground truth" if writer.unpaired else "on RGB"
-        kinds = f"all {weathers} weathers, " if weathers > 1 else ""
+        kinds = weather if weather != ALL else f"all {weathers} weathers" if weathers > 1 else ""
+        kinds += ", " if kinds else ""
         console.print(f"{dataset}: {kinds}scored {against}", markup=False, highlight=False)
         console.print(_fitting(writer, console), markup=False)
         for number, note in enumerate(writer.notes, 1):

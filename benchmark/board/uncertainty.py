@@ -8,18 +8,19 @@ from typing import Any
 import pandas as pd
 
 from benchmark.board.ensembles import Ensemble
-from benchmark.board.format import MISSING, cell, interval_text, markdown_table, number_text
-from benchmark.board.legend import Entry
+from benchmark.board.format import interval_text, number_text
+from benchmark.board.legend import MISSING, Entry
 from benchmark.board.score_table import ALL
+from benchmark.core.markdown import cell, markdown_table
 from benchmark.core.reading import reading
+from benchmark.results.schema import GROUP
 from benchmark.results.tables import Cards, label
 
 FILE = "uncertainty.csv"
 OF_ONE = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
-NAMES = ["dataset", "weather", "method", "variant"]
 WITH_INTERVAL = ("spread_skill", "crps", "coverage")
 COLUMNS = (
-    *NAMES,
+    *GROUP,
     "samples",
     "one_answer",
     *(name + end for name in WITH_INTERVAL for end in ("", "_low", "_high")),
@@ -69,7 +70,7 @@ def uncertainty_table(found: Iterable[Ensemble], board: pd.DataFrame) -> pd.Data
     """
     rows = [_row(ensemble) for ensemble in found]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).drop(columns=[*OF_ONE])
-    return table.merge(board[[*NAMES, *OF_ONE]], on=NAMES, how="left")[list(COLUMNS)]
+    return table.merge(board[[*GROUP, *OF_ONE]], on=GROUP, how="left")[list(COLUMNS)]
 
 
 def read_uncertainty(run_dir: Path) -> pd.DataFrame | None:
@@ -78,7 +79,7 @@ def read_uncertainty(run_dir: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     with reading(path, "a table of numbers", "make the leaderboard again"):
-        text = dict.fromkeys([*NAMES, "reason"], str)
+        text = dict.fromkeys([*GROUP, "reason"], str)
         missing = {name: [""] for name in COLUMNS if name not in text}
         table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
         return table[list(COLUMNS)]

@@ -7,8 +7,7 @@ import pandas as pd
 
 from benchmark.board.legend import CONTROL, HARM, HARMFUL, SUBMITTED
 from benchmark.board.score_table import ALL
-from benchmark.board.statuses import GROUP
-from benchmark.results.schema import OK
+from benchmark.results.schema import GROUP, METHOD, OK
 from benchmark.results.tables import Cards
 
 
@@ -22,7 +21,7 @@ def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str
     controls = {(card["method"], card["variant"]) for card in methods if card.get("control")}
     found = set()
     for _, part in board.groupby(["dataset", "weather"]):
-        keys = pd.MultiIndex.from_frame(part[GROUP[2:]])
+        keys = pd.MultiIndex.from_frame(part[METHOD])
         least = part.loc[keys.isin(list(controls)), "rgb/psnr"].min()
         if math.isfinite(least):
             worse = part[(part["rgb/psnr"] < least - HARM).to_numpy()]

@@ -13,18 +13,18 @@ from benchmark.board.latex import to_latex
 from benchmark.board.markdown import to_markdown
 from benchmark.board.pairs import Comparisons, compare_group, compare_sets, save_comparisons
 from benchmark.board.published import of_run
-from benchmark.board.score_table import METRICS, ScoreTable
+from benchmark.board.score_table import ALL, ScoreTable
 from benchmark.board.set_table import set_groups
-from benchmark.board.statuses import GROUP
 from benchmark.board.summary import summary
 from benchmark.board.terminal import print_board
 from benchmark.board.verdicts import devices
 from benchmark.core.atomic import atomic_path, write_text
 from benchmark.core.checksum import checksum
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json, write_json
 from benchmark.core.reading import reading
 from benchmark.core.validation import parse
+from benchmark.results.schema import GROUP, METHOD
 from benchmark.results.tables import (
     Cards,
     read_cost,
@@ -73,9 +73,9 @@ class Notes(Settings):
     rows: tuple[RowNotes, ...]
 
 
-def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.DataFrame:
-    """Write `leaderboard.csv`, `.md`, `.tex`, `.json` and `.notes.json` of a run, and
-    `against_input.csv` (`changes.changes`); return the table.
+def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
+    """Write `leaderboard.csv`, `.md`, `.tex`, `.json` and `.notes.json` of a run, `comparisons.csv`
+    and `.md` (`pairs`), and `against_input.csv` (`changes.changes`); return the leaderboard.
 
     Reads `scores.csv`, `cost.csv`, `methods.json` and `images.csv`, which says which image was made
     from which photo; without it every image is its own photo. If the run scores sets of images, it
@@ -83,8 +83,7 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     `uncertainty.csv`. In Markdown, what methods do to clear photographs (`no_harm`) and published
     numbers on the run's data sets (`published.of_run`) follow the tables.
 
-    comparisons: also write `comparisons.csv` and `.md` (`pairs.write_comparisons`), from the same
-    paired tests. Each file is written atomically. Raises UserError naming the file at fault.
+    Each file is written atomically. Raises UserError naming the file at fault.
     """
     run_dir = Path(run_dir)
     made_from = _checksums(run_dir)  # before reading: a change in between is found later
@@ -95,13 +94,11 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
         parts.append(group_values(group))
         changed += all_changes(group, methods)
         harm.append(no_harm.no_harm(group, methods))
-        if comparisons:
-            compared += compare_group(group, METRICS)
+        compared += compare_group(group)
     if (scores_of_sets := read_set_scores(run_dir)) is not None:
         for group in set_groups(scores_of_sets, methods):
             sets.append(set_values(group))
-            if comparisons:
-                compared += compare_sets(group)
+            compared += compare_sets(group)
     board = join_groups(table, cost, parts, sets)
     text = to_markdown(board, methods, devices(cost))
     text += _write_uncertainty(run_dir, board, methods)
@@ -115,11 +112,10 @@ def write_leaderboard(run_dir: str | Path, comparisons: bool = False) -> pd.Data
     write_text(run_dir / "leaderboard.tex", to_latex(board, methods))
     write_json(run_dir / SUMMARY, summary(board.table, methods))
     write_changes(run_dir, changed)
+    save_comparisons(run_dir, compared, methods)
     # Last: if the program is killed before, the notes do not fit their inputs and are refused.
     notes = _notes(board, made_from).model_dump_json(indent=1, exclude_defaults=True)
     write_text(run_dir / NOTES, notes + "\n")
-    if comparisons:
-        save_comparisons(run_dir, compared, methods)
     return board.table
 
 
@@ -195,12 +191,17 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     return table
 
 
-def print_leaderboard(run_dir: str | Path) -> None:
-    """Print the `all` rows of a run's leaderboard to the terminal, best first, controls last.
+def print_leaderboard(run_dir: str | Path, weather: str = ALL) -> None:
+    """Print the rows of one weather of a run's leaderboard to the terminal, best first, controls
+    last.
 
-    Raises UserError as `read_board` does.
+    Raises UserError as `read_board` does, and for a weather that the run does not have.
     """
-    print_board(read_board(run_dir), read_methods(run_dir))
+    board = read_board(run_dir)
+    known = board.table["weather"].unique()
+    if weather not in known:
+        raise UserError(f"{run_dir} has no weather '{weather}'.{nearest(weather, known)}")
+    print_board(board, read_methods(run_dir), weather)
 
 
 def _checksums(run_dir: Path) -> dict[str, str | None]:
@@ -221,6 +222,6 @@ def _notes(board: Board, made_from: dict[str, str | None]) -> Notes:
 def _refuse_other_rows(path: Path, board: Board, methods: list[dict], again: str) -> None:
     """UserError if the table has a method without a card: somebody edited it."""
     known = {(card["method"], card["variant"]) for card in methods}
-    for key in board.table[GROUP[2:]].itertuples(index=False, name=None):
+    for key in board.table[METHOD].itertuples(index=False, name=None):
         if key not in known:
             raise UserError(f"{path}: methods.json has no card for '{' '.join(key)}'; {again}.")

@@ -1,18 +1,29 @@
 """The application with its own options, options of several verbs, and what opens a run."""
 
 import os
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
-from benchmark.core.environment import DATA, PROJECT, prepare
+from benchmark.core.environment import DATA, PROGRAM, PROJECT, prepare
+from benchmark.core.errors import UserError, nearest
 
-# How this program is called: by the command of an installed package, or from a checkout.
-PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
+
+class _Verbs(typer.core.TyperGroup):
+    """The verbs. Messages on wrong values do not begin with pydantic's words."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
 
 app = typer.Typer(
+    cls=_Verbs,
     help="A benchmark of weather removal. 'run' does all of it; each other verb is one part.",
     no_args_is_help=True,
     add_completion=PROGRAM == "unweather",  # a shell completes the arguments of a command only
@@ -21,9 +32,31 @@ app = typer.Typer(
 )
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="Configuration file of the run.")]
-RunPath = Annotated[Path, typer.Argument(help="Folder of the run.", metavar="RUN")]
 Label = Annotated[str, typer.Option("--method", help="Method entry of the configuration.")]
 DEFAULT = Path("config/default.yaml")
+
+
+def existing_run(path: Path, config: Path | None = None) -> Path:
+    """The folder of a run, unchanged.
+
+    config: the run's configuration, if it is known. Raises UserError if the folder is not there or
+    has no scores, with the command that makes them and the runs beside it.
+    """
+    if (path / "scores.csv").is_file():
+        return path
+    fault = "has no scores.csv: the run is not done" if path.is_dir() else "is missing"
+    make = f"'{PROGRAM} run --config {config}'" if config else f"'{PROGRAM} run' with its --config"
+    runs = [file.parent.name for file in path.parent.glob("*/scores.csv")]
+    raise UserError(f"{path} {fault}; {make} makes it.{nearest(path.name, runs)}")
+
+
+def _existing(context: typer.Context, path: Path) -> Path:
+    return path if context.resilient_parsing else existing_run(path)  # a shell completes
+
+
+RunPath = Annotated[
+    Path, typer.Argument(help="Folder of the run.", metavar="RUN", callback=_existing)
+]
 
 
 def _version(wanted: bool) -> None:

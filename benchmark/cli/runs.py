@@ -1,24 +1,32 @@
-"""Verbs for finished runs: compare methods, compare runs, merge, submit, retry."""
+"""Verbs for finished runs: show one, compare methods, compare runs, merge, submit, retry."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import DEFAULT, PROGRAM, ConfigFile, RunPath, app, open_run
+from benchmark.cli.app import DEFAULT, PROGRAM, ConfigFile, RunPath, app, existing_run, open_run
 
 
 @app.command()
-def comparisons(
-    path: RunPath = Path("results/default"),
-    metric: Annotated[
-        list[str] | None, typer.Option(help="For example rgb/psnr; may be repeated; default: all.")
-    ] = None,
+def show(
+    weather: Annotated[str, typer.Option(help="One weather of the run, or all.")] = "all",
+    config: ConfigFile = DEFAULT,
 ) -> None:
+    """Print the leaderboard of a run and the path of its report."""
+    from benchmark.board.write import print_leaderboard
+
+    _, folder = open_run(config)
+    print_leaderboard(existing_run(folder.path, config), weather)
+    print(f"\nTables: {folder.path}/leaderboard.md  Report: {folder.path}/report/index.html")
+
+
+@app.command()
+def comparisons(path: RunPath = Path("results/default")) -> None:
     """Compare every pair of a run's methods: comparisons.csv and comparisons.md."""
     from benchmark.board.pairs import write_comparisons
 
-    table = write_comparisons(path, metric)
+    table = write_comparisons(path)
     print(f"{path}/comparisons.md, {path}/comparisons.csv: {len(table)} pairs")
 
 
@@ -33,7 +41,7 @@ def compare(
     from benchmark.exchange.run_diff_markdown import to_markdown
     from benchmark.results.layout import write_csv
 
-    found = compare_runs(run_a, run_b)
+    found = compare_runs(existing_run(run_a), existing_run(run_b))
     if out is not None:
         write_csv(found.table, out)
     print(to_markdown(found), end="")
@@ -51,8 +59,8 @@ def merge(
 
     if len(runs) < 2:
         raise UserError("A merge needs two or more runs.")
-    merge_runs(runs, out)
-    write_leaderboard(out, comparisons=True)
+    merge_runs([existing_run(run) for run in runs], out)
+    write_leaderboard(out)
     print_leaderboard(out)
 
 
@@ -81,10 +89,11 @@ def submit(
     from benchmark.exchange.submit import submit as submit_images
 
     _refuse_at_work(run)
+    existing_run(run)
     stated = float("nan") if seconds is None else seconds
     submission = Submission(method, title, citation, supervision, stated)
     faults = submit_images(folder, submission, run)
-    write_leaderboard(run, comparisons=True)
+    write_leaderboard(run)
     print_leaderboard(run)
     for fault in faults:
         print(f"not scored: {fault}", file=sys.stderr)

@@ -41,9 +41,7 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     run_config.check_memory(settings, name, memory)
 
     def work() -> list[str]:
-        from benchmark.jobs.memory_check import check_training_memory
-        from benchmark.jobs.precision_check import check_precision
-        from benchmark.jobs.weight_check import check_weights
+        from benchmark.jobs.checks import check_precision, check_training_memory, check_weights
 
         warnings = [*run_config.check_methods(settings, name), *check_weights(settings, name)]
         warnings += check_precision(settings, name, resolve.recorded(folder))
@@ -93,7 +91,7 @@ def images(config: ConfigFile = DEFAULT) -> None:
     """
     from benchmark.core import paths
     from benchmark.data import cards, training_files
-    from benchmark.data.card_checks import raise_faults
+    from benchmark.data.cards import raise_faults
     from benchmark.jobs import records, resolve
     from benchmark.jobs.identity import Identities
     from benchmark.results import layout
@@ -360,26 +358,11 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
 
 
 @app.command()
-def leaderboard(
-    path: RunPath = Path("results/default"),
-    comparisons: Annotated[
-        bool, typer.Option("--comparisons", help="Also write comparisons.csv and .md.")
-    ] = False,
-) -> None:
-    """Make leaderboard.csv and leaderboard.md from the scores and costs of a run."""
+def leaderboard(path: RunPath = Path("results/default")) -> None:
+    """Make the leaderboard and the comparisons from the scores and costs of a run."""
     from benchmark.board.write import write_leaderboard
 
-    write_leaderboard(path, comparisons)
-
-
-@app.command()
-def show(config: ConfigFile = DEFAULT) -> None:
-    """Print the leaderboard of a run and the path of its report."""
-    from benchmark.board.write import print_leaderboard
-
-    _, folder = open_run(config)
-    print_leaderboard(folder.path)
-    print(f"\nTables: {folder.path}/leaderboard.md  Report: {folder.path}/report/index.html")
+    write_leaderboard(path)
 
 
 @app.command()

@@ -1,10 +1,17 @@
-"""What the command line sets for its verbs and their processes: environment variables, memory."""
+"""How the command line is called, and what it sets for its verbs: environment variables, memory.
+
+Nothing here needs an installed package.
+"""
 
 import os
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from benchmark.core.heap import keep_freed_memory
 
+# How this program is called: by the command of an installed package, or from a checkout.
+PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
 PROJECT = "UNWEATHER_PROJECT"  # --project; benchmark.core.paths reads it when it is imported
 DATA = "UNWEATHER_DATA"  # --data
 # Verbs that compute beside other processes: their threads sleep while they wait.
@@ -55,3 +62,21 @@ def _others_at_work(seconds: float = 0.1) -> bool:
     except ModuleNotFoundError:
         return False
     return psutil.cpu_percent(seconds) / 100 * (psutil.cpu_count() or 1) >= 0.5
+
+
+def exit_without_package(error: ModuleNotFoundError) -> NoReturn:
+    """End with status 1 and a sentence on the package that is missing and how to install it.
+
+    Raises the error again if the module is the suite's own.
+    """
+    if (error.name or "").startswith(("benchmark", "methods")):
+        raise error
+    how = (
+        "For runs: 'pip install \"unweather[run]\"'."
+        if PROGRAM == "unweather"
+        else "Make the environment with 'make setup' and activate it with 'source "
+        ".venv/bin/activate', or install the packages with 'pip install \".[run]\"'."
+    )
+    sys.exit(
+        f"error: this needs the package {error.name}, which {sys.executable} does not have. {how}"
+    )

@@ -12,6 +12,7 @@ from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json
 from benchmark.exchange import croissant, every_eval_ever, model_index
 from benchmark.exchange.exported import Export, Result
+from benchmark.results.merged import runs_of
 from benchmark.results.tables import label, read_methods
 from benchmark.scoring.metrics import METRIC
 
@@ -82,8 +83,8 @@ def read(run_dir: Path) -> tuple[Export, list[str]]:
         raise UserError(f"{file} is missing; collect the run again.")
     manifest = read_json(file)
     try:
-        splits = {name: part.split for name, part in parts_of(manifest).items()}
-        parts = _parts(manifest)
+        splits = {name: part.split for name, part in parts_of(manifest, run_dir).items()}
+        parts = [*runs_of(manifest, run_dir), manifest]
         export = Export(
             run_dir,
             manifest.get("run") or run_dir.resolve().name,
@@ -107,12 +108,6 @@ def read(run_dir: Path) -> tuple[Export, list[str]]:
                 else:
                     left_out.append(f"{result.name} of {label(card)} is infinite: left out")
     return export, left_out
-
-
-def _parts(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """A manifest, and before it those of the runs from which it was merged."""
-    merged = manifest.get("merged", ())
-    return [*(leaf for part in merged for leaf in _parts(part)), manifest]
 
 
 def _result(row: dict[str, Any], key: str, card: dict[str, Any], split: str) -> Result:

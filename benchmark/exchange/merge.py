@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.score_table import IMAGE
 from benchmark.core.atomic import atomic_folder
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import write_json
 from benchmark.exchange.run_diff import CONTENT, Run, differing, read_run
 from benchmark.results import simulation
 from benchmark.results.layout import write_csv
+from benchmark.results.schema import IMAGE
 from benchmark.results.tables import read_cost, read_sample_scores, read_set_scores
 
 UNIT = ["method", "variant", "seed", "dataset"]

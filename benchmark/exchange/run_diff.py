@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.board.score_table import IMAGE, METRICS, ScoreGroup, ScoreTable
-from benchmark.board.statuses import GROUP
+from benchmark.board.score_table import METRICS, ScoreGroup, ScoreTable
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.seeds import numpy_generator
 from benchmark.results import simulation
+from benchmark.results.schema import GROUP, IMAGE
 from benchmark.results.tables import read_images, read_methods, read_scores
 from benchmark.significance.intervals import mean_interval
 from benchmark.significance.paired_tests import holm, paired_test
@@ -200,9 +200,8 @@ def _compare_group(
 
 def _seeds(group: ScoreGroup, columns: list[tuple[str, str, str]]) -> Variance:
     """The variance over seeds of each column's mean."""
-    parts = [seed_variance(group.seed_means[column].to_numpy()[:, None]) for column in columns]
-    value, freedom = zip(*((part.value[0], part.freedom[0]) for part in parts), strict=True)
-    return Variance(np.array(value), np.array(freedom))
+    means = [group.seed_means[column].to_numpy()[:, None] for column in columns]
+    return Variance.join([seed_variance(column) for column in means])
 
 
 def _differing_cards(a: Run, b: Run, keys: Sequence[Key]) -> list[tuple[str, Any, Any]]:

@@ -4,15 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.format import (
-    MISSING,
-    cell,
-    interval_text,
-    markdown_table,
-    number_text,
-    p_text,
-)
+from benchmark.board.format import interval_text, number_text, p_text
+from benchmark.board.legend import MISSING
 from benchmark.board.score_table import ALL, METRICS
+from benchmark.core.markdown import cell, markdown_table
 from benchmark.exchange.run_diff import RunComparison
 from benchmark.results.tables import label
 from benchmark.scoring.metrics import METRIC

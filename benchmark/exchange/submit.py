@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmark.core.atomic import atomic_folder
 from benchmark.core.checksum import checksum
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.image_io import SUFFIXES, image_size, read_image, write_png
 from benchmark.core.json_io import read_json, write_json
@@ -68,7 +69,10 @@ def submit(folder: Path, submission: Submission, run_dir: Path) -> list[str]:
     """
     images = read_images(run_dir)
     if images is None:
-        raise UserError(f"{run_dir}/images.csv is missing; a submission needs it.")
+        raise UserError(
+            f"{run_dir}/images.csv is missing, which a submission needs: '{PROGRAM} run' with the "
+            "run's --config makes it."
+        )
     scores, cost, methods = read_scores(run_dir), read_cost(run_dir), read_methods(run_dir)
     _check(submission, methods, run_dir)
     _refuse_other_pairs(run_dir)
@@ -76,12 +80,17 @@ def submit(folder: Path, submission: Submission, run_dir: Path) -> list[str]:
     files = find_files(folder, images)
     place = submissions.images_link(run_dir.resolve(), submission.name).relative_to(root)
     with atomic_folder(submissions.folder_of(run_dir, submission.name)) as new:
-        rows, faults = _copy_images(submission, images, files, root, new / "restored")
-        write_csv(_score(rows, images, new / "restored", root, scores), new / "scores.csv")
+        restored = new / "restored"
+        rows, faults = _copy_images(submission, images, files, root, restored)
+        paths = [str(_file_in(restored.resolve(), row)) for row in rows.to_dict("records")]
+        given = rows.assign(file=paths)
+        protocols = [name for name in PROTOCOLS if (scores["protocol"] == name).any()]
+        table = score_restored(given, images, root, protocols, as_given=True)
+        write_csv(table, new / "scores.csv")
         if (of_sets := read_set_scores(run_dir)) is not None:
-            table = _score_sets(rows, images, new / "restored", root, of_sets)
+            table = score_sets(given, images, root, of_sets["protocol"].unique())
             write_csv(table, new / "set_scores.csv")
-        write_csv(_with_files(rows, new / "restored", place), new / "restored.csv")
+        write_csv(_with_files(rows, restored, place), new / "restored.csv")
         write_csv(images, new / "images.csv")
         write_json(new / "method.json", _card(submission))
         _link_images(run_dir, submission.name)
@@ -198,24 +207,6 @@ def _read(file: Path | None, source: Path) -> tuple[np.ndarray | None, str]:
     if values.shape[:2] != (height, width):
         return None, f"is {values.shape[1]}x{values.shape[0]}, not {width}x{height} pixels"
     return values, ""
-
-
-def _score(
-    rows: pd.DataFrame, images: pd.DataFrame, folder: Path, root: Path, scores: pd.DataFrame
-) -> pd.DataFrame:
-    """Scores of the images in `folder` by the protocols that the run has."""
-    protocols = [name for name in PROTOCOLS if (scores["protocol"] == name).any()]
-    files = [str(_file_in(folder.resolve(), row)) for row in rows.to_dict("records")]
-    return score_restored(rows.assign(file=files), images, root, protocols, as_given=True)
-
-
-def _score_sets(
-    rows: pd.DataFrame, images: pd.DataFrame, folder: Path, root: Path, scores: pd.DataFrame
-) -> pd.DataFrame:
-    """Scores of the images in `folder` as sets, by the protocols of sets that the run has."""
-    protocols = scores["protocol"].unique()
-    files = [str(_file_in(folder.resolve(), row)) for row in rows.to_dict("records")]
-    return score_sets(rows.assign(file=files), images, root, protocols)
 
 
 def _with_files(rows: pd.DataFrame, folder: Path, place: Path) -> pd.DataFrame:

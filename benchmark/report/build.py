@@ -30,6 +30,7 @@ from benchmark.report.parts import (
     score_texts,
     slug,
     training_curve,
+    true_minus,
 )
 from benchmark.report.photos import by_gain, extremes, report_photos, with_gain
 from benchmark.report.provenance import photo_credits
@@ -79,6 +80,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["minus"] = true_minus
     return environment
 
 

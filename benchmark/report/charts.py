@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmark.board.curves import sampler_series, with_cards
 from benchmark.board.format import value_text
-from benchmark.report.parts import COSTS, method_page
+from benchmark.report.parts import COSTS, method_page, true_minus
 from benchmark.report.run_data import RunData
 from benchmark.scoring.metrics import ANY_METRIC, Metric
 
@@ -71,4 +71,4 @@ def chart_data(data: RunData) -> dict[str, Any]:
 def _value(row: pd.Series, metric: Metric) -> list[float | str | None]:
     ends = (float(row[metric.key + end]) for end in ("", "_low", "_high"))
     numbers = [round(end, 4) if math.isfinite(end) else None for end in ends]
-    return [*numbers, value_text(row, metric.key)]
+    return [*numbers, true_minus(value_text(row, metric.key))]

@@ -6,9 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.board.format import MISSING, interval_text, p_text
+from benchmark.board.format import interval_text, p_text
+from benchmark.board.legend import MISSING
 from benchmark.board.pairs import COLUMNS
 from benchmark.board.pairs_markdown import swapped
+from benchmark.board.set_table import FEWEST_PHOTOS
 from benchmark.board.verdicts import tables_of
 from benchmark.core.errors import UserError
 from benchmark.report.parts import method_page
@@ -20,6 +22,10 @@ from benchmark.significance.paired_tests import ALPHA
 SHOWN = 10  # methods of a data set
 WITH_TARGET = ("rgb/psnr", "lpips-alex/lpips", *SET_METRIC)
 WITHOUT_TARGET = ("no-reference/niqe",)
+TOO_FEW = (
+    f"not compared: a score of a set of images needs {FEWEST_PHOTOS} photos for an interval and a "
+    "test."
+)
 FILE = "comparisons.csv"
 NUMBERS = COLUMNS[COLUMNS.index("difference") :]
 
@@ -29,10 +35,10 @@ Pairs = dict[tuple[str, str, str, Key, Key], dict[str, Any]]
 def comparison_tables(data: RunData) -> list[dict[str, Any]]:
     """A matrix for each table of the board and metric: its best `SHOWN` methods by rank.
 
-    A cell is the row's method minus the column's, which has the better rank. It is None if
-    `comparisons.csv` does not have the pair or was made before the scores changed; `stale` says
-    that there is such a cell. There are no tables if the run does not have the file. Raises
-    UserError if it is malformed.
+    A cell is the row's method minus the column's, which has the better rank. Instead of rows, a
+    table has a `note` if its metric cannot be compared on so few photos. There are no tables if the
+    run does not have `comparisons.csv`. Raises UserError if it is malformed or does not fit the
+    leaderboard.
     """
     pairs = _read(data)
     if pairs is None:
@@ -42,9 +48,19 @@ def comparison_tables(data: RunData) -> list[dict[str, Any]]:
         for metric in _metrics(rows):
             scored = rows[rows[metric].notna() & (rows["rank"] != "")]
             scored = scored.sort_values("rank", key=_first_and_last, kind="stable").head(SHOWN)
-            if len(scored) > 1:
-                matrix = _matrix(data, pairs, (dataset, weather, metric), scored)
-                tables.append({**matrix, "caption": f"{dataset}, {heading}: {matrix['metric']}"})
+            if len(scored) < 2:
+                continue
+            few = metric in SET_METRIC and scored[f"{metric}_low"].isna().all()
+            tables.append(
+                {
+                    "dataset": dataset,
+                    "weather": weather,
+                    "metric": ANY_METRIC[metric].heading,
+                    "caption": f"{dataset}, {heading}: {ANY_METRIC[metric].heading}",
+                    "note": TOO_FEW if few else "",
+                    **({} if few else _matrix(data, pairs, (dataset, weather, metric), scored)),
+                }
+            )
     return tables
 
 
@@ -53,13 +69,7 @@ def _read(data: RunData) -> Pairs | None:
     path = data.run_dir / FILE
     if not path.is_file():
         return None
-    again = f"run 'python -m benchmark comparisons {data.run_dir}' again"
-    table = read_table(path, COLUMNS, again)
-    for name in NUMBERS:
-        numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
-        if (numbers.isna() & ~table[name].isin(["", "nan"])).any():
-            raise UserError(f"{path}: {name} has a value that is no number; {again}.")
-        table[name] = numbers
+    table = read_table(path, COLUMNS, _again(data), NUMBERS)
     pairs: Pairs = {}
     shown = table["metric"].isin([*WITH_TARGET, *WITHOUT_TARGET])
     for row in table[shown].to_dict("records"):
@@ -68,6 +78,10 @@ def _read(data: RunData) -> Pairs | None:
         pairs[*group, a, b] = row
         pairs[*group, b, a] = swapped(row)
     return pairs
+
+
+def _again(data: RunData) -> str:
+    return f"run 'python -m benchmark comparisons {data.run_dir}' again"
 
 
 def _metrics(rows: pd.DataFrame) -> list[str]:
@@ -84,22 +98,21 @@ def _first_and_last(ranks: pd.Series) -> pd.Series:
 def _matrix(
     data: RunData, pairs: Pairs, group: tuple[str, str, str], rows: pd.DataFrame
 ) -> dict[str, Any]:
-    """group: data set, weather and metric."""
-    dataset, weather, metric = group
+    """`heads` and `rows` of one table. group: data set, weather and metric."""
+    metric = group[-1]
     means = {(row["method"], row["variant"]): row[metric] for _, row in rows.iterrows()}
     ranks = {(row["method"], row["variant"]): row["rank"] for _, row in rows.iterrows()}
     keys = list(means)
-    cells: dict[tuple[Key, Key], dict[str, Any] | None] = {}
+    cells: dict[tuple[Key, Key], dict[str, Any]] = {}
     for b, a in combinations(keys, 2):  # in the table, the row's method is below the column's
-        row = pairs.get((*group, a, b), {})
-        if row and not _agrees(row["difference"], means[a] - means[b]):
-            row = {}
-        cells[a, b] = _cell(row, ANY_METRIC[metric].decimals) if row else None
+        row = pairs.get((*group, a, b))
+        if row is None or not _agrees(row["difference"], means[a] - means[b]):
+            raise UserError(
+                f"{data.run_dir / FILE} does not have the difference of {data.label(a)} and "
+                f"{data.label(b)} in {metric} that the leaderboard has; {_again(data)}."
+            )
+        cells[a, b] = _cell(row, ANY_METRIC[metric].decimals)
     return {
-        "dataset": dataset,
-        "weather": weather,
-        "metric": ANY_METRIC[metric].heading,
-        "stale": None in cells.values(),
         "heads": [{"label": data.label(key), "rank": ranks[key]} for key in keys[:-1]],
         "rows": [
             {

@@ -1,11 +1,11 @@
 """The origins of a run: its manifest, those of merged runs, data sets and submissions."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from benchmark.core.errors import UserError
 from benchmark.report.parts import link, method_page
 from benchmark.report.run_data import RunData
+from benchmark.results.merged import runs_of
 
 OWN_SECTIONS = ("config", "datasets", "merged", "from")  # shown in sections of their own
 
@@ -22,27 +22,22 @@ def manifests(data: RunData) -> list[dict[str, Any]]:
             "facts": {key: part[key] for key in part if key not in OWN_SECTIONS},
             "configuration": part.get("config"),
         }
-        for part in _leaves(data.manifest, data)
+        for part in _runs(data)
     ]
 
 
 def datasets(data: RunData) -> dict[str, dict[str, Any]]:
     """The origin of each data set, by name, from the first manifest that has it."""
     found: dict[str, dict[str, Any]] = {}
-    for part in _leaves(data.manifest, data):
+    for part in _runs(data):
         for name, card in _mapping(part.get("datasets") or {}, data).items():
             found.setdefault(name, _mapping(card, data))
     return found
 
 
-def _leaves(manifest: Any, data: RunData) -> Iterator[dict[str, Any]]:
-    """The manifests of runs that are not merged from others."""
-    merged = _mapping(manifest, data).get("merged")
-    if isinstance(merged, list):
-        for part in merged:
-            yield from _leaves(part, data)
-    elif manifest:
-        yield manifest
+def _runs(data: RunData) -> list[dict[str, Any]]:
+    """The manifests of the runs that the run was merged from, or its own; none without one."""
+    return [part for part in runs_of(data.manifest, data.run_dir) if part]
 
 
 def _mapping(value: Any, data: RunData) -> dict[str, Any]:

@@ -9,13 +9,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from benchmark.board.format import (
-    MISSING,
-    count_text,
-    device_numbers,
-    seconds_text,
-    value_text,
-)
+from benchmark.board.format import count_text, device_numbers, seconds_text, value_text
+from benchmark.board.legend import MISSING
 from benchmark.board.verdicts import tables_of
 from benchmark.core.reading import reading
 from benchmark.report.run_data import RunData
@@ -63,6 +58,11 @@ def link(path: Path | str) -> str:
 
 def method_page(method: str) -> str:
     return f"methods/{slug(method)}.html"
+
+
+def true_minus(text: str) -> str:
+    """A text of numbers with minus signs in place of hyphens."""
+    return re.sub(r"(?<!\w)-(?=[\d∞])", "−", text)
 
 
 def board_table(data: RunData, rows: pd.DataFrame, caption: str, with_weather: bool = False):

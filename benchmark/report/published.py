@@ -2,18 +2,7 @@
 
 from typing import Any
 
-import pandas as pd
-
-from benchmark.board.legend import MISSING
-from benchmark.board.published import (
-    DIGITS,
-    GROUP,
-    PREFACE,
-    caption,
-    load,
-    notes_of,
-    of_run,
-)
+from benchmark.board.published import GROUP, PREFACE, caption, load, notes_of, of_run, texts_of
 from benchmark.report.run_data import RunData
 
 
@@ -29,29 +18,8 @@ def published_tables(data: RunData) -> dict[str, Any]:
     return {
         "preface": PREFACE,
         "tables": [
-            {"caption": caption(*key), "note": notes[key], "rows": _rows(rows)}
+            {"caption": caption(*key), "note": notes[key], "rows": texts_of(rows)}
             for key, rows in groups
         ],
         "sources": {key: text for key, text in load().sources.items() if key in used},
     }
-
-
-def _rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    printed = rows.groupby(["method", "metric"])["published"].nunique()
-    texts = []
-    for row in rows.itertuples():
-        digits = DIGITS[row.metric]
-        texts.append(
-            {
-                "method": row.method,
-                "metric": row.metric.upper(),
-                "published": f"{row.published:.{digits}f}",
-                "disagree": printed[row.method, row.metric] > 1,
-                "measured": MISSING if row.reason else f"{row.measured:.{digits}f}",
-                "by": row.reason or row.entry,
-                "difference": MISSING if row.reason else f"{row.difference:+.{digits}f}",
-                "sources": row.sources.split(),
-                "note": row.note,
-            }
-        )
-    return texts

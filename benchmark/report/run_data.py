@@ -13,7 +13,7 @@ from benchmark.board.verdicts import devices, harmful, marks
 from benchmark.board.write import read_board
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
-from benchmark.results.schema import NO_TARGET, OK, SKIPPED
+from benchmark.results.schema import IMAGE, METHOD, NO_TARGET, OK, SKIPPED
 from benchmark.results.tables import (
     label,
     read_cost,
@@ -111,7 +111,7 @@ class RunData:
 
         That there is no target counts only for an image that has no score without one either.
         """
-        names = ["dataset", "weather", "image", "method", "variant"]
+        names = [*IMAGE, *METHOD]
         no_target = (self.scores["status"] == SKIPPED) & (self.scores["reason"] == NO_TARGET)
         places = pd.MultiIndex.from_frame(self.scores[names])
         bad = (self.scores["status"] != OK) & ~(no_target & places.isin(places[~no_target]))

@@ -8,11 +8,11 @@ import pandas as pd
 
 from benchmark.core.seeds import numpy_generator
 from benchmark.report.run_data import RunData
+from benchmark.results.schema import IMAGE
 
 EXTREMES = 6  # images with the smallest and with the largest gain that a page shows
 RANDOM = 200  # images of a large set, besides the extreme ones
 ALL_SHOWN = 2 * RANDOM  # images of a set up to which all have a page
-PLACE = ["dataset", "weather", "image"]
 
 
 def shown_images(data: RunData) -> pd.DataFrame:
@@ -35,10 +35,10 @@ def shown_images(data: RunData) -> pd.DataFrame:
             for part in (gains, *(gains[of_set == name] for name in large)):
                 kept |= _extremes(part)
     for name in large:
-        places = data.images.loc[data.images["dataset"] == name, PLACE]
+        places = data.images.loc[data.images["dataset"] == name, IMAGE]
         drawn = numpy_generator("report", name).choice(len(places), RANDOM, replace=False)
         kept |= set(places.iloc[drawn].itertuples(index=False, name=None))
-    at = pd.MultiIndex.from_frame(data.images[PLACE])
+    at = pd.MultiIndex.from_frame(data.images[IMAGE])
     is_shown = at.isin(list(kept)) | ~data.images["dataset"].isin(large)
     return data.images[np.asarray(is_shown)]
 

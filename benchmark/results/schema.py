@@ -1,5 +1,10 @@
 """The columns of the tables that a run writes, and the statuses that a row may have."""
 
+# The columns that name an image, a method with its variant, and a row of a leaderboard.
+IMAGE = ["dataset", "weather", "image"]
+METHOD = ["method", "variant"]
+GROUP = ["dataset", "weather", *METHOD]
+
 SCORES = (
     "dataset",
     "weather",

@@ -5,7 +5,7 @@ The simulation of the training pairs and that of the data set's test pairs have 
 name them. Weights and runs that are older than these records are of version 1.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark.core.errors import UserError
 from benchmark.core.validation import parse
+from benchmark.results.merged import runs_of
 
 KEY = "simulation"
 FIRST = 1
@@ -49,20 +50,11 @@ def of_run(folder: Path, manifest: dict[str, Any]) -> Versions:
     where = f"{folder / 'manifest.json'}: {KEY}"
     known = [
         parse(Versions, part.get(KEY, OLDER), where, "make the run's tables again")
-        for part in _leaves(manifest)
+        for part in runs_of(manifest, folder)
     ]
     training = {version for each in known for version in each.training}
     pairs = {version for each in known for version in each.test_pairs}
     return Versions.model_validate({"training": sorted(training), "test pairs": sorted(pairs)})
-
-
-def _leaves(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The manifests of runs that are not merged from others: merges may be merged again."""
-    if merged := manifest.get("merged"):
-        for part in merged:
-            yield from _leaves(part)
-    else:
-        yield manifest
 
 
 def refuse_others(runs: Iterable[tuple[Path, dict[str, Any]]]) -> None:

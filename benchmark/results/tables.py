@@ -1,6 +1,6 @@
 """Reads the tables that a run has written, with errors that say which file is at fault."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from benchmark.core.validation import parse
 from benchmark.results.method_card import MethodCard
 from benchmark.results.schema import (
     COST,
+    IMAGE,
     LATER,
+    METHOD,
     SAMPLE_SCORES,
     SCORES,
     SET_SCORES,
@@ -46,17 +48,20 @@ NUMBERS = {
     "peak_memory_bytes",
 }
 # These columns become names of files and folders.
-NAMES = ("dataset", "weather", "image", "method", "variant")
+NAMES = (*IMAGE, *METHOD)
 PATHS = ("input", "target", *(storage.columns[0] for storage in STORAGES))
 RUN_FIRST = "run 'python -m benchmark run' with the run's --config first"
 Cards = Sequence[dict[str, Any]]
 
 
-def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Sequence[str], remedy: str, numbers: Collection[str] = ()
+) -> pd.DataFrame:
     """Read a CSV file with exactly the given columns, but for `schema.LATER`.
 
-    Numbers become float64 and an empty one NaN; all other columns stay text. Raises UserError with
-    the file's name, the column or line, and the remedy if the file is missing or malformed.
+    Columns that are named in `NUMBERS` or in `numbers` become float64 and an empty value NaN; all
+    others stay text. Raises UserError with the file's name, the column or line, and the remedy if
+    the file is missing or malformed.
     """
     with reading(path, "a readable CSV", remedy):
         # Only an empty field is a missing value: an image may be called "NA" or "null".
@@ -68,16 +73,16 @@ def read_table(path: Path, columns: Sequence[str], remedy: str) -> pd.DataFrame:
             f"{path} has the columns {','.join(table.columns)} where {','.join(columns)} "
             f"are expected; {remedy}."
         )
-    for name in NUMBERS.intersection(columns):
-        numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
-        wrong = numbers.isna() & ~table[name].str.lower().isin(["", "nan"])
+    for name in NUMBERS.union(numbers).intersection(columns):
+        values = pd.to_numeric(table[name], errors="coerce").astype(float)
+        wrong = values.isna() & ~table[name].str.lower().isin(["", "nan"])
         if wrong.any():
             line = int(wrong.to_numpy().argmax())
             raise UserError(
                 f"{path}, line {line + 2}: {name} is '{table[name].iloc[line]}', not a number; "
                 f"{remedy}."
             )
-        table[name] = numbers
+        table[name] = values
     _check_statuses(table, path, remedy)
     _check_names(table, path, remedy)
     _check_images(table, path, remedy)
@@ -173,7 +178,7 @@ def _check_images(table: pd.DataFrame, path: Path, remedy: str) -> None:
     """Refuse an `images.csv` that lists an image twice."""
     if tuple(table.columns) != IMAGES:
         return
-    twice = table[table.duplicated(list(IMAGES[:3]))]
+    twice = table[table.duplicated(IMAGE)]
     if len(twice):
-        name = "/".join(twice[list(IMAGES[:3])].iloc[0])
+        name = "/".join(twice[IMAGE].iloc[0])
         raise UserError(f"{path} has {name} twice; {remedy}.")

@@ -44,13 +44,13 @@ class Interval(NamedTuple):
     high: Array
 
 
-def interval_levels(photos: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def interval_levels(photos: int) -> tuple[float, float]:
     """The two levels in (0, 1) at which the expanded percentile interval is read.
 
     At these levels a normal approximation of the bootstrap is as wide as Student's t interval. The
     plain bootstrap is shorter: it uses the variance with 1/n and takes it for known.
     """
-    t = stats.t.ppf((1 + confidence) / 2, photos - 1)
+    t = stats.t.ppf((1 + CONFIDENCE) / 2, photos - 1)
     tail = float(stats.norm.cdf(-t * np.sqrt(photos / (photos - 1))))
     return tail, 1 - tail
 
@@ -62,7 +62,6 @@ def mean_interval(
     strata: ArrayLike | None = None,
     seeds: Variance | None = None,
     *,
-    confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
 ) -> Interval:
     """Mean over images and its interval over photos and seeds, for K columns at once.
@@ -84,7 +83,7 @@ def mean_interval(
     drawn = resample(values, photos, generator, strata, resamples)
     mean = stratified_mean(values, strata)
     of_photos = photo_variance(values, photos, strata) if _has_spread(seeds) else None
-    return interval_of(mean, drawn, of_photos, seeds, confidence)
+    return interval_of(mean, drawn, of_photos, seeds)
 
 
 def interval_of(
@@ -92,7 +91,6 @@ def interval_of(
     drawn: Resampled,
     of_photos: Variance | None = None,
     seeds: Variance | None = None,
-    confidence: float = CONFIDENCE,
 ) -> Interval:
     """`mean_interval` of columns that were resampled before.
 
@@ -101,10 +99,10 @@ def interval_of(
     low, high = _unknown(mean)
     if drawn.kept is not None:
         finite = np.flatnonzero(drawn.places >= 0)
-        levels = interval_levels(drawn.photos, confidence)
+        levels = interval_levels(drawn.photos)
         low[finite], high[finite] = _quantiles(drawn.kept, levels)
         if _has_spread(seeds):
-            _widen(low, high, mean, of_photos, seeds, confidence)
+            _widen(low, high, mean, of_photos, seeds)
     return Interval(mean, low, high)
 
 
@@ -114,7 +112,6 @@ def difference_interval(
     pairs: ArrayLike,
     of_photos: Variance,
     seeds: Variance | None = None,
-    confidence: float = CONFIDENCE,
 ) -> Interval:
     """The intervals of P differences between columns, from the columns' resampled means.
 
@@ -124,7 +121,7 @@ def difference_interval(
     low, high = _unknown(np.where(np.isinf(difference), np.nan, difference))
     finite = np.isfinite(difference)
     if drawn.kept is not None and finite.any():
-        levels = interval_levels(drawn.photos, confidence)
+        levels = interval_levels(drawn.photos)
         chosen = np.asarray(pairs, dtype=np.intp)[finite]
         ends = np.empty((2, len(chosen)))
         for part in column_blocks(len(chosen), drawn.kept.shape[1]):
@@ -135,7 +132,7 @@ def difference_interval(
             ends[:, part] = _quantiles(first, levels)
         low[finite], high[finite] = ends
         if _has_spread(seeds):
-            _widen(low, high, difference, of_photos, seeds, confidence)
+            _widen(low, high, difference, of_photos, seeds)
     return Interval(difference, low, high)
 
 
@@ -162,10 +159,10 @@ def _quantiles(drawn: Array, levels: tuple[float, float]) -> Array:
     )
 
 
-def _widen(low, high, mean, of_photos: Variance, seeds: Variance, confidence: float) -> None:
+def _widen(low, high, mean, of_photos: Variance, seeds: Variance) -> None:
     """Widen intervals over photos, in place, in columns where the seeds have a variance."""
-    without = of_photos.half_width(confidence)
-    whole = (of_photos + seeds).half_width(confidence)
+    without = of_photos.half_width()
+    whole = (of_photos + seeds).half_width()
     some = np.isfinite(mean) & (seeds.value > 0)
     # If all photos have the same value, the interval over photos has no width to multiply.
     alone = some & ~(without > 0)

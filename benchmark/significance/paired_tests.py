@@ -17,7 +17,7 @@ from benchmark.significance.variances import (
 ALPHA = 1 - CONFIDENCE
 
 
-class Test(NamedTuple):
+class PairedTest(NamedTuple):
     """K paired tests, each a float64 array (K,).
 
     difference: the mean of a - b. effect: Cohen's d_z, that mean in standard deviations of the
@@ -43,7 +43,7 @@ def paired_test(
     photos: ArrayLike,
     strata: ArrayLike | None = None,
     seeds: Variance | None = None,
-) -> Test:
+) -> PairedTest:
     """The paired t test over photos: differences (N, K) or (N,), one row an image.
 
     strata, seeds: as in `mean_interval`; the variance from seeds is added to that from photos. A
@@ -52,15 +52,15 @@ def paired_test(
     values = as_columns(differences)
     if not len(values):
         unknown = np.full(values.shape[1], np.nan)
-        return Test(unknown, unknown, unknown, Variance(unknown, unknown))
+        return PairedTest(unknown, unknown, unknown, Variance(unknown, unknown))
     values = np.where(np.isfinite(values).all(axis=0), values, np.nan)
     mean = stratified_mean(values, strata)
     of_photos = photo_variance(values, photos, strata)
     whole = of_photos if seeds is None else of_photos + seeds
     noise = 1e-12 * np.abs(values).max(axis=0)  # rounding makes equal differences differ
-    effect = _ratio(mean, np.sqrt(of_photos.value * (of_photos.freedom + 1)), noise)
+    effect = _ratio(mean, np.sqrt(of_photos.value * (of_photos.dof + 1)), noise)
     t = _ratio(mean, np.sqrt(whole.value), noise)
-    return Test(mean, effect, 2 * stats.t.sf(np.abs(t), whole.freedom), of_photos)
+    return PairedTest(mean, effect, 2 * stats.t.sf(np.abs(t), whole.dof), of_photos)
 
 
 def _ratio(mean: Array, deviation: Array, noise: Array) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmark.significance.bootstrap import Array, Resampled, column_blocks
 from benchmark.significance.intervals import Interval, difference_interval
-from benchmark.significance.paired_tests import ALPHA, Test, holm, paired_test, rank_ranges
+from benchmark.significance.paired_tests import ALPHA, PairedTest, holm, paired_test, rank_ranges
 from benchmark.significance.variances import Variance, seed_variance, stratified_mean
 
 Key = tuple[str, str]  # method, variant
@@ -35,7 +35,7 @@ class PairedScores:
     seeds: Variance
 
     @cached_property
-    def test(self) -> Test:
+    def test(self) -> PairedTest:
         """The paired tests of all pairs, first minus second; p is not corrected.
 
         All differences of all images do not fit into memory, so they are tested in parts.
@@ -45,7 +45,7 @@ class PairedScores:
             for part in column_blocks(len(self.pairs), len(self.values))
         ]
         *numbers, of_photos = zip(*parts, strict=True)
-        return Test(*map(np.concatenate, numbers), Variance.join(of_photos))
+        return PairedTest(*map(np.concatenate, numbers), Variance.join(of_photos))
 
     def _differences(self, part: slice) -> Array:
         """First minus second of some pairs: (N, part); a column with a value that is not finite is
@@ -114,7 +114,7 @@ def pair_up(
     pairs = np.array(list(combinations(range(len(keys)), 2)), dtype=np.intp).reshape(-1, 2)
     table = np.stack([values[key] for key in keys], axis=1)
     parts = [variance_from_seeds(keys[a], keys[b], seed_means) for a, b in pairs]
-    seeds = Variance.join(parts) if parts else Variance(np.zeros(0), np.zeros(0))
+    seeds = Variance.join(parts)
     strata = None if strata is None else np.asarray(strata, dtype=str)
     return PairedScores(keys, table, pairs, np.asarray(photos, dtype=str), strata, seeds)
 

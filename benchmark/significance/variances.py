@@ -14,37 +14,37 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Variance:
-    """The estimated variance of K means, and its degrees of freedom: float64 arrays (K,).
+    """The estimated variance of K means, and its degrees of freedom (dof): float64 arrays (K,).
 
     Variances of independent means are added with `+`, which gives the degrees of freedom of Welch
     and Satterthwaite.
     """
 
     value: Array
-    freedom: Array
+    dof: Array
 
     def __add__(self, other: "Variance") -> "Variance":
         value = self.value + other.value
         with np.errstate(invalid="ignore", divide="ignore"):
-            spread = self.value**2 / self.freedom + other.value**2 / other.freedom
-            freedom = np.where(spread > 0, value**2 / spread, self.freedom)
-        return Variance(value, freedom)
+            spread = self.value**2 / self.dof + other.value**2 / other.dof
+            dof = np.where(spread > 0, value**2 / spread, self.dof)
+        return Variance(value, dof)
 
     def __getitem__(self, columns: ArrayLike) -> "Variance":
         """The variances of some of the means."""
-        return Variance(self.value[columns], self.freedom[columns])
+        return Variance(self.value[columns], self.dof[columns])
 
     @staticmethod
     def join(parts: "Sequence[Variance]") -> "Variance":
-        """The variances of several parts, one after the other."""
+        """The variances of several parts, or of none, one after the other."""
         return Variance(
-            np.concatenate([part.value for part in parts]),
-            np.concatenate([part.freedom for part in parts]),
+            np.concatenate([[], *(part.value for part in parts)]),
+            np.concatenate([[], *(part.dof for part in parts)]),
         )
 
-    def half_width(self, confidence: float = CONFIDENCE) -> Array:
+    def half_width(self) -> Array:
         """Half the width of Student's interval."""
-        return stats.t.ppf((1 + confidence) / 2, self.freedom) * np.sqrt(self.value)
+        return stats.t.ppf((1 + CONFIDENCE) / 2, self.dof) * np.sqrt(self.value)
 
 
 def stratified_mean(values: ArrayLike, strata: ArrayLike | None = None) -> Array:
@@ -78,10 +78,10 @@ def photo_variance(
 
 def _photo_variance(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> Variance:
     shares, count = _deviations(values, photos, strata)
-    freedom = np.full(values.shape[1], float(count - 1))
+    dof = np.full(values.shape[1], float(count - 1))
     if count < 2:
-        return Variance(np.full(values.shape[1], np.nan), freedom)
-    return Variance(count / (count - 1) * (shares**2).sum(axis=0), freedom)
+        return Variance(np.full(values.shape[1], np.nan), dof)
+    return Variance(count / (count - 1) * (shares**2).sum(axis=0), dof)
 
 
 def seed_variance(means: ArrayLike) -> Variance:

@@ -45,7 +45,9 @@ def test_scores_of_other_weights_are_left_out(folder):
 def test_a_malformed_table_is_named(folder):
     text = (folder / TABLE).read_text()
     (folder / TABLE).write_text(text.replace("30.1235", "many"))
-    with pytest.raises(UserError, match=r"held_out\.csv is not a table of numbers.*held-out-table"):
+    with pytest.raises(
+        UserError, match=r"held_out\.csv, line \d+: .* not a number; .*held-out-table"
+    ):
         read_held_out(folder, WEIGHTS)
 
 

@@ -15,7 +15,6 @@ from benchmark.board.format import count_text, seconds_text
 from benchmark.board.legend import board_legend, short_legend
 from benchmark.board.markdown import to_markdown
 from benchmark.board.score_table import ALL, METRICS, ScoreTable
-from benchmark.board.statuses import GROUP
 from benchmark.board.terminal import print_board
 from benchmark.board.verdicts import harmful
 from benchmark.board.write import (
@@ -25,7 +24,7 @@ from benchmark.board.write import (
     write_leaderboard,
 )
 from benchmark.core.errors import UserError
-from benchmark.results.schema import COST, FAILED, NO_TARGET, OK, SCORES, SKIPPED
+from benchmark.results.schema import COST, FAILED, GROUP, NO_TARGET, OK, SCORES, SKIPPED
 from benchmark.results.tables import read_cost, read_images, read_scores
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 

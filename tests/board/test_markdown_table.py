@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.board.format import cell, markdown_table
+from benchmark.core.markdown import cell, markdown_table
 
 
 def test_a_table_by_hand():

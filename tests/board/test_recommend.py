@@ -172,9 +172,10 @@ def test_sets_that_were_not_trained_on_decide_on_their_weather():
     assert best("rain").method == "filter"
     assert best("rain").why.endswith("on sets not trained on: real (rain)")
     assert best("haze").method == "learned"
-    assert best("haze").why.endswith("on test pictures of the training set: photos (haze)")
+    assert best("haze").why.endswith("on held-out pictures of the set trained on: photos (haze)")
     assert best("all").why.endswith(
-        "on sets not trained on: real (rain); test pictures of the training set: photos (haze)"
+        "on sets not trained on: real (rain); "
+        "held-out pictures of the set trained on: photos (haze)"
     )
 
 
@@ -200,6 +201,23 @@ def test_methods_without_weights_are_passed_over_by_name():
     assert choice.why.endswith("Ranked higher, but without weights: slow")
     with pytest.raises(UserError, match="train slow"):
         pick(table, lacking=NAMES)
+
+
+def test_a_set_without_lpips_is_ranked_by_psnr_alone():
+    rows = [
+        row("identity", 20, 0.5), row("sharp", 24, 0.1), row("smooth", 25, 0.2),
+        *(row(name, psnr, float("nan"), dataset="other")
+          for name, psnr in (("identity", 20), ("sharp", 24), ("smooth", 26))),
+    ]  # fmt: skip
+    at_hand = cards("sharp", "smooth")
+    table = ranked(board(*rows), at_hand).table.set_index("method")
+    assert table[["PSNR", "LPIPS"]].to_dict("index") == {
+        "smooth": {"PSNR": 1, "LPIPS": 2},
+        "sharp": {"PSNR": 2, "LPIPS": 1},
+    }
+    # The only set that counts has no LPIPS: the reason does not speak of it.
+    choice = pick(ranked(board(*rows), at_hand, trained=("photos",)))
+    assert choice.why.startswith("smooth: the best mean rank (PSNR 1 of 2), on sets not trained on")
 
 
 def test_a_leaderboard_without_ground_truth_cannot_choose():

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from benchmark.board.score_table import IMAGE
 from benchmark.board.write import read_leaderboard
 from benchmark.cli.app import app
 from benchmark.core.checksum import checksum
@@ -22,6 +21,7 @@ from benchmark.jobs.collect import collect
 from benchmark.report import build_report
 from benchmark.results import schema
 from benchmark.results.layout import RunFolder
+from benchmark.results.schema import IMAGE
 from benchmark.results.tables import (
     read_cost,
     read_images,

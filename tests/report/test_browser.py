@@ -36,7 +36,7 @@ def report(tmp_path_factory):
     add_samples(run)
     add_samples(run, ("regression", "default"), same=True)
     add_clear_set(run)
-    write_leaderboard(run, comparisons=True)
+    write_leaderboard(run)
     return build_report(run).parent
 
 

@@ -3,10 +3,12 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -19,7 +21,7 @@ from benchmark.core.errors import UserError
 from benchmark.report.figures.changes import quality_by_weather
 from benchmark.report.figures.draw import draw_figures, quality_by_cost, quality_by_evaluations
 from benchmark.report.figures.perception import perception_distortion
-from benchmark.report.figures.style import titled
+from benchmark.report.figures.style import drawing_style, titled
 from benchmark.results.tables import read_images, read_methods, read_scores
 from benchmark.scoring.metrics import SET_METRIC
 from tests.synthetic_run import add_set_scores, card, make_run
@@ -191,6 +193,21 @@ def test_bars_are_paired_changes_from_the_input(run):
     unpaired = of_rain["rgb/psnr_high"] - of_rain["rgb/psnr_low"]
     assert found["low"] < change.mean() < found["high"] < found["low"] + unpaired
     assert [text.get_text() for text in axes.texts] == [" skipped"]  # dark-channel in rain
+
+
+@pytest.mark.parametrize("scale", [1, 0.12, 0.06, 0.01])
+def test_numbers_of_small_changes_do_not_overlap(run, scale):
+    rows, found = with_cards(read_board(run).table, read_methods(run)), read_changes(run)
+    numbers = ["change", "low", "high"]
+    with drawing_style():
+        figure = quality_by_weather(rows, found.assign(**found[numbers] * scale)).figure
+        FigureCanvasAgg(figure).draw()
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            shown = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+            boxes = [tick.label1.get_window_extent() for tick in shown]
+            assert len(boxes) > 1
+            assert all(left.x1 + 3 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_long_titles_have_several_lines():

@@ -23,11 +23,19 @@ from benchmark.report import photos as report_photos
 from benchmark.report.build import ENVIRONMENT
 from benchmark.report.comparisons import SHOWN, comparison_tables
 from benchmark.report.figures.draw import draw_figures
-from benchmark.report.parts import duration, slug
+from benchmark.report.parts import duration, slug, true_minus
 from benchmark.report.run_data import RunData
 from benchmark.results.layout import restored_image
-from benchmark.results.schema import NO_TARGET
-from tests.synthetic_run import NASTY, NASTY_SET, add_clear_set, card, make_nasty_run, make_run
+from benchmark.results.schema import IMAGE, NO_TARGET
+from tests.synthetic_run import (
+    NASTY,
+    NASTY_SET,
+    add_clear_set,
+    add_set_scores,
+    card,
+    make_nasty_run,
+    make_run,
+)
 
 
 class Page(HTMLParser):
@@ -66,7 +74,6 @@ def run(tmp_path_factory):
     listed = [{**shown, "file": f"{NASTY_SET}/made_up.svg"}]
     (folder / "figures" / "figures.json").write_text(json.dumps(listed))
     write_leaderboard(folder)
-    write_comparisons(folder)
     build_report(folder)
     return folder
 
@@ -251,7 +258,7 @@ def test_of_a_large_set_the_extreme_and_some_drawn_images_have_pages(tmp_path, m
     add_clear_set(run)
     write_leaderboard(run)
     data = RunData(run)
-    places = set(shown_images.shown_images(data)[shown_images.PLACE].itertuples(index=False))
+    places = set(shown_images.shown_images(data)[IMAGE].itertuples(index=False))
     for method in ("first", "second"):
         gains = data.gains((method, "default"))
         for dataset in ("test-set", "clear"):
@@ -420,7 +427,7 @@ def test_comparisons_are_the_rows_method_minus_the_columns(run):
         own = scores[(scores["metric"] == metric) & (scores["protocol"] != "y-matlab")]
         wide = own.pivot(index=["weather", "image"], columns=["method", "variant"], values="value")
         wide.columns = [labels[key] for key in wide.columns]
-        assert table["metric"].startswith(metric.upper()) and not table["stale"]
+        assert table["metric"].startswith(metric.upper()) and not table["note"]
         heads = [head["label"] for head in table["heads"]]
         assert len(table["rows"]) == len(heads) > 5
         for number, row in enumerate(table["rows"], 1):
@@ -435,47 +442,67 @@ def test_comparisons_are_the_rows_method_minus_the_columns(run):
                 assert low <= float(cell["text"]) <= high
 
 
+def test_minus_signs_are_no_hyphens(run):
+    text = (run / "report" / "index.html").read_text(encoding="utf-8")
+    section = text.split('id="comparisons"')[1].split('id="charts"')[0]
+    numbers = re.findall(r'<td class="number">.*?</td>', section, re.DOTALL)
+    assert not any(re.search(r"-\d", number) for number in numbers)
+    assert any(re.search(r"\[−\d.*, −\d", number) for number in numbers)
+    assert true_minus("-1.50 [-2.00, +0.10] / ddim-10, -∞") == "−1.50 [−2.00, +0.10] / ddim-10, −∞"
+
+
 def test_only_the_best_are_compared(tmp_path):
     run = tmp_path / "results" / "demo"
     cards = [card(f"m{n:02d}", gain=2.0 * n) for n in range(SHOWN + 3)]
     make_run(run, photos=3, weathers=("rain",), cards=cards, side=8)
     write_leaderboard(run)
-    write_comparisons(run, ["rgb/psnr"])
-    [psnr, lpips] = comparison_tables(RunData(run))
+    psnr, _ = comparison_tables(RunData(run))
     names = [psnr["heads"][0]["label"], *(row["label"] for row in psnr["rows"])]
     assert names == [f"m{n:02d}" for n in range(SHOWN + 2, 2, -1)]
     pairs = pd.read_csv(run / "comparisons.csv").query("weather == 'all'")
     pairs = pairs[pairs["method_a"].isin(names) & pairs["method_b"].isin(names)]
     apart = [cell["apart"] for row in psnr["rows"] for cell in row["cells"]]
+    pairs = pairs[pairs["metric"] == "rgb/psnr"]
     assert len(apart) > sum(apart) == (pairs["p_holm"] < 0.05).sum() > 0
-    # A pair that is not in comparisons.csv is shown as missing.
-    assert lpips["stale"] and lpips["rows"][0]["cells"] == [None]
 
 
-def test_comparisons_of_other_scores_are_not_shown(tmp_path):
+@pytest.mark.parametrize("photos", [2, 3])
+def test_sets_of_few_photos_are_said_to_be_too_small_to_compare(tmp_path, photos):
     run = tmp_path / "results" / "demo"
-    cards = [card("a", gain=3.0), card("b", gain=1.0), card("c")]
+    make_run(run, photos, ("rain",), [card("a", gain=3.0), card("b", gain=1.0)], side=8)
+    add_set_scores(run)
+    write_leaderboard(run)
+    text = build_report(run).read_text(encoding="utf-8")
+    assert ("needs 3 photos for an interval and a test" in text) == (photos < 3)
+    captions = re.findall(r'aria-label="Comparisons, ([^"]*)"', text)
+    assert ("test-set, rain: kernel distance ↓" in captions) == (photos == 3)
 
-    def score_again(folder):
-        write_comparisons(folder)
-        table = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)
-        value = table["value"].astype(float)
-        table["value"] = value.where(table["method"] != "c", value + 1e-3)
-        table.to_csv(folder / "scores.csv", index=False)
 
-    text = small_run(run, cards, score_again)
-    psnr = comparison_tables(RunData(run))[0]
-    assert [[bool(cell) for cell in row["cells"]] for row in psnr["rows"]] == [[1], [0, 0]]
-    assert "was made before their scores changed" in text
+@pytest.mark.parametrize(
+    "change", [lambda pairs: pairs.assign(difference=1.0), lambda pairs: pairs.head(0)]
+)
+def test_comparisons_of_other_scores_are_refused(tmp_path, change):
+    run = tmp_path / "results" / "demo"
+    small_run(run, [card("a", gain=3.0), card("b", gain=1.0)])
+    change(pd.read_csv(run / "comparisons.csv")).to_csv(run / "comparisons.csv", index=False)
+    message = r"comparisons\.csv does not have the difference of b and a in rgb/psnr .* again\."
+    with pytest.raises(UserError, match=message):
+        build_report(run)
+    write_comparisons(run)
+    build_report(run)
 
 
 def test_a_broken_comparisons_file_is_named_and_a_missing_one_is_noted(tmp_path):
     run = tmp_path / "results" / "demo"
-    text = small_run(run, [card("a", gain=1.0), card("b")])
+    small_run(run, [card("a", gain=1.0), card("b")])
+    (run / "comparisons.csv").unlink()
+    text = build_report(run).read_text(encoding="utf-8")
     assert "no comparisons.csv with two methods" in text
     write_comparisons(run)
     edit_csv(run / "comparisons.csv", p_holm="often")
-    with pytest.raises(UserError, match=r"comparisons\.csv: p_holm has a value that is no number"):
+    with pytest.raises(
+        UserError, match=r"comparisons\.csv, line 2: p_holm is 'often', not a number; .* again"
+    ):
         build_report(run)
 
 
@@ -493,7 +520,8 @@ def test_published_numbers_are_shown_with_their_sources(tmp_path):
     text = small_run(run, cards, on_rain100l)
     section = text.split('id="published"')[1].split("<h2")[0]
     value = pd.read_csv(run / "leaderboard.csv").query("method == 'identity'")["y-matlab/psnr"]
-    assert f">{value.iloc[0]:.2f} <" in section and f">{value.iloc[0] - 26.90:+.2f}<" in section
+    difference = true_minus(f"{value.iloc[0] - 26.90:+.2f}")
+    assert f">{value.iloc[0]:.2f} <" in section and f">{difference}<" in section
     assert section.count("≠</abbr>") == 4  # Restormer's PSNR and SSIM, by two sources
     assert 'href="#source-mmagic"' in section and 'id="source-mmagic"' in section
     assert "not in the run" in section

@@ -92,7 +92,7 @@ rule leaderboard:
     message:
         "make the leaderboard and the comparisons"
     shell:
-        "python -m benchmark leaderboard {params.folder:q} --comparisons 2>&1 | tee {log}"
+        "python -m benchmark leaderboard {params.folder:q} 2>&1 | tee {log}"
 
 
 rule figures:

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmark.board.score_table import ALL
 from benchmark.report.figures.style import (
@@ -15,10 +16,11 @@ from benchmark.report.figures.style import (
     supervision_handles,
     titled,
 )
-from benchmark.results.schema import OK
+from benchmark.results.schema import METHOD, OK
 from benchmark.scoring.metrics import METRIC, Metric
 
 METRICS = ("rgb/psnr", "lpips-alex/lpips")
+MOST_STEPS = 3  # between ticks: more numbers like −0.0075 would overlap
 
 
 def quality_by_weather(rows: pd.DataFrame, changes: pd.DataFrame) -> Drawn | None:
@@ -41,10 +43,10 @@ def quality_by_weather(rows: pd.DataFrame, changes: pd.DataFrame) -> Drawn | Non
     grid = figure.subplots(len(known), len(weathers), squeeze=False, sharey=True)
     for metric, line in zip(known, grid, strict=True):
         for weather, axes in zip(weathers, line, strict=True):
-            part = rows[rows["weather"] == weather].set_index(["method", "variant"])
-            keys = pd.MultiIndex.from_frame(ranked[["method", "variant"]])
+            part = rows[rows["weather"] == weather].set_index(METHOD)
+            keys = pd.MultiIndex.from_frame(ranked[METHOD])
             of_part = found[(found["metric"] == metric) & (found["weather"] == weather)]
-            of_part = of_part.set_index(["method", "variant"]).reindex(keys)
+            of_part = of_part.set_index(METHOD).reindex(keys)
             shown = of_part.join(part[["label", "status", "supervision"]])
             _bars(axes, shown, METRIC[metric])
             axes.set_title(weather)
@@ -75,6 +77,7 @@ def _bars(axes: Axes, shown: pd.DataFrame, metric: Metric) -> None:
         shown["change"], places, xerr=arms, fmt="none", ecolor="black", elinewidth=1, capsize=2
     )
     axes.axvline(0, **INPUT_LINE)
+    axes.xaxis.set_major_locator(MaxNLocator(MOST_STEPS, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"change of {metric.axis_label}")
     axes.set_yticks(places, shown["label"])
     axes.grid(axis="y", visible=False)

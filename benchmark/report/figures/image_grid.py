@@ -13,6 +13,7 @@ from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.image_io import read_image
 from benchmark.report.figures.style import Drawn, titled
 from benchmark.results.layout import restored_image
+from benchmark.results.schema import METHOD
 from benchmark.scoring.metrics import METRIC
 
 COLUMNS = 5  # methods shown between the input and the target
@@ -38,7 +39,7 @@ def draw_grid(
     given = rows[rows["input"]]
     if shown.empty or not any((run_dir / "restored").rglob("*.png")):
         return None
-    input_key = tuple(given[["method", "variant"]].iloc[0]) if len(given) else None
+    input_key = tuple(given[METHOD].iloc[0]) if len(given) else None
     paired = bool((images["target"] != "").all())
     scores_of = PAIRED_SCORES if paired else UNPAIRED_SCORES
     weathers = sorted(images["weather"].unique(), key=weather_rank)

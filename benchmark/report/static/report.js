@@ -70,8 +70,8 @@ function filterComparisons(isShown, labels) {
   let visible = 0;
   for (const section of document.querySelectorAll("section.pairs")) {
     section.hidden = !isShown(section);
-    if (section.hidden) continue;
     const [table] = section.getElementsByTagName("table");
+    if (section.hidden || !table) continue; // a note in place of a table stays
     const heads = [...table.tHead.rows[0].cells].slice(1);
     const rows = [...table.tBodies[0].rows];
     const kept = (element) => labels.has(element.dataset.label);

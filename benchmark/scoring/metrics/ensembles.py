@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+NOMINAL = 0.9  # the coverage of a central interval
+
 
 @dataclass(frozen=True)
 class EnsembleScores:
@@ -69,12 +71,12 @@ def spread_skill(variance, squared_error, count: int):
         return np.sqrt((count + 1) / count * np.asarray(variance) / np.asarray(squared_error))
 
 
-def central_interval(count: int, nominal: float = 0.9) -> tuple[int, int, float]:
+def central_interval(count: int) -> tuple[int, int, float]:
     """(j, k, expected coverage) of the interval [x_(j), x_(k)] of sorted samples, 1 <= j < k, that
-    holds about `nominal` of exchangeable values; from the least to the largest sample if there are
+    holds about `NOMINAL` of exchangeable values; from the least to the largest sample if there are
     too few for it. The coverage is (k - j) / (N + 1), exactly.
     """
-    first = max(1, round((1 - nominal) / 2 * (count + 1)))
+    first = max(1, round((1 - NOMINAL) / 2 * (count + 1)))
     return first, count + 1 - first, (count + 1 - 2 * first) / (count + 1)
 
 
