@@ -10,6 +10,11 @@ GROUPS :=
 ALL_GROUPS := run cluster docs lint references remotes test ui
 GROUPS_BESIDE_RUN := $(filter-out run,$(ALL_GROUPS))
 EXTRAS := --extra run --extra pyiqa # of pyproject.toml: the packages of a run
+# A name in lower case would be ignored, and a wrong group be noticed after minutes of installing.
+$(foreach name,config groups python options,$(if $(filter command,$(origin $(name))),$(error \
+	'$(name)=$($(name))' has no effect: write CONFIG, GROUPS, PYTHON, OPTIONS in capitals)))
+UNKNOWN_GROUPS := $(filter-out $(ALL_GROUPS),$(GROUPS))
+$(if $(UNKNOWN_GROUPS),$(error GROUPS=$(UNKNOWN_GROUPS): there is no such group. Choose from: $(ALL_GROUPS)))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Snakemake's cache, if the user has no home that can be written to (benchmark/core/environment.py).
 ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
@@ -31,6 +36,8 @@ test: setup $(VENV)/installed-test ## set up, pull the data, run the tests
 	@python -m pytest -q --numprocesses=logical --maxprocesses=8 --dist=worksteal
 
 setup: $(VENV)/installed-run $(GROUPS:%=$(VENV)/installed-%) ## make .venv, install the packages of a run and of GROUPS
+	@test '$(MAKECMDGOALS)' != setup || \
+		echo "$(VENV) is ready. Activate it with 'source $(BIN)/activate', or run all with 'make benchmark'."
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

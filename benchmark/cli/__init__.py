@@ -9,20 +9,15 @@ import sys
 
 from benchmark.cli import (  # noqa: F401  (they register their verbs)
     data,
-    list_cards,
-    new_method,
     photos,
-    plan,
     run,
     runs,
     tools,
-    ui,
-    weights,
     workflow,
 )
-from benchmark.cli.app import PROGRAM, app
+from benchmark.cli.app import app
 from benchmark.cli.examples import add_examples
-from benchmark.core.environment import keep_caches
+from benchmark.core.environment import exit_without_package, keep_caches
 from benchmark.core.errors import UserError
 from benchmark.jobs import workflow_lock
 
@@ -48,14 +43,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as error:
-        if PROGRAM != "unweather" or (error.name or "").startswith(("benchmark", "methods")):
-            raise
-        print(
-            f"error: this needs the package {error.name}, which is not installed. For runs: "
-            "'pip install \"unweather[run]\"'.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+        exit_without_package(error)
     except OSError as error:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

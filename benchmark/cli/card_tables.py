@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 from benchmark.data import cards as datasets
 from benchmark.data import weight_cards
@@ -125,7 +126,7 @@ COLUMNS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
     },
 }
 NOTES = {
-    "weights": "Published weights are not shipped; 'python -m benchmark fetch NAME' gets one.",
+    "weights": f"Published weights are not shipped; '{PROGRAM} fetch NAME' gets one.",
     "methods": "† a control: it takes no place on the leaderboard.",
     "datasets": "Put a set that is not here into the folder that 'path' in "
     "config/datasets/NAME.yaml names.",

@@ -42,9 +42,14 @@ def remake_pairs(
 @app.command()
 def pull() -> None:
     """Pull the data from the DVC remote; if that fails, say what to do."""
+    from benchmark.core.json_io import read_json
+    from benchmark.core.paths import from_here, in_project
     from benchmark.data.pull import pull as pull_data
 
-    pull_data()
+    whole = pull_data()
+    folder = in_project("data")
+    count = len(read_json(folder / "manifest.json").get("files", ()))
+    print(f"{from_here(folder)}: {'' if whole else 'not all of its '}{count} files are there")
 
 
 @app.command()
@@ -68,6 +73,8 @@ def fetch(
     weights = weight_cards.published_files().get(name)
     card = None if weights else cards.load_card(name)
     print(weight_cards.terms(weights) if weights else fetching.terms(card))
+    if card:  # what keeps it from being fetched is said before the licence is asked about
+        fetching.choose_archives(name, card, sources or [])
     if not accept_licence:
         raise UserError("Add --accept-licence if you agree to the licence above.")
     if weights:
@@ -93,7 +100,6 @@ def verify(
     """
     from benchmark.data import cards, training_files, weight_cards
     from benchmark.data import fetch as fetching
-    from benchmark.data.card_checks import raise_faults
 
     published = weight_cards.published_files()
     for name in names:
@@ -103,7 +109,7 @@ def verify(
             continue
         cards.verify(name)
         if training_files.are_there(name):
-            raise_faults(name, training_files.find_faults(name)[0])
+            cards.raise_faults(name, training_files.find_faults(name)[0])
         for split, count in fetching.check(name).items():
             print(f"{name} {split}: {count} images, content {cards.split_checksum(name, split)}")
             for line in cards.left_out(name, split):

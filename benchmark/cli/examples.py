@@ -2,7 +2,7 @@
 
 import typer
 
-from benchmark.cli.app import PROGRAM
+from benchmark.core.environment import PROGRAM
 
 EXAMPLES = {
     "restore": (
@@ -23,7 +23,7 @@ EXAMPLES = {
         "score --restored DIR --target DIR --pair '(\\d+)' --out scores.csv",
     ),
     "protocols": ("protocols",),
-    "comparisons": ("comparisons results/default", "comparisons results/default --metric rgb/psnr"),
+    "comparisons": ("comparisons results/default",),
     "compare": ("compare results/default results/other --out differences.csv",),
     "merge": ("merge results/here results/there --out results/both",),
     "submit": ("submit DIR --method mine --run results/default --supervision paired",),
@@ -62,7 +62,7 @@ EXAMPLES = {
     "score-sets": ("score-sets --method unet --dataset photos",),
     "collect": ("collect --config config/default.yaml",),
     "leaderboard": ("leaderboard results/default",),
-    "show": ("show --config config/default.yaml",),
+    "show": ("show --config config/default.yaml", "show --weather haze"),
     "figures": ("figures results/default",),
     "report": ("report results/default",),
     "make-data": ("make-data --photos DIR --weights DIR --out data",),

@@ -1,4 +1,4 @@
-"""The verb that runs a whole configuration."""
+"""Verbs for a whole configuration: run it, or plan its time and disk space."""
 
 import os
 import subprocess
@@ -96,3 +96,35 @@ def _check_data(settings) -> None:
                 f"The data are not here ({paths.shown(card.folder / card.manifest)} is missing): "
                 f"{paths.where_the_data_come_from()}."
             )
+
+
+@app.command()
+def plan(
+    config: ConfigFile = DEFAULT,
+    costs: Annotated[
+        Path | None, typer.Option(help="Folder of an earlier run: use its times.")
+    ] = None,
+    device_gflops: Annotated[
+        float | None,
+        typer.Option(min=1e-3, help="Plan for a device that sustains this rate, in GFLOP/s."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a finished run of this configuration: compare the plan with it."
+        ),
+    ] = None,
+) -> None:
+    """Print the jobs, FLOPs, time and disk space of a configuration; runs nothing."""
+    from benchmark.data import cards
+    from benchmark.planning import plan as planning
+    from benchmark.planning import text
+    from benchmark.results.layout import RunFolder
+
+    settings, _ = open_run(config)
+    cards.check_choices(settings, str(config))
+    earlier = RunFolder(costs) if costs else None
+    made = planning.plan(settings, device_gflops, earlier)
+    print(text.as_text(made, device_gflops is not None))
+    if against:
+        print(text.comparison(made, RunFolder(against)))

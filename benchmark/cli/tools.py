@@ -1,12 +1,13 @@
-"""Verbs that need no run: score folders, measure the machine, list the protocols."""
+"""Verbs that need no run: list cards, start a method, score folders, measure the machine."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 
 PROFILE = Path("config/profile.yaml")
@@ -140,3 +141,61 @@ def list_protocols() -> None:
     from benchmark.scoring.metrics import protocol_table
 
     print(protocol_table())
+
+
+@app.command("list")
+def list_cards(
+    kind: Annotated[
+        Literal["methods", "datasets", "metrics", "weights"],
+        typer.Argument(help="Kind of cards to list.", metavar="[methods|datasets|metrics|weights]"),
+    ] = "methods",
+    as_json: Annotated[bool, typer.Option("--json", help="Print whole cards, as JSON.")] = False,
+) -> None:
+    """List the methods, data sets, metrics or published weights with their cards."""
+    import json
+
+    from benchmark.cli import card_tables
+
+    cards = card_tables.LISTS[kind]()
+    if as_json:
+        print(json.dumps(cards, indent=1, ensure_ascii=False))
+    else:
+        card_tables.print_table(kind, cards)
+
+
+@app.command("new-method")
+def new_method(
+    name: Annotated[
+        str, typer.Argument(help="Its name: lower-case letters, digits and underscores.")
+    ],
+    learned: Annotated[
+        bool, typer.Option("--learned", help="A method with a network that the suite trains.")
+    ] = False,
+) -> None:
+    """Write methods/NAME.py: a method that runs and passes its tests, for you to change."""
+    from benchmark.cli.method_template import write_method
+    from benchmark.core.paths import packaged, shown
+
+    path = shown(write_method(name, learned))
+    print(f"{path} is written: edit its card and its code. Then")
+    if not packaged("methods"):
+        print("  make setup GROUPS=test    installs what its tests need,")
+        print(f"  python -m pytest tests/methods/test_contract.py -k {name}    tests it,")
+    print(f"  {PROGRAM} run    runs it; methods that are done are not run again.")
+
+
+@app.command("convert-weights")
+def convert_weights(
+    file: Annotated[Path, typer.Argument(help="File of torch.save, .safetensors or .caffemodel.")],
+    out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    key: Annotated[str, typer.Option(help="Keys of nested dicts, joined by dots.")] = "",
+    prefix: Annotated[str, typer.Option(help="Beginning of the names to keep.")] = "",
+) -> None:
+    """Copy the tensors of a weight file into a .safetensors file, without running code of it."""
+    from benchmark.core.convert_weights import convert
+    from benchmark.core.weight_search import summary
+
+    tensors, left_out = convert(file, out, key, prefix)
+    print(f"{out}: {summary(tensors)}")
+    if left_out:
+        print(f"left out: objects of {', '.join(left_out)}")

@@ -24,6 +24,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(text in said for text in OUT_OF_MEMORY)
 
 
+def one_line(error: BaseException) -> str:
+    """The kind and the text of an error, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 class UserError(Exception):
     """An error that the user can correct.
 

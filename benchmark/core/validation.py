@@ -28,12 +28,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path, remedy: str = "check its name and content; config/ has examples") -> Any:
+def read_yaml(path: Path) -> Any:
     """The content of a YAML file.
 
-    Raises UserError with the file's name and the remedy if it is missing, unreadable or not YAML.
+    Raises UserError with the file's name and what to do if it is missing, unreadable or not YAML.
     """
-    with reading(path, "valid YAML", remedy):
+    with reading(path, "valid YAML", "check its name and content; config/ has examples"):
         values = yaml.load(read_text(path), _Loader)  # noqa: S506  (a SafeLoader)
         refuse_lone_surrogates(values)
         return values

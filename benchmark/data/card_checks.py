@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.core.errors import UserError
-from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
+from benchmark.core.paths import is_utf8, shown
 from benchmark.data.file_index import Facts
 from benchmark.data.pairing import Pair
 
@@ -64,23 +63,3 @@ def content_checksum(folder: Path, facts: dict[Path, Facts]) -> str:
         f"{fact.sha256}  {path.relative_to(folder).as_posix()}\n" for path, fact in facts.items()
     )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def raise_faults(name: str, faults: Faults) -> None:
-    """Raise UserError if there are faults: their number, and the first SHOWN_FAULTS of each kind.
-
-    name: of the data set.
-    """
-    count = sum(map(len, faults.values()))
-    if not count:
-        return
-    lines = [f"Data set '{name}' does not agree with its card ({count} faults):"]
-    for kind, listed in faults.items():
-        lines += [f"  {fault}" for fault in listed[:SHOWN_FAULTS]]
-        if len(listed) > SHOWN_FAULTS:
-            lines.append(f"  and {len(listed) - SHOWN_FAULTS} more {kind}")
-    lines.append(
-        f"For the bundled set, {where_the_data_come_from()}. Fetch any other set again "
-        f"(docs/datasets.md), or correct 'path' and the other keys in config/datasets/{name}.yaml."
-    )
-    raise UserError("\n".join(lines))

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from benchmark.core import validation
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.paths import (
     ROOT,
@@ -16,6 +17,7 @@ from benchmark.core.paths import (
     in_project,
     packaged,
     shown,
+    where_the_data_come_from,
 )
 from benchmark.data import card_faults, pairing, set_manifest
 from benchmark.data.card_checks import (
@@ -24,7 +26,6 @@ from benchmark.data.card_checks import (
     content_checksum,
     find_missing_and_unequal,
     find_wrong_numbers_and_names,
-    raise_faults,
 )
 from benchmark.data.file_index import examine
 from benchmark.data.pairing import Pair
@@ -149,8 +150,46 @@ def load_card(name: str) -> DatasetCard:
     return card
 
 
+def raise_faults(name: str, faults: Faults, remedy: str | None = None) -> None:
+    """Raise UserError if there are faults: their number, the first SHOWN_FAULTS of each kind, and
+    what to do.
+
+    name: of the data set's card. remedy: the beginning of a sentence that ends with the card's
+    file; None for that of a set in its place.
+    """
+    count = sum(map(len, faults.values()))
+    if not count:
+        return
+    number = "1 fault" if count == 1 else f"{count} faults"
+    lines = [f"Data set '{name}' does not agree with its card ({number}):"]
+    for kind, listed in faults.items():
+        lines += [f"  {fault}" for fault in listed[:SHOWN_FAULTS]]
+        if len(listed) > SHOWN_FAULTS:
+            lines.append(f"  and {len(listed) - SHOWN_FAULTS} more {kind}")
+    lines.append(f"{remedy or _remedy(load_card(name))} config/datasets/{name}.yaml.")
+    raise UserError("\n".join(lines))
+
+
+def _remedy(card: DatasetCard) -> str:
+    """What to do about a set that does not agree with its card; the card's file comes next."""
+    correct = "or correct 'path' and the other keys in"
+    if card.made:
+        return f"Delete the folder {card.path}, and the next run makes the set again; {correct}"
+    if card.manifest:
+        return f"Of the bundled data, {where_the_data_come_from()}; {correct}"
+    if card.source == "the user":
+        return f"Put the images into the folder {card.path} (docs/datasets.md), {correct}"
+    if not card.folder.exists():
+        return f"Get the set with '{PROGRAM} fetch' (docs/datasets.md), {correct}"
+    return f"Move {card.path} away and fetch the set again (docs/datasets.md), {correct}"
+
+
 def verify(name: str) -> None:
-    """Raise UserError that lists `manifest_faults`, if there are any."""
+    """Raise UserError that lists `manifest_faults`, if there are any, or if a set that is made here
+    has not been made yet."""
+    card = load_card(name)
+    if card.made and not card.folder.exists():
+        raise UserError(f"{card.path} is not there yet: the first run with the set makes it.")
     faults = manifest_faults(name)
     raise_faults(name, {"missing, changed or unreadable files": [*faults.values()]})
 

@@ -17,15 +17,15 @@ from pydantic import BaseModel, ConfigDict, RootModel
 
 from benchmark.core.atomic import write_text
 from benchmark.core.checksum import checksum
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.paths import fits_files, is_utf8, shown
 from benchmark.core.validation import parse
 from benchmark.data import cards, pairing
-from benchmark.data.card_checks import raise_faults
 from benchmark.data.cards import Archive, DatasetCard
 from benchmark.data.download import download_once, lock_downloads
-from benchmark.data.unpack import unpack
+from benchmark.data.unpack import DamagedArchive, unpack
 from benchmark.spec.run_config import DatasetChoice
 
 
@@ -65,20 +65,15 @@ def fetch(name: str, sources: list[str]) -> dict[str, int]:
     """
     card = cards.load_card(name)
     folder = card.folder
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            f"{card.path} is there already and is not changed. 'python -m benchmark verify "
-            f"{name}' checks it. To fetch the set again, move it away first."
-        )
-    archives = _choose_archives(name, card, sources)
+    archives = choose_archives(name, card, sources)
     with lock_downloads(folder) as downloads:
         files = [_get_file(archive, source, downloads) for archive, source in archives]
         lock = cards.CARDS / f"{name}.lock.json"
         sums = _check_sha256(archives, files, lock)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             unpacked = Path(scratch) / "unpacked"
-            for file in files:
-                unpack(file, unpacked)
+            for (_, source), file in zip(archives, files, strict=True):
+                _unpack(file, source, unpacked)
             root = _find_root(name, card, unpacked)
             try:
                 counts = check(name, card.model_copy(update={"path": str(root)}))
@@ -92,6 +87,17 @@ def fetch(name: str, sources: list[str]) -> dict[str, int]:
     return counts
 
 
+def _unpack(file: Path, source: str, folder: Path) -> None:
+    """Unpack an archive. A damaged one that was downloaded is deleted: the next call must not take
+    it for the whole file."""
+    try:
+        unpack(file, folder)
+    except DamagedArchive:
+        if "://" in source:
+            file.unlink()
+        raise
+
+
 def _without_folder(message: str, folder: Path) -> str:
     """A message with paths below `folder` made relative to it, in both forms that messages have."""
     quoted = shown(folder)[1:-1]
@@ -101,8 +107,10 @@ def _without_folder(message: str, folder: Path) -> str:
 def check(name: str, card: DatasetCard | None = None) -> dict[str, int]:
     """Check all splits of a set that have images; returns the number of images in each.
 
-    Raises UserError that lists all faults, or says that no split has images.
+    card: with the folder of a set that has been unpacked; None for the set in its place. Raises
+    UserError that lists all faults, or says that no split has images.
     """
+    remedy = "Give the set's other archives with --from, or correct the keys in" if card else None
     card = card or cards.load_card(name)
     counts, all_faults = {}, {}
     for split in card.splits:
@@ -115,12 +123,21 @@ def check(name: str, card: DatasetCard | None = None) -> dict[str, int]:
     if not counts:
         first = DatasetChoice(split=next(iter(card.splits)))
         _, all_faults = cards.list_images(name, card, first)
-    raise_faults(name, all_faults)
+    cards.raise_faults(name, all_faults, remedy)
     return counts
 
 
-def _choose_archives(name: str, card: DatasetCard, sources: list[str]) -> list[tuple[Archive, str]]:
-    """Each archive with its source. A file's entry on the card is found by the file's name."""
+def choose_archives(name: str, card: DatasetCard, sources: list[str]) -> list[tuple[Archive, str]]:
+    """Each archive with its source. A file's entry on the card is found by the file's name.
+
+    Raises UserError if the set is there already, if no address is known, or if a source is named
+    twice or is no name of an archive.
+    """
+    if card.folder.exists() and (not card.folder.is_dir() or any(card.folder.iterdir())):
+        raise UserError(
+            f"{card.path} is there already and is not changed. '{PROGRAM} verify {name}' checks "
+            "it. To fetch the set again, move it away first."
+        )
     known = {archive.file: archive for archive in card.archives}
     for source in sources:
         if sources.count(source) > 1:
@@ -132,8 +149,9 @@ def _choose_archives(name: str, card: DatasetCard, sources: list[str]) -> list[t
     if unknown or not card.archives:
         raise UserError(
             f"config/datasets/{name}.yaml has no direct address of "
-            f"{', '.join(unknown) or 'an archive'}. Get it from {card.source} and give the file: "
-            f"python -m benchmark fetch {name} --accept-licence --from FILE"
+            f"{', '.join(unknown) or 'an archive'}, so the set must be downloaded by hand. Get it "
+            f"from {card.source} and, if you agree to the licence, give the file: "
+            f"'{PROGRAM} fetch {name} --accept-licence --from FILE'."
         )
     for archive in card.archives:
         _file_name(archive.file)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, is_disk_fault
 
 # Largest ratio of unpacked to packed size. Photographs hardly shrink: Snow100K's zip files of 16 GB
 # unpack to about 16 GB, and a PNG of one colour shrinks to a hundredth. Small archives may have any
@@ -32,8 +32,8 @@ MAX_HEADER = 2**20
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db")
 OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DAMAGED = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
-    OSError, ValueError, OverflowError,
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+    OverflowError,
 )  # fmt: skip
 
 
@@ -49,6 +49,10 @@ class Limits:
         return cls(max(SMALL, MAX_RATIO * archive.stat().st_size))
 
 
+class DamagedArchive(UserError):
+    """An archive that is damaged or cut short, or a web page in its place."""
+
+
 class _Refused(Exception):
     """The archive is refused; the message is the reason."""
 
@@ -57,10 +61,11 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
     """Unpack `archive` (zip; tar, plain or as gz, bz2, xz) into `folder`; returns how many files.
 
     `folder` is made if it is missing. Files that are in it are never overwritten. Raises UserError
-    with the archive and the member, if: it is not an archive of these kinds, it is damaged or cut
-    short, a member is not a plain file or would be outside `folder`, a name comes twice, there are
-    more bytes or files than `limits`, or the disk is full. The caller must delete the files that
-    were written before the error.
+    with the archive and the member, if: it is not an archive of these kinds, it cannot be read or a
+    file not be written, a member is not a plain file or would be outside `folder`, a name comes
+    twice, there are more bytes or files than `limits`, or the disk is full; DamagedArchive if it is
+    damaged, cut short or a web page. The caller must delete the files that were written before the
+    error.
     """
     limits = limits or Limits.of(archive)
     written = count = 0
@@ -85,8 +90,19 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
         raise UserError(
             f"{archive} is refused: {error}. If you trust it, unpack it yourself."
         ) from None
-    except DAMAGED as error:
+    except NotImplementedError as error:  # a zip's kind of compression
         raise UserError(
+            f"{archive} cannot be unpacked here ({error}). Unpack it yourself into the folder that "
+            "the card's 'path' names."
+        ) from error
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno:  # the system's, not a decoder's
+            how = "Make room" if is_disk_fault(error) else "Check that you may read and write there"
+            raise UserError(
+                f"{archive} cannot be unpacked: {error.filename or folder}: {error.strerror}. "
+                f"{how}, and try again."
+            ) from error
+        raise DamagedArchive(
             f"{archive} is damaged or cut short ({error}). Download it again."
         ) from error
     return count
@@ -100,15 +116,15 @@ def _members(archive: Path, limits: Limits) -> Iterator[tuple[str, int, Callable
     with archive.open("rb") as file:
         start = file.read(512)
     if start.lstrip()[:1] == b"<":
-        raise UserError(
+        raise DamagedArchive(
             f"{archive} is a web page, not an archive: the server sends archives only to browsers. "
             "Download the archive with a browser and give the file with --from."
         )
     opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), open)
     if opener is open and start[257:262] != b"ustar":
         raise UserError(
-            f"{archive} is neither a zip nor a tar archive. Unpack it yourself into the folder "
-            "that the card's 'path' names."
+            f"{archive} is neither a zip nor a tar archive, or is cut short. Unpack it yourself "
+            "into the folder that the card's 'path' names."
         )
     yield from _tar_members(opener(archive, "rb"), limits)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 from benchmark.core import paths
 from benchmark.core.atomic import atomic_path
 from benchmark.core.checksum import checksum
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 from benchmark.core.paths import shown
 from benchmark.core.validation import parse, read_yaml
@@ -153,7 +154,9 @@ def verify(published: PublishedFile) -> None:
     """Raise UserError unless the file is there and has the card's SHA-256."""
     path = published.path
     if not path.is_file():
-        raise UserError(f"{published.place} is missing: python -m benchmark fetch {published.name}")
+        raise UserError(
+            f"{published.place} is missing: '{PROGRAM} fetch {published.name}' gets it."
+        )
     _check(published, path, published.place)
 
 

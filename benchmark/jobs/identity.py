@@ -36,6 +36,8 @@ SCORING_SAMPLES = ("benchmark.scoring.score_samples:score_samples",)
 SAMPLING = ("benchmark.restoring.samples:draw",)
 SCORING_SETS = ("benchmark.scoring.score_sets:score_sets",)
 PATTERNS = ("*.safetensors", "*.npz")
+# A training that reaches this definition has a perceptual loss.
+PERCEPTUAL = "benchmark.scoring.metrics.perceptual:LPIPS_WEIGHTS"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Identities:
             "resolved": self._resolved("device", "bf16", "processes"),
         }
         identity = self._with_sources(parts, label, {}, reach.NOT_IN_TRAINING, TRAINING)
-        if any(name.endswith("_WEIGHTS") for name in identity.definitions):  # a perceptual loss
+        if PERCEPTUAL in identity.definitions:
             identity.parts["weights of metrics"] = self.metric_weights
         return identity
 

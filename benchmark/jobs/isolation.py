@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, one_line
 from benchmark.results import schema
 
 KILLED = 128  # plus a signal's number: an exit status, as shells report it
@@ -119,7 +119,7 @@ def _call(
     except BaseException as error:  # SystemExit too: the work is not done
         with suppress(Exception):  # the method may have closed the standard streams
             traceback.print_exc()
-        message = RAISED, " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        message = RAISED, one_line(error)[:300]
     with suppress(Exception):
         sys.stdout.flush()
     theirs.send(message)

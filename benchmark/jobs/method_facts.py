@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from benchmark.core.errors import one_line
 from benchmark.core.json_io import loads
 from benchmark.jobs import isolation
 from benchmark.jobs.isolation import Failure
@@ -73,4 +74,4 @@ def _unknown(label: str, reason: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return one_line(error)[:300]

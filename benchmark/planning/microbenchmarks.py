@@ -4,7 +4,6 @@ The measurements are short, for `benchmark.planning.unit_costs`.
 """
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from benchmark.core.flops import flop_counter
 from benchmark.core.image_io import image_size
 from benchmark.core.seeds import torch_generator
 from benchmark.profiling.networks import random_pairs, training_step
-from benchmark.profiling.timing import seconds_of
+from benchmark.profiling.timing import median_seconds, seconds_of
 from benchmark.scoring.metrics import metrics_of
 from benchmark.scoring.score import score_pair
 from benchmark.spec.hollow import hollow
@@ -25,6 +24,7 @@ from benchmark.spec.training_settings import Stage, Training
 from benchmark.training import step
 
 SMALL = (64, 128)  # sides of the images on which FLOPs of methods without a network are counted
+REPEATS = 3
 
 
 def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> float:
@@ -36,7 +36,7 @@ def step_seconds(method: LearnedMethod, settings: Training, stage: Stage) -> flo
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads)  # as in training
     try:
-        return settings.accumulate * _median(step, machine)
+        return settings.accumulate * median_seconds(step, machine, REPEATS)
     finally:
         torch.set_num_threads(threads)
 
@@ -89,7 +89,9 @@ def scoring_seconds(protocols: Sequence[str], size: tuple[int, int]) -> float:
     """Seconds of scoring one image of (width, height) by all protocols, after a first one."""
     metrics, rng = metrics_of(protocols), np.random.default_rng(0)
     restored, target = rng.integers(0, 256, (2, size[1], size[0], 3), dtype=np.uint8)
-    return _median(lambda: score_pair(restored, target, metrics), torch.device("cpu"))
+    return median_seconds(
+        lambda: score_pair(restored, target, metrics), torch.device("cpu"), REPEATS
+    )
 
 
 def png_bytes_per_pixel(image: Path) -> float:
@@ -98,11 +100,6 @@ def png_bytes_per_pixel(image: Path) -> float:
 
     width, height = image_size(image)
     return len(cv2.imencode(".png", cv2.imread(str(image)))[1]) / (width * height)
-
-
-def _median(run: Callable[[], object], machine: torch.device) -> float:
-    run()
-    return statistics.median(seconds_of(run, machine) for _ in range(3))
 
 
 def _restoring(

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from benchmark.core.environment import PROGRAM
 from benchmark.core.image_io import read_image
 from benchmark.core.reading import reading
 from benchmark.results.schema import OK
@@ -34,17 +35,21 @@ class Usual:
         """A sentence if a change lies outside; empty if it is usual."""
         if change > self.high:
             return (
-                f"changed by {change:.1f} levels, more than weather explains (the method changes "
-                f"{self.images} test pictures by {self.low:.1f} to {self.high:.1f}): compare it "
-                "with the photo, and try a lower --strength or another --method."
+                f"changed by {change:.1f} levels, more than {self._what()}: compare it with the "
+                "photo, and try a lower --strength or another --method if it looks wrong."
             )
         if change < self.low:
             return (
-                f"changed by {change:.1f} levels only (the method changes {self.images} test "
-                f"pictures by {self.low:.1f} to {self.high:.1f}): it shows little weather, or "
-                "weather that the method does not see."
+                f"changed by {change:.1f} levels, less than {self._what()}: it may show little "
+                "weather, or weather that the method does not see."
             )
         return ""
+
+    def _what(self) -> str:
+        return (
+            f"nearly all of {self.images} test pictures in simulated weather (1st to 99th "
+            f"percentile: {self.low:.1f} to {self.high:.1f})"
+        )
 
 
 def change(before: np.ndarray, after: np.ndarray) -> float:
@@ -86,7 +91,7 @@ def usual(folder: Path, method: str, variant: str, weights: str, weather: str) -
     path = folder / TABLE
     if not path.is_file():
         return None
-    again = "make it again with 'python -m benchmark change-table'"
+    again = f"make it again with '{PROGRAM} change-table'"
     table = read_table(path, COLUMNS, again)
     key = [method, variant, weights, weather]
     row = table[(table[list(COLUMNS[:4])] == key).all(axis=1)]

@@ -11,6 +11,7 @@ from PIL import Image
 from benchmark.core.errors import UserError
 from benchmark.core.image_decoding import DECODE_ERRORS, FORMATS, RAW_SUFFIXES, raw_error
 from benchmark.core.image_io import SUFFIXES
+from benchmark.core.image_kinds import UNREAD
 from benchmark.core.paths import shown
 from benchmark.core.reading import regular
 
@@ -20,6 +21,7 @@ EXTRA_SUFFIXES = {
     ".avif": "AVIF", ".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF", ".jxl": "JXL",
 }  # fmt: skip
 NAMES = {"HEIF": "HEIC", "JXL": "JPEG XL"}
+READ = "JPEG, PNG, TIFF, WebP, BMP, AVIF, HEIC and JPEG XL"
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,12 @@ def header(path: Path) -> Header | None:
 
 
 def refuse_by_suffix(path: Path) -> None:
-    """UserError if a photo's suffix is that of a RAW file, or of a format that needs a package."""
+    """UserError if a photo's suffix is that of a RAW file, of a format that is not supported, or of
+    one that needs a package."""
     if path.suffix.lower() in RAW_SUFFIXES:
         raise raw_error(path)
+    if why := unsupported(path):
+        raise UserError(f"{shown(path)}: {why}. Convert it to one of these.")
     name = EXTRA_SUFFIXES.get(path.suffix.lower())
     if name and name not in readable():
         raise UserError(
@@ -103,6 +108,12 @@ def refuse_by_suffix(path: Path) -> None:
 def is_photo(path: Path) -> bool:
     """Whether a file is a photo by its suffix, also one that cannot be read here."""
     return path.suffix.lower() in (*SUFFIXES, *EXTRA_SUFFIXES, *RAW_SUFFIXES)
+
+
+def unsupported(path: Path) -> str:
+    """Why images with a file's suffix are not supported; "" for photos and what is no image."""
+    kind = None if is_photo(path) else UNREAD.get(path.suffix.lower())
+    return f"{kind} is not supported; {READ} are" if kind else ""
 
 
 def written_as(path: Path) -> Format:

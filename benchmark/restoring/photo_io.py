@@ -62,7 +62,7 @@ def read_photo(path: Path) -> Photo:
             read_metadata(file, *pixels.shape[1::-1]),
             file.format or "",
             _compression(decoded, path),
-            tuple(_sentence(path, str(warning.message)) for warning in caught),
+            tuple(sentence(path, str(warning.message)) for warning in caught),
         )
 
 
@@ -146,7 +146,7 @@ def _under_alpha(over_white: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.where(alpha[..., None] == 0, over_white, colour)
 
 
-def _sentence(path: Path, text: str) -> str:
-    """A warning of reading, with the photo's name."""
+def sentence(path: Path, text: str) -> str:
+    """A text about a photo on one line, with the photo's name."""
     text = " ".join(text.split())
     return text if shown(path) in text else f"{shown(path)}: {text}"

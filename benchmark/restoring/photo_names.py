@@ -8,7 +8,14 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.paths import shown
-from benchmark.restoring.photo_formats import USUAL_SUFFIX, WRITTEN, header, is_photo
+from benchmark.restoring.photo_formats import (
+    USUAL_SUFFIX,
+    WRITTEN,
+    header,
+    is_photo,
+    refuse_by_suffix,
+    unsupported,
+)
 
 SAME = "same"  # the result has the format of the photo
 RESTORED = "-restored"  # ends the stem of a result that lies beside its photo
@@ -49,7 +56,8 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
     A file that is named is a photo, whatever it is. In a folder, a photo is told by its suffix,
     also if it cannot be read. Hidden files, the folder `out` and results of earlier calls
     (`-restored`, `-compare`, `-uncertainty`) are no photos. recursive: also look into sub-folders.
-    Raises UserError for a path that does not exist and a folder without photos.
+    Raises UserError for a path that does not exist, a folder without photos, and if by their
+    suffixes none of the photos can be read.
     """
     found = Found()
     for path in paths:
@@ -72,6 +80,7 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
     for photo in found.photos:
         spellings.setdefault(os.path.abspath(photo), photo)
     found.photos = {photo: found.photos[photo] for photo in spellings.values()}
+    _refuse_if_none_is_read(found.photos)
     return found
 
 
@@ -135,18 +144,33 @@ def _files(folder: Path, out: Path | None, recursive: bool) -> Iterator[Path]:
             yield path
 
 
+def _refuse_if_none_is_read(photos: Iterable[Path]) -> None:
+    """Raise the UserError of the first photo if the suffixes of all are of kinds not read here."""
+    faults = []
+    for photo in photos:
+        try:
+            refuse_by_suffix(photo)
+        except UserError as error:
+            faults.append(error)
+        else:
+            return
+    if faults:
+        raise faults[0]
+
+
 def _no_photo(path: Path) -> str:
     """Why a path of a folder is not taken as a photo; empty if it is."""
     if path.is_dir():
         return "a folder, entered with --recursive"
     if path.stem.endswith(RESTORED) or path.name.endswith((COMPARISON, UNCERTAINTY)):
         return "a result of an earlier call"
-    return "" if is_photo(path) else "not an image"
+    return "" if is_photo(path) else unsupported(path) or "not an image"
 
 
 def _hint(inside: Found) -> str:
+    kinds = dict.fromkeys(f" {why}." for path in inside.left_out if (why := unsupported(path)))
     folders = any(path.is_dir() for path in inside.left_out)
-    return " It has sub-folders: add --recursive." if folders else ""
+    return "".join(kinds) + (" It has sub-folders: add --recursive." if folders else "")
 
 
 def _output(

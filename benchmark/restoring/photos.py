@@ -14,14 +14,15 @@ from tqdm import tqdm
 
 from benchmark.core import device
 from benchmark.core.checksum import checksum
-from benchmark.core.errors import UserError, WeightsMissing, nearest
+from benchmark.core.environment import PROGRAM
+from benchmark.core.errors import UserError, WeightsMissing, nearest, one_line
 from benchmark.core.paths import is_utf8, shown, where_the_data_come_from
 from benchmark.core.validation import parse
 from benchmark.restoring import computing, dataset, output
 from benchmark.restoring.change import Usual, blend, change
 from benchmark.restoring.comparison import write_comparison
 from benchmark.restoring.photo_formats import header, refuse_by_suffix, written_as
-from benchmark.restoring.photo_io import Photo, check_size, read_photo, write_photo
+from benchmark.restoring.photo_io import Photo, check_size, read_photo, sentence, write_photo
 from benchmark.restoring.photo_names import Output
 from benchmark.restoring.samples import sample_generator
 from benchmark.restoring.spread import Spread, write_map
@@ -153,9 +154,9 @@ def restore_photos(restorer: Restorer, results: list[Output]) -> list[Outcome]:
     """Restore photos one by one; a photo that fails does not stop the others."""
     sizes = [found.megapixels if (found := header(r.photo)) else 0.0 for r in results]
     outcomes = []
-    form = (
-        "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} MP [{elapsed}<{remaining}]{postfix}"
-    )
+    digits = 1 if sum(sizes) >= 1 else 3
+    done = f"{{n:.{digits}f}}/{{total:.{digits}f}} MP"
+    form = f"{{desc}}: {{percentage:3.0f}}%|{{bar}}| {done} [{{elapsed}}<{{remaining}}]{{postfix}}"
     with tqdm(total=sum(sizes), desc=restorer.name, bar_format=form) as bar:
         for number, (result, size) in enumerate(zip(results, sizes, strict=True), 1):
             bar.set_postfix_str(f"photo {number} of {len(results)}")
@@ -294,11 +295,9 @@ def _evaluated(restorer: Restorer, width: int, height: int) -> int:
 
 def _reason(photo: Path, error: Exception) -> str:
     """An error as a sentence that names the photo."""
-    text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    text = " ".join(text.split())
-    return text if shown(photo) in text else f"{shown(photo)}: {text}"
+    return sentence(photo, str(error) if isinstance(error, UserError) else one_line(error))
 
 
 def remedy(where: Path) -> str:
     """The command that makes the run of a configuration file, for messages on missing results."""
-    return f"run 'make benchmark CONFIG={where}'"
+    return f"run '{PROGRAM} run --config {where}'"

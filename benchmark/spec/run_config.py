@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from benchmark.core import paths
 from benchmark.core.atomic import write_text
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, one_line
 from benchmark.core.validation import parse, read_yaml
 from benchmark.spec import registry, sources
 from benchmark.spec import variant as variants
@@ -434,10 +434,9 @@ def check_methods(config: Config, where: str) -> list[str]:
         except UserError:
             raise
         except Exception as error:  # what an import raises
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             warnings.append(
                 f"{where}: methods.{label}: methods/{config.method_of(label)}.py cannot be "
-                f"imported, and its results will be failed ({reason})"
+                f"imported, and its results will be failed ({one_line(error)})"
             )
             continue
         parameters = parse(

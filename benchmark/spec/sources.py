@@ -28,11 +28,13 @@ def learns(name: str) -> bool:
 
 @cache
 def sees_target(name: str) -> bool:
-    """Whether a method is given the ground truth: its class sets `sees_target`."""
+    """Whether a method is given the ground truth: its class sets `sees_target` to another value
+    than False."""
     nodes = [*ast.walk(parse_source(registry.file_of(name)))]
-    targets = [node.targets[0] for node in nodes if isinstance(node, ast.Assign)]
-    targets += [node.target for node in nodes if isinstance(node, ast.AnnAssign) and node.value]
-    return any(ast.unparse(target) == "sees_target" for target in targets)
+    set_to = [(node.targets[0], node.value) for node in nodes if isinstance(node, ast.Assign)]
+    set_to += [(node.target, node.value) for node in nodes if isinstance(node, ast.AnnAssign)]
+    values = [ast.unparse(v) for target, v in set_to if v and ast.unparse(target) == "sees_target"]
+    return any(value != "False" for value in values)
 
 
 @cache

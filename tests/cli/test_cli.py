@@ -71,6 +71,24 @@ def test_photos_are_restored_without_the_packages_of_a_run(folder):
     assert (folder / "out/photo.png").exists()
 
 
+@pytest.mark.parametrize("module", ["typer", "pandas"])
+def test_without_the_environment_it_is_said_how_to_get_it(folder, module):
+    code = (
+        "import runpy, sys; sys.argv = ['', 'list', 'datasets']; "
+        f"sys.modules[{module!r}] = None; runpy.run_module('benchmark', run_name='__main__')"
+    )
+    done = benchmark(folder, program=("-c", code))
+    assert done.returncode == 1
+    assert f"this needs the package {module}" in done.stderr and "make setup" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_value_is_named_without_pydantics_words():
+    done = CliRunner().invoke(app, ["restore", "photo.png", "--weather", "fog"])
+    assert done.exit_code == 2
+    assert "Invalid value for '--weather': 'fog' is not one of 'all', 'rain'" in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 import methods
+from benchmark.cli.app import app
 from benchmark.cli.method_template import method_source, write_method
 from benchmark.core import paths
 from benchmark.core.errors import UserError
@@ -92,3 +94,9 @@ def test_the_template_is_in_the_repositorys_style(learned, tmp_path):
             cwd=paths.ROOT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_next_steps_begin_with_what_the_tests_need(folder):
+    lines = CliRunner().invoke(app, ["new-method", "my_filter"]).output.splitlines()
+    assert "is written" in lines[0]
+    assert "make setup GROUPS=test" in lines[1] and "pytest" in lines[2]

@@ -44,7 +44,7 @@ def test_results_are_looked_for_in_the_named_project(project, checkout):
     here = ROOT if checkout else project.parent / "elsewhere"
     done = benchmark(here, "--project", project, "show", "--config", "mine.yaml")
     assert done.returncode == 1
-    assert f"{project}/results/mine/leaderboard.csv is missing" in done.stderr
+    assert f"{project}/results/mine is missing" in done.stderr
 
 
 def test_data_are_looked_for_in_the_named_folder(project):

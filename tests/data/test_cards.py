@@ -210,6 +210,26 @@ def test_pairs_of_different_sizes_and_broken_images_are_in_one_error(card):
         find()
 
 
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"path": "not/there"}, r"\(1 fault\).*Get the set with 'python -m benchmark fetch'"),
+        ({"path": "not/there", "source": "the user"}, "Put the images into the folder not/there"),
+        ({"pairs": {"test": 3}}, r"\(1 fault\).*Move .*/set away and fetch the set again"),
+    ],
+)
+def test_the_remedy_fits_the_set(card, changes, remedy):
+    card(**changes)
+    with pytest.raises(UserError, match=rf"(?s){remedy}.* in config/datasets/mine\.yaml\.$"):
+        find()
+
+
+def test_a_set_that_is_made_here_is_not_asked_for_elsewhere(card, tmp_path):
+    card(path=str(tmp_path / "made"), manifest="manifest.json", made={"photos": "data/*.png"})
+    with pytest.raises(UserError, match=r"not there yet: the first run with the set makes it\.$"):
+        cards.verify("mine")
+
+
 def test_the_first_faults_of_a_kind_are_shown_with_the_number_of_the_others(card):
     folder = card()
     for i in range(30):

@@ -1,5 +1,6 @@
 """Fetching sets: broken downloads, hostile archives, sets that do not agree with their card."""
 
+import errno
 import hashlib
 import io
 import json
@@ -13,11 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from benchmark.cli.app import app
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.data import cards as datasets
 from benchmark.data import download, fetch, file_index
+from benchmark.data import unpack as unpacking
 from benchmark.data.unpack import Limits, unpack
 from tests import servers
 
@@ -132,8 +136,9 @@ def test_a_set_in_several_archives(card, tmp_path):
 def test_a_set_that_does_not_agree_with_its_card_leaves_nothing(card, tmp_path, change, message):
     folder = card()
     files = {name: data for name, data in (PAIRS | change).items() if data is not None}
-    with pytest.raises(UserError, match=f"(?s){message}"):
+    with pytest.raises(UserError, match=f"(?s){message}") as caught:
         fetch.fetch("mine", [str(make_zip(tmp_path / "set.zip", files))])
+    assert "Get the set with" not in str(caught.value)
     assert nothing_left(folder) and not list(datasets.CARDS.glob("*.json"))
 
 
@@ -236,6 +241,33 @@ def test_an_archive_cut_short_is_refused(card, tmp_path, kind):
     assert nothing_left(folder)
 
 
+def test_a_compression_that_is_not_known_is_no_damage(tmp_path):
+    archive = make_zip(tmp_path / "set.zip", {"a.png": b"1"})
+    data = bytearray(archive.read_bytes())
+    for magic, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = data.index(magic) + offset
+        data[at : at + 2] = (97).to_bytes(2, "little")
+    archive.write_bytes(data)
+    with pytest.raises(UserError, match=r"set\.zip cannot be unpacked here .*Unpack it yourself"):
+        unpack(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.ENOSPC, "Make room"), (errno.EACCES, "Check that you may")]
+)
+def test_an_error_of_the_system_is_no_damage_of_the_archive(tmp_path, monkeypatch, number, remedy):
+    archive = make_zip(tmp_path / "set.zip", {"a.png": b"1"})
+
+    def copy(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(unpacking, "_copy", copy)
+    with pytest.raises(
+        UserError, match=f"cannot be unpacked: .*out: {os.strerror(number)}.*{remedy}"
+    ):
+        unpack(archive, tmp_path / "out")
+
+
 def test_names_that_come_twice_are_refused(tmp_path):
     first = make_zip(tmp_path / "1.zip", {"a.png": b"1"})
     second = make_zip(tmp_path / "2.zip", {"a.png": b"2"})
@@ -302,9 +334,26 @@ def test_a_damaged_lock_is_named(card, tmp_path):
         assert nothing_left(folder)
 
 
+def test_what_keeps_a_set_from_being_fetched_is_said_before_the_licence(card):
+    folder = card()
+    done = CliRunner().invoke(app, ["fetch", "mine"])
+    assert "no direct address of an archive, so the set must be downloaded by hand" in str(
+        done.exception
+    )
+    card(archives=[{"file": "set.zip", "url": "https://h/set.zip"}])
+    done = CliRunner().invoke(app, ["fetch", "mine"])
+    assert "Add --accept-licence" in str(done.exception)
+    folder.mkdir(parents=True)
+    (folder / "file").touch()
+    done = CliRunner().invoke(app, ["fetch", "mine"])
+    assert "is there already" in str(done.exception)
+
+
 def test_without_an_address_the_source_is_named(card):
     card(archives=[{"file": "set.zip"}])
-    with pytest.raises(UserError, match=r"no direct address of set\.zip\. Get it from https://ex"):
+    with pytest.raises(
+        UserError, match=r"no direct address of set\.zip, .* Get it from https://ex"
+    ):
         fetch.fetch("mine", [])
     for source, message in (("none.zip", "There is no archive"), ("ftp://x/a.zip", "https://")):
         with pytest.raises(UserError, match=message):
@@ -372,6 +421,19 @@ def test_archives_of_one_name_are_all_downloaded(card, tmp_path, served):
     content["https://h/gt/images.zip"] += b"replaced"
     with pytest.raises(UserError, match=r"h/gt/images\.zip is refused: .* from the first download"):
         fetch.fetch("mine", [*parts])
+
+
+@pytest.mark.parametrize("bad", [b"<html>busy</html>", b"\x1f\x8b damaged"])
+def test_a_damaged_download_and_a_web_page_are_not_taken_again(card, served, bad):
+    card()
+    content, asked = served
+    address = "https://h/set.zip"
+    content[address] = bad
+    with pytest.raises(UserError, match=r"is damaged|is a web page"):
+        fetch.fetch("mine", [address])
+    content[address] = zip_of(PAIRS)
+    assert fetch.fetch("mine", [address]) == {"test": 2}
+    assert asked == [address] * 2
 
 
 def test_another_mirror_is_asked_if_the_first_has_a_wrong_set(card, served):

@@ -17,7 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from benchmark.cli.app import app
+from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.data import partial_pull
@@ -309,3 +312,12 @@ def test_the_repository_pulls_from_its_own_folder():
     assert config["core"]["remote"] == "bundled"
     folder = ROOT / ".dvc" / config["'remote \"bundled\"'"]["url"]
     assert any(folder.resolve().rglob("*.dir"))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_verb_says_what_is_there(tmp_path, monkeypatch, whole):
+    (tmp_path / "manifest.json").write_text('{"files": [{}, {}, {}]}')
+    monkeypatch.setattr(paths, "in_project", lambda path: tmp_path)
+    monkeypatch.setattr(pulling, "pull", lambda: whole)
+    (line,) = CliRunner().invoke(app, ["pull"]).output.splitlines()
+    assert line == f"{tmp_path}: {'' if whole else 'not all of its '}3 files are there"

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from benchmark.cli import data, workflow
+from benchmark.core import paths
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
@@ -72,6 +73,7 @@ def open_set(request, tmp_path, monkeypatch):
     }  # fmt: skip
     monkeypatch.setattr(cards, "CARDS", tmp_path)
     monkeypatch.setattr(file_index, "CACHE", tmp_path / "cache.sqlite")
+    monkeypatch.setattr(paths, "results", lambda: tmp_path / "results")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(card))
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))

@@ -4,11 +4,14 @@ import json
 import shutil
 import subprocess
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from benchmark.core.paths import ROOT
+from benchmark.jobs.identity import PERCEPTUAL, Identities, Identity
+from benchmark.spec import run_config
 from tests.jobs import jobs_after_edits
 from tests.jobs.jobs_after_edits import picture
 from tests.preloaded import python
@@ -217,6 +220,18 @@ def planned(tmp_path_factory) -> dict[str, tuple[list[str], list[str]]]:
     done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return dict(zip(EDITS, json.loads(done.stdout), strict=True))
+
+
+def test_only_a_perceptual_loss_makes_a_training_depend_on_the_metrics_weights(monkeypatch):
+    """By the definition that it means, and by no other name that ends like it."""
+    module, name = PERCEPTUAL.split(":")
+    assert hasattr(import_module(module), name)
+    config = run_config.load(ROOT / "config" / "smoke.yaml")
+    for definition, depends in ((PERCEPTUAL, True), ("methods.mine:START_WEIGHTS", False)):
+        identities = Identities(config)
+        found = Identity({}, {definition: "0"})
+        monkeypatch.setattr(identities, "_with_sources", lambda *_, found=found: found)
+        assert ("weights of metrics" in identities.training("unet", 0).parts) == depends
 
 
 @pytest.mark.parametrize("name", EDITS)

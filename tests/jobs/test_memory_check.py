@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.core.memory import PeakMemory
 from benchmark.core.seeds import torch_generator
-from benchmark.jobs.memory_check import check_training_memory
+from benchmark.jobs.checks import check_training_memory
 from benchmark.spec import run_config
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod

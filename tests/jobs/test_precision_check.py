@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from benchmark.cli.app import app
 from benchmark.core import device
-from benchmark.jobs import precision_check
-from benchmark.jobs.precision_check import check_precision
+from benchmark.jobs import checks
+from benchmark.jobs.checks import check_precision
 from benchmark.jobs.resolve import Resolved
 from benchmark.spec import run_config
 
@@ -56,7 +56,7 @@ def test_other_machines_than_this_processor_have_no_warning(tmp_path, monkeypatc
 
 
 def test_check_prints_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(precision_check, "emulates_bf16", lambda device: True)
+    monkeypatch.setattr(checks, "emulates_bf16", lambda device: True)
     file = tmp_path / "a.yaml"
     file.write_text(CONFIG.replace("weights: w.safetensors, ", ""))
     done = CliRunner().invoke(app, ["check", "--config", str(file)])

@@ -13,7 +13,7 @@ from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.jobs import train
-from benchmark.jobs.weight_check import check_weights
+from benchmark.jobs.checks import check_weights
 from benchmark.results.layout import RunFolder
 from benchmark.spec import run_config
 from benchmark.spec.build import build
@@ -59,7 +59,7 @@ def restored(config, run):
 
 def test_a_specialist_restores_its_weather_alone(tmp_path):
     config, run = open_run(tmp_path / "run", weathers=["rain"])
-    assert run_jobs.train(config, run, "unet", 0)["weathers"] == ("rain",)
+    assert run_jobs.train(config, run, "unet", 0)["weathers"] == ["rain"]
     rows = restored(config, run)
     assert rows.status.to_dict() == {"rain": "ok", "haze": "skipped"}
     assert rows.reason["haze"] == "not made for haze"

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from benchmark.cli import PROGRAM, app
+from benchmark.cli import app
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.jobs.retry import retry

@@ -46,13 +46,14 @@ def test_one_photo_by_two_spellings_of_its_path_is_restored_once(here):
 
 def test_what_a_folder_holds_besides_photos_is_listed(here):
     touch("in/a.jpg", "in/notes.txt", "in/film.MP4", "in/sub/b.jpg", "in/a-restored.jpg",
-          "in/a-compare.jpg", "in/.hidden")  # fmt: skip
+          "in/b.GIF", "in/a-compare.jpg", "in/.hidden")  # fmt: skip
     found = find_photos([Path("in")])
     assert list(map(str, found.photos)) == ["in/a.jpg"]
     reasons = {path.name: reason.split(",")[0] for path, reason in found.left_out.items()}
     assert reasons == {
         "notes.txt": "not an image", "film.MP4": "not an image", "sub": "a folder",
         "a-restored.jpg": "a result of an earlier call",
+        "b.GIF": "GIF is not supported; JPEG",
         "a-compare.jpg": "a result of an earlier call",
     }  # fmt: skip
 
@@ -65,6 +66,26 @@ def test_missing_paths_and_folders_without_images(here):
         find_photos([Path("in")])
     with pytest.raises(UserError, match=r"'deep' holds no images\..*--recursive"):
         find_photos([Path("deep")])
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["in/a.gif"], r"'in/a\.gif': GIF is not supported; JPEG, PNG, .* Convert it"),
+        (["in/a.nef", "in/a.gif"], r"'in/a\.nef' is a camera's RAW file"),
+        (["in"], r"'in/a\.nef' is a camera's RAW file"),
+        (["deep"], r"'deep' holds no images\. GIF is not supported; JPEG, PNG, .* are\.$"),
+    ],
+)
+def test_photos_of_which_none_can_be_read_are_refused_at_once(here, paths, message):
+    touch("in/a.gif", "in/a.nef", "deep/a.gif", "deep/b.gif")
+    with pytest.raises(UserError, match=message):
+        find_photos(map(Path, paths))
+
+
+def test_photos_that_cannot_be_read_do_not_stop_the_others(here):
+    touch("a.gif", "b.jpg")
+    assert [*find_photos([Path("a.gif"), Path("b.jpg")]).photos] == [Path("a.gif"), Path("b.jpg")]
 
 
 def test_sub_folders_keep_their_place_and_results_are_no_photos(here):

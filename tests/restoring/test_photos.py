@@ -287,15 +287,30 @@ def test_usual_changes_are_not_noted_and_little_change_is(run):
     (quiet,) = outcomes(run, [Path("a.png")], "identity", usual=Usual(0, 9, 60))
     assert quiet.notes == ()
     (little,) = outcomes(run, [Path("a.png")], "identity", usual=Usual(3, 9, 60))
-    assert little.notes[0].startswith("'a.png': changed by 0.0 levels only")
+    assert little.notes[0].startswith("'a.png': changed by 0.0 levels, less than nearly all")
 
 
 @pytest.mark.parametrize("strength", [0, 1])
-def test_more_change_than_weather_explains_is_noted_at_any_strength(run, white, strength):
+def test_more_change_than_usual_is_noted_at_any_strength(run, white, strength):
     photo("a.png")
     usually = Usual(0, 9, 60)
     (much,) = outcomes(run, [Path("a.png")], "identity", strength=strength, usual=usually)
-    assert "more than weather explains" in much.notes[0]
+    assert "more than nearly all of 60 test pictures" in much.notes[0]
+
+
+@pytest.mark.parametrize(("size", "shown"), [((30, 20), "0.001"), ((1500, 1000), "1.5")])
+def test_the_bar_shows_the_size_of_small_photos_too(run, capsys, size, shown):
+    photo("a.png", size)
+    outcomes(run, [Path("a.png")], "identity")
+    assert f"{shown}/{shown} MP" in capsys.readouterr().err
+
+
+def test_a_gif_beside_a_photo_is_named_with_what_is_supported(run):
+    photo("a.png")
+    photo("b.gif")
+    problems = restore(run, [Path("a.png"), Path("b.gif")], "identity")
+    assert list(problems) == ["b.gif"]
+    assert "'b.gif': GIF is not supported; JPEG, PNG" in problems["b.gif"]
 
 
 def test_the_bar_advances_within_a_photo(run, here, monkeypatch):
@@ -338,7 +353,7 @@ def test_weights_of_the_configuration_need_no_run(run, here):
 def test_an_untrained_method_says_what_to_run(run):
     config, folder = run
     config = config.model_copy(update={"weights": None})
-    with pytest.raises(WeightsMissing, match=f"'make benchmark CONFIG={WHERE}'"):
+    with pytest.raises(WeightsMissing, match=f"'python -m benchmark run --config {WHERE}'"):
         photos.restorer(config, WHERE, folder, "diffusion")
 
 
@@ -427,7 +442,7 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, mon
 def test_without_a_board_a_method_has_to_be_named(run, here, monkeypatch):
     config, folder = run
     monkeypatch.setattr(method_choice, "REFERENCE", here / "nowhere")
-    with pytest.raises(UserError, match=f"'make benchmark CONFIG={WHERE}', or name a method"):
+    with pytest.raises(UserError, match=f"run --config {WHERE}', or name a method"):
         choose_method(config, WHERE, folder, [], None)
 
 

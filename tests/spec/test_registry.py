@@ -84,6 +84,9 @@ def test_a_syntax_error_names_file_and_line(add, tmp_path, monkeypatch):
         ("sees_target = True", True),
         ("sees_target: ClassVar[bool] = True", True),
         ("sees_target: ClassVar[bool]", False),
+        ("sees_target = False", False),
+        ("sees_target: ClassVar[bool] = False", False),
+        ("sees_target = bool(1)", True),
         ("", False),
     ],
 )

@@ -14,6 +14,7 @@ import yaml
 
 from benchmark.board.write import write_leaderboard
 from benchmark.cli import workflow
+from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.core.paths import ROOT
@@ -66,6 +67,7 @@ def run(tmp_path_factory):
     (root / "it's $(touch pwned).yaml").write_text(yaml.safe_dump(config))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
+        patch.setattr(paths, "results", lambda: root / "results")
         for job in (restore, score):
             patch.setattr(job, "ROOT", root)
         patch.setattr(cards, "CARDS", root / "cards")

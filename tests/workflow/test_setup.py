@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -215,3 +216,34 @@ def test_without_pyiqa_all_but_its_protocols_work():
     assert all(re.fullmatch(r"(rgb|y-matlab|lpips-alex) \w+ ok", line) for line in lines[:5])
     for line in lines[5:]:
         assert "need the package pyiqa, which is not installed. Leave them out" in line
+
+
+def make(folder, *arguments):
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (("benchmark", "config=config/smoke.yaml"), ["config=config/smoke.yaml", "CONFIG"]),
+        (("setup", "groups=docs"), ["groups=docs", "GROUPS"]),
+        (("setup", "GROUPS=docs typo"), ["GROUPS=typo", *GROUPS]),
+    ],
+)
+def test_make_refuses_a_name_in_lower_case_and_an_unknown_group_at_once(arguments, messages):
+    done = make(ROOT, "--dry-run", *arguments)
+    assert done.returncode == 2 and not done.stdout
+    assert all(message in done.stderr for message in messages)
+
+
+def test_make_setup_says_at_its_end_what_comes_next(tmp_path):
+    """With stand-ins for an environment that is installed."""
+    for file in ("requirements/run.lock", ".venv/bin/python", ".venv/installed-run"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    done = make(tmp_path, "setup")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert "is ready" in line and "make benchmark" in line

@@ -1,0 +1,127 @@
+"""Checks of a configuration before anything runs: weight files, precision, memory of trainings."""
+
+from pathlib import Path
+
+import torch
+
+from benchmark.core.device import choose, emulates_bf16
+from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.jobs.resolve import Resolved
+from benchmark.spec import given_weights, registry, sources
+from benchmark.spec.build import build
+from benchmark.spec.method import LearnedMethod
+from benchmark.spec.run_config import Config
+from benchmark.spec.training_settings import Stage
+from benchmark.training.step_memory import step_bytes
+
+# Smaller steps are not estimated, which can take two seconds: by `step_bytes`, tensors of the
+# networks of config/reference.yaml and config/gpu.yaml take at most 7,171 times the pairs' bytes.
+MOST_TIMES = 10_000
+
+
+def check_weights(config: Config, where: str | Path) -> list[str]:
+    """Load the weights of every entry that names some; returns a warning for each missing file.
+
+    A missing file is no fault: the data may not be pulled yet, and on the board its entry has the
+    status weights-missing. Nor is a method that cannot be built: its results will be failed.
+    Raises UserError with `where` (the configuration's file), the entry and the fault of the first
+    file that cannot be read or does not fit.
+    """
+    missing = []
+    for label in config.methods:
+        if config.trains(label):
+            continue
+        load = _load_given if sources.learns(config.method_of(label)) else _load_own
+        for seed in config.seeds_of(label):
+            try:
+                load(config, label, seed)
+            except WeightsMissing as error:
+                missing.append(f"{where}: methods.{label}: {error}")
+            except UserError as error:
+                raise UserError(f"{where}: methods.{label}: {error}") from None
+            except Exception:  # the method's own: its results will be failed
+                break
+    return missing
+
+
+def _load_given(config: Config, label: str, seed: int) -> None:
+    """The file of the entry's or the run's key `weights`."""
+    given_weights.load(build(config, label, seed), config.weights_of(label, seed))
+
+
+def _load_own(config: Config, label: str, seed: int) -> None:
+    """The file of a method's parameter `weights`; its network is loaded at its first use."""
+    if "weights" in registry.load(config.method_of(label)).Parameters.model_fields:
+        _ = build(config, label, seed).network
+
+
+def check_precision(config: Config, where: str | Path, resolved: Resolved | None) -> list[str]:
+    """A warning for each training and variant in bfloat16, if this machine only emulates it.
+
+    resolved: what the run has recorded, or None; if its jobs run on the nodes of a cluster, there
+    is no warning. A warning and no error, because the results are right.
+    """
+    device = resolved.device if resolved else choose().type
+    if device is None or not emulates_bf16(torch.device(device)):
+        return []
+    return [
+        f"{where}: {key}: 'bf16' takes many times as long on this processor, which has no "
+        f"instructions for bfloat16. Set it to '{better}'"
+        for key, better in _in_bfloat16(config)
+    ]
+
+
+def _in_bfloat16(config: Config) -> list[tuple[str, str]]:
+    """Keys of the configuration that say bf16, each with what to say instead."""
+    trained = [label for label in config.methods if config.trains(label)]
+    found = []
+    if config.training.precision == "bf16" and trained:
+        found.append(("training.precision", "auto"))
+    for label in trained:
+        if config.entry(label).training.get("precision") == "bf16":
+            found.append((f"methods.{label}.training.precision", "auto"))
+    for label in config.methods:
+        for variant, settings in config.variants_of(label).items():
+            if settings.get("precision") == "bf16":
+                found.append((f"methods.{label}.variants.{variant}.precision", "float32"))
+    return found
+
+
+def check_training_memory(config: Config, where: str | Path, memory: int) -> list[str]:
+    """A warning for each entry of which a training step needs more than `memory` bytes.
+
+    A warning and no error, because the estimate is of float32 on one processor: bf16 and a GPU with
+    more memory need less. A method that cannot be built or estimated has no warning.
+    """
+    warnings = []
+    for label in config.methods:
+        if not config.trains(label):
+            continue
+        settings = config.training_of(label)
+        for stage in settings.stages:
+            pairs = stage.batch // settings.accumulate
+            if stage.pair_bytes(settings.accumulate) * MOST_TIMES < memory:
+                continue
+            needed = _needed(config, label, stage, pairs)
+            if needed and needed > memory:
+                warnings.append(
+                    f"{where}: methods.{label}: training.stages: a step with {pairs} pairs of "
+                    f"{stage.crop}×{stage.crop} pixels needs about {needed / 2**30:.3g} GiB, and "
+                    f"this machine has {memory / 2**30:.3g}. Choose a smaller batch or crop, or "
+                    "more parts ('accumulate')"
+                )
+    return warnings
+
+
+def _needed(config: Config, label: str, stage: Stage, pairs: int) -> int | None:
+    """Bytes of a step, or None if the method does not allow an estimate."""
+    seed = config.seeds_of(label)[0]
+    try:
+        method = build(config, label, seed)
+        if not isinstance(method, LearnedMethod):
+            return None
+        if teacher := config.entry(label).teacher:
+            method.learn_from(build(config, teacher, seed))
+        return step_bytes(method, pairs, stage.crop)
+    except Exception:  # the method's own: its results will be failed
+        return None
