@@ -51,7 +51,11 @@ def existing_run(path: Path, config: Path | None = None) -> Path:
 
 
 def _existing(context: typer.Context, path: Path) -> Path:
-    return path if context.resilient_parsing else existing_run(path)  # a shell completes
+    if context.resilient_parsing:  # a shell completes
+        return path
+    from benchmark.core import paths
+
+    return existing_run(paths.find(path))
 
 
 RunPath = Annotated[

@@ -85,9 +85,11 @@ def submit(
     import sys
 
     from benchmark.board.write import print_leaderboard, write_leaderboard
+    from benchmark.core import paths
     from benchmark.exchange.submit import Submission
     from benchmark.exchange.submit import submit as submit_images
 
+    run = paths.find(run)
     _refuse_at_work(run)
     existing_run(run)
     stated = float("nan") if seconds is None else seconds

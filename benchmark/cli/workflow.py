@@ -218,6 +218,7 @@ class _Job:
         from benchmark.jobs import records
 
         records.write(self.folder, self.work, self.names, self.identity, self.by_hand)
+        records.aside(self.folder, self.work, self.names).unlink(missing_ok=True)
 
     def log(self) -> Path | None:
         """The log that the workflow writes of the job; None if a user calls it."""
@@ -225,13 +226,23 @@ class _Job:
         return None if self.by_hand else self.folder.log(self.work, *names)
 
     def end(self, result) -> None:
-        """Raise UserError if the job failed and a user called it; a workflow goes on."""
+        """Raise UserError if a user called the job and it gave nothing; a workflow goes on.
+
+        result: facts, a table with a status for each image, or a Failure.
+        """
+        import pandas as pd
+
         from benchmark.core.errors import UserError
         from benchmark.jobs.isolation import Failure
+        from benchmark.results import schema
 
+        if isinstance(result, pd.DataFrame) and len(result):
+            done = result.status.isin((schema.OK, schema.SKIPPED)).any()
+            first = result.iloc[0]
+            result = None if done else Failure(first.status, first.reason)
         if self.by_hand and isinstance(result, Failure):
             names = " ".join(map(str, self.names))
-            raise UserError(f"{self.work} {names}: {result.status}; the reason is above.")
+            raise UserError(f"{self.work} {names}: {result.status}: {result.reason}")
 
 
 @app.command("export-weights")
@@ -353,8 +364,11 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     submitted = submissions.read(folder.path, {*settings.methods})
     collect.collect(settings, folder, submitted, submissions.read_set_scores(folder.path))
     write_json(folder.path / "manifest.json", make_manifest(settings, source or config, folder))
-    # A mark that this has run here; the workflow asks for it.
-    records.write(folder, "collect", ("board",), Identities(settings).board())
+    # A mark that the workflow has done this. Of what a user called it would not see later changes.
+    if source:
+        records.write(folder, "collect", ("board",), Identities(settings).board())
+    else:
+        folder.identity("collect", "board").unlink(missing_ok=True)
 
 
 @app.command()

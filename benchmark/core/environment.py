@@ -5,6 +5,7 @@ Nothing here needs an installed package.
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,9 +68,12 @@ def _others_at_work(seconds: float = 0.1) -> bool:
 def exit_without_package(error: ModuleNotFoundError) -> NoReturn:
     """End with status 1 and a sentence on the package that is missing and how to install it.
 
-    Raises the error again if the module is the suite's own.
+    Raises the error again if the module is the suite's own, or if a method asked for it: the
+    traceback names the method's file.
     """
-    if (error.name or "").startswith(("benchmark", "methods")):
+    importing = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    of_method = any("methods" in path.parts for path in importing)
+    if of_method or (error.name or "").startswith(("benchmark", "methods")):
         raise error
     how = (
         "For runs: 'pip install \"unweather[run]\"'."

@@ -166,21 +166,22 @@ def raise_faults(name: str, faults: Faults, remedy: str | None = None) -> None:
         lines += [f"  {fault}" for fault in listed[:SHOWN_FAULTS]]
         if len(listed) > SHOWN_FAULTS:
             lines.append(f"  and {len(listed) - SHOWN_FAULTS} more {kind}")
-    lines.append(f"{remedy or _remedy(load_card(name))} config/datasets/{name}.yaml.")
+    lines.append(f"{remedy or _remedy(name)} config/datasets/{name}.yaml.")
     raise UserError("\n".join(lines))
 
 
-def _remedy(card: DatasetCard) -> str:
+def _remedy(name: str) -> str:
     """What to do about a set that does not agree with its card; the card's file comes next."""
+    card = load_card(name)
     correct = "or correct 'path' and the other keys in"
     if card.made:
         return f"Delete the folder {card.path}, and the next run makes the set again; {correct}"
     if card.manifest:
-        return f"Of the bundled data, {where_the_data_come_from()}; {correct}"
+        return f"For the bundled data, {where_the_data_come_from()}; {correct}"
     if card.source == "the user":
         return f"Put the images into the folder {card.path} (docs/datasets.md), {correct}"
     if not card.folder.exists():
-        return f"Get the set with '{PROGRAM} fetch' (docs/datasets.md), {correct}"
+        return f"Get the set with '{PROGRAM} fetch {name}' (docs/datasets.md), {correct}"
     return f"Move {card.path} away and fetch the set again (docs/datasets.md), {correct}"
 
 

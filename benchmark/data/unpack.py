@@ -6,6 +6,7 @@ to the sizes that the archive states.
 """
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from benchmark.core.errors import UserError, is_disk_fault
+from benchmark.core.errors import UserError
 
 # Largest ratio of unpacked to packed size. Photographs hardly shrink: Snow100K's zip files of 16 GB
 # unpack to about 16 GB, and a PNG of one colour shrinks to a hundredth. Small archives may have any
@@ -97,10 +98,10 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
         ) from error
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno:  # the system's, not a decoder's
-            how = "Make room" if is_disk_fault(error) else "Check that you may read and write there"
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             raise UserError(
-                f"{archive} cannot be unpacked: {error.filename or folder}: {error.strerror}. "
-                f"{how}, and try again."
+                f"{archive} cannot be unpacked: {error.filename or folder}: {error.strerror}."
+                f"{' Make room, and try again.' * full}"
             ) from error
         raise DamagedArchive(
             f"{archive} is damaged or cut short ({error}). Download it again."
@@ -120,11 +121,14 @@ def _members(archive: Path, limits: Limits) -> Iterator[tuple[str, int, Callable
             f"{archive} is a web page, not an archive: the server sends archives only to browsers. "
             "Download the archive with a browser and give the file with --from."
         )
+    if not start or start.startswith(b"PK\x03\x04") or start.lstrip()[:1] == b"{":
+        what = "is cut short" if start[:1] != b"{" else "is a message of the server, not an archive"
+        raise DamagedArchive(f"{archive} {what}. Download it again.")
     opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), open)
     if opener is open and start[257:262] != b"ustar":
         raise UserError(
-            f"{archive} is neither a zip nor a tar archive, or is cut short. Unpack it yourself "
-            "into the folder that the card's 'path' names."
+            f"{archive} is neither a zip nor a tar archive. Unpack it yourself into the folder "
+            "that the card's 'path' names."
         )
     yield from _tar_members(opener(archive, "rb"), limits)
 

@@ -117,21 +117,32 @@ def changed(
                 yield work, names, what_changed(record, identity)
 
 
-def delete_outdated(config: Config, run: RunFolder, identities: Identities) -> list[Path]:
-    """Delete the results of jobs that were called by hand and would now run with another identity.
+def put_outdated_aside(config: Config, run: RunFolder, identities: Identities) -> list[Path]:
+    """Rename the results of jobs that were called by hand and would now run with another identity.
 
-    Snakemake keeps no parameters of these jobs, so it would take their results for up to date.
-    Returns the deleted files.
+    Snakemake keeps no parameters of these jobs, so it would take their results for up to date. A
+    result gets its name back if its identity is again the present one: what changed may have been
+    a mistake. Returns the results that were put aside.
     """
-    deleted = []
+    put_aside = []
     for work, names in jobs(config):
-        record, file = read(run, work, names), output(run, work, names)
-        if not (record and record.by_hand and file.exists()):
+        record = read(run, work, names)
+        if not (record and record.by_hand):
             continue
+        file, other = output(run, work, names), aside(run, work, names)
         if record.identity != identity_of(identities, work, names).digest:
-            file.unlink()
-            deleted.append(file)
-    return deleted
+            if file.exists():
+                file.replace(other)
+                put_aside.append(file)
+        elif other.exists() and not file.exists():
+            other.replace(file)
+    return put_aside
+
+
+def aside(run: RunFolder, work: str, names: Names) -> Path:
+    """Where the outdated result of a job that was called by hand waits."""
+    file = output(run, work, names)
+    return file.with_name(f"{file.name}.outdated")
 
 
 def output(run: RunFolder, work: str, names: Names) -> Path:

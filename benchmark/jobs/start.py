@@ -32,7 +32,8 @@ def start(
 
     Keeps the configuration as it is now; all jobs use this copy. Pulls the data if data.dvc has
     changed. Makes the data sets that are made here, if they are not there. Records what the machine
-    decides at the first start. Checks and lists the images if they have changed.
+    decides at the first start. Checks and lists the images if they have changed. Puts results aside
+    that were made by hand and are outdated.
 
     source: where the configuration comes from. cores: of this machine, or None if the jobs run on
     the nodes of a cluster. processes: of each training, or None for those of the last start. gpus:
@@ -58,8 +59,8 @@ def start(
     digest = identities.images().digest
     if not run.images.exists() or record is None or record.identity != digest:
         _verb("images", run)
-    for file in records.delete_outdated(config, run, identities):
-        print(f"{file} was made by hand, before something changed: made again", file=sys.stderr)
+    for file in records.put_outdated_aside(config, run, identities):
+        print(f"{file} was made by hand, before something changed", file=sys.stderr)
     return identities
 
 

@@ -2,6 +2,7 @@
 that suit them."""
 
 import os
+import runpy
 import subprocess
 import sys
 
@@ -70,6 +71,19 @@ def test_freed_memory_is_kept_for_networks_only(verb, kept, monkeypatch):
     monkeypatch.setattr(environment, "keep_freed_memory", lambda: calls.append(verb))
     prepare(verb)
     assert calls == [verb] * kept
+
+
+def test_a_package_that_a_method_needs_is_no_fault_of_the_environment(tmp_path):
+    """The traceback names the method's file."""
+    file = tmp_path / "methods" / "mine.py"
+    file.parent.mkdir()
+    file.write_text("import not_there\n")
+    with pytest.raises(ModuleNotFoundError) as caught:
+        runpy.run_path(str(file))
+    with pytest.raises(ModuleNotFoundError, match="not_there"):
+        environment.exit_without_package(caught.value)
+    with pytest.raises(SystemExit, match="needs the package not_there"):
+        environment.exit_without_package(ModuleNotFoundError(name="not_there"))
 
 
 def test_without_psutil_the_machine_counts_as_quiet(monkeypatch):

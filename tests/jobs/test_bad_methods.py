@@ -129,8 +129,9 @@ def run(tmp_path_factory):
         patch.setattr(methods, "__path__", [str(root / "methods")])
         patch.setattr(cards, "CARDS", root / "cards")
         patch.setattr(isolation, "GRACE_SECONDS", 0.1)
-        for module in (paths, restore, score):
-            patch.setattr(module, "ROOT", root)
+        for job in (restore, score):
+            patch.setattr(job, "ROOT", root)
+        patch.setattr(paths, "results", lambda: Path("results"))
         # As the workflow calls the jobs: for a user, a failure ends with an error.
         patch.setattr(records, "refuse_other", lambda *_: None)
         workflow.check(file)
@@ -164,15 +165,22 @@ def test_each_method_has_its_status_and_the_others_go_on(run):
     assert set(board.method) == {"identity", *BAD}
 
 
-def test_a_user_who_calls_a_job_that_fails_gets_an_error(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("import_missing", "ModuleNotFoundError: No module named 'not_there'"),
+        ("restore_none", "returned NoneType"),  # a table in which every image failed
+    ],
+)
+def test_a_user_who_calls_a_job_that_fails_gets_an_error(run, monkeypatch, name, reason):
     monkeypatch.chdir(run.parents[1])
-    monkeypatch.setattr(paths, "ROOT", run.parents[1])
+    monkeypatch.setattr(paths, "results", lambda: Path("results"))
     monkeypatch.setattr(cards, "CARDS", run.parents[1] / "cards")
     monkeypatch.setattr(registry, "FOLDER", run.parents[1] / "methods")
-    with pytest.raises(UserError, match="restore import_missing default 0 own: failed"):
-        workflow.restore_dataset("import_missing", "default", "own", 0, Path("bad.yaml"))
-    table = pd.read_csv(run / "restored/import_missing/default/seed0/own.csv")
-    assert [*table.reason] == ["ModuleNotFoundError: No module named 'not_there'"]
+    with pytest.raises(UserError, match=f"restore {name} default 0 own: failed: .*{reason}"):
+        workflow.restore_dataset(name, "default", "own", 0, Path("bad.yaml"))
+    table = pd.read_csv(run / f"restored/{name}/default/seed0/own.csv")
+    assert table.reason.str.contains(reason).all() and not table.reason.str.contains("log:").any()
 
 
 def test_a_method_that_changes_its_input_restores_the_same_as_one_that_does_not(run):

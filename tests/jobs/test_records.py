@@ -54,7 +54,7 @@ def test_jobs_that_were_never_done_have_not_changed(run, tmp_path):
     assert "variant.tile: 32 → 64" in found["unet", "b", 0, "photos"]
 
 
-def test_what_was_made_by_hand_is_deleted_once_something_has_changed(run, tmp_path):
+def test_what_was_made_by_hand_is_put_aside_once_something_has_changed(run, tmp_path):
     """Snakemake has no parameters of it. Of its own jobs it has: they stay until they run again."""
     (tmp_path / "c.yaml").write_text(CONFIG % "" + "discover: false\n")
     config = run_config.load(tmp_path / "c.yaml")
@@ -70,12 +70,16 @@ def test_what_was_made_by_hand_is_deleted_once_something_has_changed(run, tmp_pa
         records.write(run, work, names, made_with, by_hand)
         file = records.output(run, work, names)
         file.parent.mkdir(parents=True)
-        file.write_text("")
+        file.write_text(work)
     outdated = [run.training("unet", 0) / "training.json", run.scores("unet", 0, "photos")]
-    assert records.delete_outdated(config, run, now) == outdated
+    assert records.put_outdated_aside(config, run, now) == outdated
     left = [place for place in files if records.output(run, *place).exists()]
     assert left == [("restore", unit), ("restore", ("unet", "b", 0, "photos"))]
-    assert records.delete_outdated(config, run, now) == []
+    assert records.put_outdated_aside(config, run, now) == []
+    # What changed is as it was.
+    records.write(run, "train", ("unet", 0), now.training("unet", 0), by_hand=True)
+    assert records.put_outdated_aside(config, run, now) == []
+    assert outdated[0].read_text() == "train" and not outdated[1].exists()
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"identity": "x", "parts": [], "definitions": {}}'])

@@ -1,11 +1,14 @@
 """Photographs without ground truth, alone and beside pairs, from the card to the report."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from benchmark.cli import workflow
+from benchmark.cli import runs, workflow
+from benchmark.core import paths
 from benchmark.core.image_io import write_png
 from benchmark.data import cards as datasets
 from benchmark.jobs import restore, score
@@ -59,6 +62,7 @@ def run(request, tmp_path_factory):
         patch.chdir(root)
         patch.setattr(restore, "ROOT", root)
         patch.setattr(score, "ROOT", root)
+        patch.setattr(paths, "results", lambda: Path("results"))
         patch.setattr(datasets, "CARDS", cards)
         go_through(root / "small.yaml", request.param)
     return root / "results" / "small"
@@ -75,7 +79,7 @@ def go_through(config, names):
     folder = config.parent / "results" / "small"
     for verb in (workflow.leaderboard, workflow.figures, workflow.report):
         verb(folder)
-    workflow.show(config)
+    runs.show("all", config)
 
 
 def test_scores_have_the_metrics_that_need_no_target(run):
