@@ -213,7 +213,7 @@ def test_pairs_of_different_sizes_and_broken_images_are_in_one_error(card):
 @pytest.mark.parametrize(
     ("changes", "remedy"),
     [
-        ({"path": "not/there"}, r"\(1 fault\).*Get the set with 'python -m benchmark fetch'"),
+        ({"path": "not/there"}, r"\(1 fault\).*Get the set with 'python -m benchmark fetch mine'"),
         ({"path": "not/there", "source": "the user"}, "Put the images into the folder not/there"),
         ({"pairs": {"test": 3}}, r"\(1 fault\).*Move .*/set away and fetch the set again"),
     ],
