@@ -37,11 +37,14 @@ DEFAULT = Path("config/default.yaml")
 
 
 def existing_run(path: Path, config: Path | None = None) -> Path:
-    """The folder of a run, unchanged.
+    """The folder of a run, from the working directory or the project (`paths.find`).
 
     config: the run's configuration, if it is known. Raises UserError if the folder is not there or
     has no scores, with the command that makes them and the runs beside it.
     """
+    from benchmark.core import paths
+
+    path = paths.find(path)
     if (path / "scores.csv").is_file():
         return path
     fault = "has no scores.csv: the run is not done" if path.is_dir() else "is missing"
@@ -51,11 +54,7 @@ def existing_run(path: Path, config: Path | None = None) -> Path:
 
 
 def _existing(context: typer.Context, path: Path) -> Path:
-    if context.resilient_parsing:  # a shell completes
-        return path
-    from benchmark.core import paths
-
-    return existing_run(paths.find(path))
+    return path if context.resilient_parsing else existing_run(path)  # a shell completes
 
 
 RunPath = Annotated[

@@ -230,6 +230,8 @@ class _Job:
 
         result: facts, a table with a status for each image, or a Failure.
         """
+        if not self.by_hand:
+            return
         import pandas as pd
 
         from benchmark.core.errors import UserError
@@ -240,7 +242,7 @@ class _Job:
             done = result.status.isin((schema.OK, schema.SKIPPED)).any()
             first = result.iloc[0]
             result = None if done else Failure(first.status, first.reason)
-        if self.by_hand and isinstance(result, Failure):
+        if isinstance(result, Failure):
             names = " ".join(map(str, self.names))
             raise UserError(f"{self.work} {names}: {result.status}: {result.reason}")
 

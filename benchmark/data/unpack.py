@@ -116,14 +116,18 @@ def _members(archive: Path, limits: Limits) -> Iterator[tuple[str, int, Callable
         return
     with archive.open("rb") as file:
         start = file.read(512)
-    if start.lstrip()[:1] == b"<":
+    first = start.lstrip()[:1]
+    if first == b"<":
         raise DamagedArchive(
             f"{archive} is a web page, not an archive: the server sends archives only to browsers. "
             "Download the archive with a browser and give the file with --from."
         )
-    if not start or start.startswith(b"PK\x03\x04") or start.lstrip()[:1] == b"{":
-        what = "is cut short" if start[:1] != b"{" else "is a message of the server, not an archive"
-        raise DamagedArchive(f"{archive} {what}. Download it again.")
+    if first == b"{":
+        raise DamagedArchive(
+            f"{archive} is a message of the server, not an archive. Download it again."
+        )
+    if not start or start.startswith(b"PK\x03\x04"):
+        raise DamagedArchive(f"{archive} is cut short. Download it again.")
     opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), open)
     if opener is open and start[257:262] != b"ustar":
         raise UserError(

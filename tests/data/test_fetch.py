@@ -208,13 +208,18 @@ def test_bombs_are_refused(tmp_path):
         unpack(make_tar(tmp_path / "d.tar", folders), tmp_path / "d", Limits(1000, files=10))
 
 
+def overwrite(archive, offset, value):
+    """Bytes in both headers of a zip's first member. offset: in its own, in the list's 2 more."""
+    data = bytearray(archive.read_bytes())
+    for magic, start in ((b"PK\x03\x04", offset), (b"PK\x01\x02", offset + 2)):
+        at = data.index(magic) + start
+        data[at : at + len(value)] = value
+    archive.write_bytes(data)
+
+
 def test_a_zip_that_understates_its_size_is_refused(tmp_path):
     archive = make_zip(tmp_path / "liar.zip", {"a.png": bytes(1000)})
-    data = bytearray(archive.read_bytes())
-    for magic, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
-        at = data.index(magic) + offset
-        data[at : at + 4] = (10).to_bytes(4, "little")
-    archive.write_bytes(data)
+    overwrite(archive, 22, (10).to_bytes(4, "little"))
     with pytest.raises(UserError, match=r"liar\.zip is (damaged|refused)"):
         unpack(archive, tmp_path / "out")
 
@@ -243,11 +248,7 @@ def test_an_archive_cut_short_is_refused(card, tmp_path, kind):
 
 def test_a_compression_that_is_not_known_is_no_damage(tmp_path):
     archive = make_zip(tmp_path / "set.zip", {"a.png": b"1"})
-    data = bytearray(archive.read_bytes())
-    for magic, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
-        at = data.index(magic) + offset
-        data[at : at + 2] = (97).to_bytes(2, "little")
-    archive.write_bytes(data)
+    overwrite(archive, 8, (97).to_bytes(2, "little"))
     with pytest.raises(UserError, match=r"set\.zip cannot be unpacked here .*Unpack it yourself"):
         unpack(archive, tmp_path / "out")
 
