@@ -59,16 +59,16 @@ def describe(device: torch.device) -> str:
 
 
 def native_bf16(device: torch.device) -> bool:
-    """Whether the device has fast arithmetic for matrices of bfloat16: a GPU's, or a CPU's AMX.
+    """Whether the device has instructions for products of bfloat16: a GPU's, AMX or AVX-512 BF16.
 
-    An AVX-512 processor with products of bfloat16 but without AMX counts as one that has none:
-    whether it gains was not measured. Others are slower with bfloat16, see `emulates_bf16`.
-    ATEN_CPU_CAPABILITY=avx2 makes a processor count as one of these.
+    Both gain on a processor: docs/choices.md has the ratios. Others are slower with bfloat16, see
+    `emulates_bf16`. ATEN_CPU_CAPABILITY=avx2 makes a processor count as one of these.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     limited = torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2")
-    return not limited and torch.cpu.get_capabilities().get("amx_bf16", False)
+    able = torch.cpu.get_capabilities()
+    return not limited and any(able.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
 
 
 def emulates_bf16(device: torch.device) -> bool:

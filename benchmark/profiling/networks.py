@@ -1,5 +1,6 @@
 """Training and sampling as shares of a machine's arithmetic; the cost of making pairs."""
 
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
+from benchmark.core.device import describe, native_bf16
+from benchmark.core.errors import UserError
 from benchmark.core.flops import flop_counter
 from benchmark.core.seeds import named_seed, torch_generator
 from benchmark.profiling.settings import Network
-from benchmark.profiling.timing import Sizes, median_seconds, share_of_matmul
+from benchmark.profiling.timing import Sizes, median_seconds, seconds_of, share_of_matmul
 from benchmark.spec import registry
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.training_settings import Training
@@ -38,6 +41,26 @@ def denoiser_shares(network: Network, machine: torch.device, sizes: Sizes) -> tu
     with flop_counter() as counter:
         sample()
     return train, share_of_matmul(sample, counter.get_total_flops(), machine, sizes)
+
+
+def bf16_speedup(network: Network, machine: torch.device, sizes: Sizes) -> float:
+    """Seconds of a training step in float32 over those in bfloat16, medians of alternating steps.
+
+    Raises UserError if the device has no instructions for bfloat16: there the step can take many
+    minutes.
+    """
+    if not native_bf16(machine):
+        raise UserError(f"bf16_speedup: no instructions for bfloat16 ({describe(machine)})")
+    method = untrained(network, machine)
+    pairs = random_pairs(sizes.batch, sizes.crop, machine)
+    seconds: dict[str, list[float]] = {"no": [], "bf16": []}
+    for _ in range(sizes.repeats):
+        for precision, times in seconds.items():
+            # Made anew, because accelerate has one precision for the whole process.
+            step = training_step(method, *pairs, Training(precision=precision))
+            step()
+            times.append(seconds_of(step, machine))
+    return statistics.median(seconds["no"]) / statistics.median(seconds["bf16"])
 
 
 def simulation_share(

@@ -43,9 +43,9 @@ def profile(
     measurements; tests use smaller ones. beside: a checkout of another version.
 
     Returns `matmul_gflops`, `denoisers` (by name: `train_share`, `sample_share`),
-    `simulation_share_of_training`, `busy_slowdown` (of a training step, on a CPU),
-    `scoring_speedup`, `scoring_max_difference`, `sampling_memory_ratio` (of 40 to 4 megapixels),
-    each comparison by its name (`speedup`, `psnr_gain_db`, `lpips_gain`), with `beside` also
+    `bf16_speedup` (by name, of a training step), `simulation_share_of_training`, `busy_slowdown`
+    (of a training step, on a CPU), `scoring_speedup`, `scoring_max_difference`,
+    `sampling_memory_ratio` (of 40 to 4 megapixels), each comparison by its name (`speedup`, `psnr_gain_db`, `lpips_gain`), with `beside` also
     `step_speedup` (by name of the denoiser), `environment`, and `reasons`. If data or weights are
     missing, a figure is None, and `reasons` has the reason under its key (parts joined by dots).
 
@@ -95,6 +95,9 @@ def profile(
     for name, network in settings.denoisers.items():
         keys = [f"denoisers.{name}.{share}" for share in ("train_share", "sample_share")]
         measure(keys, partial(networks.denoiser_shares, network, machine, sizes))
+    for name, network in settings.denoisers.items():
+        speedup = partial(networks.bf16_speedup, network, machine, sizes)
+        measure([f"bf16_speedup.{name}"], lambda speedup=speedup: [speedup()])
     measure(["simulation_share_of_training"], simulation)
     measure(["busy_slowdown"], slowdown)
     measure(["scoring_speedup", "scoring_max_difference"], scoring)

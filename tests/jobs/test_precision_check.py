@@ -76,3 +76,19 @@ def test_check_prints_them(tmp_path, monkeypatch):
 def test_which_processors_emulate_bfloat16(monkeypatch, able, emulated):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: AVX2 | able)
     assert device.emulates_bf16(torch.device("cpu")) == emulated
+
+
+@pytest.mark.parametrize(
+    ("limit", "able", "native"),
+    [
+        ("AVX512", {"amx_bf16": True, "avx512_bf16": True}, True),
+        ("AVX512", {"avx512_bf16": True}, True),
+        ("AVX512", {"avx512_f": True}, False),
+        ("AVX2", {"amx_bf16": True, "avx512_bf16": True}, False),
+        ("DEFAULT", {"avx512_bf16": True}, False),
+    ],
+)
+def test_which_processors_have_products_of_bfloat16(monkeypatch, limit, able, native):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: limit)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: AVX2 | able)
+    assert device.native_bf16(torch.device("cpu")) == native

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ FIGURES = {
         ("unet", "nafnet", "transformer", "restormer"),
         dict.fromkeys(("train_share", "sample_share")),
     ),
+    "bf16_speedup": dict.fromkeys(("unet", "nafnet", "transformer", "restormer")),
     "simulation_share_of_training": None,
     "busy_slowdown": None,
     "scoring_speedup": None,
@@ -129,10 +131,11 @@ def flat(values):
 
 
 @needs_backbone
-def test_a_profile_has_all_keys_and_finite_ratios(tmp_path, pictures, capsys):
+def test_a_profile_has_all_keys_and_finite_ratios(tmp_path, monkeypatch, pictures, capsys):
     run = RunFolder(tmp_path / "run")
     file = run.training("model", 0) / "weights.safetensors"
     weights.save(make_method().network, file)
+    monkeypatch.setattr(networks, "native_bf16", lambda machine: True)
     found = profiling.profile(make_settings(), make_config(), run, 1, SIZES, SHORT)
     assert keys_of({k: found[k] for k in FIGURES}) == FIGURES
     assert found.keys() == {*FIGURES, "environment", "reasons"}
@@ -157,6 +160,7 @@ def test_what_cannot_be_measured_is_null_with_a_reason(tmp_path, monkeypatch, pi
     if fault == "odd T":
         weights.save(make_method().network, run.training("model", 0) / "weights.safetensors")
     monkeypatch.setattr(networks, "denoiser_shares", lambda *_: (0.5, 0.6))
+    monkeypatch.setattr(networks, "bf16_speedup", lambda *_: 1.5)
     monkeypatch.setattr(networks, "simulation_share", lambda *_: 0.1)
     monkeypatch.setattr(scoring_speed, "scoring_speed", lambda *_: (2.0, 1e-6))
     monkeypatch.setattr(networks, "untrained", lambda *_: None)
@@ -187,6 +191,7 @@ def test_missing_data_are_a_reason_too(tmp_path, monkeypatch):
         raise UserError("Run 'dvc pull'.")
 
     monkeypatch.setattr(networks, "denoiser_shares", lambda *_: (0.5, 0.6))
+    monkeypatch.setattr(networks, "native_bf16", lambda machine: False)
     monkeypatch.setattr(busy, "busy_slowdown", lambda *_: 1.2)
     monkeypatch.setattr(training_files, "training_photos", missing)
     monkeypatch.setattr(report, "choose_images", missing)
@@ -194,6 +199,7 @@ def test_missing_data_are_a_reason_too(tmp_path, monkeypatch):
     reasons = found["reasons"]
     assert reasons["simulation_share_of_training"] == "Run 'dvc pull'."
     assert reasons["scoring_speedup"] == reasons["scoring_max_difference"] == "Run 'dvc pull'."
+    assert "no instructions for bfloat16" in reasons["bf16_speedup.unet"]
 
 
 class FakeWatch:
@@ -217,6 +223,23 @@ def test_times_are_medians_and_the_first_call_does_not_count(monkeypatch):
     calls = []
     assert timing.median_seconds(lambda: calls.append(1), CPU, 3) == 2.0
     assert len(calls) == 4
+
+
+def test_the_bf16_speedup_is_of_medians_and_each_precision_is_warmed_up(monkeypatch):
+    times = {"no": iter([6.0, 9.0, 6.0]), "bf16": iter([3.0, 2.0, 4.0])}
+    calls = []
+
+    def training_step(method, clean, degraded, settings):
+        return lambda: calls.append(settings.precision)
+
+    monkeypatch.setattr(networks, "native_bf16", lambda machine: True)
+    monkeypatch.setattr(networks, "training_step", training_step)
+    monkeypatch.setattr(
+        networks, "seconds_of", lambda step, machine: (step(), next(times[calls[-1]]))[1]
+    )
+    sizes = replace(SIZES, repeats=3)
+    assert networks.bf16_speedup(make_network("unet"), CPU, sizes) == 6.0 / 3.0
+    assert calls == ["no", "no", "bf16", "bf16"] * 3
 
 
 def test_matmul_rate_is_the_best_of_several(monkeypatch):
