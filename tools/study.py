@@ -5,7 +5,7 @@
     .venv/bin/python -m tools.study --run study_small --sets
     .venv/bin/python -m tools.study --run study_small
 
-and so for study_flow.
+and so for study_flow and study_longest.
 
 With --sets, it scores each level's restored images as a set, where these images are, and counts
 the network evaluations from the run's large table of costs. Without, it needs the tables in git.
@@ -42,6 +42,7 @@ PAGE = ROOT / "docs" / "does-diffusion-pay.md"
 FIGURES = ROOT / "docs" / "figures"
 SETS = "set_scores_by_level.csv"
 EVALUATIONS = "evaluations.csv"
+BY_LEVEL = "by_level.csv"
 LEVELS = ("light", "medium", "heavy")
 METRICS = ("rgb/psnr", "lpips-alex/lpips", "kernel-distance-alex/kernel-distance")
 PROTOCOLS = ("kernel-distance-alex",)
@@ -49,7 +50,10 @@ PROTOCOLS = ("kernel-distance-alex",)
 REGRESSIONS = ("unet", "unet_mse")
 # The levels that have a table on the page, for each run. The worst images, and figures of all
 # levels and budgets, are of the first run alone.
-TABLES = {"study": LEVELS, "study_small": ("heavy",), "study_flow": ("heavy",)}
+OTHERS = ("study_small", "study_flow", "study_longest")
+TABLES = {"study": LEVELS, **dict.fromkeys(OTHERS, ("heavy",))}
+# Runs with the study's network and longer budgets, which are in its figure of the budgets.
+LONGER = ("study_flow", "study_longest")
 # The results that are shown of the worst images: (entry, variant).
 SHOWN = (
     ("unet-15", "default"),
@@ -220,11 +224,16 @@ def draw_levels(table: pd.DataFrame) -> Figure:
 
 
 def draw_budgets(table: pd.DataFrame, level: str) -> Figure:
-    """Difference to the regression of the same loss and budget, at each budget."""
-    rows = table[(table["level"] == level) & table["nfe"].isin([1, 5]) & _plain(table)]
-    rows = rows[
-        rows["method"].ne("unet") & (rows.groupby("method")["budget"].transform("nunique") > 1)
-    ]
+    """Difference to the regression of the same loss and budget, at each budget.
+
+    Shown are the methods with several budgets and numbers of network evaluations: the fewest of
+    these, and five.
+    """
+    rows = table[(table["level"] == level) & _plain(table)]
+    by_method = rows.groupby("method")
+    several = (by_method[["budget", "nfe"]].transform("nunique") > 1).all(axis=1)
+    shown = rows["nfe"].eq(by_method["nfe"].transform("min")) | rows["nfe"].eq(5)
+    rows = rows[several & shown]
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     for metric, axes in zip(METRICS, figure.subplots(1, len(METRICS)), strict=True):
         part = rows[rows["metric"] == metric]
@@ -232,7 +241,7 @@ def draw_budgets(table: pd.DataFrame, level: str) -> Figure:
             points = points.sort_values("budget")
             axes.errorbar(
                 points["budget"] * 1.02 ** (number - 4), points["unet"], arms(points, "unet"),
-                capsize=2, color=PALETTE[number // 2], linestyle="-" if nfe > 1 else ":",
+                capsize=2, color=PALETTE[number // 2], linestyle="-" if nfe == 5 else ":",
                 marker=MARKERS[number // 2], markersize=4, label=f"{name}, NFE {nfe:g}",
             )  # fmt: skip
         axes.axhline(0, color="black", linewidth=1)
@@ -289,11 +298,14 @@ def write_page(tables: dict[str, str]) -> None:
 def draw_page(run: Path) -> None:
     """The run's table by level, its figures, and its tables on the page."""
     table = against_regressions(run)
-    write_csv(table, run / "by_level.csv")
+    write_csv(table, run / BY_LEVEL)
     with drawing_style():
         figures = {"steps": draw_steps(table, "heavy")}
         if TABLES[run.name] == LEVELS:
-            figures |= {"levels": draw_levels(table), "budgets": draw_budgets(table, "heavy")}
+            files = [run.parent / name / BY_LEVEL for name in LONGER]
+            longer = [pd.read_csv(file) for file in files if file.is_file()]
+            budgets = draw_budgets(pd.concat([table, *longer]), "heavy")
+            figures |= {"levels": draw_levels(table), "budgets": budgets}
         for name, figure in figures.items():
             save(figure, FIGURES / f"{run.name}_{name}", vector=False)
     write_page({f"table of {run.name}, {name}": markdown(table, name) for name in TABLES[run.name]})

@@ -45,9 +45,10 @@ def profile(
     Returns `matmul_gflops`, `denoisers` (by name: `train_share`, `sample_share`),
     `bf16_speedup` (by name, of a training step), `simulation_share_of_training`, `busy_slowdown`
     (of a training step, on a CPU), `scoring_speedup`, `scoring_max_difference`,
-    `sampling_memory_ratio` (of 40 to 4 megapixels), each comparison by its name (`speedup`, `psnr_gain_db`, `lpips_gain`), with `beside` also
-    `step_speedup` (by name of the denoiser), `environment`, and `reasons`. If data or weights are
-    missing, a figure is None, and `reasons` has the reason under its key (parts joined by dots).
+    `sampling_memory_ratio` (of 40 to 4 megapixels), each comparison by its name (`speedup`,
+    `psnr_gain_db`, `lpips_gain`), with `beside` also `step_speedup` (by name of the denoiser),
+    `environment`, and `reasons`. If data or weights are missing, a figure is None, and `reasons`
+    has the reason under its key (parts joined by dots).
 
     Raises UserError, before it measures, if `beside` is no checkout.
     """

@@ -15,7 +15,8 @@ from benchmark.spec.run_config import Config, Name
 # Keys of a profile's result beside those of the comparisons.
 RESERVED = (
     "matmul_gflops", "denoisers", "bf16_speedup", "simulation_share_of_training", "busy_slowdown",
-    "step_speedup", "scoring_speedup", "scoring_max_difference", "sampling_memory_ratio", "environment", "reasons",
+    "step_speedup", "scoring_speedup", "scoring_max_difference", "sampling_memory_ratio",
+    "environment", "reasons",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
 from benchmark.core.errors import UserError
@@ -128,11 +129,29 @@ def test_the_page_and_all_its_tables_and_figures_are_made(run, table, tmp_path, 
     page.write_text("\n".join(marks))
     monkeypatch.setattr(study, "PAGE", page)
     monkeypatch.setattr(study, "FIGURES", tmp_path)
+    longer = run.parent / "study_longest" / study.BY_LEVEL
+    longer.parent.mkdir()
+    table.assign(budget=120).to_csv(longer, index=False)
+    drawn = []
+    monkeypatch.setattr(study, "draw_budgets", lambda rows, level: drawn.append(rows) or Figure())
     study.draw_page(run)
+    assert {*drawn[0]["budget"]} == {5, 15, 120}
     assert page.read_text().count("| flow, 15 min |") == 3 * len(STEPS)
     pd.testing.assert_frame_equal(pd.read_csv(run / "by_level.csv"), table, check_dtype=False)
     made = {path.name for path in tmp_path.glob("*.png")}
     assert made == {"study_steps.png", "study_levels.png", "study_budgets.png"}
+
+
+def test_the_figure_of_the_budgets_has_the_longer_runs_too(table):
+    shorter = table[(table["level"] == "heavy") & table["method"].eq("flow")]
+    longer = shorter[shorter["budget"] == 15].assign(budget=45, unet=7.0)
+    with drawing_style():
+        figure = study.draw_budgets(pd.concat([table, longer]), "heavy")
+    for axes in figure.axes:
+        assert [text.get_text() for text in axes.get_xticklabels()] == ["5", "15", "45"]
+        drawn = [container.lines[0].get_ydata() for container in axes.containers]
+        assert len(drawn) == 2  # one evaluation, and five
+        assert all(len(values) == 3 and values[-1] == 7.0 for values in drawn)
 
 
 def test_an_image_without_level_is_named(run):

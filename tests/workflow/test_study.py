@@ -69,6 +69,7 @@ def test_budgets_are_in_proportion():
         "study",
         "study_small",
         "study_flow",
+        "study_longest",
         "study_long",
         "study_real",
         "study_rates",
