@@ -59,6 +59,17 @@ class TransformerBlock(nn.Module):
         return x + self.mlp(self.norm2(x, embedding))
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q kᵀ / √C) v of the tokens of each window; all (..., 64, C), also the result.
+
+    The fused kernel, but for bfloat16 on a processor: there its backward pass takes many times as
+    long as matrix products do (findings/fused_attention_of_small_windows_in_bfloat16.sh).
+    """
+    if q.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        return torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1) @ v
+    return F.scaled_dot_product_attention(q, k, v)
+
+
 class WindowAttention(nn.Module):
     """Self-attention within windows of 8×8 positions, with heads of 32 channels.
 
@@ -86,7 +97,7 @@ class WindowAttention(nn.Module):
         bottom, right = -(top + height) % WINDOW, -(left + width) % WINDOW
         qkv = F.pad(self.qkv(x), (left, right, top, bottom))
         q, k, v = self.to_windows(qkv).unbind(0)
-        mixed = F.scaled_dot_product_attention(q + self.position[0], k + self.position[1], v)
+        mixed = attend(q + self.position[0], k + self.position[1], v)
         mixed = self.from_windows(mixed, *qkv.shape[-2:])
         return self.out(mixed[..., top : top + height, left : left + width])
 

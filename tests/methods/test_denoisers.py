@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmark.core.flops import flop_counter
+from methods.networks import transformer
 from methods.networks.blocks import AdaptiveNorm, UShape
 from methods.networks.denoisers import DENOISERS, build
 from methods.networks.nafnet import NAFBlock, NAFNet
@@ -318,6 +319,21 @@ def test_window_attention_equals_its_definition(size, shifted):
             mixed = torch.einsum("hp,hpd->hd", weights, values)
             expected[0, :, row, column] = mixed.flatten()
     assert torch.allclose(attention(x), attention.out(expected), atol=1e-4)
+
+
+def test_in_bfloat16_on_a_processor_windows_attend_by_products_with_the_same_result(monkeypatch):
+    inputs = [torch.randn(4, 2, 64, 32, requires_grad=True) for _ in range(3)]
+    expected = transformer.attend(*inputs)
+    gradients = torch.autograd.grad(expected.sum(), inputs)
+    monkeypatch.delattr(transformer.F, "scaled_dot_product_attention")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = transformer.attend(*inputs)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.02)
+    for one, other in zip(torch.autograd.grad(found.sum(), inputs), gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=0.05, rtol=0.02)
+    with pytest.raises(AttributeError, match="scaled_dot_product_attention"):
+        transformer.attend(*inputs)
 
 
 def test_only_shifted_windows_cross_the_borders_of_others():
