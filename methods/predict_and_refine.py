@@ -33,11 +33,12 @@ class Parameters(DenoiserSettings):
 
 
 class Variant(TileSettings):
-    """sampler and steps of the refiner (NFE = steps + 1); the rest: tiles of large images, see
+    """sampler and steps of the refiner (NFE = steps + 1; with 0 steps the result is the
+    prediction); the rest: tiles of large images, see
     `methods.networks.tile_settings.TileSettings`."""
 
     sampler: Literal["ddim", "ddpm"] = "ddpm"
-    steps: int = Field(default=4, ge=1)
+    steps: int = Field(default=4, ge=0)
 
 
 class PredictAndRefine(LearnedMethod):
@@ -109,6 +110,8 @@ class PredictAndRefine(LearnedMethod):
     ) -> Tensor:
         condition, scale = 2 * degraded - 1, self.parameters.residual_deviation
         prediction = variant.restore(self.predict, condition, scale=2)
+        if variant.steps == 0:
+            return (prediction + 1) / 2
         inputs = torch.cat([condition, prediction], dim=1)
         refined = TiledPrediction(
             self.refined, inputs, variant, lambda small: self.restore(small, variant, generators)

@@ -1,6 +1,6 @@
 """Chooses the method for a user's photos by the scores of a run, and says what is usual for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from benchmark.board.score_table import ALL
 from benchmark.board.write import read_leaderboard
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import find
-from benchmark.restoring.change import Usual, usual
+from benchmark.restoring.change import Usual, measured_weights, usual
 from benchmark.restoring.photo_formats import Header, header
 from benchmark.restoring.photos import (
     remedy,
@@ -38,18 +38,25 @@ def choose_method(
 ) -> Choice:
     """The method for these photos, by the leaderboard of the run or else of the reference run.
 
-    The reference run's leaderboard is completed by its scores on sets that were not trained on.
+    The reference run's leaderboard is completed by its scores on sets that were not trained on. It
+    says nothing about an entry with other weights than it had: such an entry is left out.
     config_file: for messages. budget: time limit in seconds for the largest photo; None for no
     limit. Raises UserError if there is no leaderboard or no method.
     """
-    folder = run.path if (run.path / "leaderboard.csv").exists() else REFERENCE
-    if not find(folder / "leaderboard.csv").exists():
+    own = {label: weights_checksum(config, run, label) for label in config.methods}
+    if (run.path / "leaderboard.csv").exists():
+        folder, foreign = run.path, set()
+    else:
+        folder, foreign = REFERENCE, _with_other_weights(find(REFERENCE), own)
+    labels = [label for label in config.methods if label not in foreign]
+    on_board = _methods_on_board(find(folder)) & {*labels}
+    if not on_board or (foreign and not any(own[label] for label in on_board)):
         raise UserError(
             f"There is no leaderboard to choose a method by: {remedy(config_file)}, or name a "
             "method with --method."
         )
     cards = []
-    for label in config.methods:
+    for label in labels:
         method = registry.load(config.method_of(label))
         for variant in config.variants_of(label):
             card = {"control": method.card.control, "sees_target": method.sees_target}
@@ -68,7 +75,6 @@ def choose_method(
         return seconds_per_megapixel(made, [(largest.width, largest.height)])
 
     board = read_leaderboard(find(folder))
-    own = {label: weights_checksum(config, run, label) for label in config.methods}
     held_out = read_held_out(find(folder), own)
     board = pd.concat([board, held_out]) if len(held_out) else board
     trained = {name for name in config.datasets if config.card_of(name) == config.train_on}
@@ -78,6 +84,16 @@ def choose_method(
     size = largest.megapixels if headers else 0.0
     choice = choose(ranking, size, budget, missing_weights, speed)
     return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")
+
+
+def _methods_on_board(folder: Path) -> set[str]:
+    return {*read_leaderboard(folder)["method"]} if (folder / "leaderboard.csv").exists() else set()
+
+
+def _with_other_weights(folder: Path, own: Mapping[str, str]) -> set[str]:
+    """The entries whose weights are not those with which a run's usual changes were measured."""
+    measured = measured_weights(folder)
+    return {label for label, weights in own.items() if weights and measured.get(label) != weights}
 
 
 def usual_change(

@@ -18,6 +18,7 @@ TABLE = "change.csv"
 ALL = "all"
 PERCENTILES = (1, 99)
 COLUMNS = ("method", "variant", "weights", "weather", "images", "low", "high")
+AGAIN = f"make it again with '{PROGRAM} change-table'"
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,22 @@ def usual(folder: Path, method: str, variant: str, weights: str, weather: str) -
     weights: their checksum, empty for a method that does not learn. weather: `all` if it is not
     known. None if the table has no such row. Raises UserError if the table is malformed.
     """
-    path = folder / TABLE
-    if not path.is_file():
-        return None
-    again = f"make it again with '{PROGRAM} change-table'"
-    table = read_table(path, COLUMNS, again)
+    table = _read(folder)
     key = [method, variant, weights, weather]
     row = table[(table[list(COLUMNS[:4])] == key).all(axis=1)]
     if row.empty:
         return None
-    with reading(path, "a table of numbers", again):
+    with reading(folder / TABLE, "a table of numbers", AGAIN):
         low, high, images = (float(row[name].iloc[0]) for name in ("low", "high", "images"))
         return Usual(low, high, int(images))
+
+
+def measured_weights(folder: Path) -> dict[str, str]:
+    """The checksum of the weights of each method in `TABLE` of a run's folder."""
+    table = _read(folder)
+    return dict(zip(table["method"], table["weights"], strict=True))
+
+
+def _read(folder: Path) -> pd.DataFrame:
+    path = folder / TABLE
+    return read_table(path, COLUMNS, AGAIN) if path.is_file() else pd.DataFrame(columns=COLUMNS)

@@ -208,7 +208,7 @@ def _restore_one(restorer: Restorer, result: Output) -> Outcome:
     uncertainty = ""
     if result.uncertainty:
         spread = _spread(restorer, degraded, result.photo.name, pixels)
-        uncertainty = f"{name}: {write_map(result.uncertainty, restorer.strength * spread)}."
+        uncertainty = f"{name}: {write_map(result.uncertainty, spread, restorer.strength)}."
     del degraded
     pixels = blend(photo.pixels, pixels, restorer.strength)
     for lost in write_photo(result.restored, pixels, photo):

@@ -35,16 +35,22 @@ class Spread:
         return np.sqrt(self.squares.mean(axis=2) / (self.count - 1))
 
 
-def write_map(path: Path, spread: np.ndarray) -> str:
-    """Write a map (H, W) as a PNG; returns what it shows. Nothing is written if it is 0 throughout.
+def write_map(path: Path, spread: np.ndarray, strength: float) -> str:
+    """Write a map (H, W) of what the spread is at a strength as a PNG; returns what it shows.
 
-    Black is 0; the brightest yellow is the value that 99 % of the pixels stay below.
+    Black is 0; the brightest yellow is the value that 99 % of the pixels stay below. Where the map
+    would be 0 throughout, there is none, and an earlier one is removed.
     """
+    if strength == 0:
+        path.unlink(missing_ok=True)
+        return "at strength 0 the photo stays as it is; there is no map"
     if not spread.any():
+        path.unlink(missing_ok=True)
         return (
             "all restorations are the same: the method has one answer at this setting. That does "
             "not mean that it is certain; there is no map"
         )
+    spread = strength * spread
     top = top_of(spread)
     write_png(path, heat_map(spread, top))
     mean = float(np.sqrt((spread.astype(np.float64) ** 2).mean()))

@@ -132,7 +132,7 @@ def test_more_steps_than_times_are_refused(name):
     with pytest.raises(ValueError, match="between 1 and T = 5"):
         restore(method, pictures(1, 8)[1], steps=6)
     with pytest.raises(ValidationError, match="steps"):
-        method.Variant(steps=0)
+        method.Variant(steps=-1)
 
 
 @pytest.mark.parametrize("name", STEPS_IN_A_CHAIN)
@@ -168,6 +168,14 @@ def test_a_perfect_refiner_corrects_a_wrong_prediction(sampler, steps):
     perfect_refiner(method, clean, degraded, offset=0.2)
     restored = restore(method, degraded, sampler=sampler, steps=steps)
     assert torch.allclose(restored, clean, atol=1e-5)
+
+
+def test_without_steps_the_result_is_the_prediction():
+    method, (clean, degraded) = make("predict_and_refine"), pictures()
+    perfect_refiner(method, clean, degraded, offset=0.2)
+    restored = restore(method, degraded, steps=0)
+    assert torch.allclose(restored, clean + 0.1, atol=1e-5)  # 0.2 in the [-1, 1] scale
+    assert method.evaluations(method.Variant(steps=0)) == 1
 
 
 def test_predict_and_refine_loss_is_the_error_of_prediction_and_of_refined_image():

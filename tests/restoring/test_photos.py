@@ -18,7 +18,7 @@ from benchmark.cli.method_choice import choose_method
 from benchmark.core import weights
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.image_io import read_image
-from benchmark.restoring import photos
+from benchmark.restoring import change, photos
 from benchmark.restoring.change import Usual
 from benchmark.restoring.photo_names import find_photos, outputs
 from benchmark.restoring.spread import Spread
@@ -265,10 +265,14 @@ def test_the_map_shows_where_restorations_differ_and_changes_no_result(run, here
     assert (colours[:, :30].sum(axis=2) > 150).all()
     half = with_map(run, "filter", strength=0.5, samples=40)
     assert float(re.search(r"differ by ([\d.]+) levels", half)[1]) == pytest.approx(3.5, abs=0.2)
+    assert "at strength 0 the photo stays as it is" in with_map(run, "filter", strength=0.0)
+    assert not Path("out/a-uncertainty.png").exists()
 
 
 def test_a_method_without_noise_has_no_map_and_that_is_said(run, here):
     photo("a.png")
+    (here / "out").mkdir()
+    (here / "out" / "a-uncertainty.png").write_bytes(b"of an earlier call")
     note = with_map(run, "filter")
     assert "all restorations are the same" in note and "does not mean that it is certain" in note
     assert not Path("out/a-uncertainty.png").exists()
@@ -422,7 +426,9 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, mon
     photo("b.png", (1000, 1000))
     (here / "broken.png").write_text("a text")
     psnr = {"identity": 20.0, "filter": 22.0, "diffusion": 25.0}
-    write_board(here / "results" / ("mine" if own else "reference"), **psnr)
+    board = here / "results" / ("mine" if own else "reference")
+    write_board(board, **psnr)
+    write_changes(board, photos.weights_checksum(config, folder, "diffusion"))
     names = [here / "a.png", here / "broken.png"]
 
     def choose(names, budget=None):
@@ -437,6 +443,30 @@ def test_the_method_is_chosen_by_the_runs_board_or_the_references(run, here, mon
     assert choose([*names, here / "b.png"], 10).variant == "two"  # the largest decides
     why = choose(names).why
     assert why.endswith("results/mine)" if own else "results/reference)")
+
+
+def write_changes(folder, weights):
+    row = ("diffusion", "two", weights, "all", 60, 1.0, 2.0)
+    pd.DataFrame([row], columns=change.COLUMNS).to_csv(folder / change.TABLE, index=False)
+
+
+@pytest.mark.parametrize("measured", [None, "of other weights"])
+def test_the_references_board_says_nothing_about_other_weights(run, here, measured):
+    config, folder = run
+    export_weights(config, here / "weights")
+    board = here / "results" / "reference"
+    write_board(board, identity=20.0, filter=22.0, diffusion=25.0)
+    if measured:
+        write_changes(board, measured)
+    with pytest.raises(UserError, match="There is no leaderboard to choose a method by"):
+        choose_method(config, WHERE, folder, [], None)
+
+
+def test_a_board_without_the_runs_entries_is_none(run, here):
+    config, folder = run
+    write_board(here / "results" / "reference", other=25.0)
+    with pytest.raises(UserError, match="There is no leaderboard to choose a method by"):
+        choose_method(config, WHERE, folder, [], None)
 
 
 def test_without_a_board_a_method_has_to_be_named(run, here, monkeypatch):
