@@ -62,6 +62,7 @@ SHOWN = (
     ("bridge-15", "nfe-10"),
     ("flow_prediction-15", "nfe-10"),
 )
+SIDE = 240  # of each of these pictures, in pixels
 AGAIN = "make the run again: docs/does-diffusion-pay.md has the command"
 
 
@@ -95,23 +96,23 @@ def count_evaluations(run: Path) -> None:
     write_csv(evaluations.reset_index(), run / EVALUATIONS)
 
 
-def show_worst(run: Path, level: str, side: int = 240) -> Image.Image:
+def show_worst(run: Path, level: str) -> Image.Image:
     """The image of a level on which `unet-15` has the worst LPIPS, of three weathers, each a row:
-    the input, the results `SHOWN`, and the target; side: of each, in pixels."""
+    the input, the results `SHOWN`, and the target."""
     images = read_images(run).set_index(IMAGE)
     scores = read_scores(run)
     of_level = images["strength"].reindex(pd.MultiIndex.from_frame(scores[IMAGE])) == level
     own = (scores["method"] == SHOWN[0][0]) & (scores["metric"] == "lpips") & of_level.to_numpy()
     worst = scores[own].sort_values("value", ascending=False).drop_duplicates("weather").head(3)
-    sheet = Image.new("RGB", (side * (len(SHOWN) + 2), side * len(worst)))
+    sheet = Image.new("RGB", (SIDE * (len(SHOWN) + 2), SIDE * len(worst)))
     for row, place in enumerate(worst[IMAGE].itertuples(index=False, name=None)):
         paths = [restored_image(run, key, place) for key in SHOWN]
         files = [ROOT / images.loc[place, "input"], *paths, ROOT / images.loc[place, "target"]]
         for column, file in enumerate(files):
             pixels = Image.fromarray(read_image(file)).resize(
-                (side, side), Image.Resampling.LANCZOS
+                (SIDE, SIDE), Image.Resampling.LANCZOS
             )
-            sheet.paste(pixels, (side * column, side * row))
+            sheet.paste(pixels, (SIDE * column, SIDE * row))
     return sheet
 
 

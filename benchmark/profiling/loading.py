@@ -29,7 +29,8 @@ from benchmark.training.crops import Source
 from benchmark.training.decoded import kept_in
 
 SIZE = (720, 480)  # width, height
-CROPS = (128, 192, 256)
+CROPS = (128, 192, 256)  # sides in pixels
+PAIRS = 128  # over which a loader is timed
 FILES = 32  # pairs that are written; each is read several times
 ALL = 2**62  # bytes: no limit
 
@@ -51,17 +52,11 @@ class Supply:
         return math.ceil(self.used / self.made[source])
 
 
-def supplies(
-    photos: Sequence[Path],
-    network: Network,
-    gflops: float | None = None,
-    crops: Sequence[int] = CROPS,
-    count: int = 128,
-) -> list[Supply]:
-    """Pairs per second of a loader process and of a network's training steps, for each crop size.
+def supplies(photos: Sequence[Path], network: Network, gflops: float | None = None) -> list[Supply]:
+    """Pairs per second of a loader process and of a network's training steps, for each of `CROPS`.
 
     photos: clean photographs. gflops: the rate of training steps in 10⁹ FLOP/s; steps are timed on
-    this machine if None. crops: sides in pixels. count: pairs over which a loader is timed.
+    this machine if None.
     """
     found = []
     with tempfile.TemporaryDirectory() as folder, kept_in(Path(folder, "decoded")):
@@ -69,9 +64,9 @@ def supplies(
         jpeg = write_pairs(photos, Path(folder), ".jpg", FILES)
         sources = {"made here": (photos, ALL), "PNG": (png, 0), "JPEG": (jpeg, 0),
                    "decoded": (png, ALL)}  # fmt: skip
-        for crop in crops:
+        for crop in CROPS:
             made = {
-                name: made_per_second(source, crop, count, most)
+                name: made_per_second(source, crop, PAIRS, most)
                 for name, (source, most) in sources.items()
             }
             found.append(Supply(crop, made, used_per_second(network, crop, gflops)))
