@@ -24,7 +24,7 @@ from methods.diffusion.patches import PatchPrediction, pad_to_patch
 from methods.diffusion.preconditioning import residual_estimate
 from methods.diffusion.samplers import SAMPLERS
 from methods.diffusion.targets import from_x0, to_x0
-from methods.diffusion.timesteps import noised_start, untrained_warning
+from methods.diffusion.timesteps import noised_start, surplus_warning, untrained_warning
 from methods.diffusion.weighting import WEIGHTINGS
 from methods.networks.losses import LOSSES
 
@@ -163,6 +163,8 @@ class ConditionalDiffusion(LearnedMethod):
     @classmethod
     def variant_warnings(cls, parameters: Parameters, variant: Variant) -> list[str]:
         schedule = schedule_of(parameters)
+        if surplus := surplus_warning(variant.steps, schedule.T):
+            return surplus
         try:
             sampled = sampling_times(variant, schedule)
         except (UserError, ValueError) as error:

@@ -55,7 +55,10 @@ def run(
         "PYTHONPATH": os.pathsep.join(places),  # the rules call 'python -m benchmark'
     }
     if _status_of([*map(str, command)], paths.ROOT, environment):
-        raise UserError("The run did not finish; its messages are above. Call it again to go on.")
+        raise UserError(
+            "The run did not finish; its messages are above. Correct what they name, and call it "
+            "again to go on."
+        )
     if not dry_run:
         from benchmark.board.write import print_leaderboard
 

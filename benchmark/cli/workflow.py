@@ -28,14 +28,18 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Check a configuration: methods, parameters, variants, protocols; load its weight files."""
     import psutil
 
+    from benchmark.core.errors import UserError
     from benchmark.data import cards
     from benchmark.jobs import isolation, resolve
     from benchmark.scoring.metrics import metrics_of
     from benchmark.spec import run_config
 
     settings, folder = open_run(config)
-    metrics_of(settings.protocols)
     name = str(source or config)
+    try:
+        metrics_of(settings.protocols)
+    except UserError as error:
+        raise UserError(f"{name}: protocols: {error}") from None
     cards.check_choices(settings, name)
     memory = psutil.virtual_memory().total
     run_config.check_memory(settings, name, memory)

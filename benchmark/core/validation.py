@@ -48,10 +48,14 @@ def parse(model: type[S], values: Any, where: str, remedy: str = "") -> S:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = []
-        for fault in error.errors():
-            key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
-            faults.append(
-                f"{where}: {key + ': ' if key else ''}{fault['msg'].removeprefix('Value error, ')}"
-            )
-        raise UserError("\n".join(faults) + (f"; {remedy}." if remedy else "")) from None
+        lines = "\n".join(f"{where}: {fault}" for fault in faults(error))
+        raise UserError(lines + (f"; {remedy}." if remedy else "")) from None
+
+
+def faults(error: ValidationError) -> list[str]:
+    """What pydantic found: the key, if there is one, and what is wrong with it."""
+    found = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+        found.append(f"{key + ': ' if key else ''}{fault['msg'].removeprefix('Value error, ')}")
+    return found

@@ -1,4 +1,4 @@
-"""A run's configuration: read from YAML and checked; errors name every key at fault."""
+"""A run's configuration: read from YAML and checked; errors name the key at fault."""
 
 import re
 from collections import Counter
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
 from benchmark.core import paths
 from benchmark.core.atomic import write_text
-from benchmark.core.errors import UserError, one_line
-from benchmark.core.validation import parse, read_yaml
+from benchmark.core.errors import UserError, nearest, one_line
+from benchmark.core.validation import faults, parse, read_yaml
 from benchmark.spec import registry, sources
 from benchmark.spec import variant as variants
 from benchmark.spec.method import ALL_WEATHERS, Settings
@@ -278,12 +278,34 @@ def load(path: str | Path) -> Config:
         except UserError as error:
             raise UserError(f"{path}: leave_out: {error}") from None
     if config.discover:
-        used = {config.method_of(label) for label in config.methods} | {*config.leave_out}
-        found = {name: MethodEntry() for name in registry.available() if name not in used}
-        config = config.model_copy(update={"methods": {**config.methods, **found}})
+        config = _discover(config, path)
     if not config.methods:
         raise UserError(f"{path}: methods: none is named. Add one, or set 'discover: true'.")
+    for label in config.methods:
+        sources.learns(config.method_of(label))  # reads the file, which may not be valid Python
     return config
+
+
+def _discover(config: Config, path: Path) -> Config:
+    """The configuration with an entry for each method file that no entry uses.
+
+    Raises UserError for a file whose name cannot be an entry's, or is that of another entry.
+    """
+    used = {config.method_of(label) for label in config.methods} | {*config.leave_out}
+    found = [name for name in registry.available() if name not in used]
+    for name in found:
+        file = paths.from_root(registry.file_of(name))
+        if name in config.methods:
+            raise UserError(
+                f"{path}: methods.{name} runs '{config.method_of(name)}', and there is a method "
+                f"{file} of the same name. Rename the file, or add '{name}' to leave_out."
+            )
+        try:
+            _check_name(name)
+        except ValueError as error:
+            raise UserError(f"{file}: {error} Rename the file.") from None
+    entries = {name: MethodEntry() for name in found}
+    return config.model_copy(update={"methods": {**config.methods, **entries}})
 
 
 def freeze(config: Config, source: str, file: Path) -> None:
@@ -434,11 +456,19 @@ def check_methods(config: Config, where: str) -> list[str]:
         except UserError:
             raise
         except Exception as error:  # what an import raises
+            of_card = isinstance(error, ValidationError)
+            reason = "; ".join(faults(error)) if of_card else one_line(error)
             warnings.append(
                 f"{where}: methods.{label}: methods/{config.method_of(label)}.py cannot be "
-                f"imported, and its results will be failed ({one_line(error)})"
+                f"imported, and its results will be failed ({reason})"
             )
             continue
+        for weather in method.card.weathers:
+            if weather not in ALL_WEATHERS:
+                raise UserError(
+                    f"methods/{config.method_of(label)}.py: card.weathers: there is no weather "
+                    f"'{weather}'.{nearest(weather, ALL_WEATHERS)}"
+                )
         parameters = parse(
             method.Parameters,
             config.entry(label).parameters,

@@ -56,4 +56,7 @@ def parse_source(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
-        raise UserError(f"{paths.from_root(path)}, line {error.lineno}: {error.msg}.") from error
+        raise UserError(
+            f"{paths.from_root(path)}, line {error.lineno}: {error.msg}. Correct the file. That "
+            "of a method can also be left out, by 'leave_out'."
+        ) from error

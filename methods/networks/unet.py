@@ -29,8 +29,9 @@ class UNet(Denoiser):
     conditioning: how the network uses the first three input channels, the condition.
     `concatenation`: they enter with all others. `modulation`: only the others enter the U-Net, and
     features of the condition scale and shift the features of every residual block (spatial feature
-    transform, Wang et al., CVPR 2018). Raises ValueError for another conditioning, and for
-    modulation without other channels.
+    transform, Wang et al., CVPR 2018). Raises ValueError for another conditioning, for modulation
+    without other channels, without multipliers, and for attention over channels that its heads
+    cannot share.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class UNet(Denoiser):
         modulated = conditioning == "modulation"
         if modulated and in_channels <= 3:
             raise ValueError(f"modulation needs channels beside the condition's 3: {in_channels}")
+        if not multipliers:
+            raise ValueError("multipliers: name at least one level")
         super().__init__(width, len(multipliers) - 1, time, unshuffle)
         channels = [width * m for m in multipliers]
         embedding = self.embedding
@@ -167,9 +170,14 @@ class ConditionEncoder(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Self-attention over all positions of a level (Vaswani et al., 2017), added to its input."""
+    """Self-attention over all positions of a level (Vaswani et al., 2017), added to its input.
+
+    Raises ValueError unless channels are a multiple of the heads.
+    """
 
     def __init__(self, channels: int, heads: int = 4):
+        if channels % heads:
+            raise ValueError(f"attention: {channels} channels are not a multiple of {heads} heads")
         super().__init__()
         self.heads = heads
         self.norm = group_norm(channels)

@@ -361,6 +361,10 @@ def test_shapes_that_do_not_fit_are_refused():
         NAFNet(encoder=(1, 1), decoder=(1,))
     with pytest.raises(ValueError, match="multiple of 32, not 40"):
         Transformer(width=40)
+    with pytest.raises(ValueError, match="multipliers: name at least one"):
+        UNet(multipliers=())
+    with pytest.raises(ValueError, match="7 channels are not a multiple of 4 heads"):
+        UNet(width=7, multipliers=(1,))
 
 
 def test_u_shape_adds_its_skips_level_by_level():

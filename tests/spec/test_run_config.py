@@ -196,6 +196,47 @@ def test_methods_that_are_not_named_are_discovered(write):
     assert set(config.methods) - set(fewer.methods) == {"oracle"}
 
 
+@pytest.fixture
+def own_methods(tmp_path, monkeypatch):
+    """A folder of methods, beside which those of the project are as if of a package."""
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    monkeypatch.setattr(registry, "PACKAGED", [registry.FOLDER])
+    monkeypatch.setattr(registry, "FOLDER", folder)
+    return folder
+
+
+def test_a_method_file_does_not_take_the_name_of_another_entry(write, own_methods):
+    (own_methods / "mine.py").write_text("")
+    values = changed(discover=True, methods={"mine": {"method": "regression"}})
+    with pytest.raises(UserError, match=r"methods.mine runs 'regression', and .*mine.py .*Rename"):
+        run_config.load(write(values))
+    assert (
+        run_config.load(write({**values, "leave_out": ["mine"]})).method_of("mine") == "regression"
+    )
+
+
+def test_a_method_file_whose_name_is_none_of_an_entry_is_named(write, own_methods):
+    (own_methods / "MyFilter.py").write_text("")
+    with pytest.raises(UserError, match=r"MyFilter.py: .*Did you mean 'myfilter'.*Rename the file"):
+        run_config.load(write(changed(discover=True)))
+
+
+def test_a_method_file_that_is_no_python_is_named_with_the_line(write, own_methods):
+    (own_methods / "mine.py").write_text("x = 1\ny = = 2\n")
+    with pytest.raises(UserError, match=r"mine.py, line 2: invalid syntax.*leave_out"):
+        run_config.load(write(changed(discover=True)))
+    run_config.load(write(changed(discover=True, leave_out=["mine"])))
+
+
+def test_an_unknown_weather_on_a_methods_card_is_named(write, monkeypatch):
+    config = run_config.load(write(GOOD))
+    card = registry.load("identity").card.model_copy(update={"weathers": ("rian",)})
+    monkeypatch.setattr(registry.load("identity"), "card", card)
+    with pytest.raises(UserError, match=r"identity.py: card.weathers: .*Did you mean 'rain'"):
+        run_config.check_methods(config, "run.yaml")
+
+
 def test_a_specialist_names_its_weather_and_others_take_all(write):
     entries = {"rain": {"method": "regression", "weathers": ["rain"]}, "regression": None}
     config = run_config.load(write(changed(methods=entries)))
