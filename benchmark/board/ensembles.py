@@ -15,9 +15,14 @@ from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.seeds import numpy_generator
 from benchmark.results.schema import METHOD, OK
 from benchmark.scoring.metrics.ensembles import central_interval, coverage, spread_skill
-from benchmark.significance.bootstrap import Array, resample
-from benchmark.significance.intervals import Interval, interval_levels, interval_of
-from benchmark.significance.variances import stratified_mean
+from benchmark.significance.bootstrap import Array, Resampled, resample_tables
+from benchmark.significance.intervals import (
+    LEAST_PHOTOS,
+    Interval,
+    interval_levels,
+    interval_of,
+)
+from benchmark.significance.variances import photo_variance, stratified_mean
 
 PLACE = ["weather", "image"]
 VARIANT = ["dataset", *METHOD]
@@ -57,17 +62,26 @@ class Ensemble:
             return float("nan")
         return float(stratified_mean(self.values[metric].to_numpy(), self.strata)[0])
 
-    def interval(self, metric: str) -> Interval:
-        """The mean of a metric with its interval, arrays (1,)."""
-        return self._interval(self.values[[metric]].to_numpy())
+    def crps(self) -> Interval:
+        """The mean CRPS with its interval, arrays (1,)."""
+        return self._interval("crps")
 
     def spread_skill(self) -> Interval:
-        """The ratio of spread and error (`ensembles.spread_skill`) with its interval."""
-        values = self.values[["variance", "squared_error"]].to_numpy()
-        ratio = np.atleast_1d(spread_skill(*stratified_mean(values, self.strata), self.count))
-        drawn = resample(values, self.photos, self._generator(), self.strata)
+        """The ratio of spread and error (`ensembles.spread_skill`) with its interval: (1,).
+
+        Below `LEAST_PHOTOS` photos the interval is Student's, of the ratio's logarithm: half the
+        difference of two logarithms of means, each taken for linear around its mean.
+        """
+        values, drawn = self._tables["spread_skill"], self._resampled["spread_skill"]
+        means = stratified_mean(values, self.strata)
+        ratio = np.atleast_1d(spread_skill(*means, self.count))
         if drawn.kept is None:
             return Interval(ratio, np.full(1, np.nan), np.full(1, np.nan))
+        if drawn.photos < LEAST_PHOTOS:
+            with np.errstate(invalid="ignore", divide="ignore"):  # a mean is 0
+                logarithm = values / means @ [0.5, -0.5]
+            half = photo_variance(logarithm, self.photos, self.strata).half_width()
+            return Interval(ratio, ratio * np.exp(-half), ratio * np.exp(half))
         ratios = spread_skill(*drawn.rows([0, 1]), self.count)
         levels = interval_levels(drawn.photos)
         low, high = np.nanquantile(ratios, levels)
@@ -77,20 +91,38 @@ class Ensemble:
         """Expected coverage of all central intervals of the samples, and what they cover: (K,)."""
         firsts = range(1, self.count // 2 + 1)
         expected = [(self.count + 1 - 2 * j) / (self.count + 1) for j in firsts]
-        covered = [coverage(self._ranks, j, self.count + 1 - j) for j in firsts]
-        return np.array(expected), self._interval(np.stack(covered, axis=1))
+        return np.array(expected), self._interval("coverages")
 
     def coverage(self) -> tuple[float, Interval]:
         """The same of the central interval that is nearest to 90 %, or of the widest below."""
-        first, last, expected = central_interval(self.count)
-        return expected, self._interval(coverage(self._ranks, first, last)[:, None])
+        return central_interval(self.count)[2], self._interval("coverage")
 
-    def _interval(self, values: Array) -> Interval:
-        drawn = resample(values, self.photos, self._generator(), self.strata)
-        return interval_of(stratified_mean(values, self.strata), drawn)
+    @cached_property
+    def _tables(self) -> dict[str, Array]:
+        """The values (images, K) of all that has an interval."""
+        first, last, _ = central_interval(self.count)
+        firsts = range(1, self.count // 2 + 1)
+        covered = [coverage(self._ranks, j, self.count + 1 - j) for j in firsts]
+        return {
+            "crps": self.values[["crps"]].to_numpy(),
+            "spread_skill": self.values[["variance", "squared_error"]].to_numpy(),
+            "coverages": np.stack(covered, axis=1),
+            "coverage": coverage(self._ranks, first, last)[:, None],
+        }
 
-    def _generator(self) -> np.random.Generator:
-        return numpy_generator("samples", self.dataset, self.weather)
+    @cached_property
+    def _resampled(self) -> dict[str, Resampled]:
+        """The means of `_tables` in every resample of the photos, which are drawn once."""
+        generator = numpy_generator("samples", self.dataset, self.weather)
+        tables = [*self._tables.values()]
+        drawn = resample_tables(tables, self.photos, generator, self.strata)
+        return dict(zip(self._tables, drawn, strict=True))
+
+    def _interval(self, name: str) -> Interval:
+        values = self._tables[name]
+        of_photos = photo_variance(values, self.photos, self.strata)
+        mean = stratified_mean(values, self.strata)
+        return interval_of(mean, self._resampled[name], of_photos)
 
 
 def ensembles(scores: pd.DataFrame, images: pd.DataFrame | None) -> Iterator[Ensemble]:

@@ -144,7 +144,7 @@ def _row(found: Ensemble) -> dict[str, Any]:
     if found.reason or found.one_answer:
         return row
     expected, covered = found.coverage()
-    ends = {"spread_skill": found.spread_skill(), "crps": found.interval("crps"),
+    ends = {"spread_skill": found.spread_skill(), "crps": found.crps(),
             "coverage": covered}  # fmt: skip
     for name, interval in ends.items():
         values = (float(array[0]) for array in interval)

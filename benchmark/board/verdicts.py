@@ -8,21 +8,21 @@ import pandas as pd
 from benchmark.board.legend import CONTROL, HARM, HARMFUL, SUBMITTED
 from benchmark.board.score_table import ALL
 from benchmark.results.schema import GROUP, METHOD, OK
-from benchmark.results.tables import Cards
+from benchmark.results.tables import Cards, shows_input
 
 
 def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str]]:
     """The rows (dataset, weather, method, variant) with RGB PSNR more than `HARM` dB below the
     input's: the method makes the images worse.
 
-    board: columns `aggregate.COLUMNS`. The input is the control with the lowest PSNR. Where the
-    input is perfect (clear images), no row is returned.
+    board: columns `aggregate.COLUMNS`. The input is a control that `shows_input`. Where it is
+    perfect (clear images) or missing, no row is returned.
     """
-    controls = {(card["method"], card["variant"]) for card in methods if card.get("control")}
+    inputs = [(card["method"], card["variant"]) for card in methods if shows_input(card)]
     found = set()
     for _, part in board.groupby(["dataset", "weather"]):
         keys = pd.MultiIndex.from_frame(part[METHOD])
-        least = part.loc[keys.isin(list(controls)), "rgb/psnr"].min()
+        least = part.loc[keys.isin(inputs), "rgb/psnr"].min()
         if math.isfinite(least):
             worse = part[(part["rgb/psnr"] < least - HARM).to_numpy()]
             found |= set(worse[GROUP].itertuples(index=False, name=None))

@@ -21,9 +21,13 @@ from benchmark.core.environment import exit_without_package, keep_caches
 from benchmark.core.errors import UserError
 from benchmark.jobs import workflow_lock
 
-# Verbs that write into no run, some of which stay open for hours. `run` leaves the lock to its
-# Snakemake, which looks whether another process holds it.
-WITHOUT_LOCK = {"run", "restore", "ui", "score", "list", "plan", "loaders", "profile"}
+# Verbs that write into no run, some of which stay open for hours: `submit`, `retry` and a workflow
+# need not wait for them. `fetch` puts a set into its place in one step, and only where there is
+# none. `run` leaves the lock to its Snakemake, which looks whether another process holds it.
+WITHOUT_LOCK = {
+    "run", "restore", "ui", "score", "list", "plan", "loaders", "profile", "fetch", "verify",
+    "check", "compare", "show", "why", "protocols", "new-method", "convert-weights",
+}  # fmt: skip
 
 
 def main() -> None:

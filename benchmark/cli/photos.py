@@ -97,6 +97,8 @@ def restore(
     from benchmark.restoring import photo_names
     from benchmark.restoring import photos as restoring
 
+    if out is not None:
+        refuse_file(out)
     found = photo_names.find_photos(photos, out, recursive)
     _print_left_out(found.left_out)
     planned = photo_names.outputs(found, out, kind, compare, uncertainty)
@@ -122,6 +124,15 @@ def restore(
     )  # fmt: skip
     _announce(restorer, outputs)
     _report(restoring.restore_photos(restorer, outputs), out)
+
+
+def refuse_file(folder: Path) -> None:
+    """Raise UserError if the folder that --out needs, or one above it, is a file."""
+    from benchmark.core.paths import shown
+
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise UserError(f"--out: {shown(place)} is a file. Name a folder.")
 
 
 def _print_left_out(left_out: dict[Path, str]) -> None:

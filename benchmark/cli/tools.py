@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
+from benchmark.cli.photos import refuse_file
 from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 
@@ -33,10 +34,14 @@ def score(
     ] = None,
 ) -> None:
     """Score any folder of images by the protocols of the benchmark."""
+    from benchmark.core.paths import shown
     from benchmark.results.layout import write_csv
     from benchmark.scoring import folder_pairs
     from benchmark.scoring.score import problems, score_pairs
 
+    if out.is_dir():
+        raise UserError(f"--out: {shown(out)} is a folder. Name a CSV file, such as scores.csv.")
+    refuse_file(out.parent)
     scores = score_pairs(_folder_pairs(restored, target, card, pair), protocol)
     write_csv(scores, out)
     means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def find(card: "DatasetCard") -> list[str]:
-    """Faults besides wrong types: unknown weathers or splits, names in braces without a value."""
+    """Faults besides wrong types: unknown weathers or splits, patterns that cannot work."""
     faults = [
         f"unknown weather '{weather}'.{nearest(weather, (*ALL_WEATHERS, CLEAR))}"
         for weather in card.weathers
@@ -38,6 +38,10 @@ def find(card: "DatasetCard") -> list[str]:
     if not isinstance(card.train, str | None):
         splits["train"] = card.train
     for name, split in splits.items():
+        if any("*" in pattern for pattern in _patterns(split.target)):
+            faults.append(
+                f"{name}.target: takes the names of the input, such as {{photo}}, and no '*'"
+            )
         patterns = [*_patterns(split.input), *_patterns(split.target)]
         if any(not pattern or _leads_out(pattern) for pattern in patterns):
             faults.append(f"{name}: patterns must be below the set's path, without '..'")

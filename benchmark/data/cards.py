@@ -178,8 +178,12 @@ def _remedy(name: str) -> str:
         return f"Delete the folder {card.path}, and the next run makes the set again; {correct}"
     if card.manifest:
         return f"For the bundled data, {where_the_data_come_from()}; {correct}"
-    if card.source == "the user":
-        return f"Put the images into the folder {card.path} (docs/datasets.md), {correct}"
+    if not (card.archives or "://" in card.source):  # one's own: there is nothing to fetch
+        if not card.folder.exists():
+            what = f"Put the images into the folder {card.folder}"
+        else:
+            what = f"Add, crop, rename or remove images in the folder {card.folder}"
+        return f"{what} (docs/adding-a-data-set.md), {correct}"
     if not card.folder.exists():
         return f"Get the set with '{PROGRAM} fetch {name}' (docs/datasets.md), {correct}"
     return f"Move {card.path} away and fetch the set again (docs/datasets.md), {correct}"
@@ -287,7 +291,7 @@ def list_images(
     found = {weather: find_pairs(card, split, weather) for weather in weathers}
     faults = {
         "weathers without images": [
-            f"no {weather} image matches {card.path}/{split.input_of(weather)}"
+            f"no {weather} image matches {card.folder}/{split.input_of(weather)}"
             for weather, pairs in found.items()
             if not pairs
         ]

@@ -17,8 +17,8 @@ from benchmark.results.schema import GROUP, IMAGE
 from benchmark.results.tables import read_images, read_methods, read_scores
 from benchmark.significance.intervals import mean_interval
 from benchmark.significance.paired_tests import holm, paired_test
-from benchmark.significance.pairwise import Key
-from benchmark.significance.variances import Variance, seed_variance, stratified_mean
+from benchmark.significance.pairwise import Key, seed_means_of, variance_of_difference
+from benchmark.significance.variances import Variance, stratified_mean
 
 COLUMNS = (
     *GROUP,
@@ -94,8 +94,9 @@ def read_run(path: str | Path) -> Run:
 def compare(path_a: str | Path, path_b: str | Path) -> RunComparison:
     """Compare run b with run a on the images that both have.
 
-    p-values are corrected with Holm's method over all rows of one metric. Raises UserError if the
-    runs have no image or no method in common, or other versions of the simulated weather.
+    Where a method has the same seeds in both runs, its seeds are paired. p-values are corrected
+    with Holm's method over all rows of one metric. Raises UserError if the runs have no image or no
+    method in common, or other versions of the simulated weather.
     """
     a, b = read_run(path_a), read_run(path_b)
     simulation.refuse_others((run.path, run.manifest) for run in (a, b) if run.manifest)
@@ -169,10 +170,9 @@ def _compare_group(
     if not complete:
         return []
     of_a, of_b = (own[complete].to_numpy() for own in both)
-    columns = [(*key, metric) for key in complete]
     with np.errstate(invalid="ignore"):
         differences = np.where(of_a == of_b, 0.0, of_b - of_a)  # two infinite values are equal
-    seeds = _seeds(a, columns) + _seeds(b, columns)
+    seeds = _seeds(a, b, complete, metric)
     generator = numpy_generator("compare", a.dataset, a.weather, metric)
     test = paired_test(differences, a.photos, a.strata, seeds)
     known = np.where(np.isnan(test.difference), np.nan, differences)  # no interval around infinity
@@ -198,10 +198,14 @@ def _compare_group(
     ]
 
 
-def _seeds(group: ScoreGroup, columns: list[tuple[str, str, str]]) -> Variance:
-    """The variance over seeds of each column's mean."""
-    means = [group.seed_means[column].to_numpy()[:, None] for column in columns]
-    return Variance.join([seed_variance(column) for column in means])
+def _seeds(a: ScoreGroup, b: ScoreGroup, keys: Sequence[Key], metric: str) -> Variance:
+    """The variance that seeds add to each method's difference between the runs: (len(keys),).
+
+    Equal seeds are paired. The same code and settings make the same training of a seed, so it adds
+    nothing; where they are other ones, the variance is that of the differences of the pairs.
+    """
+    of_a, of_b = (seed_means_of(run.seed_means.xs(metric, level="metric")) for run in (a, b))
+    return Variance.join([variance_of_difference(of_a[k], of_b[k], paired=True) for k in keys])
 
 
 def _differing_cards(a: Run, b: Run, keys: Sequence[Key]) -> list[tuple[str, Any, Any]]:

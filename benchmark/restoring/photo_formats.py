@@ -92,7 +92,7 @@ def header(path: Path) -> Header | None:
 
 def refuse_by_suffix(path: Path) -> None:
     """UserError if a photo's suffix is that of a RAW file, of a format that is not supported, or of
-    one that needs a package."""
+    one that needs a package; or is no image's, and neither is the content."""
     if path.suffix.lower() in RAW_SUFFIXES:
         raise raw_error(path)
     if why := unsupported(path):
@@ -103,6 +103,23 @@ def refuse_by_suffix(path: Path) -> None:
             f"{shown(path)} is {NAMES.get(name, name)}, which the package {PACKAGES[name]} reads: "
             f"'pip install {PACKAGES[name]}', or export the photo as JPEG or PNG."
         )
+    if not is_photo(path) and not _has_content_of_image(path):
+        raise UserError(
+            f"{shown(path)} is no image of a kind that is read ({READ}). Name a photo, or convert "
+            "it to one of these."
+        )
+
+
+def _has_content_of_image(path: Path) -> bool:
+    """Whether a file begins as an image does; also if it is damaged, too large or not readable:
+    these have messages of their own."""
+    try:
+        with Image.open(regular(path), formats=readable()):
+            return True
+    except Image.UnidentifiedImageError:
+        return False
+    except (*DECODE_ERRORS, Image.DecompressionBombError):
+        return True
 
 
 def is_photo(path: Path) -> bool:

@@ -56,8 +56,8 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
     A file that is named is a photo, whatever it is. In a folder, a photo is told by its suffix,
     also if it cannot be read. Hidden files, the folder `out` and results of earlier calls
     (`-restored`, `-compare`, `-uncertainty`) are no photos. recursive: also look into sub-folders.
-    Raises UserError for a path that does not exist, a folder without photos, and if by their
-    suffixes none of the photos can be read.
+    Raises UserError for a path that does not exist, a folder without photos, and if it is plain
+    that none of the photos can be read (`refuse_by_suffix`).
     """
     found = Found()
     for path in paths:
@@ -145,7 +145,7 @@ def _files(folder: Path, out: Path | None, recursive: bool) -> Iterator[Path]:
 
 
 def _refuse_if_none_is_read(photos: Iterable[Path]) -> None:
-    """Raise the UserError of the first photo if the suffixes of all are of kinds not read here."""
+    """Raise the UserError of the first photo if `refuse_by_suffix` refuses all of them."""
     faults = []
     for photo in photos:
         try:

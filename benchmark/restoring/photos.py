@@ -198,7 +198,7 @@ def _restore_one(restorer: Restorer, result: Output) -> Outcome:
     if not is_utf8(result.photo.name):
         raise UserError(f"The name of {name} is not valid UTF-8. Rename the file.")
     refuse_by_suffix(result.photo)
-    written_as(result.restored)
+    kind = written_as(result.restored)
     if found := header(result.photo):  # before the computation, which may take minutes
         check_size(result.restored, found.width, found.height)
     photo = read_photo(result.photo)
@@ -211,8 +211,10 @@ def _restore_one(restorer: Restorer, result: Output) -> Outcome:
         uncertainty = f"{name}: {write_map(result.uncertainty, spread, restorer.strength)}."
     del degraded
     pixels = blend(photo.pixels, pixels, restorer.strength)
-    for lost in write_photo(result.restored, pixels, photo):
-        notes.append(f"{name}: its {lost} is not kept in {shown(result.restored)}.")
+    lost = write_photo(result.restored, pixels, photo)
+    if photo.alpha is not None and not kind.alpha:
+        lost.append("transparency (it becomes white)")
+    notes += [f"{name}: its {part} is not kept in {shown(result.restored)}." for part in lost]
     if result.comparison:
         write_comparison(result.comparison, photo.pixels, pixels, restorer.name)
     return Outcome(result.photo, notes=tuple(notes), uncertainty=uncertainty)

@@ -15,7 +15,11 @@ from benchmark.spec.run_config import Config
 RESTORED = (*schema.COST, *(column for storage in STORAGES for column in storage.columns))
 # Columns of the table of further samples of restored images.
 SAMPLES = ("dataset", "weather", "image", "sample", "file", "sha256")
-AGAIN = "delete it and run 'python -m benchmark run' with the run's --config again"
+# The remedy for a table that is missing and for one that is faulty.
+AGAIN = (
+    "run 'python -m benchmark run' with the run's --config again (a faulty file has to be deleted "
+    "first)"
+)
 RECORD = ".attempts.json"
 
 

@@ -4,7 +4,7 @@ The draws of a run at full size do not fit into memory (9999 resamples of 16,801
 so they are made and used in blocks of rows. Only the means are kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -77,8 +77,8 @@ def sum_by_photo(values: ArrayLike, photos: ArrayLike, strata: ArrayLike | None)
 class Resampled:
     """The stratified means of K columns of scores in every resample, all from the same draws.
 
-    photos: their number. kept: (F, resamples), of the columns that are finite throughout; None with
-    one photo. places: (K,) the row of `kept` of each column, or -1.
+    photos: their number. kept: (F, resamples), of the columns that are finite throughout; None if
+    there is none, and with one photo. places: (K,) the row of `kept` of each column, or -1.
     """
 
     photos: int
@@ -102,18 +102,40 @@ def resample(
 
     Besides the means it takes `BLOCK_BYTES` of memory, and the values once more.
     """
-    values = as_columns(values)
-    finite = np.isfinite(values).all(axis=0)
-    places = np.where(finite, np.cumsum(finite) - 1, -1)
-    sums = sum_by_photo(values[:, finite], photos, strata)
-    if sums.count < 2 or not finite.any():
-        return Resampled(sums.count, None, np.full_like(places, -1))
-    kept, first = np.empty((finite.sum(), resamples)), 0
-    for draws in draw_blocks(sums.count, generator, resamples):
-        kept[:, first : first + len(draws)] = sums.means(draws).T
+    return resample_tables([values], photos, generator, strata, resamples)[0]
+
+
+def resample_tables(
+    tables: Sequence[ArrayLike],
+    photos: ArrayLike,
+    generator: np.random.Generator,
+    strata: ArrayLike | None = None,
+    resamples: int = RESAMPLES,
+) -> list[Resampled]:
+    """`resample` of several tables of the same images, (N, K) each, all from the same draws.
+
+    Each is bit for bit what it is alone. One table of all columns is not: BLAS multiplies a single
+    column in another order than several.
+    """
+    finite = [np.isfinite(as_columns(values)).all(axis=0) for values in tables]
+    sums = [
+        sum_by_photo(as_columns(values)[:, columns], photos, strata)
+        for values, columns in zip(tables, finite, strict=True)
+    ]
+    count = len(np.unique(np.asarray(photos, dtype=str)))
+    if count < 2 or not any(columns.any() for columns in finite):
+        return [Resampled(count, None, np.full(len(columns), -1)) for columns in finite]
+    places = [np.where(columns, np.cumsum(columns) - 1, -1) for columns in finite]
+    kept, first = [np.empty((columns.sum(), resamples)) for columns in finite], 0
+    for draws in draw_blocks(count, generator, resamples):
+        for means, of_table in zip(kept, sums, strict=True):
+            means[:, first : first + len(draws)] = of_table.means(draws).T
         first += len(draws)
         del draws  # before the next are made
-    return Resampled(sums.count, kept, places)
+    return [
+        Resampled(count, means if len(means) else None, of_table)
+        for means, of_table in zip(kept, places, strict=True)
+    ]
 
 
 def column_blocks(columns: int, rows: int) -> list[slice]:

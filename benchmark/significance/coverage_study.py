@@ -1,10 +1,11 @@
-"""How often 95 % intervals contain the true mean, by simulation: the table of docs/statistics.md.
+"""How often 95 % intervals contain the true mean, by simulation: the tables of docs/statistics.md.
 
     python -m benchmark.significance.coverage_study
 
 Scores are photo + seed + noise, all normal; a photo's standard deviation is 1, the noise's 0.1.
 Three intervals are compared: that of this suite, that of photos alone, and that of a bootstrap that
-draws both photos and seeds.
+draws both photos and seeds. A second table has one seed and few photos: there Student's interval is
+compared with that of drawn photos, also for skewed scores (exponential).
 """
 
 import numpy as np
@@ -13,12 +14,13 @@ from benchmark.core.markdown import markdown_table
 from benchmark.core.seeds import numpy_generator
 from benchmark.significance.bootstrap import Array, draw_photos
 from benchmark.significance.intervals import interval_levels, mean_interval
-from benchmark.significance.variances import seed_variance
+from benchmark.significance.variances import photo_variance, seed_variance
 
 PHOTOS, NOISE, RUNS, RESAMPLES = 12, 0.1, 2000, 999
 BLOCK = 100  # runs that share their draws
 SEEDS = (2, 3, 5)
 SPREADS = (0.0, 0.1, 0.3, 1.0)  # standard deviations of seeds
+FEW = (2, 3, 4, 5, 6, 8, 12)  # photos of the second table
 
 
 def simulate(generator: np.random.Generator, seeds: int, spread: float) -> Array:
@@ -57,14 +59,36 @@ def coverage(seeds: int, spread: float, runs: int = RUNS) -> tuple[float, float,
     return tuple(float(share) for share in hits / blocks)
 
 
+def coverage_of_few(photos: int, skewed: bool, runs: int = RUNS) -> tuple[float, float]:
+    """The share of one seed's intervals that contain 0: Student's, and that of drawn photos."""
+    hits, blocks = np.zeros(2), runs // BLOCK
+    for block in range(blocks):
+        generator = numpy_generator("coverage of few", photos, skewed, block)
+        shape = (photos, BLOCK)
+        scores = generator.exponential(1, shape) - 1 if skewed else generator.normal(0, 1, shape)
+        half = photo_variance(scores, [str(number) for number in range(photos)]).half_width()
+        draws = draw_photos(photos, generator, RESAMPLES) / photos
+        low, high = np.quantile(draws @ scores, interval_levels(photos), axis=0)
+        student, drawn = np.abs(scores.mean(axis=0)) <= half, (low <= 0) & (high >= 0)
+        hits += [student.mean(), drawn.mean()]
+    return tuple(float(share) for share in hits / blocks)
+
+
 def main() -> None:
-    """Print the table in Markdown."""
+    """Print the tables in Markdown."""
     heads = ("seeds", "seeds' spread / photos'", "this suite", "photos alone", "drawing both")
     rows = [
         (str(seeds), f"{spread:g}", *(f"{100 * share:.1f} %" for share in coverage(seeds, spread)))
         for seeds in SEEDS
         for spread in SPREADS
     ]
+    print(markdown_table(heads, rows, ["right"] * len(heads)))
+    heads = ("photos", "Student's, normal", "drawn, normal", "Student's, skewed", "drawn, skewed")
+    rows = []
+    for photos in FEW:
+        shares = (*coverage_of_few(photos, False), *coverage_of_few(photos, True))
+        rows.append((str(photos), *(f"{100 * share:.1f} %" for share in shares)))
+    print()
     print(markdown_table(heads, rows, ["right"] * len(heads)))
 
 

@@ -5,7 +5,9 @@ are not independent. So photos, not images, are drawn with replacement: each dra
 of a photo. The interval is the *expanded percentile* interval of Hesterberg, "What Teachers Should
 Know About the Bootstrap", The American Statistician 69(4), 2015: the percentile interval read at
 levels a little further out, because the plain one is too short for few photos (for 12 photos of a
-normal quantity it covers 91 %, not 95 %).
+normal quantity it covers 91 %, not 95 %). No levels help below `LEAST_PHOTOS` photos: a mean of
+photos that were drawn from so few lies between their least and greatest value, and the true mean
+often does not. There the interval is Student's, from the variance of the mean over photos.
 
 Seeds. If a method was trained with several seeds, their means show how much the result of another
 training would differ. They are too few to be drawn (two seeds have three different draws), so their
@@ -17,7 +19,7 @@ holds for the one trained model.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from benchmark.significance.bootstrap import (
@@ -34,6 +36,8 @@ from benchmark.significance.variances import (
     photo_variance,
     stratified_mean,
 )
+
+LEAST_PHOTOS = 6  # photos from which they are drawn; docs/statistics.md has the simulation
 
 
 class Interval(NamedTuple):
@@ -72,9 +76,10 @@ def mean_interval(
     `seed_variance`, if the values are means over several seeds; the interval over photos is then
     widened by the ratio of Student's half-widths with and without it.
 
-    With one photo the interval is NaN. A column with an infinite value (PSNR of equal images) has
-    an infinite mean, and both ends of its interval are that mean. A column with a missing value has
-    no mean and no interval: a mean over some of the images is not comparable.
+    Below `LEAST_PHOTOS` photos the interval is Student's, which may go beyond the values that a
+    metric can have. With one photo it is NaN. A column with an infinite value (PSNR of equal
+    images) has an infinite mean, and both ends of its interval are that mean. A column with a
+    missing value has no mean and no interval: a mean over some of the images is not comparable.
     """
     values = as_columns(values)
     if not len(values):
@@ -82,25 +87,27 @@ def mean_interval(
         return Interval(empty, empty.copy(), empty.copy())
     drawn = resample(values, photos, generator, strata, resamples)
     mean = stratified_mean(values, strata)
-    of_photos = photo_variance(values, photos, strata) if _has_spread(seeds) else None
-    return interval_of(mean, drawn, of_photos, seeds)
+    return interval_of(mean, drawn, photo_variance(values, photos, strata), seeds)
 
 
 def interval_of(
     mean: Array,
     drawn: Resampled,
-    of_photos: Variance | None = None,
+    of_photos: Variance,
     seeds: Variance | None = None,
 ) -> Interval:
     """`mean_interval` of columns that were resampled before.
 
-    mean: (K,) `stratified_mean`. of_photos: (K,) `photo_variance`; it is needed with seeds.
+    mean: (K,) `stratified_mean`. of_photos: (K,) `photo_variance`.
     """
     low, high = _unknown(mean)
     if drawn.kept is not None:
         finite = np.flatnonzero(drawn.places >= 0)
-        levels = interval_levels(drawn.photos)
-        low[finite], high[finite] = _quantiles(drawn.kept, levels)
+        if drawn.photos < LEAST_PHOTOS:
+            low[finite], high[finite] = _students(mean[finite], of_photos[finite])
+        else:
+            levels = interval_levels(drawn.photos)
+            low[finite], high[finite] = _quantiles(drawn.kept, levels)
         if _has_spread(seeds):
             _widen(low, high, mean, of_photos, seeds)
     return Interval(mean, low, high)
@@ -121,19 +128,34 @@ def difference_interval(
     low, high = _unknown(np.where(np.isinf(difference), np.nan, difference))
     finite = np.isfinite(difference)
     if drawn.kept is not None and finite.any():
-        levels = interval_levels(drawn.photos)
-        chosen = np.asarray(pairs, dtype=np.intp)[finite]
-        ends = np.empty((2, len(chosen)))
-        for part in column_blocks(len(chosen), drawn.kept.shape[1]):
-            first, second = drawn.rows(chosen[part, 0]), drawn.rows(chosen[part, 1])
-            noise = 1e-12 * np.abs(first).max(axis=1, keepdims=True, initial=0)
-            first -= second
-            first[np.abs(first) <= noise] = 0  # equal scores, summed in another order
-            ends[:, part] = _quantiles(first, levels)
+        if drawn.photos < LEAST_PHOTOS:
+            ends = _students(difference[finite], of_photos[finite])
+        else:
+            ends = _drawn_differences(drawn, np.asarray(pairs, dtype=np.intp)[finite])
         low[finite], high[finite] = ends
         if _has_spread(seeds):
             _widen(low, high, difference, of_photos, seeds)
     return Interval(difference, low, high)
+
+
+def _drawn_differences(drawn: Resampled, pairs: NDArray[np.intp]) -> Array:
+    """The ends (2, P) of the percentile intervals of differences between columns: pairs (P, 2)."""
+    levels = interval_levels(drawn.photos)
+    ends = np.empty((2, len(pairs)))
+    assert drawn.kept is not None
+    for part in column_blocks(len(pairs), drawn.kept.shape[1]):
+        first, second = drawn.rows(pairs[part, 0]), drawn.rows(pairs[part, 1])
+        noise = 1e-12 * np.abs(first).max(axis=1, keepdims=True, initial=0)
+        first -= second
+        first[np.abs(first) <= noise] = 0  # equal scores, summed in another order
+        ends[:, part] = _quantiles(first, levels)
+    return ends
+
+
+def _students(mean: Array, of_photos: Variance) -> tuple[Array, Array]:
+    """The ends of Student's intervals over photos."""
+    half = of_photos.half_width()
+    return mean - half, mean + half
 
 
 def _has_spread(seeds: Variance | None) -> bool:

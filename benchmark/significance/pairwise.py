@@ -125,8 +125,16 @@ def variance_from_seeds(a: Key, b: Key, seed_means: dict[Key, SeedMeans]) -> Var
     Variants of one method share its trainings, so their seeds are paired. Seeds of different
     methods are independent.
     """
-    of_a, of_b = seed_means[a], seed_means[b]
-    if a[0] == b[0] and of_a.keys() == of_b.keys():
+    return variance_of_difference(seed_means[a], seed_means[b], paired=a[0] == b[0])
+
+
+def variance_of_difference(of_a: SeedMeans, of_b: SeedMeans, paired: bool) -> Variance:
+    """The variance that seeds add to the difference of two means, a (1,) `Variance`.
+
+    paired: whether equal seeds belong together. Then, if both have the same seeds, the differences
+    are taken seed by seed; else the seeds are independent.
+    """
+    if paired and of_a.keys() == of_b.keys():
         return _variance([of_a[seed] - of_b[seed] for seed in of_a])
     return _variance(list(of_a.values())) + _variance(list(of_b.values()))
 

@@ -38,7 +38,7 @@ def table(psnr, weather="clear", fail=None):
     return next(g for g in ScoreTable(scores, CARDS).groups() if g.weather == weather)
 
 
-def test_median_and_worst_tenth_are_values_of_photographs():
+def test_median_is_of_the_middle_two_and_the_tail_has_values_of_photographs():
     found = no_harm(table(PSNR), CARDS)
     assert tuple(found.columns) == COLUMNS
     assert [*found["method"]] == ["identity", "careless", "careful"]
@@ -46,9 +46,18 @@ def test_median_and_worst_tenth_are_values_of_photographs():
     for method in ("careful", "careless"):
         values = sorted(PSNR[method])
         # The 10th percentile of 20 values: the second, since positions go from 0 to 19.
-        expected = (20, values[9], values[1], values[0])
+        expected = (20, (values[9] + values[10]) / 2, values[1], values[0])
         assert tuple(rows.loc[method, [*COLUMNS[3:]]]) == pytest.approx(expected)
     assert np.isinf(rows.loc["identity", ["median", "worst_tenth", "worst"]].astype(float)).all()
+
+
+@pytest.mark.parametrize(
+    ("unchanged", "median"), [(0, 44.5), (9, 44.5), (10, np.inf), (11, np.inf), (20, np.inf)]
+)
+def test_photographs_that_stay_as_they_are_count_in_the_median(unchanged, median):
+    careful = [*range(35, 55)][: 20 - unchanged] + [np.inf] * unchanged
+    found = no_harm(table(PSNR | {"careful": careful}), CARDS).set_index("method")
+    assert found.loc["careful", "median"] == median
 
 
 def test_a_method_without_all_scores_is_left_out():

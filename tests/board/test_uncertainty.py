@@ -1,18 +1,25 @@
 """Uncertainty on the board: spread and error, coverage, intervals over photos, the same answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from benchmark.board import ensembles as of_samples
 from benchmark.board.ensembles import ensembles
 from benchmark.board.uncertainty import ONE_ANSWER, read_uncertainty
 from benchmark.board.write import read_board, write_leaderboard
 from benchmark.core.errors import UserError
+from benchmark.core.seeds import numpy_generator
 from benchmark.report import build_report
 from benchmark.report.figures.coverage import coverage
 from benchmark.results.schema import SAMPLE_SCORES
 from benchmark.results.tables import read_images, read_methods, read_sample_scores
-from benchmark.scoring.metrics.ensembles import ensemble_scores
+from benchmark.scoring.metrics.ensembles import ensemble_scores, spread_skill
+from benchmark.significance.bootstrap import resample, resample_tables
+from benchmark.significance.intervals import interval_levels, mean_interval
 from tests.synthetic_run import add_samples, make_run
 
 
@@ -49,6 +56,49 @@ def test_a_method_that_is_too_sure_is_found_out():
     assert covered.high[0] < nominal - 0.2
 
 
+def test_photos_are_drawn_once_for_all_intervals(monkeypatch):
+    """And each interval is bit for bit that of draws of its own."""
+    drawn = []
+
+    def counted(tables, *arguments):
+        drawn.append(len(tables))
+        return resample_tables(tables, *arguments)
+
+    monkeypatch.setattr(of_samples, "resample_tables", counted)
+    found = next(ensembles(rows_of(8), None))
+    ratio, crps, (_, nominal), (_, all_) = (
+        found.spread_skill(), found.crps(), found.coverage(), found.coverages()
+    )  # fmt: skip
+    assert len(drawn) == 1
+    values = found.values[["crps", "variance", "squared_error"]].to_numpy()
+    ranks = found.values[[f"rank-{rank}" for rank in range(9)]].to_numpy()
+    covered = np.stack([ranks[:, j : 9 - j].sum(axis=-1) for j in range(1, 5)], axis=1)
+    draw = lambda: numpy_generator("samples", "set", "all")  # noqa: E731
+    for interval, own in ((crps, values[:, :1]), (nominal, covered[:, :1]), (all_, covered)):
+        alone = mean_interval(own, found.photos, draw(), found.strata)
+        np.testing.assert_array_equal(interval, alone)
+    means = resample(values[:, 1:], found.photos, draw(), found.strata).rows([0, 1])
+    ends = np.quantile(spread_skill(*means, 8), interval_levels(12))
+    assert (ratio.low[0], ratio.high[0]) == tuple(ends)
+
+
+@pytest.mark.parametrize("photos", [2, 4])
+def test_few_photos_have_students_interval(photos):
+    """It holds the truth, 1, as often as it says: 300 runs, standard error 1.3 %."""
+    found = next(ensembles(rows_of(4, images=photos), None))
+    crps = stats.ttest_1samp(found.values["crps"], 0).confidence_interval(0.95)
+    interval = found.crps()
+    assert (interval.low[0], interval.high[0]) == pytest.approx((crps.low, crps.high))
+    rng, hits = np.random.default_rng(photos), 0
+    for _ in range(300):
+        scale = rng.uniform(5, 20, photos) ** 2
+        spread, error = scale * rng.gamma(30, size=(2, photos)) / 30
+        values = found.values.assign(variance=spread, squared_error=error * 5 / 4)
+        low, high = replace(found, values=values).spread_skill()[1:]
+        hits += low[0] <= 1 <= high[0]
+    assert 0.88 <= hits / 300 <= 0.99
+
+
 def test_variances_are_averaged_before_the_root_and_photos_are_drawn():
     rows = rows_of(4, images=6)
     found = next(ensembles(rows, None))
@@ -57,7 +107,7 @@ def test_variances_are_averaged_before_the_root_and_photos_are_drawn():
     assert found.spread_skill().mean[0] == pytest.approx(expected)
     images = pd.DataFrame({"dataset": "set", "weather": "rain", "image": wide.index, "photo": "p"})
     alone = next(ensembles(rows, images))
-    assert np.isnan(alone.spread_skill().low[0]) and np.isnan(alone.interval("crps").low[0])
+    assert np.isnan(alone.spread_skill().low[0]) and np.isnan(alone.crps().low[0])
 
 
 def test_weathers_count_alike_and_seeds_are_averaged():

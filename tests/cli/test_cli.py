@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from benchmark.cli import app, card_tables
 from benchmark.cli.examples import EXAMPLES, GENERAL
+from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
 from benchmark.spec import registry
@@ -61,6 +62,25 @@ def test_a_bad_photo_is_1_and_the_good_one_is_restored(folder):
     assert "error: 1 of 2 photos were not restored" in done.stderr
     assert "Traceback" not in done.stderr
     assert (read_image(folder / "out/photo.png") == read_image(folder / "photo.png")).all()
+
+
+@pytest.mark.parametrize(
+    ("photo", "out", "message"),
+    [
+        ("photo.png", "notes.txt", "--out: 'notes.txt' is a file. Name a folder."),
+        ("photo.png", "notes.txt/deep", "--out: 'notes.txt' is a file. Name a folder."),
+        ("notes.txt", "out", "'notes.txt' is no image of a kind that is read"),
+    ],
+)
+def test_what_cannot_be_restored_or_written_is_refused_before_a_method_is_loaded(
+    folder, monkeypatch, photo, out, message
+):
+    monkeypatch.chdir(folder)
+    (folder / "notes.txt").write_text("a text")
+    monkeypatch.setattr("benchmark.cli.photos.open_run", lambda _: pytest.fail("it was started"))
+    done = CliRunner().invoke(app, ["restore", photo, "--out", out])
+    assert isinstance(done.exception, UserError), done.output
+    assert str(done.exception).startswith(message)
 
 
 def test_photos_are_restored_without_the_packages_of_a_run(folder):

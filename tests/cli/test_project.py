@@ -75,12 +75,18 @@ def test_a_run_at_work_is_not_changed_from_a_folder_inside(project, lock, verb):
     assert "is at work here" in done.stderr
 
 
+def test_verbs_without_the_lock_exist():
+    names = {info.name or info.callback.__name__ for info in cli.app.registered_commands}
+    assert names >= cli.WITHOUT_LOCK
+
+
 def test_a_verb_holds_the_lock_of_its_project_from_a_folder_inside(project, lock, monkeypatch):
     monkeypatch.setenv("HOME", str(project))
     monkeypatch.setattr(paths, "ROOT", project)
     monkeypatch.chdir(project / "inside")
-    for verb in ("run", "ui", "restore"):  # Snakemake looks for the lock; the others write no run
+    # Snakemake looks for the lock; the others write into no run.
+    for verb in ("run", "ui", "restore", "fetch", "verify", "check", "compare", "show"):
         cli._enter_project(verb)
     assert not workflow_lock.open_files
-    cli._enter_project("show")
+    cli._enter_project("collect")
     assert [*workflow_lock.open_files] == [lock]

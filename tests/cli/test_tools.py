@@ -1,5 +1,6 @@
 """The verb `score` on folders: exit codes, and options that would have no effect."""
 
+import re
 import shutil
 
 import numpy as np
@@ -38,6 +39,25 @@ def test_if_no_image_is_scored_it_is_an_error_and_the_table_is_written(score, tm
     assert isinstance(done.exception, UserError)
     assert "restored' was scored" in str(done.exception)
     assert set(pd.read_csv(tmp_path / "scores.csv").status) == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("target", "target' is a folder"), ("target/a.png/scores.csv", r"a\.png' is a file")],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_scoring(
+    score, tmp_path, monkeypatch, out, message
+):
+    monkeypatch.setattr("benchmark.scoring.score.score_pairs", lambda *_: pytest.fail("scored"))
+    done = score("--target", tmp_path / "target", "--out", tmp_path / out)
+    assert isinstance(done.exception, UserError), done.output
+    assert re.search(rf"^--out: .*{message}\. Name a ", str(done.exception))
+
+
+def test_the_folder_of_the_table_is_made(score, tmp_path):
+    out = tmp_path / "new" / "folder" / "scores.csv"
+    assert score("--target", tmp_path / "target", "--out", out).exit_code == 0
+    assert out.is_file()
 
 
 def test_an_expression_without_targets_is_wrong_usage(score, tmp_path):

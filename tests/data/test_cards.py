@@ -8,6 +8,7 @@ import yaml
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
+from benchmark.core.paths import ROOT
 from benchmark.data import cards, file_index, training_files
 from benchmark.spec.run_config import Config
 
@@ -123,7 +124,11 @@ def test_a_manifest_gives_the_strength_of_an_image(card):
             {},
             "test: patterns must be below",
         ),
-        ({"path": "nowhere"}, {}, "no haze image matches nowhere"),
+        (
+            {"path": "nowhere"},
+            {},
+            rf"no haze image matches {ROOT}/nowhere/hazy/\{{photo\}}_\{{level\}}\.png",
+        ),
         ({"manifest": "none.json"}, {}, r"none\.json' \(the card's 'manifest'\) is missing"),
         ({"pairs": {"tets": 3}}, {}, "pairs: no split 'tets'.*Did you mean 'test'"),
         ({"splits": {"test": {"input": {"rain": "x"}}}}, {}, "input has no pattern for haze"),
@@ -136,6 +141,16 @@ def test_a_manifest_gives_the_strength_of_an_image(card):
             {"splits": {"test": {"input": "hazy/{image}.png", "target": "clear/{photo}.png"}}},
             {},
             r"splits\.test\.target: '\{photo\}' is not in the input",
+        ),
+        (
+            {"splits": {"test": {"input": "hazy/{photo}.png", "target": "clear/*.png"}}},
+            {},
+            r"mine\.yaml': splits\.test\.target: takes .* such as \{photo\}, and no '\*'",
+        ),
+        (
+            {"train": {"input": "hazy/{photo}.png", "target": "clear/*.png"}},
+            {},
+            r"train\.target: takes the names of the input",
         ),
         ({}, {"card": "mien"}, "Did you mean 'mine'"),
     ],
@@ -213,12 +228,20 @@ def test_pairs_of_different_sizes_and_broken_images_are_in_one_error(card):
 @pytest.mark.parametrize(
     ("changes", "remedy"),
     [
-        ({"path": "not/there"}, r"\(1 fault\).*Get the set with 'python -m benchmark fetch mine'"),
-        ({"path": "not/there", "source": "the user"}, "Put the images into the folder not/there"),
-        ({"pairs": {"test": 3}}, r"\(1 fault\).*Move .*/set away and fetch the set again"),
+        (
+            {"path": "not/there", "source": "https://a.b"},
+            r"\(1 fault\).*Get the set with 'python -m benchmark fetch mine'",
+        ),
+        ({"path": "not/there"}, f"Put the images into the folder {ROOT}/not/there"),
+        (
+            {"pairs": {"test": 3}, "archives": [{"file": "a.zip"}]},
+            r"\(1 fault\).*Move .*/set away and fetch the set again",
+        ),
+        ({"pairs": {"test": 3}}, r"\(1 fault\).*Add, crop, rename or remove images in .*/set "),
     ],
 )
 def test_the_remedy_fits_the_set(card, changes, remedy):
+    """A set without archives and without an address is the user's own: it cannot be fetched."""
     card(**changes)
     with pytest.raises(UserError, match=rf"(?s){remedy}.* in config/datasets/mine\.yaml\.$"):
         find()

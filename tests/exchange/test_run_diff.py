@@ -72,6 +72,46 @@ def test_a_changed_method_is_found_and_only_that(runs):
     assert "| worse |" in to_markdown(compare(*runs[::-1]))
 
 
+def with_seeds(run, gains, method="regression"):
+    """Add seeds to a method of a run: {seed: its gain in every score}; "0" is there already."""
+
+    def more(table):
+        rows = table[table["method"] == method]
+        seeds = [rows.assign(seed=s, value=rows["value"] + g) for s, g in gains.items()]
+        return pd.concat([table, *seeds])
+
+    change(run, more)
+
+
+def rows_of_regression(runs):
+    table = compare(*runs).table
+    return table[(table["method"] == "regression") & (table["metric"] == "rgb/psnr")]
+
+
+def test_a_run_with_seeds_that_differ_equals_itself(runs):
+    for run in runs:
+        with_seeds(run, {"1": 2.0, "2": -3.0})
+    rows = rows_of_regression(runs)
+    assert (rows["n_seeds_a"] == 3).all() and (rows["equal_images"] == rows["n_images"]).all()
+    assert (rows[["difference", "difference_low", "difference_high"]] == 0).all(axis=None)
+
+
+def test_equal_seeds_are_paired_and_others_are_not(runs):
+    """Seeds differ by 5 dB, but each gains 1 dB, give or take 0.1, in the second run."""
+    with_seeds(runs[0], {"1": 5.0, "2": 10.0})
+    with_seeds(runs[1], {"1": 6.1, "2": 10.9})
+    change(runs[1], lambda table: table.assign(
+        value=table["value"] + ((table["method"] == "regression") & (table["seed"] == "0"))
+    ))  # fmt: skip
+    row = rows_of_regression(runs).iloc[0]
+    assert row["difference"] == pytest.approx(1)
+    assert row["p"] == pytest.approx(stats.ttest_1samp([1.0, 1.1, 0.9], 0).pvalue)
+    assert 0.5 < row["difference_low"] < 1 < row["difference_high"] < 1.5
+    change(runs[1], lambda table: table.assign(seed=table["seed"].replace("2", "7")))
+    apart = rows_of_regression(runs).iloc[0]
+    assert apart["difference_low"] < -5 and apart["p"] > 0.5 > row["p"]
+
+
 def test_only_common_images_of_the_same_content_are_compared(runs):
     change(runs[1], lambda table: table[table["image"] != "photo00"])
 

@@ -171,5 +171,5 @@ def test_a_table_of_other_images_is_not_scored(run, change, message):
     file = run.run.restored("directional_opening", "default", 0, "own")
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)
     change(rows).to_csv(file, index=False)
-    with pytest.raises(UserError, match=rf"own\.csv {message}; delete it and run 'python -m bench"):
+    with pytest.raises(UserError, match=rf"own\.csv {message}; run 'python -m benchmark run'"):
         run.score()

@@ -71,6 +71,7 @@ def test_missing_paths_and_folders_without_images(here):
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
+        (["in/notes.txt"], r"'in/notes\.txt' is no image of a kind that is read \(JPEG, .* Name "),
         (["in/a.gif"], r"'in/a\.gif': GIF is not supported; JPEG, PNG, .* Convert it"),
         (["in/a.nef", "in/a.gif"], r"'in/a\.nef' is a camera's RAW file"),
         (["in"], r"'in/a\.nef' is a camera's RAW file"),
@@ -78,9 +79,15 @@ def test_missing_paths_and_folders_without_images(here):
     ],
 )
 def test_photos_of_which_none_can_be_read_are_refused_at_once(here, paths, message):
-    touch("in/a.gif", "in/a.nef", "deep/a.gif", "deep/b.gif")
+    touch("in/a.gif", "in/a.nef", "deep/a.gif", "deep/b.gif", "in/notes.txt")
     with pytest.raises(UserError, match=message):
         find_photos(map(Path, paths))
+
+
+def test_a_damaged_image_of_an_unusual_suffix_is_not_called_no_image(here):
+    Image.new("RGB", (64, 64)).save("whole.png")
+    Path("a.dat").write_bytes(Path("whole.png").read_bytes()[:60])
+    assert [*find_photos([Path("a.dat")]).photos] == [Path("a.dat")]
 
 
 def test_photos_that_cannot_be_read_do_not_stop_the_others(here):

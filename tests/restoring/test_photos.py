@@ -208,7 +208,7 @@ def test_formats(run, here):
     Path("a.bmp").rename("a.dib")
     names = [here / n for n in ("a.dib", "b.tiff", "c.xyz")]
     problems = restore(run, names, "identity", kind="same")
-    assert list(problems) == ["c.xyz"] and "Choose a --format" in problems["c.xyz"]
+    assert list(problems) == ["c.xyz"] and "'c.xyz' is no image" in problems["c.xyz"]
     assert sorted(path.name for path in (here / "out").iterdir()) == ["a.bmp", "b.tiff"]
     assert restore(run, [here / "a.dib"], "identity", kind="webp") == {}
     with Image.open("out/a.webp") as image:
@@ -300,6 +300,14 @@ def test_more_change_than_usual_is_noted_at_any_strength(run, white, strength):
     usually = Usual(0, 9, 60)
     (much,) = outcomes(run, [Path("a.png")], "identity", strength=strength, usual=usually)
     assert "more than nearly all of 60 test pictures" in much.notes[0]
+
+
+@pytest.mark.parametrize(("kind", "lost"), [("jpg", True), ("png", False)])
+def test_the_loss_of_transparency_is_said(run, kind, lost):
+    Image.new("RGBA", (8, 8), (1, 2, 3, 100)).save("a.png")
+    (outcome,) = outcomes(run, [Path("a.png")], "identity", kind)
+    said = "'a.png': its transparency (it becomes white) is not kept in 'out/a.jpg'."
+    assert outcome.notes == ((said,) if lost else ())
 
 
 @pytest.mark.parametrize(("size", "shown"), [((30, 20), "0.001"), ((1500, 1000), "1.5")])

@@ -7,10 +7,10 @@ import pytest
 
 from benchmark.core.seeds import numpy_generator
 from benchmark.significance import bootstrap
-from benchmark.significance.bootstrap import draw_blocks, draw_photos, resample
+from benchmark.significance.bootstrap import draw_blocks, draw_photos, resample, resample_tables
 from benchmark.significance.intervals import difference_interval, interval_of, mean_interval
 from benchmark.significance.paired_tests import paired_test
-from benchmark.significance.variances import seed_variance
+from benchmark.significance.variances import photo_variance, seed_variance
 
 
 def generator(*parts):
@@ -47,12 +47,13 @@ def test_memory_does_not_grow_with_photos_times_resamples():
     assert peak < 1.5 * bootstrap.BLOCK_BYTES
 
 
-def test_difference_of_resampled_means_is_the_mean_of_resampled_differences(monkeypatch):
+@pytest.mark.parametrize("images", [20, 8])  # two of a photo; four photos are too few to draw
+def test_difference_of_resampled_means_is_the_mean_of_resampled_differences(monkeypatch, images):
     """One set of draws serves means and differences; in parts, as many pairs need."""
     monkeypatch.setattr(bootstrap, "BLOCK_BYTES", 8 * 9999 * 2)
-    values = np.random.default_rng(1).normal(size=(20, 4))
-    photos = [f"p{n // 2:02d}" for n in range(20)]
-    strata, seeds = ["x", "y"] * 10, seed_variance(np.array([[0.0] * 3, [0.2] * 3]))
+    values = np.random.default_rng(1).normal(size=(images, 4))
+    photos = [f"p{n // 2:02d}" for n in range(images)]
+    strata, seeds = ["x", "y"] * (images // 2), seed_variance(np.array([[0.0] * 3, [0.2] * 3]))
     pairs = np.array([[0, 1], [2, 1], [0, 3]])
     differences = values[:, pairs[:, 0]] - values[:, pairs[:, 1]]
     expected = mean_interval(differences, photos, generator(), strata, seeds)
@@ -61,7 +62,25 @@ def test_difference_of_resampled_means_is_the_mean_of_resampled_differences(monk
     found = difference_interval(test.difference, drawn, pairs, test.of_photos, seeds)
     np.testing.assert_allclose(found, expected, atol=1e-12)
     means = mean_interval(values, photos, generator(), strata)
-    np.testing.assert_array_equal(interval_of(means.mean, drawn), means)
+    of_photos = photo_variance(values, photos, strata)
+    np.testing.assert_array_equal(interval_of(means.mean, drawn, of_photos), means)
+
+
+@pytest.mark.parametrize("photos", [1, 4, 12, 150])
+def test_tables_that_share_their_draws_have_the_means_that_each_has_alone(photos):
+    rng = np.random.default_rng(photos)
+    names = [f"{n:03d}" for n in range(photos)] * 2
+    strata = ["x"] * photos + ["y"] * photos
+    tables = [rng.gamma(2.0, size=(2 * photos, columns)) for columns in (1, 2, 5, 1)]
+    tables[2][0, 1], tables[3][0, 0] = np.inf, np.nan  # some columns without means, and a table
+    found = resample_tables(tables, names, generator(), strata)
+    for values, drawn in zip(tables, found, strict=True):
+        alone = resample(values, names, generator(), strata)
+        assert drawn.photos == alone.photos == photos
+        np.testing.assert_array_equal(drawn.places, alone.places)
+        assert (drawn.kept is None) == (alone.kept is None)
+        if drawn.kept is not None:
+            np.testing.assert_array_equal(drawn.kept, alone.kept)
 
 
 def test_differences_that_are_not_finite_have_no_interval():

@@ -8,8 +8,8 @@ from scipy import stats
 
 from benchmark.core.seeds import numpy_generator
 from benchmark.significance.bootstrap import sum_by_photo
-from benchmark.significance.coverage_study import coverage
-from benchmark.significance.intervals import interval_levels, mean_interval
+from benchmark.significance.coverage_study import coverage, coverage_of_few
+from benchmark.significance.intervals import LEAST_PHOTOS, interval_levels, mean_interval
 from benchmark.significance.variances import photo_variance, seed_variance, stratified_mean
 
 
@@ -55,7 +55,44 @@ def test_interval_levels_match_students_interval():
     assert interval_levels(100_000) == pytest.approx((0.025, 0.975), abs=1e-4)
 
 
-@pytest.mark.parametrize(("photos", "images"), [(12, 1), (12, 3)])
+@pytest.mark.parametrize("photos", [2, 3, 5])
+def test_few_photos_have_students_interval(photos):
+    """Images of a photo count as one, and strata alike, as with many photos."""
+    values = np.random.default_rng(photos).normal(size=(photos, 3))
+    reference = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    found = mean_interval(values, names(photos), generator())
+    np.testing.assert_allclose([found.low, found.high], reference)
+    thrice = mean_interval(np.repeat(values, 3, axis=0), names(photos, 3), generator())
+    np.testing.assert_allclose(thrice, found)
+    other = np.random.default_rng(7).normal(size=(photos, 3))
+    strata = ["rain"] * photos + ["haze"] * photos
+    both = mean_interval(np.vstack([values, other]), names(photos) * 2, generator(), strata)
+    reference = stats.ttest_1samp((values + other) / 2, 0).confidence_interval(0.95)
+    np.testing.assert_allclose([both.low, both.high], reference)
+
+
+def test_seeds_never_make_students_interval_shorter():
+    """Their degrees of freedom may be many more than those of two photos."""
+    values, few = [1.0, 3.0], mean_interval([1.0, 3.0], names(2), generator())
+    for means in ([[1.9], [2.0], [2.1]], [[0.0], [2.0], [9.0]]):
+        found = mean_interval(values, names(2), generator(), seeds=seed_variance(means))
+        assert found.low[0] <= few.low[0] and found.high[0] >= few.high[0]
+
+
+def test_enough_photos_are_drawn():
+    """Below the bound the drawn interval is too short, at the bound it is nearly as Student's;
+    2,000 runs, standard error 0.5 %."""
+    values = np.random.default_rng(8).normal(size=LEAST_PHOTOS)
+    drawn = mean_interval(values, names(LEAST_PHOTOS), generator())
+    student = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert min(values) <= drawn.low[0] and drawn.low[0] != pytest.approx(student.low, rel=1e-6)
+    for photos in (3, LEAST_PHOTOS - 1):
+        of_student, of_drawn = coverage_of_few(photos, skewed=False)
+        assert 0.93 <= of_student <= 0.97 and of_drawn < of_student - 0.02
+    assert coverage_of_few(LEAST_PHOTOS, skewed=False)[1] > 0.92
+
+
+@pytest.mark.parametrize(("photos", "images"), [(2, 3), (4, 1), (12, 1), (12, 3)])
 def test_covers_the_true_mean_at_the_nominal_rate(photos, images):
     """600 runs: the standard error of a 95 % rate is 0.9 %, so [92 %, 98 %] is over 3 of them."""
     rng, hits, runs = np.random.default_rng(4), 0, 600
@@ -116,13 +153,15 @@ def test_same_seed_same_interval_other_seed_other_interval():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12), st.integers(1, 12))
-def test_interval_is_within_the_range_and_in_order(values, photos):
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=24), st.integers(1, 12))
+def test_interval_is_in_order_and_of_drawn_photos_within_the_range(values, photos):
     photo = [f"p{number % photos}" for number in range(len(values))]
     found = mean_interval(values, photo, generator(), resamples=200)
     if len(set(photo)) > 1:
         slack = 1e-9 * (1 + max(map(abs, values)))
-        assert min(values) - slack <= found.low[0] <= found.high[0] <= max(values) + slack
+        assert found.low[0] <= found.mean[0] + slack and found.mean[0] <= found.high[0] + slack
+        if len(set(photo)) >= LEAST_PHOTOS:
+            assert min(values) - slack <= found.low[0] and found.high[0] <= max(values) + slack
 
 
 @pytest.mark.parametrize(("seeds", "spread"), [(3, 0.3), (5, 0.5), (5, 2.0)])

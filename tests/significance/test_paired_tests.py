@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmark.significance import pairwise
+from benchmark.significance.friedman import rank_tests
 from benchmark.significance.paired_tests import holm, paired_test, rank_ranges, share_interval
 from benchmark.significance.variances import seed_variance
 
@@ -126,6 +128,41 @@ def test_false_claims_are_as_rare_as_said_with_seeds():
                  for i, key in enumerate((a, b))}  # fmt: skip
         claims += paired(table, means).ranks(False)[a] != (1, 2)
     assert claims / runs <= 0.07
+
+
+def test_average_ranks_give_each_weather_the_same_weight():
+    """A photo has three images of rain and one of haze: haze decides, as it does on the board."""
+    photos, strata = ["p", "q"] * 4, ["rain"] * 6 + ["haze"] * 2
+    a, b = np.array([2.0] * 6 + [1.0] * 2), np.array([1.0] * 6 + [2.4] * 2)
+    means = {("a", "default"): {"0": 0.0}, ("b", "default"): {"0": 0.0}}
+    values = {("a", "default"): a, ("b", "default"): b}
+    found = pairwise.pair_up(values, means, photos, strata)
+    assert found.means() == pytest.approx([1.5, 1.7])
+    assert list(rank_tests(found, lower_is_better=False).average) == [2, 1]
+    plain = pairwise.pair_up(values, means, photos, None)
+    assert list(rank_tests(plain, lower_is_better=False).average) == [1, 2]
+
+
+def test_ranks_of_balanced_weathers_are_those_of_the_plain_mean():
+    rng = np.random.default_rng(8)
+    keys = [(name, "default") for name in "abcd"]
+    values = {key: rng.normal(size=60) for key in keys}
+    means = {key: {"0": 0.0} for key in keys}
+    photos = [f"p{n:02d}" for n in range(12)] * 5
+    strata = np.repeat(["rain", "haze", "snow", "mix", "raindrop"], 12)
+    found, plain = (
+        rank_tests(pairwise.pair_up(values, means, photos, each), lower_is_better=True)
+        for each in (strata, None)
+    )
+    for one, other in zip(found, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_nemenyis_p_values_are_those_of_scikit_posthocs():
+    table = np.random.default_rng(9).normal([0.0, 0.3, 0.9, 1.0, 1.0], 1, (12, 5))
+    found = paired(table)
+    reference = posthoc_nemenyi_friedman(table).to_numpy()[tuple(found.pairs.T)]
+    np.testing.assert_array_equal(rank_tests(found, lower_is_better=True).p_pairs, reference)
 
 
 def test_share_interval_is_wilsons_and_has_a_width_at_one():
