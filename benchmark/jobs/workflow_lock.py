@@ -1,9 +1,9 @@
 """Finds out whether a workflow or a job works in a folder; frees the locks of a killed workflow.
 
 Snakemake locks the files that it makes by lists in `.snakemake/locks`. A killed workflow leaves its
-lists behind. So every workflow and every verb also holds a lock of the operating system on the file
-`.snakemake/at-work` for as long as its process lives. If nobody holds that lock and no job waits in
-SLURM's queue, the lists belong to a killed workflow.
+lists behind. So every workflow, and every verb that may write into a run, also holds a lock of the
+operating system on the file `.snakemake/at-work` for as long as its process lives. If nobody holds
+that lock and no job waits in SLURM's queue, the lists belong to a killed workflow.
 """
 
 import fcntl
