@@ -166,11 +166,11 @@ def raise_faults(name: str, faults: Faults, remedy: str | None = None) -> None:
         lines += [f"  {fault}" for fault in listed[:SHOWN_FAULTS]]
         if len(listed) > SHOWN_FAULTS:
             lines.append(f"  and {len(listed) - SHOWN_FAULTS} more {kind}")
-    lines.append(f"{remedy or _remedy(name)} config/datasets/{name}.yaml.")
+    lines.append(f"{remedy or what_to_do(name)} config/datasets/{name}.yaml.")
     raise UserError("\n".join(lines))
 
 
-def _remedy(name: str) -> str:
+def what_to_do(name: str) -> str:
     """What to do about a set that does not agree with its card; the card's file comes next."""
     card = load_card(name)
     correct = "or correct 'path' and the other keys in"

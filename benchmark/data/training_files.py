@@ -6,10 +6,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from benchmark.core.errors import UserError
-from benchmark.core.paths import shown, where_the_data_come_from
+from benchmark.core.paths import shown
 from benchmark.data import set_manifest
 from benchmark.data.card_checks import Faults
-from benchmark.data.cards import TrainSplit, find_pairs, load_card
+from benchmark.data.cards import TrainSplit, find_pairs, load_card, what_to_do
 from benchmark.data.file_index import Facts, examine
 from benchmark.spec.method import ALL_WEATHERS
 
@@ -123,7 +123,7 @@ def training_photos(name: str) -> list[Path]:
     photos = sorted(card.folder.glob(card.train))
     if not photos:
         raise UserError(
-            f"config/datasets/{name}.yaml: train: {card.path}/{card.train} matches no file: "
-            f"{where_the_data_come_from()}."
+            f"config/datasets/{name}.yaml: train: {card.folder}/{card.train} matches no file. "
+            f"{what_to_do(name)} it."
         )
     return photos

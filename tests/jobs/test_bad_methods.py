@@ -206,7 +206,7 @@ def test_data_that_are_not_there_are_no_failure_of_the_method(tmp_path, monkeypa
     values = {"name": "empty", "train_on": "own", "datasets": {"own": {}}, "methods": unet}
     file.write_text(yaml.safe_dump(values | {"discover": False}))
     run = RunFolder(tmp_path / "results")
-    with pytest.raises(UserError, match=r"own.yaml: train: .* matches no file: run 'dvc pull'"):
+    with pytest.raises(UserError, match=r"own.yaml: train: .* matches no file. Put the images"):
         run_jobs.train(run_config.load(file), run, "unet", 0)
     assert not run.path.exists()
 
