@@ -227,14 +227,14 @@ def draw_levels(table: pd.DataFrame) -> Figure:
 def draw_budgets(table: pd.DataFrame, level: str) -> Figure:
     """Difference to the regression of the same loss and budget, at each budget.
 
-    Shown are the methods with several budgets and numbers of network evaluations: the fewest of
-    these, and five.
+    Shown are the methods that have several numbers of network evaluations at several budgets: the
+    fewest of these, and five.
     """
     rows = table[(table["level"] == level) & _plain(table)]
-    by_method = rows.groupby("method")
-    several = (by_method[["budget", "nfe"]].transform("nunique") > 1).all(axis=1)
-    shown = rows["nfe"].eq(by_method["nfe"].transform("min")) | rows["nfe"].eq(5)
-    rows = rows[several & shown]
+    rows = rows[rows.groupby(["method", "nfe"])["budget"].transform("nunique") > 1]
+    by_method = rows.groupby("method")["nfe"]
+    shown = rows["nfe"].eq(by_method.transform("min")) | rows["nfe"].eq(5)
+    rows = rows[(by_method.transform("nunique") > 1) & shown]
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     for metric, axes in zip(METRICS, figure.subplots(1, len(METRICS)), strict=True):
         part = rows[rows["metric"] == metric]

@@ -77,7 +77,7 @@ class Ensemble:
         ratio = np.atleast_1d(spread_skill(*means, self.count))
         if drawn.kept is None:
             return Interval(ratio, np.full(1, np.nan), np.full(1, np.nan))
-        if drawn.photos < LEAST_PHOTOS:
+        if drawn.fewest < LEAST_PHOTOS:
             with np.errstate(invalid="ignore", divide="ignore"):  # a mean is 0
                 logarithm = values / means @ [0.5, -0.5]
             half = photo_variance(logarithm, self.photos, self.strata).half_width()

@@ -105,8 +105,8 @@ def refuse_by_suffix(path: Path) -> None:
         )
     if not is_photo(path) and not _has_content_of_image(path):
         raise UserError(
-            f"{shown(path)} is no image of a kind that is read ({READ}). Name a photo, or convert "
-            "it to one of these."
+            f"{shown(path)} is no image of a kind that is read ({READ}; the last two need a "
+            "package). Name a photo, or convert it to one of these."
         )
 
 

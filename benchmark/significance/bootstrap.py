@@ -77,11 +77,13 @@ def sum_by_photo(values: ArrayLike, photos: ArrayLike, strata: ArrayLike | None)
 class Resampled:
     """The stratified means of K columns of scores in every resample, all from the same draws.
 
-    photos: their number. kept: (F, resamples), of the columns that are finite throughout; None if
-    there is none, and with one photo. places: (K,) the row of `kept` of each column, or -1.
+    photos: their number. fewest: in the stratum that has the fewest. kept: (F, resamples), of the
+    columns that are finite throughout; None if there is none, and with one photo. places: (K,) the
+    row of `kept` of each column, or -1.
     """
 
     photos: int
+    fewest: int
     kept: Array | None
     places: NDArray[np.intp]
 
@@ -122,9 +124,11 @@ def resample_tables(
         sum_by_photo(as_columns(values)[:, columns], photos, strata)
         for values, columns in zip(tables, finite, strict=True)
     ]
-    count = len(np.unique(np.asarray(photos, dtype=str)))
+    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
+    count, fewest = len(names), fewest_photos(photo, stratum_codes(strata, len(photo)))
     if count < 2 or not any(columns.any() for columns in finite):
-        return [Resampled(count, None, np.full(len(columns), -1)) for columns in finite]
+        nowhere = [np.full(len(columns), -1) for columns in finite]
+        return [Resampled(count, fewest, None, places) for places in nowhere]
     places = [np.where(columns, np.cumsum(columns) - 1, -1) for columns in finite]
     kept, first = [np.empty((columns.sum(), resamples)) for columns in finite], 0
     for draws in draw_blocks(count, generator, resamples):
@@ -133,7 +137,7 @@ def resample_tables(
         first += len(draws)
         del draws  # before the next are made
     return [
-        Resampled(count, means if len(means) else None, of_table)
+        Resampled(count, fewest, means if len(means) else None, of_table)
         for means, of_table in zip(kept, places, strict=True)
     ]
 
@@ -152,6 +156,12 @@ def as_columns(values: ArrayLike) -> Array:
     """Values (N, K) as they are; (N,) as one column."""
     values = np.asarray(values, dtype=float)
     return values[:, None] if values.ndim == 1 else values
+
+
+def fewest_photos(photo: NDArray[np.intp], codes: NDArray[np.intp]) -> int:
+    """The number of photos in the stratum that has the fewest. photo, codes: (N,) numbers of each
+    image's photo and stratum."""
+    return int(np.bincount(np.unique(np.stack([codes, photo]), axis=1)[0]).min())
 
 
 def stratum_codes(strata: ArrayLike | None, length: int) -> NDArray[np.intp]:

@@ -76,10 +76,11 @@ def mean_interval(
     `seed_variance`, if the values are means over several seeds; the interval over photos is then
     widened by the ratio of Student's half-widths with and without it.
 
-    Below `LEAST_PHOTOS` photos the interval is Student's, which may go beyond the values that a
-    metric can have. With one photo it is NaN. A column with an infinite value (PSNR of equal
-    images) has an infinite mean, and both ends of its interval are that mean. A column with a
-    missing value has no mean and no interval: a mean over some of the images is not comparable.
+    Below `LEAST_PHOTOS` photos in a stratum the interval is Student's, which may go beyond the
+    values that a metric can have. With one photo in a stratum it is NaN. A column with
+    an infinite value (PSNR of equal images) has an infinite mean, and both ends of its interval are
+    that mean. A column with a missing value has no mean and no interval: a mean over some of the
+    images is not comparable.
     """
     values = as_columns(values)
     if not len(values):
@@ -103,7 +104,7 @@ def interval_of(
     low, high = _unknown(mean)
     if drawn.kept is not None:
         finite = np.flatnonzero(drawn.places >= 0)
-        if drawn.photos < LEAST_PHOTOS:
+        if drawn.fewest < LEAST_PHOTOS:
             low[finite], high[finite] = _students(mean[finite], of_photos[finite])
         else:
             levels = interval_levels(drawn.photos)
@@ -128,7 +129,7 @@ def difference_interval(
     low, high = _unknown(np.where(np.isinf(difference), np.nan, difference))
     finite = np.isfinite(difference)
     if drawn.kept is not None and finite.any():
-        if drawn.photos < LEAST_PHOTOS:
+        if drawn.fewest < LEAST_PHOTOS:
             ends = _students(difference[finite], of_photos[finite])
         else:
             ends = _drawn_differences(drawn, np.asarray(pairs, dtype=np.intp)[finite])

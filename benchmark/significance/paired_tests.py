@@ -47,7 +47,8 @@ def paired_test(
     """The paired t test over photos: differences (N, K) or (N,), one row an image.
 
     strata, seeds: as in `mean_interval`; the variance from seeds is added to that from photos. A
-    column with a value that is not finite is NaN. With one photo, effect and p are NaN.
+    column with a value that is not finite is NaN. With one photo in a stratum, effect and p are
+    NaN.
     """
     values = as_columns(differences)
     if not len(values):
@@ -58,7 +59,8 @@ def paired_test(
     of_photos = photo_variance(values, photos, strata)
     whole = of_photos if seeds is None else of_photos + seeds
     noise = 1e-12 * np.abs(values).max(axis=0)  # rounding makes equal differences differ
-    effect = _ratio(mean, np.sqrt(of_photos.value * (of_photos.dof + 1)), noise)
+    count = len(np.unique(np.asarray(photos, dtype=str)))
+    effect = _ratio(mean, np.sqrt(of_photos.value * count), noise)
     t = _ratio(mean, np.sqrt(whole.value), noise)
     return PairedTest(mean, effect, 2 * stats.t.sf(np.abs(t), whole.dof), of_photos)
 

@@ -1,13 +1,23 @@
 """Means over images, and the variances that photos and seeds give them."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from benchmark.significance.bootstrap import Array, as_columns, column_blocks, stratum_codes
+from benchmark.significance.bootstrap import (
+    Array,
+    as_columns,
+    column_blocks,
+    fewest_photos,
+    stratum_codes,
+)
 
 CONFIDENCE = 0.95
 
@@ -65,7 +75,9 @@ def photo_variance(
 ) -> Variance:
     """The variance (K,) of `stratified_mean` over photos: each photo is a cluster of images.
 
-    If all photos have equally many images, it is s²/n of the photos' means. NaN for one photo.
+    If all photos have equally many images in each stratum, it is s²/n of the photos' means. Strata
+    without a photo in common are independent: their variances are added. NaN if a stratum has one
+    photo only, which says nothing about the others of its kind.
     """
     values = as_columns(values)
     return Variance.join(
@@ -77,11 +89,19 @@ def photo_variance(
 
 
 def _photo_variance(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> Variance:
-    shares, count = _deviations(values, photos, strata)
-    dof = np.full(values.shape[1], float(count - 1))
-    if count < 2:
-        return Variance(np.full(values.shape[1], np.nan), dof)
-    return Variance(count / (count - 1) * (shares**2).sum(axis=0), dof)
+    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
+    codes = stratum_codes(strata, len(values))
+    shares = _deviations(values, photo, codes)
+    columns = values.shape[1]
+    if fewest_photos(photo, codes) < 2:
+        return Variance(np.full(columns, np.nan), np.full(columns, len(names) - 1.0))
+    groups = _groups(photo, codes)
+    parts = []
+    for group in range(groups.max() + 1):
+        own = shares[groups == group]
+        value = len(own) / (len(own) - 1) * (own**2).sum(axis=0)
+        parts.append(Variance(value, np.full(columns, len(own) - 1.0)))
+    return reduce(operator.add, parts)
 
 
 def seed_variance(means: ArrayLike) -> Variance:
@@ -98,13 +118,19 @@ def seed_variance(means: ArrayLike) -> Variance:
     return Variance(np.where(np.isfinite(value), value, 0.0), np.full(columns, count - 1.0))
 
 
-def _deviations(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> tuple[Array, int]:
-    """How much each photo changes the stratified mean (photos, K), and the number of photos."""
-    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
-    codes = stratum_codes(strata, len(values))
+def _groups(photo: NDArray[np.intp], codes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The group of each photo: photos of one stratum are in one, and so are strata with a photo in
+    common."""
+    photos, strata = photo.max() + 1, codes.max() + 1
+    edges = coo_array((np.ones(len(photo)), (photo, photos + codes)), shape=[photos + strata] * 2)
+    return connected_components(edges, directed=False)[1][:photos]
+
+
+def _deviations(values: Array, photo: NDArray[np.intp], codes: NDArray[np.intp]) -> Array:
+    """How much each photo changes the stratified mean: (photos, K)."""
     weight = 1 / (np.bincount(codes)[codes] * (codes.max() + 1))
     centres = np.stack([values[codes == s].mean(axis=0) for s in range(codes.max() + 1)])
-    shares = np.zeros((len(names), values.shape[1]))
+    shares = np.zeros((photo.max() + 1, values.shape[1]))
     with np.errstate(invalid="ignore"):  # infinite values have no deviation
         np.add.at(shares, photo, weight[:, None] * (values - centres[codes]))
-    return shares, len(names)
+    return shares

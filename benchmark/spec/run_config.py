@@ -1,4 +1,4 @@
-"""A run's configuration: read from YAML and checked; errors name the key at fault."""
+"""A run's configuration: read from YAML and checked; errors name the file and the key at fault."""
 
 import re
 from collections import Counter

@@ -54,9 +54,10 @@ def draws_noise(name: str) -> bool:
 def parse_source(path: Path) -> ast.Module:
     """The syntax tree of a source file. Raises UserError naming file and line of a syntax error."""
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return ast.parse(path.read_bytes())  # as Python reads it: with a byte-order mark, a coding
     except SyntaxError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
         raise UserError(
-            f"{paths.from_root(path)}, line {error.lineno}: {error.msg}. Correct the file. That "
-            "of a method can also be left out, by 'leave_out'."
+            f"{paths.from_root(path)}{line}: {error.msg}. Correct the file. That of a method can "
+            "also be left out, by 'leave_out'."
         ) from error

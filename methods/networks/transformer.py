@@ -63,7 +63,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ / √C) v of the tokens of each window; all (..., 64, C), also the result.
 
     The fused kernel, but for bfloat16 on a processor: there its backward pass takes many times as
-    long as matrix products do (findings/fused_attention_of_small_windows_in_bfloat16.sh).
+    long as matrix products do (findings/fused_attention_of_small_windows_in_bfloat16.sh, measured
+    without AMX).
     """
     if q.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         return torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1) @ v

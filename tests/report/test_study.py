@@ -145,6 +145,8 @@ def test_the_page_and_all_its_tables_and_figures_are_made(run, table, tmp_path, 
 def test_the_figure_of_the_budgets_has_the_longer_runs_too(table):
     shorter = table[(table["level"] == "heavy") & table["method"].eq("flow")]
     longer = shorter[shorter["budget"] == 15].assign(budget=45, unet=7.0)
+    alone = longer[longer["nfe"] == 1].assign(nfe=0.5)  # at one budget: no line
+    longer = pd.concat([longer, alone])
     with drawing_style():
         figure = study.draw_budgets(pd.concat([table, longer]), "heavy")
     for axes in figure.axes:

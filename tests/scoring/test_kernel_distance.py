@@ -152,7 +152,7 @@ def test_large_sets_use_fewer_patches_of_each_image(monkeypatch):
 def test_protocols_of_sets_are_apart_from_those_of_images():
     assert {m.protocol.name for m in metrics_of(["rgb", NAME])} == {"rgb"}
     assert [m.key for m in set_metrics_of(["rgb", NAME])] == [f"{NAME}/kernel-distance"]
-    with pytest.raises(UserError, match="None scores images: add one"):
+    with pytest.raises(UserError, match="None of these protocols scores images: add one"):
         metrics_of([NAME])
     with pytest.raises(UserError, match=f"Did you mean '{NAME}'"):
         set_metrics_of(["kernel-distance-ales"])

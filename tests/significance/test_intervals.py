@@ -71,6 +71,54 @@ def test_few_photos_have_students_interval(photos):
     np.testing.assert_allclose([both.low, both.high], reference)
 
 
+@pytest.mark.parametrize(("rain", "haze"), [(2, 3), (5, 4), (9, 7)])
+def test_photos_of_strata_without_a_photo_in_common_are_independent(rain, haze):
+    """The mean of two independent means, as in Welch's test of their difference."""
+    rng = np.random.default_rng(rain)
+    a, b = rng.normal(1, 1, rain), rng.normal(4, 3, haze)
+    strata = ["rain"] * rain + ["haze"] * haze
+    found = photo_variance(np.concatenate([a, b]), names(rain + haze), strata)
+    reference = stats.ttest_ind(a, b, equal_var=False)
+    assert found.dof[0] == pytest.approx(reference.df)
+    welch = reference.confidence_interval(0.95)
+    assert 2 * found.half_width()[0] == pytest.approx((welch.high - welch.low) / 2)
+
+
+def test_strata_with_a_photo_in_common_are_one_group():
+    """Two strata share photos, a third has photos of its own."""
+    values = np.random.default_rng(4).normal(size=9)
+    photos = ["a", "b", "c", "b", "c", "d", "e", "f", "g"]
+    strata = ["rain"] * 3 + ["haze"] * 3 + ["snow"] * 3
+    groups = [
+        photo_variance(values[:6], photos[:6], strata[:6]),
+        photo_variance(values[6:], photos[6:]),
+    ]
+    # Each stratum has a third of the weight; within its group, a half and all of it.
+    expected = [groups[0].value[0] * (2 / 3) ** 2, groups[1].value[0] / 9]
+    found = photo_variance(values, photos, strata)
+    assert found.value[0] == pytest.approx(sum(expected))
+    dof = sum(expected) ** 2 / (expected[0] ** 2 / 3 + expected[1] ** 2 / 2)
+    assert found.dof[0] == pytest.approx(dof)
+
+
+@pytest.mark.parametrize("rain", [1, 2, 11])
+def test_a_stratum_with_one_photo_has_no_interval(rain):
+    """Its value may be any other's on another photo, however many photos other strata have."""
+    values = np.random.default_rng(6).normal(size=rain + 1)
+    strata = ["rain"] * rain + ["haze"]
+    for photos in (names(rain + 1), [*names(rain), "p000"]):
+        found = mean_interval(values, photos, generator(), strata)
+        assert np.isfinite(found.mean[0]) and np.isnan([found.low[0], found.high[0]]).all()
+
+
+def test_few_photos_of_one_stratum_have_students_interval():
+    rng = np.random.default_rng(9)
+    values, strata = rng.normal(size=15), ["rain"] * 12 + ["haze"] * 3
+    found = mean_interval(values, names(15), generator(), strata)
+    half = photo_variance(values, names(15), strata).half_width()[0]
+    assert found.high[0] - found.mean[0] == pytest.approx(half)
+
+
 def test_seeds_never_make_students_interval_shorter():
     """Their degrees of freedom may be many more than those of two photos."""
     values, few = [1.0, 3.0], mean_interval([1.0, 3.0], names(2), generator())

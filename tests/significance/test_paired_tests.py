@@ -53,6 +53,7 @@ def test_no_difference_is_no_difference_and_infinite_ones_are_open():
     assert (found.difference[1], found.effect[1], found.p[1]) == (1, np.inf, 0)
     assert np.isnan([part[2] for part in found[:3]]).all()
     assert np.isnan(paired_test([1.0, 2.0], ["a", "a"]).p[0])
+    assert np.isnan(paired_test([1.0, 2.0, 3.0], names(3), ["rain", "haze", "haze"]).p[0])
 
 
 def test_holm_agrees_with_statsmodels_and_leaves_out_what_is_missing():

@@ -227,6 +227,11 @@ def test_a_method_file_that_is_no_python_is_named_with_the_line(write, own_metho
     with pytest.raises(UserError, match=r"mine.py, line 2: invalid syntax.*leave_out"):
         run_config.load(write(changed(discover=True)))
     run_config.load(write(changed(discover=True, leave_out=["mine"])))
+    (own_methods / "mine.py").write_bytes(b"x = '\xe9'\n")
+    with pytest.raises(UserError, match=r"mine.py.*: .*utf-8.*leave_out"):
+        run_config.load(write(changed(discover=True)))
+    (own_methods / "mine.py").write_bytes("\ufeff# coding: utf-8\n".encode())
+    run_config.load(write(changed(discover=True)))
 
 
 def test_an_unknown_weather_on_a_methods_card_is_named(write, monkeypatch):

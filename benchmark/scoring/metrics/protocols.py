@@ -282,7 +282,9 @@ def metrics_of(protocols: Iterable[str] | None = None) -> tuple[Metric, ...]:
     chosen = _known(protocols or OWN)
     found = tuple(metric for metric in METRICS if metric.protocol.name in chosen)
     if not found:
-        raise UserError(f"None scores images: add one that does, such as '{OWN[0]}'.")
+        raise UserError(
+            f"None of these protocols scores images: add one that does, such as '{OWN[0]}'."
+        )
     return found
 
 
