@@ -79,7 +79,7 @@ def test_times_by_log_snr_are_uniform_in_it():
         ({"training_times": 20}, {"steps": 4, "start": 0.33}, "start: 1"),
         ({}, {"steps": 3, "spacing": "published"}, "is not a multiple of 3"),
         ({"training_times": 20}, {"steps": 4, "spacing": "published"}, "spacing 'uniform'"),
-        ({}, {"steps": 1001}, "not 1001"),
+        ({}, {"steps": 1001}, "1001 are more than the T = 1000 times"),
     ],
 )  # fmt: skip
 def test_variants_that_sample_at_other_times_are_warned_of(parameters, variant, untrained):

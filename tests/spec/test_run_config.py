@@ -223,14 +223,14 @@ def test_a_method_file_whose_name_is_none_of_an_entry_is_named(write, own_method
 
 
 def test_a_method_file_that_is_no_python_is_named_with_the_line(write, own_methods):
-    (own_methods / "mine.py").write_text("x = 1\ny = = 2\n")
-    with pytest.raises(UserError, match=r"mine.py, line 2: invalid syntax.*leave_out"):
+    (own_methods / "broken.py").write_text("x = 1\ny = = 2\n")
+    with pytest.raises(UserError, match=r"broken.py, line 2: invalid syntax.*leave_out"):
         run_config.load(write(changed(discover=True)))
-    run_config.load(write(changed(discover=True, leave_out=["mine"])))
-    (own_methods / "mine.py").write_bytes(b"x = '\xe9'\n")
-    with pytest.raises(UserError, match=r"mine.py.*: .*utf-8.*leave_out"):
+    run_config.load(write(changed(discover=True, leave_out=["broken"])))
+    (own_methods / "broken.py").write_bytes(b"x = '\xe9'\n")
+    with pytest.raises(UserError, match=r"broken.py.*: .*utf-8.*leave_out"):
         run_config.load(write(changed(discover=True)))
-    (own_methods / "mine.py").write_bytes("\ufeff# coding: utf-8\n".encode())
+    (own_methods / "broken.py").write_bytes("\ufeff# coding: utf-8\n".encode())
     run_config.load(write(changed(discover=True)))
 
 
