@@ -89,20 +89,23 @@ class Ensemble:
 
     def coverages(self) -> tuple[Array, Interval]:
         """Expected coverage of all central intervals of the samples, and what they cover: (K,)."""
-        firsts = range(1, self.count // 2 + 1)
-        expected = [(self.count + 1 - 2 * j) / (self.count + 1) for j in firsts]
+        expected = [(self.count + 1 - 2 * j) / (self.count + 1) for j in self._firsts]
         return np.array(expected), self._interval("coverages")
 
     def coverage(self) -> tuple[float, Interval]:
         """The same of the central interval that is nearest to 90 %, or of the widest below."""
         return central_interval(self.count)[2], self._interval("coverage")
 
+    @property
+    def _firsts(self) -> range:
+        """The lower ends j of all central intervals [x(j), x(N + 1 - j)] of the samples."""
+        return range(1, self.count // 2 + 1)
+
     @cached_property
     def _tables(self) -> dict[str, Array]:
         """The values (images, K) of all that has an interval."""
         first, last, _ = central_interval(self.count)
-        firsts = range(1, self.count // 2 + 1)
-        covered = [coverage(self._ranks, j, self.count + 1 - j) for j in firsts]
+        covered = [coverage(self._ranks, j, self.count + 1 - j) for j in self._firsts]
         return {
             "crps": self.values[["crps"]].to_numpy(),
             "spread_skill": self.values[["variance", "squared_error"]].to_numpy(),

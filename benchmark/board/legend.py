@@ -25,8 +25,8 @@ OPEN_RANKS = (
 MEANS = Entry(
     "Values",
     "means over images (over seeds first) with 95 % intervals from a bootstrap over photos, or "
-    "Student's with fewer than six. "
-    "Differences between seeds widen an interval; one seed says nothing about other trainings.",
+    "Student's with fewer than six. Differences between seeds widen an interval; one seed says "
+    "nothing about other trainings.",
 )
 ALL_WEATHERS = Entry("All weathers", "every weather has equal weight.")
 RANK = Entry("Rank", f"by PSNR RGB (by NIQE without ground truth), {OPEN_RANKS}")

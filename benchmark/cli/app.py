@@ -117,3 +117,12 @@ def open_run(config: Path):
 
     settings = run_config.load(paths.find(config))
     return settings, RunFolder(paths.results() / settings.name)
+
+
+def refuse_file(folder: Path) -> None:
+    """Raise UserError if the folder that --out needs, or one above it, is a file."""
+    from benchmark.core.paths import shown
+
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise UserError(f"--out: {shown(place)} is a file. Name a folder.")

@@ -48,9 +48,11 @@ def choose_method(
         folder, foreign = run.path, set()
     else:
         folder, foreign = REFERENCE, _with_other_weights(find(REFERENCE), own)
+    place = find(folder)
+    board = read_leaderboard(place) if (place / "leaderboard.csv").exists() else None
     labels = [label for label in config.methods if label not in foreign]
-    on_board = _methods_on_board(find(folder)) & {*labels}
-    if not on_board or (foreign and not any(own[label] for label in on_board)):
+    on_board = {*labels} & {*(() if board is None else board["method"])}
+    if board is None or not on_board or (foreign and not any(own[label] for label in on_board)):
         raise UserError(
             f"There is no leaderboard to choose a method by: {remedy(config_file)}, or name a "
             "method with --method."
@@ -74,8 +76,7 @@ def choose_method(
         made = restorer(config, config_file, run, label, variant)
         return seconds_per_megapixel(made, [(largest.width, largest.height)])
 
-    board = read_leaderboard(find(folder))
-    held_out = read_held_out(find(folder), own)
+    held_out = read_held_out(place, own)
     board = pd.concat([board, held_out]) if len(held_out) else board
     trained = {name for name in config.datasets if config.card_of(name) == config.train_on}
     ranking = ranked(board, cards, weather, trained)
@@ -84,10 +85,6 @@ def choose_method(
     size = largest.megapixels if headers else 0.0
     choice = choose(ranking, size, budget, missing_weights, speed)
     return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")
-
-
-def _methods_on_board(folder: Path) -> set[str]:
-    return {*read_leaderboard(folder)["method"]} if (folder / "leaderboard.csv").exists() else set()
 
 
 def _with_other_weights(folder: Path, own: Mapping[str, str]) -> set[str]:

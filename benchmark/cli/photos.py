@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmark.cli.app import ConfigFile, app, open_run
+from benchmark.cli.app import ConfigFile, app, open_run, refuse_file
 from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 
@@ -124,15 +124,6 @@ def restore(
     )  # fmt: skip
     _announce(restorer, outputs)
     _report(restoring.restore_photos(restorer, outputs), out)
-
-
-def refuse_file(folder: Path) -> None:
-    """Raise UserError if the folder that --out needs, or one above it, is a file."""
-    from benchmark.core.paths import shown
-
-    for place in (folder, *folder.parents):
-        if place.exists() and not place.is_dir():
-            raise UserError(f"--out: {shown(place)} is a file. Name a folder.")
 
 
 def _print_left_out(left_out: dict[Path, str]) -> None:

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
-from benchmark.cli.photos import refuse_file
+from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run, refuse_file
 from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 

@@ -90,7 +90,7 @@ def header(path: Path) -> Header | None:
         return None
 
 
-def refuse_by_suffix(path: Path) -> None:
+def refuse_unreadable(path: Path) -> None:
     """UserError if a photo's suffix is that of a RAW file, of a format that is not supported, or of
     one that needs a package; or is no image's, and neither is the content."""
     if path.suffix.lower() in RAW_SUFFIXES:

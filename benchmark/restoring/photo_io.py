@@ -15,7 +15,7 @@ from benchmark.core.image_io import TURNS, upright_srgb
 from benchmark.core.paths import shown
 from benchmark.restoring.photo_formats import (
     readable,
-    refuse_by_suffix,
+    refuse_unreadable,
     written_as,
 )
 from benchmark.restoring.photo_metadata import Metadata, read_metadata, save_options
@@ -49,7 +49,7 @@ def read_photo(path: Path) -> Photo:
     Raises UserError as `image_decoding.decode` and `colour.to_srgb`, and if its format needs a
     package that is not installed.
     """
-    refuse_by_suffix(path)
+    refuse_unreadable(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         decoded = decode(path, readable())

@@ -13,7 +13,7 @@ from benchmark.restoring.photo_formats import (
     WRITTEN,
     header,
     is_photo,
-    refuse_by_suffix,
+    refuse_unreadable,
     unsupported,
 )
 
@@ -57,7 +57,7 @@ def find_photos(paths: Iterable[Path], out: Path | None = None, recursive: bool 
     also if it cannot be read. Hidden files, the folder `out` and results of earlier calls
     (`-restored`, `-compare`, `-uncertainty`) are no photos. recursive: also look into sub-folders.
     Raises UserError for a path that does not exist, a folder without photos, and if it is plain
-    that none of the photos can be read (`refuse_by_suffix`).
+    that none of the photos can be read (`refuse_unreadable`).
     """
     found = Found()
     for path in paths:
@@ -145,11 +145,11 @@ def _files(folder: Path, out: Path | None, recursive: bool) -> Iterator[Path]:
 
 
 def _refuse_if_none_is_read(photos: Iterable[Path]) -> None:
-    """Raise the UserError of the first photo if `refuse_by_suffix` refuses all of them."""
+    """Raise the UserError of the first photo if `refuse_unreadable` refuses all of them."""
     faults = []
     for photo in photos:
         try:
-            refuse_by_suffix(photo)
+            refuse_unreadable(photo)
         except UserError as error:
             faults.append(error)
         else:

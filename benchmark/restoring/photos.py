@@ -21,7 +21,7 @@ from benchmark.core.validation import parse
 from benchmark.restoring import computing, dataset, output
 from benchmark.restoring.change import Usual, blend, change
 from benchmark.restoring.comparison import write_comparison
-from benchmark.restoring.photo_formats import header, refuse_by_suffix, written_as
+from benchmark.restoring.photo_formats import header, refuse_unreadable, written_as
 from benchmark.restoring.photo_io import Photo, check_size, read_photo, sentence, write_photo
 from benchmark.restoring.photo_names import Output
 from benchmark.restoring.samples import sample_generator
@@ -197,7 +197,7 @@ def _restore_one(restorer: Restorer, result: Output) -> Outcome:
     name = shown(result.photo)
     if not is_utf8(result.photo.name):
         raise UserError(f"The name of {name} is not valid UTF-8. Rename the file.")
-    refuse_by_suffix(result.photo)
+    refuse_unreadable(result.photo)
     kind = written_as(result.restored)
     if found := header(result.photo):  # before the computation, which may take minutes
         check_size(result.restored, found.width, found.height)

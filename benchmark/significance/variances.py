@@ -80,27 +80,26 @@ def photo_variance(
     photo only, which says nothing about the others of its kind.
     """
     values = as_columns(values)
+    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
+    codes = stratum_codes(strata, len(values))
+    if fewest_photos(photo, codes) < 2:
+        unknown = np.full(values.shape[1], np.nan)
+        return Variance(unknown, np.full(len(unknown), len(names) - 1.0))
+    groups = _groups(photo, codes)
+    blocks = column_blocks(values.shape[1], len(values))
     return Variance.join(
-        [
-            _photo_variance(values[:, part], photos, strata)
-            for part in column_blocks(values.shape[1], len(values))
-        ]
+        [_sum_over_groups(_deviations(values[:, part], photo, codes), groups) for part in blocks]
     )
 
 
-def _photo_variance(values: Array, photos: ArrayLike, strata: ArrayLike | None) -> Variance:
-    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
-    codes = stratum_codes(strata, len(values))
-    shares = _deviations(values, photo, codes)
-    columns = values.shape[1]
-    if fewest_photos(photo, codes) < 2:
-        return Variance(np.full(columns, np.nan), np.full(columns, len(names) - 1.0))
-    groups = _groups(photo, codes)
+def _sum_over_groups(shares: Array, groups: NDArray[np.intp]) -> Variance:
+    """The variance (K,) from how much each photo changes the mean, (photos, K): the sum over the
+    groups of photos, which are independent."""
     parts = []
     for group in range(groups.max() + 1):
         own = shares[groups == group]
         value = len(own) / (len(own) - 1) * (own**2).sum(axis=0)
-        parts.append(Variance(value, np.full(columns, len(own) - 1.0)))
+        parts.append(Variance(value, np.full(len(value), len(own) - 1.0)))
     return reduce(operator.add, parts)
 
 
