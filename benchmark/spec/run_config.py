@@ -139,7 +139,7 @@ class Config(Settings):
     """The configuration of a run, which writes `results/NAME/`.
 
     `datasets`: the sets to restore and score. `train_on`: the card of the set with the training
-    data. `restoring`: see `Restoring`. `training`, `seeds`: for all entries that do not set their
+    data, by default the bundled photographs. `restoring`: see `Restoring`. `training`, `seeds`: for all entries that do not set their
     own. `methods`: entries by name. `discover`: also run every other method in `methods/`, with its
     defaults, except those in `leave_out`. `weights`: files of `export-weights` to use instead of
     training; a path from the repository root in which `{entry}` and `{seed}` are replaced.
@@ -156,7 +156,7 @@ class Config(Settings):
     protocols: Annotated[tuple[str, ...], Field(min_length=1), Unrepeated] = (
         "rgb", "y-matlab", "lpips-alex",
     )  # fmt: skip
-    train_on: Name
+    train_on: Name = "photos"
     training: Training = Training()
     restoring: Restoring = Restoring()
     weights: str | None = None

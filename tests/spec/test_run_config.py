@@ -41,6 +41,21 @@ def test_a_valid_configuration_gets_its_defaults(write):
     assert config.seeds_of("regression") == (0,)
 
 
+def test_each_unknown_key_is_named_with_its_place_and_beside_other_faults(write):
+    with pytest.raises(UserError, match=r"'metods'.*'methods'(.|\n)*'sedes'.*'seeds'"):
+        run_config.load(write(changed(metods={}, sedes=[1])))
+    path = write(changed(datasets={"photos": {"splt": "val", "limt": 3}}, seeds="many"))
+    with pytest.raises(UserError) as refused:
+        run_config.load(path)
+    keys = [line.split(": ")[1] for line in str(refused.value).splitlines()]
+    assert keys == ["seeds", "datasets.photos", "datasets.photos"]
+
+
+def test_without_train_on_the_bundled_photographs_are_trained_on(write):
+    values = {key: value for key, value in GOOD.items() if key != "train_on"}
+    assert run_config.load(write(values)).train_on == "photos"
+
+
 def test_precision_no_is_accepted_although_yaml_reads_it_as_false(tmp_path):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(GOOD) + "training: {precision: no}\n")
     assert run_config.load(tmp_path / "run.yaml").training.precision == "no"
