@@ -5,7 +5,7 @@
     .venv/bin/python -m tools.study --run study_small --sets
     .venv/bin/python -m tools.study --run study_small
 
-and so for study_flow and study_longest.
+and so for study_long and study_longest.
 
 With --sets, it scores each level's restored images as a set, where these images are, and counts
 the network evaluations from the run's large table of costs. Without, it needs the tables in git.
@@ -50,10 +50,10 @@ PROTOCOLS = ("kernel-distance-alex",)
 REGRESSIONS = ("unet", "unet_mse")
 # The levels that have a table on the page, for each run. The worst images, and figures of all
 # levels and budgets, are of the first run alone.
-OTHERS = ("study_small", "study_flow", "study_longest")
+OTHERS = ("study_small", "study_long", "study_longest")
 TABLES = {"study": LEVELS, **dict.fromkeys(OTHERS, ("heavy",))}
 # Runs with the study's network and longer budgets, which are in its figure of the budgets.
-LONGER = ("study_flow", "study_longest")
+LONGER = ("study_long", "study_longest")
 # The results that are shown of the worst images: (entry, variant).
 SHOWN = (
     ("unet-15", "default"),

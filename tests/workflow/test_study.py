@@ -68,9 +68,8 @@ def test_budgets_are_in_proportion():
     [
         "study",
         "study_small",
-        "study_flow",
-        "study_longest",
         "study_long",
+        "study_longest",
         "study_real",
         "study_rates",
         "few_steps",
