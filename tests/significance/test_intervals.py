@@ -8,9 +8,9 @@ from scipy import stats
 
 from benchmark.core.seeds import numpy_generator
 from benchmark.significance.bootstrap import sum_by_photo
-from benchmark.significance.coverage_study import coverage, coverage_of_few
 from benchmark.significance.intervals import LEAST_PHOTOS, interval_levels, mean_interval
 from benchmark.significance.variances import photo_variance, seed_variance, stratified_mean
+from tools.interval_coverage import coverage, coverage_of_few
 
 
 def generator(*parts):

@@ -1,6 +1,6 @@
 """How often 95 % intervals contain the true mean, by simulation: the tables of docs/statistics.md.
 
-    python -m benchmark.significance.coverage_study
+    python -m tools.interval_coverage
 
 Scores are photo + seed + noise, all normal; a photo's standard deviation is 1, the noise's 0.1.
 Three intervals are compared: that of this suite, that of photos alone, and that of a bootstrap that
