@@ -91,8 +91,6 @@ def _card(
         "sees_target": method["sees_target"],
         "parameters": method["parameters"],
         "settings": settings,
-        "sampler": settings.get("sampler"),
-        "steps": settings.get("steps"),
         "training": None,
         "training_seconds": None,
         "training_steps": None,

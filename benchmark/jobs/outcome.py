@@ -13,6 +13,7 @@ from benchmark.jobs import kept
 from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, write_csv
+from benchmark.results.schema import IMAGE
 from benchmark.results.tables import IMAGES, read_table
 
 
@@ -46,17 +47,22 @@ def write_restored(
     """
     unit, images = (label, variant, seed, dataset), images_of(run, dataset)
     if isinstance(outcome, Failure):
-        outcome = images[["dataset", "weather", "image"]].assign(
-            method=label,
-            variant=variant,
-            seed=seed,
-            status=outcome.status,
-            reason=f"{outcome.reason}{see(log)}",
-        )
+        outcome = failed(unit, images, Failure(outcome.status, f"{outcome.reason}{see(log)}"))
     outcome = outcome.reindex(columns=list(RESTORED))
     write_csv(outcome, run.restored(*unit))
     if outcome.status.isin(kept.VALID).any():
         kept.write_restored(run, unit, identity, outcome, images)
+
+
+def failed(unit: tuple[str, str, int, str], images: pd.DataFrame, failure: Failure) -> pd.DataFrame:
+    """A row with the status and the reason for each image.
+
+    unit: entry, variant, seed and data set.
+    """
+    label, variant, seed, _ = unit
+    return images[list(IMAGE)].assign(
+        method=label, variant=variant, seed=seed, status=failure.status, reason=failure.reason
+    )
 
 
 def see(log: Path | None) -> str:

@@ -59,7 +59,7 @@ def resolve(run: RunFolder, cores: int | None, processes: int | None = None) -> 
 def threads_here() -> int:
     """The threads that a process uses here: OMP_NUM_THREADS, or else one for each core."""
     named = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    return int(named) if named.isdigit() else os.cpu_count() or 1
+    return max(1, int(named)) if named.isdecimal() else os.cpu_count() or 1
 
 
 def apply(resolved: Resolved, where: Path) -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.core.errors import WeightsMissing
 from benchmark.core.paths import ROOT
 from benchmark.jobs import kept
 from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
-from benchmark.jobs.outcome import images_of, see
+from benchmark.jobs.outcome import failed, images_of, see
 from benchmark.restoring import dataset as restoring
-from benchmark.restoring.rows import failed_rows, failure_of
+from benchmark.restoring.rows import failure_of
 from benchmark.restoring.samples import draw
 from benchmark.results import schema, training_record
 from benchmark.results.layout import AGAIN, RunFolder, write_csv
@@ -24,24 +23,16 @@ from benchmark.spec.build import build
 from benchmark.spec.run_config import Config
 from benchmark.spec.variant import Execution, split
 
-# If the training of an entry failed, its restoring fails with the same status.
-TRAINING_ERRORS = {
-    schema.FAILED: RuntimeError,
-    schema.OUT_OF_MEMORY: MemoryError,
-    schema.TIMED_OUT: TimeoutError,
-    schema.WEIGHTS_MISSING: WeightsMissing,
-}
 
-
-def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Exception | None]:
-    """An entry's weight file, and the error that its training failed with, or None.
+def trained_weights(run: RunFolder, label: str, seed: int) -> tuple[Path, Failure | None]:
+    """An entry's weight file, and how its training failed, or None.
 
     The path is absolute: a method may change the working folder before the file is read.
     """
     folder = run.training(label, seed)
     trained, failure = training_record.read(folder, AGAIN), None
     if trained["status"] != schema.OK:
-        failure = TRAINING_ERRORS[trained["status"]](trained["reason"])
+        failure = Failure(trained["status"], trained["reason"])
     return (folder / "weights.safetensors").absolute(), failure
 
 
@@ -85,21 +76,21 @@ def restore(
         settings, execution = method.Variant(**values), Execution(**own)
     except Exception as error:
         return Failure(**failure_of(error))
+    if failure:
+        return failed(unit, images, failure)
     weathers = config.weathers_of(label)
     storages = storages_of(config.protocols)
     job = restoring.Job(
         label, variant, seed, method, settings, file, weathers, storages, execution,
         config.restoring.batch_gib,
     )  # fmt: skip
-    if failure:
-        return failed_rows(job, images, failure)
     is_new = ~kept.names(images, kept.IMAGE).isin(kept.names(earlier, kept.IMAGE))
     rows = restoring.restore(job, images[is_new], ROOT, out)
     if samples > 1:
         rows, drawn = draw(job, rows, images[is_new], ROOT, out, samples)
         write_csv(pd.concat([earlier_samples, drawn]), samples_table)
-    failed = rows.status.isin((schema.FAILED, schema.OUT_OF_MEMORY, schema.TIMED_OUT))
-    rows.loc[failed, "reason"] = rows.reason[failed].map(lambda reason: f"{reason}{see(log)}")
+    bad = rows.status.isin((schema.FAILED, schema.OUT_OF_MEMORY, schema.TIMED_OUT))
+    rows.loc[bad, "reason"] = rows.reason[bad].map(lambda reason: f"{reason}{see(log)}")
     if is_new.all():
         return rows
     return kept.joined(earlier, rows.assign(seconds=float("nan")), images, kept.IMAGE)

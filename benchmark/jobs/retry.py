@@ -6,12 +6,17 @@ from pathlib import Path
 from benchmark.core.errors import UserError, nearest
 from benchmark.jobs import records
 from benchmark.results import schema, training_record
-from benchmark.results.layout import RECORD, RESTORED, RunFolder, score_units, units
+from benchmark.results.layout import RECORD, RESTORED, RunFolder
 from benchmark.results.tables import read_table
-from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
 RETRYABLE = tuple(s for s in schema.STATUSES if s not in (schema.OK, schema.SKIPPED))
+COLUMNS = {  # of the table that a job writes
+    "restore": RESTORED,
+    "score": schema.SCORES,
+    "score-sets": schema.SET_SCORES,
+    "score-samples": schema.SAMPLE_SCORES,
+}
 REMEDY = "delete it and call 'retry' again"
 
 
@@ -35,19 +40,11 @@ def retry(
         config.entry(label)
     if not run.path.is_dir():
         raise UserError(f"{run.path} is not there: there is nothing to try again.")
-    labels = tuple(labels) or tuple(config.methods)
-    restored = [run.restored(*unit) for unit in units(config) if unit[0] in labels]
-    scores = [run.scores(*unit) for unit in score_units(config) if unit[0] in labels]
-    samples = [
-        run.sample_scores(*unit) for unit in records.sample_units(config) if unit[0] in labels
-    ]
-    sets = [run.set_scores(*unit) for unit in records.set_units(config) if unit[0] in labels]
     found = [
-        *(file for file in _trainings(config, run, labels) if _training_is(file, statuses)),
-        *(table for table in restored if _table_is(table, RESTORED, statuses)),
-        *(table for table in scores if _table_is(table, schema.SCORES, statuses)),
-        *(table for table in sets if _table_is(table, schema.SET_SCORES, statuses)),
-        *(table for table in samples if _table_is(table, schema.SAMPLE_SCORES, statuses)),
+        file
+        for work, names in records.jobs(config)
+        for file in [records.output(run, work, names)]
+        if names[0] in (tuple(labels) or config.methods) and _ended(work, file, statuses)
     ]
     if found:  # these first: after a kill in between, the run must not look finished
         for name in ("leaderboard.csv", "scores.csv"):
@@ -60,24 +57,10 @@ def retry(
     return found
 
 
-def _trainings(config: Config, run: RunFolder, labels: Sequence[str]) -> list[Path]:
-    return [
-        run.training(label, seed) / "training.json"
-        for label in labels
-        if sources.learns(config.method_of(label))
-        for seed in config.seeds_of(label)
-    ]
-
-
-def _training_is(file: Path, statuses: Sequence[str]) -> bool:
-    """Whether a training ended with one of `statuses`, or is missing."""
+def _ended(work: str, file: Path, statuses: Sequence[str]) -> bool:
+    """Whether a job ended with one of `statuses`, of any image, or its file is missing."""
     if not file.exists():
         return True
-    return training_record.read(file.parent, REMEDY)["status"] in statuses
-
-
-def _table_is(file: Path, names: Sequence[str], statuses: Sequence[str]) -> bool:
-    """Whether a table has a row with one of `statuses`, or is missing."""
-    if not file.exists():
-        return True
-    return bool(read_table(file, names, REMEDY).status.isin(statuses).any())
+    if work == "train":
+        return training_record.read(file.parent, REMEDY)["status"] in statuses
+    return bool(read_table(file, COLUMNS[work], REMEDY)["status"].isin(statuses).any())

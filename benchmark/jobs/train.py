@@ -112,7 +112,7 @@ def _start_from(
     config: Config,
     label: str,
     seed: int,
-    started: tuple[Path, Exception | None] | None,
+    started: tuple[Path, Failure | None] | None,
 ) -> dict[str, str]:
     """Load the weights from which the training starts, if any; returns what to say about them.
 
@@ -127,7 +127,7 @@ def _start_from(
         return {"initial_weights": given.file, "initial_sha256": checksum(given.path)}
     file, failure = started
     if failure:
-        raise RuntimeError(f"'{name}', from which it starts, was not trained: {failure}")
+        raise RuntimeError(f"'{name}', from which it starts, was not trained: {failure.reason}")
     weights.load(method.network, file)
     return {"initial_weights": name, "initial_sha256": checksum(file)}
 
@@ -138,11 +138,11 @@ def _learn_from(
     teacher: str,
     seed: int,
     file: Path,
-    failure: Exception | None,
+    failure: Failure | None,
 ) -> None:
     """Give a method its trained teacher."""
     if failure:
-        raise RuntimeError(f"its teacher '{teacher}' was not trained: {failure}")
+        raise RuntimeError(f"its teacher '{teacher}' was not trained: {failure.reason}")
     trained = build(config, teacher, seed)
     weights.load(trained.network, file)
     method.learn_from(trained)

@@ -16,6 +16,7 @@ from benchmark.core.image_io import image_size
 from benchmark.core.seeds import torch_generator
 from benchmark.profiling.networks import random_pairs, training_step
 from benchmark.profiling.timing import median_seconds, seconds_of
+from benchmark.restoring.dataset import place
 from benchmark.scoring.metrics import metrics_of
 from benchmark.scoring.score import score_pair
 from benchmark.spec.hollow import hollow
@@ -53,9 +54,7 @@ def training_flops(method: LearnedMethod, settings: Training) -> int:
 def restoring_cost(method: Method, variant: Settings, size: tuple[int, int]) -> tuple[float, int]:
     """(seconds, FLOPs) of restoring one image of (width, height), after a first one."""
     machine = device.choose()
-    method.device = machine
-    if isinstance(method, LearnedMethod):
-        method.network.eval().to(machine, memory_format=torch.channels_last)
+    place(method, machine)
     restore = _restoring(method, variant, size, machine)
     with flop_counter() as counter:
         restore()

@@ -39,7 +39,12 @@ def score_sets(
     row with a status and a reason. Sets have the order of their first images in `restored`.
     """
     on = ["dataset", "weather", "image"]
-    restored = restored.merge(images[[*on, "photo", "target"]], on=on, how="left")
+    # Of all photos of a data set: a photo is left out with the same others in every weather.
+    group = images.groupby("dataset")["photo"].transform(
+        lambda photos: photos.map(left_out_groups(photos))
+    )
+    named_images = images[[*on, "photo", "target"]].assign(group=group)
+    restored = restored.merge(named_images, on=on, how="left")
     rows: list[Row] = []
     for metric in set_metrics_of(protocols):
 
@@ -62,7 +67,7 @@ def _score(
     if missing := _missing(part):
         yield _row("", math.nan, *missing)
         return
-    groups = part["photo"].map(left_out_groups(part["photo"]))
+    groups = part["group"] if part["group"].nunique() > 1 else part["photo"]
     names = sorted(groups.unique())
     if len(names) < 2:
         yield _row("", math.nan, schema.FAILED, f"{metric.title}: needs images of two photos")

@@ -139,12 +139,12 @@ class Config(Settings):
     """The configuration of a run, which writes `results/NAME/`.
 
     `datasets`: the sets to restore and score. `train_on`: the card of the set with the training
-    data, by default the bundled photographs. `restoring`: see `Restoring`. `training`, `seeds`: for all entries that do not set their
-    own. `methods`: entries by name. `discover`: also run every other method in `methods/`, with its
-    defaults, except those in `leave_out`. `weights`: files of `export-weights` to use instead of
-    training; a path from the repository root in which `{entry}` and `{seed}` are replaced.
-    `time_limit`: minutes; the limit for training an entry, and for restoring a data set with a
-    variant.
+    data, by default the bundled photographs. `restoring`: see `Restoring`. `training`, `seeds`: for
+    all entries that do not set their own. `methods`: entries by name. `discover`: also run every
+    other method in `methods/`, with its defaults, except those in `leave_out`. `weights`: files of
+    `export-weights` to use instead of training; a path from the repository root in which `{entry}`
+    and `{seed}` are replaced. `time_limit`: minutes; the limit for training an entry, and for
+    restoring a data set with a variant.
 
     A file may have the key `extends`: the name of another file in the same folder. Keys that it
     does not set are taken from there.
@@ -477,8 +477,7 @@ def check_methods(config: Config, where: str) -> list[str]:
         warnings += _check_teacher(config, label, method.needs_teacher(parameters), where)
         for variant, settings in config.variants_of(label).items():
             place = f"{where}: methods.{label}.variants.{variant}"
-            own, values = variants.split(settings)
-            parse(variants.Execution, own, place)
+            _, values = variants.split(settings)
             checked = parse(method.Variant, values, place)
             warnings += [
                 f"{place}: {text}" for text in method.variant_warnings(parameters, checked)

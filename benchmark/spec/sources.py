@@ -12,36 +12,52 @@ from benchmark.spec import registry
 @cache
 def learns(name: str) -> bool:
     """Whether a method is trained: its class derives from LearnedMethod, directly or not."""
-    tree = parse_source(registry.file_of(name))
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    bases = {ast.unparse(base).split(".")[-1] for c in classes for base in c.bases}
-    if "LearnedMethod" in bases:
-        return True
-    others = [
-        node.module.removeprefix("methods.")
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("methods.")
-        if bases & {alias.asname or alias.name for alias in node.names}
-    ]
-    return any(learns(other) for other in others if other in registry.available())
+    return any("LearnedMethod" in _bases(tree) for tree in _with_bases(name))
 
 
 @cache
 def sees_target(name: str) -> bool:
-    """Whether a method is given the ground truth: its class sets `sees_target` to another value
-    than False."""
-    nodes = [*ast.walk(parse_source(registry.file_of(name)))]
-    set_to = [(node.targets[0], node.value) for node in nodes if isinstance(node, ast.Assign)]
-    set_to += [(node.target, node.value) for node in nodes if isinstance(node, ast.AnnAssign)]
-    values = [ast.unparse(v) for target, v in set_to if v and ast.unparse(target) == "sees_target"]
-    return any(value != "False" for value in values)
+    """Whether a method is given the ground truth: its class, or one that it derives from, sets
+    `sees_target` to another value than False."""
+    return any(value != "False" for tree in _with_bases(name) for value in _values(tree))
 
 
 @cache
 def draws_noise(name: str) -> bool:
     """Whether a method's `restore` uses the generators that it is given: only then can two
     restorations of one image differ. It may use them and not need to, at some settings."""
+    return any(map(_uses_generators, _with_bases(name)))
+
+
+def _with_bases(name: str) -> list[ast.Module]:
+    """The source of a method, and those of the methods from which its classes derive."""
     tree = parse_source(registry.file_of(name))
+    others = [
+        node.module.removeprefix("methods.")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("methods.")
+        if _bases(tree) & {alias.asname or alias.name for alias in node.names}
+    ]
+    known = registry.available()
+    return [tree, *(base for other in others if other in known for base in _with_bases(other))]
+
+
+def _bases(tree: ast.Module) -> set[str]:
+    """The names of the classes from which those of a source derive."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return {ast.unparse(base).split(".")[-1] for c in classes for base in c.bases}
+
+
+def _values(tree: ast.Module) -> list[str]:
+    """What a source sets `sees_target` to."""
+    nodes = [*ast.walk(tree)]
+    set_to = [(node.targets[0], node.value) for node in nodes if isinstance(node, ast.Assign)]
+    set_to += [(node.target, node.value) for node in nodes if isinstance(node, ast.AnnAssign)]
+    return [ast.unparse(v) for target, v in set_to if v and ast.unparse(target) == "sees_target"]
+
+
+def _uses_generators(tree: ast.Module) -> bool:
+    """Whether a function `restore` of a source uses its `generators`."""
     found = [
         node
         for node in ast.walk(tree)

@@ -161,8 +161,12 @@ def test_protocols_of_sets_are_apart_from_those_of_images():
 @pytest.fixture
 def tables(tmp_path):
     """Three photos in two weathers: restored images and rows of images.csv."""
+    return make_tables(tmp_path, "abc")
+
+
+def make_tables(tmp_path, photos):
     restored, images = [], []
-    for number, photo in enumerate("abc"):
+    for number, photo in enumerate(photos):
         write_png(tmp_path / f"{photo}.png", noise(number))
         for weather in ("rain", "haze"):
             name = {"dataset": "set", "weather": weather, "image": photo}
@@ -181,6 +185,25 @@ def test_a_row_for_each_set_and_one_without_each_photo(tables):
     assert list(scores.left_out) == ["", "a", "b", "c"] * 2
     assert scores.value[:4].tolist() == pytest.approx([0] * 4, abs=1e-9)  # equal to the targets
     assert (scores.value[4:] > 1e-4).all() and set(scores.status) == {"ok"}
+
+
+def test_photos_are_left_out_with_the_same_others_in_every_weather(tmp_path, monkeypatch):
+    """Else the groups of two weathers would count as independent of each other on a board."""
+    monkeypatch.setattr("benchmark.scoring.score_sets.MOST_LEFT_OUT", 4)
+    restored, images, root = make_tables(tmp_path, "abcdefgh")
+
+    def left_out(of_haze):
+        part = [
+            t[t["weather"].eq("rain") | t["image"].isin([*of_haze])] for t in (restored, images)
+        ]
+        scores = score_sets(*part, root, [NAME])
+        assert {*scores.status} == {"ok"}
+        return [[*scores.left_out[scores.weather == weather]][1:] for weather in ("rain", "haze")]
+
+    pairs = ["a … b", "c … d", "e … f", "g … h"]
+    assert left_out("bcdefgh") == [pairs, pairs]
+    assert left_out("cdefgh") == [pairs, pairs[1:]]
+    assert left_out("ab") == [pairs, []]  # one group: each photo is one, and one alone has no value
 
 
 @pytest.mark.parametrize(

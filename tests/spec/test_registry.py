@@ -97,6 +97,24 @@ def test_a_method_that_sees_the_target_is_recognised(add, line, expected):
     sources.sees_target.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("module", "base", "expected"),
+    [
+        ("conditional_diffusion", "ConditionalDiffusion", (True, True, False)),
+        ("oracle", "Oracle", (False, False, True)),
+        ("regression", "Regression", (True, False, False)),
+    ],
+)
+def test_a_method_that_derives_from_another_is_as_that_one(
+    add, monkeypatch, module, base, expected
+):
+    monkeypatch.setattr(registry, "PACKAGED", (paths.ROOT / "methods",))
+    line = f"from methods.{module} import {base}\n\n\nclass Mine({base}):\n    pass\n"
+    name = add(f"derived_from_{module}", line)
+    found = (sources.learns(name), sources.draws_noise(name), sources.sees_target(name))
+    assert found == expected
+
+
 def test_learned_methods_are_recognised_without_importing_them():
     assert sources.learns("regression")
     assert sources.learns("conditional_diffusion")
