@@ -17,7 +17,7 @@ from benchmark.board.score_table import ALL, METRICS, ScoreGroup, ScoreTable, we
 from benchmark.board.set_table import SetGroup
 from benchmark.board.statuses import statuses
 from benchmark.results.schema import GROUP, METHOD, OK
-from benchmark.results.tables import Cards
+from benchmark.results.tables import Cards, by_key
 from benchmark.scoring.metrics import ANY_METRIC, METRIC
 from benchmark.significance.intervals import interval_of
 from benchmark.significance.pairwise import PairedScores, rank_text
@@ -210,7 +210,7 @@ def _costs(cost: pd.DataFrame) -> pd.DataFrame:
 
 def _with_card_facts(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:
     """The board with what the cards say: supervision, whether it is a control, training costs."""
-    cards = {(card["method"], card["variant"]): card for card in methods}
+    cards = by_key(methods)
     own = [cards[key] for key in zip(board["method"], board["variant"], strict=True)]
     training = {
         column: pd.Series([card.get(column) for card in own], dtype=float)

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.board.score_table import ScoreGroup
 from benchmark.results.layout import write_csv
 from benchmark.results.schema import METHOD
-from benchmark.results.tables import Cards, read_table, shows_input
+from benchmark.results.tables import Cards, key_of, read_table, shows_input
 from benchmark.scoring.metrics import METRIC
 from benchmark.significance.intervals import difference_interval
 from benchmark.significance.pairwise import Key, seed_means_of, variance_from_seeds
@@ -22,7 +22,7 @@ COLUMNS = ("dataset", "weather", "metric", *METHOD, *NUMBERS)
 
 def input_key(methods: Cards) -> Key | None:
     """The control that returns the input."""
-    return next(((c["method"], c["variant"]) for c in methods if shows_input(c)), None)
+    return next((key_of(card) for card in methods if shows_input(card)), None)
 
 
 def changes(group: ScoreGroup, metric: str, given: Key) -> pd.DataFrame:

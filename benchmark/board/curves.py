@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.results.tables import Cards, label, shows_input
+from benchmark.results.tables import Cards, by_key, label, shows_input
 from benchmark.scoring.metrics import ANY_METRIC
 
 
@@ -32,7 +32,7 @@ def _better(rows: pd.DataFrame, column: str) -> pd.Series:
 def with_cards(board: pd.DataFrame, methods: Cards) -> pd.DataFrame:
     """The board with columns from its cards: `label`, `settings`, `control`, and `input`, true for
     the control that returns the input."""
-    cards = {(card["method"], card["variant"]): card for card in methods}
+    cards = by_key(methods)
     own: list[dict[str, Any]] = [
         cards[key] for key in zip(board["method"], board["variant"], strict=True)
     ]

@@ -9,6 +9,8 @@ import pandas as pd
 from benchmark.board.legend import MISSING
 from benchmark.scoring.metrics import ANY_METRIC
 
+# The metrics of a table without room for all; `uncertainty.csv` has columns of them too.
+MAIN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 

@@ -6,9 +6,9 @@ from benchmark.board.aggregate import Board
 from benchmark.board.format import count_text, seconds_text, value_text
 from benchmark.board.legend import CONTROL, HARMFUL, MISSING, SUBMITTED, board_legend
 from benchmark.board.score_table import ALL
-from benchmark.board.verdicts import harmful, marks
-from benchmark.results.schema import OK
-from benchmark.results.tables import Cards, label
+from benchmark.board.verdicts import harmful, row_name
+from benchmark.results.schema import GROUP, OK
+from benchmark.results.tables import Cards, by_key
 from benchmark.scoring.metrics import ANY_METRIC
 
 COSTS = {
@@ -48,7 +48,7 @@ TABLE = r"""
 
 def to_latex(board: Board, methods: Cards) -> str:
     """The `all` rows of every data set as `table` environments; names are escaped."""
-    cards = {(card["method"], card["variant"]): card for card in methods}
+    cards = by_key(methods)
     worse = harmful(board.table, methods)
     rows = board.table[board.table["weather"] == ALL]
     legend = [f"% {entry.term}: {entry.text}\n" for entry in board_legend(methods)]
@@ -63,14 +63,13 @@ def _table(dataset: str, rows: pd.DataFrame, cards: dict, best: frozenset, worse
     metrics = [metric for metric in ANY_METRIC if rows[metric].notna().any()]
     texts, styles = [], []
     for _, row in rows.iterrows():
-        key = (row["method"], row["variant"])
-        card, status = cards[key], row["status"]
-        name = label(card) + marks(card, (dataset, ALL, *key) in worse)
-        name += "" if status == OK else f" ({status})"
+        group = tuple(row[GROUP])
+        name = row_name(row, cards, worse)
+        name += "" if row["status"] == OK else f" ({row['status']})"
         line = {"rank": row["rank"] or MISSING, "method": name, "supervision": row["supervision"]}
         line |= {ANY_METRIC[metric].heading: value_text(row, metric) for metric in metrics}
         line |= {head: write(row[column]) for head, (column, write) in COSTS.items()}
-        leads = {ANY_METRIC[m].heading for m in metrics if (dataset, ALL, *key, m) in best}
+        leads = {ANY_METRIC[m].heading for m in metrics if (*group, m) in best}
         texts.append(line)
         styles.append({head: "textbf: --rwrap;" if head in leads else "" for head in line})
     table, bolds = pd.DataFrame(texts), pd.DataFrame(styles)

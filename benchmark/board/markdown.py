@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.board.aggregate import Board
-from benchmark.board.format import count_text, device_numbers, seconds_text, value_text
+from benchmark.board.format import MAIN, count_text, device_numbers, seconds_text, value_text
 from benchmark.board.legend import MISSING, board_legend
-from benchmark.board.verdicts import harmful, marks, note_of, tables_of
+from benchmark.board.verdicts import Footnotes, harmful, note_of, row_name, tables_of
 from benchmark.core.markdown import cell, markdown_table
-from benchmark.results.schema import OK
-from benchmark.results.tables import Cards, label
+from benchmark.results.schema import GROUP, OK
+from benchmark.results.tables import Cards, by_key
 from benchmark.scoring.metrics import ANY_METRIC, METRIC
 
 COSTS = {
@@ -22,9 +22,6 @@ COSTS = {
     "training FLOP": ("training_flops", count_text),
     "training s": ("training_seconds", seconds_text),
 }
-
-
-SHORT = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
 SHORT_COSTS = {
     "seconds": ("seconds", seconds_text),
     "NFE": ("nfe", count_text),
@@ -58,16 +55,15 @@ def short_table(board: Board, methods: Cards) -> str:
 
     PSNR has its interval; other metrics and costs are single numbers.
     """
-    dataset, weather, _, rows = next(tables_of(board.table))
-    cards = {(card["method"], card["variant"]): card for card in methods}
+    *_, rows = next(tables_of(board.table))
+    cards = by_key(methods)
     worse = harmful(board.table, methods)
-    metrics = [metric for metric in SHORT if rows[metric].notna().any()]
+    metrics = [metric for metric in MAIN if rows[metric].notna().any()]
     lines = []
     for _, row in rows.iterrows():
-        key = (row["method"], row["variant"])
-        if row["status"] != OK or cards[key].get("sees_target"):
+        if row["status"] != OK or cards[row["method"], row["variant"]].get("sees_target"):
             continue
-        name = cell(label(cards[key])) + marks(cards[key], (dataset, weather, *key) in worse)
+        name = cell(row_name(row, cards, worse))
         first, *others = (value_text(row, metric) for metric in metrics)
         values = [first, *(text.split(" ")[0] for text in others)]
         costs = [write(row[column]) for column, write in SHORT_COSTS.values()]
@@ -95,7 +91,7 @@ class _Tables:
 
     def __init__(self, board: Board, methods: Cards, devices: Sequence[str]):
         self.board, self.devices = board, devices
-        self.cards = {(card["method"], card["variant"]): card for card in methods}
+        self.cards = by_key(methods)
         self.worse = harmful(board.table, methods)
 
     def table(self, rows: pd.DataFrame) -> list[str]:
@@ -104,21 +100,17 @@ class _Tables:
         headings = [ANY_METRIC[metric].heading for metric in metrics]
         heads = ["method", "supervision", "rank", "seeds", *headings, *COSTS]
         heads += ["on"] if len(self.devices) > 1 else []
-        notes: list[str] = []
-        lines = [self._row(row, metrics, notes) for _, row in rows.iterrows()]
+        footnotes = Footnotes()
+        lines = [self._row(row, metrics, footnotes) for _, row in rows.iterrows()]
         align = ["left"] * 2 + ["right"] * (len(heads) - 2)
-        footnotes = [f"[{number}] {cell(note)}  " for number, note in enumerate(notes, 1)]
-        return [markdown_table(heads, lines, align), "", *footnotes, *([""] if footnotes else [])]
+        notes = [f"[{n}] {cell(note)}  " for n, note in enumerate(footnotes.notes, 1)]
+        return [markdown_table(heads, lines, align), "", *notes, *([""] if notes else [])]
 
-    def _row(self, row: pd.Series, metrics: Sequence[str], notes: list[str]) -> list[str]:
-        """The cells of one row; appends its footnote to `notes`."""
-        group = (row["dataset"], row["weather"], row["method"], row["variant"])
-        card = self.cards[group[2:]]
-        name = cell(label(card)) + marks(card, group in self.worse)
-        if note := note_of(row, self.board.reasons):
-            if note not in notes:
-                notes.append(note)
-            name += f" [{notes.index(note) + 1}]"
+    def _row(self, row: pd.Series, metrics: Sequence[str], footnotes: Footnotes) -> list[str]:
+        """The cells of one row; adds its note to `footnotes`."""
+        group = tuple(row[GROUP])
+        name = cell(row_name(row, self.cards, self.worse))
+        name += footnotes.mark(note_of(row, self.board.reasons))
         values = [
             f"**{text}**" if (*group, metric) in self.board.best else text
             for metric in metrics

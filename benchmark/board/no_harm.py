@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.board.format import number_text
 from benchmark.board.score_table import ScoreGroup
 from benchmark.core.markdown import cell, markdown_table
-from benchmark.results.tables import Cards, label
+from benchmark.results.tables import Cards, by_key, key_of, label
 
 CLEAR = "clear"  # the weather of photographs without weather
 METRIC = "rgb/psnr"
@@ -40,7 +40,7 @@ def no_harm(group: ScoreGroup, methods: Cards) -> pd.DataFrame:
     rows = []
     values = group.complete(METRIC) if group.weather == CLEAR else {}
     for card in methods:
-        key = (card["method"], card["variant"])
+        key = key_of(card)
         if key not in values or card.get("sees_target"):
             continue
         psnr = values[key]
@@ -52,7 +52,7 @@ def no_harm(group: ScoreGroup, methods: Cards) -> pd.DataFrame:
 
 def to_markdown(tables: Sequence[pd.DataFrame], methods: Cards) -> str:
     """The tables of `no_harm` that have rows, in Markdown; empty if none has."""
-    names = {(card["method"], card["variant"]): label(card) for card in methods}
+    names = {key: label(card) for key, card in by_key(methods).items()}
     parts = []
     for table in tables:
         if table.empty:

@@ -10,7 +10,8 @@ import pandas as pd
 from benchmark.board.pairs_markdown import to_markdown
 from benchmark.board.score_table import METRICS, ScoreGroup, ScoreTable
 from benchmark.board.set_table import SetGroup, set_groups
-from benchmark.core.atomic import atomic_path, write_text
+from benchmark.core.atomic import write_text
+from benchmark.results.layout import write_csv
 from benchmark.results.schema import METHOD
 from benchmark.results.tables import (
     Cards,
@@ -92,8 +93,7 @@ def write_comparisons(run_dir: str | Path) -> pd.DataFrame:
 def save_comparisons(run_dir: Path, compared: Comparisons, methods: Cards) -> pd.DataFrame:
     """Write `comparisons.csv` and `comparisons.md`; return the table of pairs."""
     pairs, places = compared.tables()
-    with atomic_path(run_dir / "comparisons.csv") as path:
-        pairs.to_csv(path, index=False)
+    write_csv(pairs, run_dir / "comparisons.csv")
     write_text(run_dir / "comparisons.md", to_markdown(pairs, places, methods))
     return pairs
 
@@ -172,7 +172,7 @@ def _pairs(
     ends = paired.intervals(group.resampled, group.columns(paired.keys, metric))
     better = _probability_better(paired, metric, seeds)
     n_photos = len(np.unique(paired.photos))
-    better_ends = share_interval(better, n_photos)
+    better_low, better_high = share_interval(better, n_photos)
     first, second = ([paired.keys[i] for i in side] for side in paired.pairs.T)
     table = {
         "method_a": [key[0] for key in first],
@@ -190,8 +190,8 @@ def _pairs(
         "p": test.p,
         "p_holm": paired.p_holm,
         "p_better": better,
-        "p_better_low": better_ends.low,
-        "p_better_high": better_ends.high,
+        "p_better_low": better_low,
+        "p_better_high": better_high,
         "p_nemenyi": tests.p_pairs,
     }
     names = {"dataset": group.dataset, "weather": group.weather, "metric": metric}

@@ -8,7 +8,7 @@ from benchmark.board.format import interval_text, number_text, p_text
 from benchmark.board.legend import BETTER, DIFFERENCE, OPEN_RANKS, P_HOLM, RANK
 from benchmark.board.score_table import ALL
 from benchmark.core.markdown import cell, markdown_table
-from benchmark.results.tables import Cards, label
+from benchmark.results.tables import Cards, by_key, label
 from benchmark.scoring.metrics import ANY_METRIC, Metric, SetMetric
 from benchmark.significance.pairwise import rank_text
 
@@ -35,7 +35,7 @@ ALIGN = ("left", "left", *["right"] * 7)
 
 def to_markdown(pairs: pd.DataFrame, places: pd.DataFrame, methods: Cards) -> str:
     """pairs, places: from `pairs.Comparisons.tables`."""
-    labels = {(card["method"], card["variant"]): label(card) for card in methods}
+    labels = {key: label(card) for key, card in by_key(methods).items()}
     parts = [PREFACE]
     if places.empty:
         parts.append("No method has a score on every image, so there is nothing to compare.\n")

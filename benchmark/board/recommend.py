@@ -11,7 +11,7 @@ from benchmark.board.score_table import ALL
 from benchmark.board.verdicts import harmful
 from benchmark.core.errors import UserError
 from benchmark.results.schema import METHOD, OK
-from benchmark.results.tables import Cards
+from benchmark.results.tables import Cards, key_of
 from benchmark.scoring.metrics import METRIC
 from benchmark.spec.method import ALL_WEATHERS
 
@@ -94,8 +94,8 @@ def ranked(
 
 def _allowed(rows: pd.DataFrame, cards: Cards) -> pd.Series:
     """Which rows belong to methods that may be chosen, see `ranked`."""
-    allowed = {(c["method"], c["variant"]) for c in cards if not c["control"]}
-    allowed -= {(c["method"], c["variant"]) for c in cards if c["sees_target"]}
+    allowed = {key_of(card) for card in cards if not card["control"]}
+    allowed -= {key_of(card) for card in cards if card["sees_target"]}
     allowed -= {key[2:] for key in harmful(rows, cards)}
     keys = pd.MultiIndex.from_frame(rows[METHOD])
     scored_by = rows.groupby(UNIT)[[*RANKED_BY]].transform("count") > 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import numpy_generator
 from benchmark.results.schema import IMAGE, METHOD, OK
-from benchmark.results.tables import Cards
+from benchmark.results.tables import Cards, key_of
 from benchmark.scoring.metrics import METRIC
 from benchmark.significance.bootstrap import Resampled, resample
 from benchmark.significance.pairwise import Key, PairedScores, pair_up, seed_means_of
@@ -101,7 +101,7 @@ class ScoreTable:
     def __init__(self, scores: pd.DataFrame, methods: Cards, photos: pd.DataFrame | None = None):
         _refuse_duplicates(scores)
         self.scores, self.methods, self.photos = scores, methods, photos
-        self.ranked = [(c["method"], c["variant"]) for c in methods if not c.get("control")]
+        self.ranked = [key_of(card) for card in methods if not card.get("control")]
 
     @cached_property
     def seeds(self) -> pd.DataFrame:

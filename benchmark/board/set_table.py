@@ -21,7 +21,7 @@ import pandas as pd
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.errors import UserError
 from benchmark.results.schema import METHOD, OK
-from benchmark.results.tables import Cards
+from benchmark.results.tables import Cards, key_of
 from benchmark.scoring.metrics import SET_METRIC
 from benchmark.significance.intervals import Interval
 from benchmark.significance.pairwise import Key, PairedScores, SeedMeans, pair_up
@@ -84,7 +84,7 @@ def set_groups(table: pd.DataFrame, methods: Cards) -> Iterator[SetGroup]:
     table: columns `schema.SET_SCORES`. A method with a missing value of one seed is not in the
     group; in `all` it needs a value in every weather.
     """
-    ranked = [(card["method"], card["variant"]) for card in methods if not card.get("control")]
+    ranked = [key_of(card) for card in methods if not card.get("control")]
     table = table.assign(metric=table["protocol"] + "/" + table["metric"])
     of_known = table[table["metric"].isin(SET_METRIC)]
     _refuse_incomplete(of_known)

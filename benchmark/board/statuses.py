@@ -19,6 +19,7 @@ from benchmark.results.schema import (
     TIMED_OUT,
     WEIGHTS_MISSING,
 )
+from benchmark.results.tables import by_key, key_of
 
 WORST_LAST = (OK, SKIPPED, WEIGHTS_MISSING, TIMED_OUT, OUT_OF_MEMORY, FAILED)
 
@@ -33,7 +34,7 @@ def statuses(table: ScoreTable) -> pd.DataFrame:
     """
     _refuse_unknown(table)
     rows_of = {key: group for key, group in table.scores.groupby(GROUP, sort=False)}
-    keys = [(card["method"], card["variant"]) for card in table.methods]
+    keys = [key_of(card) for card in table.methods]
     found = []
     for dataset, images in table.wide.groupby(level="dataset"):
         for weather, index in weather_rows(images):
@@ -50,7 +51,7 @@ def statuses(table: ScoreTable) -> pd.DataFrame:
 
 
 def _refuse_unknown(table: ScoreTable) -> None:
-    known = {(card["method"], card["variant"]) for card in table.methods}
+    known = by_key(table.methods)
     scored = table.scores[METHOD].drop_duplicates()
     for method, variant in scored.itertuples(index=False):
         if (method, variant) not in known:

@@ -11,14 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.board.aggregate import NO_REFERENCE, Board
-from benchmark.board.format import broken, count_text, seconds_text, value_text
+from benchmark.board.format import MAIN, broken, count_text, seconds_text, value_text
 from benchmark.board.legend import short_legend
 from benchmark.board.score_table import ALL
-from benchmark.board.verdicts import harmful, marks, note_of
-from benchmark.results.tables import Cards, label
+from benchmark.board.verdicts import Footnotes, harmful, note_of, row_name
+from benchmark.results.tables import Cards, by_key
 from benchmark.scoring.metrics import METRIC
 
-SHOWN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
 COSTS = {
     "seconds": ("seconds", seconds_text),
     "NFE": ("nfe", count_text),
@@ -26,7 +25,7 @@ COSTS = {
     "training s": ("training_seconds", seconds_text),
 }
 # How many metrics have their interval, and how many costs are there: the widest first.
-LAYOUTS = ((len(SHOWN), len(COSTS)), (len(SHOWN), 2), (1, 2), (0, 2))
+LAYOUTS = ((len(MAIN), len(COSTS)), (len(MAIN), 2), (1, 2), (0, 2))
 UNKNOWN_WIDTH = 200  # a file or a pipe has no width, and rich would take 80
 SHORTEST_NAME = 12
 
@@ -63,23 +62,18 @@ class _Rows:
 
     def __init__(self, board: Board, rows: pd.DataFrame, methods: Cards):
         self.rows = rows
-        self.metrics = [metric for metric in SHOWN if rows[metric].notna().any()]
+        self.metrics = [metric for metric in MAIN if rows[metric].notna().any()]
         self.unpaired = not self.metrics
         if self.unpaired:
             self.metrics = [metric for metric in NO_REFERENCE if rows[metric].notna().any()]
-        self.notes: list[str] = []
-        cards = {(card["method"], card["variant"]): card for card in methods}
+        cards = by_key(methods)
         worse = harmful(board.table, methods)
-        self.names = []
-        for _, row in rows.iterrows():
-            group = (row["dataset"], row["weather"], row["method"], row["variant"])
-            card = cards[group[2:]]
-            name = label(card) + marks(card, group in worse)
-            if note := note_of(row, board.reasons):
-                if note not in self.notes:
-                    self.notes.append(note)
-                name += f" [{self.notes.index(note) + 1}]"
-            self.names.append(name)
+        footnotes = Footnotes()
+        self.names = [
+            row_name(row, cards, worse) + footnotes.mark(note_of(row, board.reasons))
+            for _, row in rows.iterrows()
+        ]
+        self.notes = footnotes.notes
 
     def table(self, names: Sequence[str], intervals: int, costs: int) -> Table:
         shown = dict(list(COSTS.items())[:costs])

@@ -8,16 +8,15 @@ from typing import Any
 import pandas as pd
 
 from benchmark.board.ensembles import Ensemble
-from benchmark.board.format import interval_text, number_text
+from benchmark.board.format import MAIN, interval_text, number_text
 from benchmark.board.legend import MISSING, Entry
 from benchmark.board.score_table import ALL
 from benchmark.core.markdown import cell, markdown_table
 from benchmark.core.reading import reading
 from benchmark.results.schema import GROUP
-from benchmark.results.tables import Cards, label
+from benchmark.results.tables import Cards, by_key, label
 
 FILE = "uncertainty.csv"
-OF_ONE = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
 WITH_INTERVAL = ("spread_skill", "crps", "coverage")
 COLUMNS = (
     *GROUP,
@@ -28,8 +27,8 @@ COLUMNS = (
     "absolute_error",
     "spread",
     "diversity",
-    *OF_ONE,
-    *(f"mean/{metric}" for metric in OF_ONE),
+    *MAIN,
+    *(f"mean/{metric}" for metric in MAIN),
     "reason",
 )
 LEGEND = (
@@ -69,8 +68,8 @@ def uncertainty_table(found: Iterable[Ensemble], board: pd.DataFrame) -> pd.Data
     board: the leaderboard, which has the scores of one sample.
     """
     rows = [_row(ensemble) for ensemble in found]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).drop(columns=[*OF_ONE])
-    return table.merge(board[[*GROUP, *OF_ONE]], on=GROUP, how="left")[list(COLUMNS)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).drop(columns=list(MAIN))
+    return table.merge(board[[*GROUP, *MAIN]], on=GROUP, how="left")[list(COLUMNS)]
 
 
 def read_uncertainty(run_dir: Path) -> pd.DataFrame | None:
@@ -108,8 +107,7 @@ def note(row: dict[str, Any]) -> str:
 
 def texts_of(row: dict[str, Any], methods: Cards) -> list[str]:
     """The cells of a row, in the order of `HEADS`."""
-    cards = {(card["method"], card["variant"]): card for card in methods}
-    name = label(cards[row["method"], row["variant"]])
+    name = label(by_key(methods)[row["method"], row["variant"]])
     first = [name, f"{row['samples']:.0f}"]
     if note(row):
         return [*first, *[MISSING] * (len(HEADS) - len(first))]
@@ -154,5 +152,5 @@ def _row(found: Ensemble) -> dict[str, Any]:
         "absolute_error": found.mean("absolute_error"),
         "spread": math.sqrt(found.mean("variance")),
         "diversity": found.mean("diversity"),
-        **{f"mean/{metric}": found.mean(f"mean/{metric}") for metric in OF_ONE},
+        **{f"mean/{metric}": found.mean(f"mean/{metric}") for metric in MAIN},
     }

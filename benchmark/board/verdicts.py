@@ -8,7 +8,7 @@ import pandas as pd
 from benchmark.board.legend import CONTROL, HARM, HARMFUL, SUBMITTED
 from benchmark.board.score_table import ALL
 from benchmark.results.schema import GROUP, METHOD, OK
-from benchmark.results.tables import Cards, shows_input
+from benchmark.results.tables import Cards, key_of, label, shows_input
 
 
 def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str]]:
@@ -18,7 +18,7 @@ def harmful(board: pd.DataFrame, methods: Cards) -> set[tuple[str, str, str, str
     board: columns `aggregate.COLUMNS`. The input is a control that `shows_input`. Where it is
     perfect (clear images) or missing, no row is returned.
     """
-    inputs = [(card["method"], card["variant"]) for card in methods if shows_input(card)]
+    inputs = [key_of(card) for card in methods if shows_input(card)]
     found = set()
     for _, part in board.groupby(["dataset", "weather"]):
         keys = pd.MultiIndex.from_frame(part[METHOD])
@@ -33,6 +33,29 @@ def marks(card: dict, worse: bool) -> str:
     """The signs after a method's name, each with a space before it."""
     signs = ((CONTROL, card.get("control")), (SUBMITTED, card.get("submitted")), (HARMFUL, worse))
     return "".join(f" {sign}" for sign, holds in signs if holds)
+
+
+def row_name(
+    row: pd.Series, cards: dict[tuple[str, str], dict], worse: set[tuple[str, str, str, str]]
+) -> str:
+    """The label of a row's method, with its signs. cards: `by_key`. worse: of `harmful`."""
+    card = cards[row["method"], row["variant"]]
+    return label(card) + marks(card, tuple(row[GROUP]) in worse)
+
+
+class Footnotes:
+    """The `notes` below a table, each once; their numbers are from 1."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def mark(self, note: str) -> str:
+        """The sign of a note after a name, such as ` [3]`; empty without a note."""
+        if not note:
+            return ""
+        if note not in self.notes:
+            self.notes.append(note)
+        return f" [{self.notes.index(note) + 1}]"
 
 
 def tables_of(board: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:

@@ -18,15 +18,17 @@ from benchmark.board.set_table import set_groups
 from benchmark.board.summary import summary
 from benchmark.board.terminal import print_board
 from benchmark.board.verdicts import devices
-from benchmark.core.atomic import atomic_path, write_text
+from benchmark.core.atomic import write_text
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.json_io import read_json, write_json
 from benchmark.core.reading import reading
 from benchmark.core.validation import parse
+from benchmark.results.layout import write_csv
 from benchmark.results.schema import GROUP, METHOD
 from benchmark.results.tables import (
     Cards,
+    by_key,
     read_cost,
     read_images,
     read_methods,
@@ -106,8 +108,7 @@ def write_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     text += f"\n{clear}" if clear else ""
     _, published = of_run(run_dir, board.table, methods)
     text += f"\n{published}" if published else ""
-    with atomic_path(run_dir / TABLE) as path:
-        board.table.to_csv(path, index=False)
+    write_csv(board.table, run_dir / TABLE)
     write_text(run_dir / "leaderboard.md", text)
     write_text(run_dir / "leaderboard.tex", to_latex(board, methods))
     write_json(run_dir / SUMMARY, summary(board.table, methods))
@@ -127,8 +128,7 @@ def _write_uncertainty(run_dir: Path, board: Board, methods: Cards) -> str:
         return ""
     found = ensembles(scores, read_images(run_dir))
     table = uncertainty.uncertainty_table(found, board.table)
-    with atomic_path(run_dir / uncertainty.FILE) as path:
-        table.to_csv(path, index=False)
+    write_csv(table, run_dir / uncertainty.FILE)
     return f"\n{uncertainty.to_markdown(table, methods)}"
 
 
@@ -162,8 +162,6 @@ def read_board(run_dir: str | Path) -> Board:
 def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
     """`leaderboard.csv` of a run, bit for bit as `write_leaderboard` returned it.
 
-    Metrics that the suite has learned since have no value.
-
     Raises UserError if it is missing or has other columns.
     """
     path = Path(run_dir) / TABLE
@@ -178,13 +176,8 @@ def read_leaderboard(run_dir: str | Path) -> pd.DataFrame:
         table = pd.read_csv(
             path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=missing
         )
-    ends = ("", "_low", "_high")
-    # A board may be older than a protocol: then it has no value of its metrics.
-    older = {metric + end for metric in ANY_METRIC if metric not in table for end in ends}
-    older |= {"throughput"} - {*table}
-    if tuple(table.columns) != tuple(name for name in COLUMNS if name not in older):
+    if tuple(table.columns) != COLUMNS:
         raise UserError(f"{path} has other columns than expected; {again}.")
-    table = table.reindex(columns=list(COLUMNS))
     for name in missing:
         if not is_numeric_dtype(table[name]):
             raise UserError(f"{path}: {name} has a value that is no number; {again}.")
@@ -221,7 +214,7 @@ def _notes(board: Board, made_from: dict[str, str | None]) -> Notes:
 
 def _refuse_other_rows(path: Path, board: Board, methods: list[dict], again: str) -> None:
     """UserError if the table has a method without a card: somebody edited it."""
-    known = {(card["method"], card["variant"]) for card in methods}
+    known = by_key(methods)
     for key in board.table[METHOD].itertuples(index=False, name=None):
         if key not in known:
             raise UserError(f"{path}: methods.json has no card for '{' '.join(key)}'; {again}.")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from benchmark.board.format import count_text, device_numbers, seconds_text, value_text
+from benchmark.board.format import MAIN, count_text, device_numbers, seconds_text, value_text
 from benchmark.board.legend import MISSING
 from benchmark.board.verdicts import tables_of
 from benchmark.core.reading import reading
@@ -27,15 +27,12 @@ COSTS = (
     ("training_flops", "training FLOPs", count_text),
     ("training_seconds", "training s", seconds_text),
 )
-MAIN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")  # of a board's many columns, shown at first
 MAIN_COSTS = ("seconds", "nfe")
 LONGEST = 150  # characters of a file name that are taken from names in the tables
 LAST = 1e300  # sorts infinite values to an end
 MISSING_ORDER = -LAST  # as in static/report.js, which puts these last in both directions
 ON_IMAGES = (  # the metrics that an image's page shows
-    "rgb/psnr",
-    "rgb/ssim",
-    "lpips-alex/lpips",
+    *MAIN,
     "no-reference/niqe",
     "no-reference/piqe",
 )

@@ -15,6 +15,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.results.schema import IMAGE, METHOD, NO_TARGET, OK, SKIPPED
 from benchmark.results.tables import (
+    by_key,
     label,
     read_cost,
     read_images,
@@ -44,9 +45,7 @@ class RunData:
         self.devices = devices(read_cost(run_dir))
         self.manifest = self._optional("manifest.json", {})
         self.figures = self._figures()
-        self.cards: dict[Key, dict[str, Any]] = {
-            (card["method"], card["variant"]): card for card in self.methods
-        }
+        self.cards = by_key(self.methods)
         board = read_board(run_dir)
         self.board, self.best, self.reasons = board.table, board.best, board.reasons
         self.worse = harmful(self.board, self.methods)

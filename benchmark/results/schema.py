@@ -37,8 +37,6 @@ COST = (
     "status",
     "reason",
 )
-# Of COST, what earlier versions did not write: a table without it is read as if it were empty.
-LATER = ("batch_seconds",)
 # Scores of sets of images. left_out: the photo without which a value is; empty for the whole set.
 SET_SCORES = (
     "dataset",

@@ -16,7 +16,6 @@ from benchmark.results.method_card import MethodCard
 from benchmark.results.schema import (
     COST,
     IMAGE,
-    LATER,
     METHOD,
     SAMPLE_SCORES,
     SCORES,
@@ -57,7 +56,7 @@ Cards = Sequence[dict[str, Any]]
 def read_table(
     path: Path, columns: Sequence[str], remedy: str, numbers: Collection[str] = ()
 ) -> pd.DataFrame:
-    """Read a CSV file with exactly the given columns, but for `schema.LATER`.
+    """Read a CSV file with exactly the given columns.
 
     Columns that are named in `NUMBERS` or in `numbers` become float64 and an empty value NaN; all
     others stay text. Raises UserError with the file's name, the column or line, and the remedy if
@@ -66,8 +65,6 @@ def read_table(
     with reading(path, "a readable CSV", remedy):
         # Only an empty field is a missing value: an image may be called "NA" or "null".
         table = pd.read_csv(regular(path), dtype=str, keep_default_na=False)
-    for name in set(columns).intersection(LATER).difference(table.columns):
-        table.insert(min(list(columns).index(name), table.shape[1]), name, "")
     if list(table.columns) != list(columns):
         raise UserError(
             f"{path} has the columns {','.join(table.columns)} where {','.join(columns)} "
@@ -137,6 +134,16 @@ def check_card(card: Any, where: str, remedy: str) -> dict[str, Any]:
     """
     parse(MethodCard, card, where, remedy)
     return card
+
+
+def key_of(card: dict[str, Any]) -> tuple[str, str]:
+    """The method and variant of a card, which name it in every table."""
+    return card["method"], card["variant"]
+
+
+def by_key(cards: Cards) -> dict[tuple[str, str], dict[str, Any]]:
+    """The cards by `key_of`, in their order."""
+    return {key_of(card): card for card in cards}
 
 
 def shows_input(card: dict[str, Any]) -> bool:

@@ -62,15 +62,16 @@ def sum_by_photo(values: ArrayLike, photos: ArrayLike, strata: ArrayLike | None)
     """values: (N, K) or (N,). photos: (N,) names; their sorted order is that of a draw's columns.
     strata: (N,)."""
     values = as_columns(values)
-    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
+    photo = photo_codes(photos)
+    count = int(photo.max()) + 1
     codes, parts = stratum_codes(strata, len(values)), []
     for stratum in range(codes.max() + 1):
         inside = codes == stratum
-        sums = np.zeros((len(names), values.shape[1]))
+        sums = np.zeros((count, values.shape[1]))
         np.add.at(sums, photo[inside], values[inside])
-        images = np.bincount(photo[inside], minlength=len(names)).astype(float)
+        images = np.bincount(photo[inside], minlength=count).astype(float)
         parts.append((images, sums))
-    return PhotoSums(len(names), parts)
+    return PhotoSums(count, parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +125,8 @@ def resample_tables(
         sum_by_photo(as_columns(values)[:, columns], photos, strata)
         for values, columns in zip(tables, finite, strict=True)
     ]
-    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
-    count, fewest = len(names), fewest_photos(photo, stratum_codes(strata, len(photo)))
+    photo = photo_codes(photos)
+    count, fewest = int(photo.max()) + 1, fewest_photos(photo, stratum_codes(strata, len(photo)))
     if count < 2 or not any(columns.any() for columns in finite):
         nowhere = [np.full(len(columns), -1) for columns in finite]
         return [Resampled(count, fewest, None, places) for places in nowhere]
@@ -162,6 +163,11 @@ def fewest_photos(photo: NDArray[np.intp], codes: NDArray[np.intp]) -> int:
     """The number of photos in the stratum that has the fewest. photo, codes: (N,) numbers of each
     image's photo and stratum."""
     return int(np.bincount(np.unique(np.stack([codes, photo]), axis=1)[0]).min())
+
+
+def photo_codes(photos: ArrayLike) -> NDArray[np.intp]:
+    """The number of each image's photo (N,), from 0, in the sorted order of the names."""
+    return np.unique(np.asarray(photos, dtype=str), return_inverse=True)[1]
 
 
 def stratum_codes(strata: ArrayLike | None, length: int) -> NDArray[np.intp]:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from benchmark.significance.bootstrap import Array, as_columns
+from benchmark.significance.bootstrap import Array, as_columns, photo_codes
 from benchmark.significance.variances import (
     CONFIDENCE,
     Variance,
-    photo_variance,
+    cluster_variance,
     stratified_mean,
 )
 
@@ -31,13 +31,6 @@ class PairedTest(NamedTuple):
     of_photos: Variance
 
 
-class Ends(NamedTuple):
-    """The ends of K intervals, each a float64 array (K,)."""
-
-    low: Array
-    high: Array
-
-
 def paired_test(
     differences: ArrayLike,
     photos: ArrayLike,
@@ -56,11 +49,11 @@ def paired_test(
         return PairedTest(unknown, unknown, unknown, Variance(unknown, unknown))
     values = np.where(np.isfinite(values).all(axis=0), values, np.nan)
     mean = stratified_mean(values, strata)
-    of_photos = photo_variance(values, photos, strata)
+    codes = photo_codes(photos)
+    of_photos = cluster_variance(values, codes, strata)
     whole = of_photos if seeds is None else of_photos + seeds
     noise = 1e-12 * np.abs(values).max(axis=0)  # rounding makes equal differences differ
-    count = len(np.unique(np.asarray(photos, dtype=str)))
-    effect = _ratio(mean, np.sqrt(of_photos.value * count), noise)
+    effect = _ratio(mean, np.sqrt(of_photos.value * (codes.max() + 1)), noise)
     t = _ratio(mean, np.sqrt(whole.value), noise)
     return PairedTest(mean, effect, 2 * stats.t.sf(np.abs(t), whole.dof), of_photos)
 
@@ -86,8 +79,9 @@ def holm(p: ArrayLike) -> Array:
     return corrected
 
 
-def share_interval(shares: ArrayLike, photos: int) -> Ends:
-    """Wilson's interval of shares (K,) in [0, 1] that were observed over a number of photos.
+def share_interval(shares: ArrayLike, photos: int) -> tuple[Array, Array]:
+    """Wilson's interval of shares (K,) in [0, 1] that were observed over a number of photos: its
+    low and its high ends, (K,) each.
 
     Shares of photos vary less than zeros and ones, so the interval is not too short. Unlike the
     bootstrap interval it has a width even if all photos have the same share.
@@ -95,7 +89,8 @@ def share_interval(shares: ArrayLike, photos: int) -> Ends:
     from statsmodels.stats.proportion import proportion_confint
 
     counts = np.asarray(shares, dtype=float) * photos
-    return Ends(*map(np.asarray, proportion_confint(counts, photos, ALPHA, method="wilson")))
+    low, high = proportion_confint(counts, photos, ALPHA, method="wilson")
+    return np.asarray(low), np.asarray(high)
 
 
 def rank_ranges(better: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -16,6 +16,7 @@ from benchmark.significance.bootstrap import (
     as_columns,
     column_blocks,
     fewest_photos,
+    photo_codes,
     stratum_codes,
 )
 
@@ -79,12 +80,18 @@ def photo_variance(
     without a photo in common are independent: their variances are added. NaN if a stratum has one
     photo only, which says nothing about the others of its kind.
     """
+    return cluster_variance(values, photo_codes(photos), strata)
+
+
+def cluster_variance(
+    values: ArrayLike, photo: NDArray[np.intp], strata: ArrayLike | None = None
+) -> Variance:
+    """`photo_variance` by the number of each image's photo (N,), from `photo_codes`."""
     values = as_columns(values)
-    names, photo = np.unique(np.asarray(photos, dtype=str), return_inverse=True)
     codes = stratum_codes(strata, len(values))
     if fewest_photos(photo, codes) < 2:
         unknown = np.full(values.shape[1], np.nan)
-        return Variance(unknown, np.full(len(unknown), len(names) - 1.0))
+        return Variance(unknown, np.full(len(unknown), float(photo.max())))
     groups = _groups(photo, codes)
     blocks = column_blocks(values.shape[1], len(values))
     return Variance.join(

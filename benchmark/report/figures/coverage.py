@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from benchmark.board.ensembles import Ensemble
 from benchmark.board.score_table import ALL
 from benchmark.report.figures.style import MARKERS, PALETTE, Drawn, titled
-from benchmark.results.tables import Cards, label
+from benchmark.results.tables import Cards, by_key, label
 
 LINE = {"color": "0.35", "linestyle": "--", "linewidth": 1}
 
@@ -19,7 +19,7 @@ def coverage(found: Sequence[Ensemble], methods: Cards, dataset: str) -> Drawn |
     found: of a run. Below the diagonal, a method is too sure. None if no variant of the data set
     has samples that differ.
     """
-    labels = {(card["method"], card["variant"]): label(card) for card in methods}
+    labels = {key: label(card) for key, card in by_key(methods).items()}
     shown = [
         each
         for each in found

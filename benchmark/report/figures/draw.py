@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from benchmark.board.changes import read_changes
 from benchmark.board.curves import pareto_front, sampler_series, with_cards
 from benchmark.board.ensembles import ensembles
+from benchmark.board.format import MAIN
 from benchmark.board.score_table import ALL, ScoreTable
 from benchmark.board.write import read_board
 from benchmark.core.atomic import atomic_folder
@@ -100,7 +101,7 @@ def quality_by_evaluations(rows: pd.DataFrame) -> Drawn | None:
     """
     rows = rows[rows["weather"] == ALL]
     series = sampler_series(rows)
-    metrics = measured(rows, ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips"))
+    metrics = measured(rows, MAIN)
     if not series or not metrics:
         return None
     figure = Figure(figsize=(4.3 * len(metrics), 4.6), layout="constrained")

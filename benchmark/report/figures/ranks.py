@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from benchmark.board.aggregate import ORDER
 from benchmark.board.score_table import ScoreTable
 from benchmark.report.figures.style import Drawn, titled
-from benchmark.results.tables import label
+from benchmark.results.tables import by_key, label
 from benchmark.scoring.metrics import METRIC, Metric
 from benchmark.significance.friedman import RankTests, rank_tests
 from benchmark.significance.pairwise import PairedScores
@@ -25,8 +25,8 @@ def rank_diagram(scores: ScoreTable, dataset: str) -> Drawn | None:
         paired = group.paired_scores(metric.key)
         if paired is not None:
             tests = rank_tests(paired, metric.lower_is_better)
-            labels = {(card["method"], card["variant"]): label(card) for card in scores.methods}
-            names = [labels[key] for key in paired.keys]
+            cards = by_key(scores.methods)
+            names = [label(cards[key]) for key in paired.keys]
             return None if np.isnan(tests.p) else _draw(paired, tests, names, metric, dataset)
     return None
 
