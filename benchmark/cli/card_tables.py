@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmark.core.environment import PROGRAM
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, one_line
 from benchmark.data import cards as datasets
 from benchmark.data import weight_cards
 from benchmark.scoring.metrics import ANY_METRIC
@@ -26,7 +26,7 @@ def methods() -> Cards:
             cards.append({"name": name, "error": str(error)})
             continue
         except Exception as error:
-            cards.append({"name": name, "error": f"{type(error).__name__}: {error}"})
+            cards.append({"name": name, "error": one_line(error)})
             continue
         card = {
             "name": name,

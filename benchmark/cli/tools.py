@@ -98,14 +98,13 @@ def profile(
     config: ConfigFile = DEFAULT,
 ) -> None:  # fmt: skip
     """Measure how well the suite uses this machine, and our sampling against the published."""
-    from benchmark import profiling
     from benchmark.core.paths import find
-    from benchmark.profiling import settings
+    from benchmark.profiling import report, settings
 
     run, folder = open_run(config)
-    report = profiling.profile(settings.load(find(measure)), run, folder, images, beside=beside)
-    profiling.write(report, out or folder.path / "profile.json")
-    print(profiling.as_table(report))
+    found = report.profile(settings.load(find(measure)), run, folder, images, beside=beside)
+    report.write(found, out or folder.path / "profile.json")
+    print(report.as_table(found))
 
 
 @app.command()

@@ -396,7 +396,7 @@ def figures(path: RunPath = Path("results/default")) -> None:
 @app.command()
 def report(path: RunPath = Path("results/default")) -> None:
     """Build the HTML report of a run, report/index.html."""
-    from benchmark.report import build_report
+    from benchmark.report.build import build_report
 
     build_report(path)
 

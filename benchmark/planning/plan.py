@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark.core.errors import one_line
 from benchmark.core.image_io import image_size
 from benchmark.data import cards
 from benchmark.planning import microbenchmarks
@@ -104,14 +105,14 @@ class _Planner:
             try:
                 parts.append(self._training(label, method, seeds))
             except Exception as error:
-                parts.append(Part(TRAIN, label, "", seeds, 0, reason=_reason(error)))
+                parts.append(Part(TRAIN, label, "", seeds, 0, reason=one_line(error)))
         jobs = seeds * len(config.datasets)
         restored, scoring = 0, 0.0
         for variant, values in config.variants_of(label).items():
             try:
                 part, seconds = self._restoring(label, variant, method, values, seeds, jobs)
             except Exception as error:
-                reason = _reason(error)
+                reason = one_line(error)
                 part, seconds = Part(RESTORE, label, variant, jobs, 0, reason=reason), 0.0
             parts.append(part)
             restored, scoring = restored + part.units, scoring + seconds
@@ -171,7 +172,3 @@ def _test_images(config: Config, assumptions: list[str]) -> tuple[list[ImageGrou
             elif png_bytes is None:
                 png_bytes = microbenchmarks.png_bytes_per_pixel(image)
     return groups, PNG_BYTES if png_bytes is None else png_bytes
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -5,7 +5,3 @@ can be compared between machines, and between two runs on a machine whose speed 
 that are measured are named in `config/profile.yaml`. This room imports `training`, `restoring`,
 `scoring` and `data`, and the rooms below them.
 """
-
-from benchmark.profiling.report import as_table, profile, write
-
-__all__ = ["as_table", "profile", "write"]

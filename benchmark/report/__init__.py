@@ -2,7 +2,3 @@
 
 It imports `board` and the rooms that `board` imports.
 """
-
-from benchmark.report.build import build_report
-
-__all__ = ["build_report"]

@@ -13,7 +13,7 @@ from benchmark.board.uncertainty import ONE_ANSWER, read_uncertainty
 from benchmark.board.write import read_board, write_leaderboard
 from benchmark.core.errors import UserError
 from benchmark.core.seeds import numpy_generator
-from benchmark.report import build_report
+from benchmark.report.build import build_report
 from benchmark.report.figures.coverage import coverage
 from benchmark.results.schema import SAMPLE_SCORES
 from benchmark.results.tables import read_images, read_methods, read_sample_scores

@@ -16,7 +16,7 @@ from benchmark.cli.app import app
 from benchmark.core.errors import UserError
 from benchmark.exchange.merge import merge_runs
 from benchmark.exchange.run_diff import compare
-from benchmark.report import build_report
+from benchmark.report.build import build_report
 from benchmark.results.tables import read_sample_scores, read_set_scores
 from tests.exchange.stopping import before_each_change, interrupted
 from tests.synthetic_run import add_samples, add_set_scores, card, make_run

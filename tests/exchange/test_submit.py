@@ -18,7 +18,7 @@ from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, find_files, submit
 from benchmark.jobs import workflow_lock
 from benchmark.jobs.collect import collect
-from benchmark.report import build_report
+from benchmark.report.build import build_report
 from benchmark.results import schema
 from benchmark.results.layout import RunFolder
 from benchmark.results.schema import IMAGE

@@ -12,6 +12,7 @@ import pytest
 from benchmark.core.paths import ROOT
 from benchmark.jobs.identity import PERCEPTUAL, Identities, Identity
 from benchmark.spec import run_config
+from benchmark.spec.variant import Execution
 from tests.jobs import jobs_after_edits
 from tests.jobs.jobs_after_edits import picture
 from tests.preloaded import python
@@ -241,3 +242,10 @@ def test_an_edit_re_runs_what_depends_on_it(name, planned):
     extra = [job for job in found if not any(fnmatch(job, pattern) for pattern in patterns)]
     idle = [pattern for pattern in patterns if not any(fnmatch(job, pattern) for job in found)]
     assert (extra, idle) == ([], [])
+
+
+def test_the_defaults_of_a_variant_are_those_with_which_results_were_made():
+    """An identity has a variant's settings as the configuration names them. If a default of these
+    changes, restored images that are there count as made with the new one: add it to the identity.
+    """
+    assert Execution().model_dump() == {"samples": None, "precision": "float32", "compile": False}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmark import cli, profiling
+from benchmark import cli
 from benchmark.core import weights
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
@@ -136,7 +136,7 @@ def test_a_profile_has_all_keys_and_finite_ratios(tmp_path, monkeypatch, picture
     file = run.training("model", 0) / "weights.safetensors"
     weights.save(make_method().network, file)
     monkeypatch.setattr(networks, "native_bf16", lambda machine: True)
-    found = profiling.profile(make_settings(), make_config(), run, 1, SIZES, SHORT)
+    found = report.profile(make_settings(), make_config(), run, 1, SIZES, SHORT)
     assert keys_of({k: found[k] for k in FIGURES}) == FIGURES
     assert found.keys() == {*FIGURES, "environment", "reasons"}
     assert found["reasons"] == {}
@@ -144,9 +144,9 @@ def test_a_profile_has_all_keys_and_finite_ratios(tmp_path, monkeypatch, picture
     for key, value in flat(found).items():
         assert math.isfinite(value), key
         assert value > 0 or key.endswith(("gain", "gain_db")), key
-    profiling.write(found, tmp_path / "profile.json")
+    report.write(found, tmp_path / "profile.json")
     assert json.loads((tmp_path / "profile.json").read_text()) == found
-    lines = profiling.as_table(found).splitlines()[1:]
+    lines = report.as_table(found).splitlines()[1:]
     assert [line.split()[0] for line in lines] == list(flat(found))
     assert "published_default.speedup" in capsys.readouterr().err
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_measured_is_null_with_a_reason(tmp_path, monkeypatch, pi
         return comparison.Gains(30.0, 1.0, 0.1)
 
     monkeypatch.setattr(comparison, "gains", gains)
-    found = profiling.profile(make_settings(), config, run, 1, SIZES, SHORT)
+    found = report.profile(make_settings(), config, run, 1, SIZES, SHORT)
     missing = {key for key, value in flat(found).items() if value is None}
     parts = ["published_default"] + (["published_sampler"] if fault != "odd T" else [])
     assert missing == {f"{p}.{k}" for p in parts for k in FIGURES["published_default"]}
@@ -182,8 +182,8 @@ def test_what_cannot_be_measured_is_null_with_a_reason(tmp_path, monkeypatch, pi
         "no weights": "make benchmark", "no entry": "--config", "odd T": "not a multiple of 25",
     }[fault]  # fmt: skip
     assert all(says in reason for reason in found["reasons"].values())
-    assert profiling.as_table(found).count(says) == 1
-    profiling.write(found, tmp_path / "profile.json")
+    assert report.as_table(found).count(says) == 1
+    report.write(found, tmp_path / "profile.json")
 
 
 def test_missing_data_are_a_reason_too(tmp_path, monkeypatch):
@@ -195,7 +195,7 @@ def test_missing_data_are_a_reason_too(tmp_path, monkeypatch):
     monkeypatch.setattr(busy, "busy_slowdown", lambda *_: 1.2)
     monkeypatch.setattr(training_files, "training_photos", missing)
     monkeypatch.setattr(report, "choose_images", missing)
-    found = profiling.profile(make_settings(), make_config(), RunFolder(tmp_path), 1, SIZES, SHORT)
+    found = report.profile(make_settings(), make_config(), RunFolder(tmp_path), 1, SIZES, SHORT)
     reasons = found["reasons"]
     assert reasons["simulation_share_of_training"] == "Run 'dvc pull'."
     assert reasons["scoring_speedup"] == reasons["scoring_max_difference"] == "Run 'dvc pull'."
@@ -328,7 +328,7 @@ def test_the_verb_writes_json_and_prints_the_table(tmp_path, monkeypatch):
         "environment": {"device": "cpu: invented", "threads": 1, "torch": "2"},
         "reasons": {"scoring_speedup": "invented"},
     }
-    monkeypatch.setattr(profiling, "profile", lambda *_, **__: made_up)
+    monkeypatch.setattr(report, "profile", lambda *_, **__: made_up)
     out = tmp_path / "profile.json"
     call = ["profile", "--out", str(out), "--config", "config/smoke.yaml"]
     done = CliRunner().invoke(cli.app, call)
@@ -348,5 +348,5 @@ def test_a_wrong_checkout_is_refused_before_anything_is_measured(tmp_path, monke
 
 def test_a_profile_holds_no_infinities(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        profiling.write({"scoring_max_difference": math.inf}, tmp_path / "profile.json")
+        report.write({"scoring_max_difference": math.inf}, tmp_path / "profile.json")
     assert not (tmp_path / "profile.json").exists()

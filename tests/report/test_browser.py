@@ -9,7 +9,7 @@ import pytest
 from benchmark.board.curves import pareto_front, with_cards
 from benchmark.board.score_table import ALL
 from benchmark.board.write import write_leaderboard
-from benchmark.report import build_report
+from benchmark.report.build import build_report
 from tests.synthetic_run import (
     NASTY,
     NASTY_SET,

@@ -18,9 +18,9 @@ from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, write_png
 from benchmark.exchange.merge import merge_runs
-from benchmark.report import build_report, shown_images
 from benchmark.report import photos as report_photos
-from benchmark.report.build import ENVIRONMENT
+from benchmark.report import shown_images
+from benchmark.report.build import ENVIRONMENT, build_report
 from benchmark.report.comparisons import SHOWN, comparison_tables
 from benchmark.report.figures.draw import draw_figures
 from benchmark.report.parts import duration, slug, true_minus

@@ -20,7 +20,7 @@ from benchmark.core.image_io import write_png
 from benchmark.core.paths import ROOT
 from benchmark.data import cards
 from benchmark.jobs import restore, score
-from benchmark.report import build_report
+from benchmark.report.build import build_report
 from benchmark.results.tables import read_scores
 from tests.synthetic_run import card, make_run
 

@@ -9,7 +9,7 @@ from benchmark.board.write import print_leaderboard, read_leaderboard, write_lea
 from benchmark.exchange.merge import merge_runs
 from benchmark.exchange.run_diff import compare
 from benchmark.exchange.run_diff_markdown import to_markdown
-from benchmark.report import build_report
+from benchmark.report.build import build_report
 from benchmark.report.figures.draw import draw_figures
 from benchmark.results.tables import read_methods
 from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
