@@ -60,42 +60,14 @@ def restoring_cores(wildcards):
     return max(1, workflow.cores // (side_by_side or 1))
 
 
-def training_identity(wildcards):
-    return identities().training(wildcards.method, int(wildcards.seed)).digest
+def identity_of(work, *names):
+    """A function of a job's wildcards, those named here: the digest of its identity."""
 
+    def digest(wildcards):
+        unit = [int(wildcards[n]) if n == "seed" else wildcards[n] for n in names]
+        return getattr(identities(), work)(*unit).digest
 
-def restoring_identity(wildcards):
-    return (
-        identities()
-        .restoring(
-            wildcards.method, wildcards.variant, int(wildcards.seed), wildcards.dataset
-        )
-        .digest
-    )
-
-
-def scoring_identity(wildcards):
-    return (
-        identities()
-        .scoring(wildcards.method, int(wildcards.seed), wildcards.dataset)
-        .digest
-    )
-
-
-def scoring_sets_identity(wildcards):
-    return (
-        identities()
-        .scoring_sets(wildcards.method, int(wildcards.seed), wildcards.dataset)
-        .digest
-    )
-
-
-def scoring_samples_identity(wildcards):
-    return (
-        identities()
-        .scoring_samples(wildcards.method, int(wildcards.seed), wildcards.dataset)
-        .digest
-    )
+    return digest
 
 
 def meaning_of(*functions):
