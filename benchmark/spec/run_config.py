@@ -147,7 +147,8 @@ class Config(Settings):
     restoring a data set with a variant.
 
     A file may have the key `extends`: the name of another file in the same folder. Keys that it
-    does not set are taken from there.
+    does not set are taken from there. If it sets `methods`, only the entries named there are run;
+    one without a value is taken from there.
     """
 
     name: Name
@@ -323,7 +324,11 @@ def freeze(config: Config, source: str, file: Path) -> None:
 
 
 def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The keys and values of a file, completed from the file that it extends."""
+    """The keys and values of a file, completed from the file that it extends.
+
+    A key of the file replaces that of the other. An entry of `methods` without a value is that of
+    the other, if it has one of this name.
+    """
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
@@ -333,9 +338,15 @@ def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
     if base in (*extended, path):
         raise UserError(f"{path}: extends: '{base.name}' extends this file.")
     try:
-        return {**_read(base, (*extended, path)), **values}
+        given = _read(base, (*extended, path))
     except UserError as error:
         raise UserError(f"{path}: extends: {error}") from None
+    own, others = values.get("methods"), given.get("methods")
+    if isinstance(own, dict) and isinstance(others, dict):
+        values["methods"] = {
+            name: others.get(name) if entry is None else entry for name, entry in own.items()
+        }
+    return {**given, **values}
 
 
 def _check_source(config: Config, label: str, key: str, path: Path) -> None:

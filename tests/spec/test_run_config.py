@@ -281,6 +281,17 @@ def test_a_file_that_extends_another_replaces_its_keys(write, tmp_path):
     assert (config.name, config.weights, [*config.methods]) == ("other", "w", [*GOOD["methods"]])
 
 
+def test_an_entry_without_a_value_is_that_of_the_extended_file(write, tmp_path):
+    mine = {"method": "regression", "training": {"steps": 7}}
+    write(changed(methods={"identity": None, "mine": mine, "left": mine}))
+    other = tmp_path / "other.yaml"
+    other.write_text("extends: run.yaml\nname: other\nmethods: {mine: , identity: , oracle: }\n")
+    config = run_config.load(other)
+    assert [*config.methods] == ["mine", "identity", "oracle"]
+    assert config.method_of("mine") == "regression" and config.training_of("mine").steps == 7
+    assert config.method_of("oracle") == "oracle"
+
+
 @pytest.mark.parametrize(
     ("base", "message"),
     [("other.yaml", "extends this file"), ("none.yaml", r"none\.yaml is missing")],
