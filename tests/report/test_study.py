@@ -185,7 +185,7 @@ def test_restored_images_are_needed_for_sets(tmp_path, run):
 def test_the_page_says_how_to_call_it():
     page = study.PAGE.read_text(encoding="utf-8")
     calls = re.findall(r"^ +\.venv/bin/python (.*tools.*?)(?: *#.*)?$", page, re.M)
-    assert len(calls) == 9
+    assert len(calls) == 10
     for call in calls:
         command = [sys.executable, *call.split(), "--help"]
         subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
