@@ -12,13 +12,19 @@ from benchmark.core.errors import UserError, nearest
 
 
 class _Verbs(typer.core.TyperGroup):
-    """The verbs. Messages on wrong values do not begin with pydantic's words."""
+    """The verbs. Messages on wrong values do not begin with pydantic's words, and those on options
+    of `common` that follow a verb say where to write them."""
 
     def invoke(self, ctx: typer.Context) -> Any:
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
             error.message = error.message.removeprefix("Value error, ")
+            raise
+        except Exception as error:
+            option = getattr(error, "option_name", None)  # of click's NoSuchOption
+            if option in ("--data", "--project"):
+                error.message += f". Write it before the verb: {PROGRAM} {option} DIR VERB"
             raise
 
 
@@ -47,10 +53,16 @@ def existing_run(path: Path, config: Path | None = None) -> Path:
     path = paths.find(path)
     if (path / "scores.csv").is_file():
         return path
+    if path.is_file() and path.suffix in (".yaml", ".yml"):
+        raise UserError(
+            f"{path} is a configuration. Name the folder of its run instead: results/NAME, with "
+            "the 'name' in that file."
+        )
     fault = "has no scores.csv: the run is not done" if path.is_dir() else "is missing"
     make = f"'{PROGRAM} run --config {config}'" if config else f"'{PROGRAM} run' with its --config"
     runs = [file.parent.name for file in path.parent.glob("*/scores.csv")]
-    raise UserError(f"{path} {fault}; {make} makes it.{nearest(path.name, runs)}")
+    hint = nearest(path.name, runs) if runs else " A run is a folder such as results/NAME."
+    raise UserError(f"{path} {fault}; {make} makes it.{hint}")
 
 
 def _existing(context: typer.Context, path: Path) -> Path:

@@ -4,8 +4,11 @@ import keyword
 import re
 from pathlib import Path
 
+from benchmark.cli.app import DEFAULT
 from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
+from benchmark.core.paths import find
+from benchmark.core.validation import read_yaml
 from benchmark.spec import registry
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -15,7 +18,7 @@ def write_method(name: str, learned: bool) -> Path:
     """Write `methods/NAME.py` from a template; returns the path.
 
     learned: use the template with a network. Raises UserError if the name is not valid for a module
-    or is taken by a method or a folder.
+    or is taken by a method, a folder or an entry of the default configuration.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UserError(
@@ -26,8 +29,21 @@ def write_method(name: str, learned: bool) -> Path:
     taken = (f / part for f in (registry.FOLDER, *registry.PACKAGED) for part in (path.name, name))
     if any(map(Path.exists, taken)):
         raise UserError(f"methods/ has a '{name}' already: choose another name, or edit it.")
+    if (runs := _run_by_the_default(name)) != name:
+        raise UserError(
+            f"'{name}' is an entry of {DEFAULT}, which runs the method '{runs}': choose another "
+            "name."
+        )
     write_text(path, method_source(name, learned))
     return path
+
+
+def _run_by_the_default(entry: str) -> str:
+    """The method that an entry of the default configuration runs; the entry's own name if none."""
+    try:
+        return read_yaml(find(DEFAULT))["methods"][entry]["method"]
+    except (UserError, LookupError, TypeError):  # no such entry; 'check' says what else is wrong
+        return entry
 
 
 def method_source(name: str, learned: bool) -> str:

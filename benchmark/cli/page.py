@@ -18,6 +18,7 @@ import numpy as np
 from benchmark.board.score_table import ALL
 from benchmark.cli.method_choice import choose_method, usual_change
 from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.paths import from_here
 from benchmark.restoring import photo_names, photos
 from benchmark.restoring.photo_io import read_photo
 from benchmark.results.layout import RunFolder
@@ -222,8 +223,18 @@ def _restoring(gr, service: Service, folder: Path) -> Callable:
                 photo, weather, method, steps, strength, samples, out
             )
         except UserError as error:
-            raise gr.Error(str(error), duration=None, print_exception=False) from error
+            text = _without_folders(str(error), photo, out)
+            raise gr.Error(text, duration=None, print_exception=False) from error
         spread = gr.update(value=uncertainty and str(uncertainty), visible=bool(uncertainty))
-        return shown, gr.update(value=str(file), interactive=True), spread, notes
+        text = _without_folders(notes, photo, out)
+        return shown, gr.update(value=str(file), interactive=True), spread, text
 
     return restore
+
+
+def _without_folders(text: str, photo: str | None, out: Path) -> str:
+    """A text with only the names of the photo and its results, whose folders are the server's."""
+    for folder in (out, *([Path(photo).parent] if photo else [])):
+        for name in (folder, from_here(folder)):
+            text = text.replace(f"{name}{os.sep}", "")
+    return text

@@ -32,7 +32,10 @@ def score(
         list[str] | None, typer.Option(help="See 'protocols'; may be repeated; default: our own.")
     ] = None,
 ) -> None:
-    """Score any folder of images by the protocols of the benchmark."""
+    """Score any folder of images by the protocols of the benchmark.
+
+    The exit code is 1 if an image was not scored; the table then has the reason.
+    """
     from benchmark.core.paths import shown
     from benchmark.results.layout import write_csv
     from benchmark.scoring import folder_pairs
@@ -50,6 +53,12 @@ def score(
         print(f"not scored: {problem}", file=sys.stderr)
     if not (scores.status == "ok").any():
         raise UserError(f"No image of {str(restored)!r} was scored: {out} has the reasons.")
+    failed = scores[~scores.status.isin(("ok", "skipped"))].image.nunique()
+    if failed:
+        raise UserError(
+            f"{failed} of {scores.image.nunique()} images were not scored, or not by all metrics: "
+            f"{out} has the reasons."
+        )
 
 
 def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: str | None):
@@ -124,7 +133,7 @@ def loaders(
 ) -> None:
     """Measure how fast a loader process makes training pairs, and how fast training uses them."""
     if config is not None and method is None:
-        raise typer.BadParameter("--config holds the entry that --method names: add it.")
+        raise typer.BadParameter("--config needs --method, which names one of its entries.")
     from benchmark.core.paths import find
     from benchmark.data import training_files
     from benchmark.profiling import loading, settings

@@ -1,5 +1,6 @@
 """Checks of what users write: YAML files, and values against a pydantic model."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,10 @@ def read_yaml(path: Path) -> Any:
     Raises UserError with the file's name and what to do if it is missing, unreadable or not YAML.
     """
     with reading(path, "valid YAML", "check its name and content; config/ has examples"):
+        if not path.exists():
+            names = [file.name for file in path.parent.glob("*.yaml") if file.exists()]
+            for close in get_close_matches(path.name, names, n=1, cutoff=0.75):
+                raise UserError(f"{path} is missing. Did you mean '{path.with_name(close)}'?")
         values = yaml.load(read_text(path), _Loader)  # noqa: S506  (a SafeLoader)
         refuse_lone_surrogates(values)
         return values

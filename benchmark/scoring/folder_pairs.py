@@ -16,16 +16,12 @@ NO_RESTORED = Absent(schema.FAILED, "no restored image")
 
 def without_targets(restored: Path) -> list[Pair]:
     """The images of a folder for metrics that need no target. UserError if there is none."""
-    files = image_files(restored)
-    pairs: list[Pair] = [({"image": stem}, path, NO_TARGET) for stem, path in files.items()]
-    if not pairs:
-        raise UserError(f"There is no image in {str(restored)!r}.")
-    return pairs
+    return [({"image": stem}, path, NO_TARGET) for stem, path in _images(restored).items()]
 
 
 def by_stem(restored: Path, target: Path) -> list[Pair]:
     """Images whose file names are the same up to the suffix. UserError if there is none."""
-    ours, theirs = image_files(restored), image_files(target)
+    ours, theirs = _images(restored), _images(target)
     if not ours.keys() & theirs.keys():
         raise UserError(
             f"No image of {str(restored)!r} ({len(ours)}) has the stem of one of {str(target)!r} "
@@ -54,7 +50,7 @@ def by_expression(restored: Path, target: Path, expression: str) -> list[Pair]:
     def keys(stems: Mapping[str, Path]) -> dict[str, str]:
         return {stem: match[1] for stem in stems if (match := compiled.search(stem)) and match[1]}
 
-    ours, theirs = image_files(restored), image_files(target)
+    ours, theirs = _images(restored), _images(target)
     own, other = keys(ours), keys(theirs)
     if not set(own.values()) & set(other.values()):
         raise UserError(
@@ -69,7 +65,7 @@ def by_rule(restored: Path, target_of: Callable[[str], Path | None], rule: str) 
 
     rule: what it is, for messages. Raises UserError if there is no image or no target is there.
     """
-    pairs, ours = [], image_files(restored)
+    pairs, ours = [], _images(restored)
     for stem, path in ours.items():
         target = target_of(stem)
         fault = Absent(schema.FAILED, f"the name {path.name!r} does not match {rule}")
@@ -83,6 +79,16 @@ def by_rule(restored: Path, target_of: Callable[[str], Path | None], rule: str) 
 def unread(folder: Path) -> list[str]:
     """A line for each image of a folder that is of a kind that is not read, such as .jxl."""
     return [f"{path.name}: {why}" for path in sorted(folder.iterdir()) if (why := why_unread(path))]
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """The images of a folder by stem. Raises UserError if there is none."""
+    if files := image_files(folder):
+        return files
+    hint = "".join(f" {line}." for line in unread(folder)[:1])
+    if any(path.is_dir() for path in folder.iterdir()):
+        hint += " Images in its sub-folders are not read: name one of these."
+    raise UserError(f"The folder {shown(folder)} holds no images.{hint}")
 
 
 def _paired(

@@ -109,6 +109,12 @@ def test_a_wrong_value_is_named_without_pydantics_words():
     assert "Invalid value for '--weather': 'fog' is not one of 'all', 'rain'" in done.stderr
 
 
+def test_an_option_of_all_verbs_after_the_verb_says_where_to_write_it():
+    done = CliRunner().invoke(app, ["list", "--data", "data"])
+    assert done.exit_code == 2
+    assert "No such option: --data. Write it before the verb" in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -83,6 +83,12 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_lost(name):
     assert sorted(registry.FOLDER.rglob("*.py")) == before
 
 
+def test_the_name_of_an_entry_that_runs_another_method_is_refused(folder):
+    with pytest.raises(UserError, match=r"'unet' is an entry of config/default\.yaml, which runs"):
+        write_method("unet", True)
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("learned", [False, True])
 def test_the_template_is_in_the_repositorys_style(learned, tmp_path):
     file = tmp_path / "a.py"

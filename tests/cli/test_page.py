@@ -173,3 +173,19 @@ def test_a_method_without_noise_has_no_map_of_uncertainty(service, photo, tmp_pa
         str(photo), "all", "directional_opening", 0, 1, 4, tmp_path / "out"
     )
     assert spread is None and "all restorations are the same" in notes
+
+
+def test_the_page_shows_names_without_the_servers_folders(service, photo, tmp_path, monkeypatch):
+    gradio = pytest.importorskip("gradio", reason="gradio is not installed: 'make setup GROUPS=ui'")
+    restore = page._restoring(gradio, service, tmp_path)
+    bad = tmp_path / "broken.jpg"
+    bad.write_text("a text")
+    choice = ("all", "directional_opening", 0, 1, 0, None)
+    with pytest.raises(gradio.Error) as error:
+        restore(str(bad), *choice)
+    assert "'broken.jpg'" in error.value.message and str(tmp_path) not in error.value.message
+    where = f"'{photo}': lost in '{tmp_path}/out/photo.png'"
+    result = ((None, None), tmp_path / "out/photo.png", None, where)
+    monkeypatch.setattr(service, "restore", lambda *_: result)
+    monkeypatch.setattr(page.tempfile, "mkdtemp", lambda dir: str(tmp_path / "out"))
+    assert restore(str(photo), *choice)[3] == "'photo.png': lost in 'photo.png'"

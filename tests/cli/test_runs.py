@@ -80,3 +80,11 @@ def test_a_run_that_is_not_done_is_told_from_one_that_is_not_there(call, folder)
     (folder / "results" / "begun").mkdir(exist_ok=True)
     with pytest.raises(UserError, match=r"begun has no scores\.csv: the run is not done; "):
         call("report", "results/begun")
+
+
+def test_what_is_no_run_is_told_what_a_run_is(call, folder):
+    with pytest.raises(UserError, match=r"mine\.yaml is a configuration\. .*: results/NAME"):
+        call("compare", "mine.yaml", "results/mine")
+    (folder / "config").mkdir(exist_ok=True)
+    with pytest.raises(UserError, match=r"A run is a folder such as results/NAME\.$"):
+        call("compare", "results/mine", "config/deep")

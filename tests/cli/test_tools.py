@@ -27,10 +27,24 @@ def score(tmp_path):
     return lambda *options: CliRunner().invoke(app, [*command, *map(str, options)])
 
 
-def test_if_some_images_are_scored_all_is_well(score, tmp_path):
+def test_if_an_image_is_not_scored_it_is_an_error_and_the_table_is_written(score, tmp_path):
     done = score("--target", tmp_path / "target")
-    assert done.exit_code == 0
+    assert done.exit_code == 1
+    assert str(done.exception).startswith("1 of 2 images were not scored")
     assert "mean of 1 images" in done.stdout and "not scored: b" in done.stderr
+    assert list(pd.read_csv(tmp_path / "scores.csv").status) == ["ok"] * 2 + ["failed"] * 2
+
+
+def test_if_all_images_are_scored_all_is_well(score, tmp_path):
+    shutil.copy(tmp_path / "restored" / "a.png", tmp_path / "restored" / "b.png")
+    assert score("--target", tmp_path / "target").exit_code == 0
+
+
+def test_metrics_that_need_a_target_are_not_missed_without_one(score, monkeypatch):
+    row = {"image": "a", "protocol": "p", "value": 1.0, "reason": ""}
+    rows = [row | {"metric": m, "status": s} for m, s in (("piqe", "ok"), ("psnr", "skipped"))]
+    monkeypatch.setattr("benchmark.scoring.score.score_pairs", lambda *_: pd.DataFrame(rows))
+    assert score().exit_code == 0
 
 
 def test_if_no_image_is_scored_it_is_an_error_and_the_table_is_written(score, tmp_path):
@@ -55,6 +69,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_scoring(
 
 
 def test_the_folder_of_the_table_is_made(score, tmp_path):
+    (tmp_path / "restored" / "b.png").unlink()
+    (tmp_path / "target" / "b.png").unlink()
     out = tmp_path / "new" / "folder" / "scores.csv"
     assert score("--target", tmp_path / "target", "--out", out).exit_code == 0
     assert out.is_file()
@@ -75,7 +91,13 @@ def test_a_card_whose_target_is_not_in_the_folder_is_not_blamed(score, tmp_path)
     shutil.copy(restored / "rain-001.png", restored / "rain-002.png")
     (target / "a.png").rename(target / "norain-001.png")
     done = score("--card", "rain100l", "--target", target)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert "rain-002.png" in done.stderr and "does not match the card" not in done.stderr
     reasons = pd.read_csv(tmp_path / "scores.csv").query("image == 'rain-002'")["reason"]
     assert reasons.str.contains("norain-002.png").all()
+
+
+def test_a_configuration_without_its_entry_is_told_what_it_needs():
+    done = CliRunner().invoke(app, ["loaders", "--config", "config/smoke.yaml"])
+    assert done.exit_code == 2
+    assert "--config needs --method" in done.stderr

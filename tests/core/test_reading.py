@@ -136,3 +136,11 @@ def test_values_that_do_not_fit_a_model_are_named_by_key():
     lines = str(caught.value).splitlines()
     assert [line.split(": Input")[0] for line in lines] == ["file.yaml: a", "file.yaml: b"]
     assert lines[-1].endswith("; correct it.")
+
+
+def test_a_yaml_file_that_is_not_there_is_told_the_nearest_name(tmp_path):
+    (tmp_path / "smoke.yaml").touch()
+    with pytest.raises(UserError, match=r"smok\.yaml is missing\. Did you mean '.*/smoke\.yaml'\?"):
+        read_yaml(tmp_path / "smok.yaml")
+    with pytest.raises(UserError, match=r"x\.yaml is missing; check its name"):
+        read_yaml(tmp_path / "x.yaml")

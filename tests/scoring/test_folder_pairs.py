@@ -91,3 +91,15 @@ def test_kinds_that_are_not_read_are_named(folders):
         "b.jxl: JPEG XL is not read: convert it to PNG",
         "c.NEF: a camera's RAW file is not read: convert it to PNG",
     ]
+
+
+def test_a_folder_without_images_is_named(folders):
+    empty, target = folders(["a.jxl"], ["a.png"])
+    for pair in (folder_pairs.by_stem, lambda *both: folder_pairs.by_expression(*both, "(.)")):
+        with pytest.raises(UserError, match=r"restored' holds no images\. a\.jxl: JPEG XL"):
+            pair(empty, target)
+    (target / "a.png").unlink()
+    (target / "deep").mkdir()
+    (empty / "a.png").touch()
+    with pytest.raises(UserError, match=r"target' holds no images\. Images in its sub-folders"):
+        folder_pairs.by_stem(empty, target)

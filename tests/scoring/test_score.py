@@ -162,7 +162,7 @@ def test_nothing_to_pair_is_an_error(folders, tmp_path):
     restored, target = folders
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UserError, match="No image"):
+    with pytest.raises(UserError, match="empty' holds no images"):
         score_folder(empty, target)
     with pytest.raises(UserError, match="no folder"):
         score_folder(tmp_path / "nowhere", target)
@@ -291,5 +291,5 @@ def test_a_folder_without_targets(folders, tmp_path):
     assert set(scores[scores.metric == "psnr"].reason) == {schema.NO_TARGET}
     assert set(scores[scores.metric == "piqe"].status) == {schema.OK}
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no image in"):
+    with pytest.raises(UserError, match="holds no images"):
         score_folder(tmp_path / "empty", None)
