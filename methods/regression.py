@@ -19,13 +19,13 @@ class Parameters(DenoiserSettings):
 class Regression(LearnedMethod):
     card = Card(
         title="Regression",
-        citation="Ronneberger, Fischer and Brox. U-Net: Convolutional Networks for Biomedical "
-        "Image Segmentation. MICCAI 2015.",
-        url="https://doi.org/10.1007/978-3-319-24574-4_28",
+        citation="By the denoiser. U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. NAFNet: "
+        "Chen, Chu, Zhang and Sun, ECCV 2022. Restormer: Zamir et al., CVPR 2022. Transformer: "
+        "after Swin (Liu et al., ICCV 2021) and Uformer (Wang et al., CVPR 2022).",
         licence="MIT",
         supervision="paired",
-        description="The same network as in the diffusion model, trained to predict the clean "
-        "image directly. Its output is a correction that is added to the input.",
+        description="A denoiser, the U-Net by default, trained to predict the clean image "
+        "directly. Its output is a correction that is added to the input.",
     )
     Parameters = Parameters
     Variant = TileSettings

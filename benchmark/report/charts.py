@@ -29,13 +29,14 @@ def chart_data(data: RunData) -> dict[str, Any]:
 
     A row has its names, `values` (metric → [mean, low, high, text]; an unknown end is None),
     `costs` (name → [number, text]) and, if it belongs to a sweep over step counts, the name of its
-    `series`. Missing and infinite values are left out, because an axis cannot show them.
+    `series` and the number that gives its colour, as in the drawn figure. Missing and infinite
+    values are left out, because an axis cannot show them.
     """
     board = with_cards(data.board, data.methods)
-    series: dict[int, str] = {}
+    series: dict[int, tuple[str, int]] = {}
     for _, group in board.groupby(["dataset", "weather"], sort=False):
-        for name, points in sampler_series(group).items():
-            series |= dict.fromkeys(points.index, name)
+        for number, (name, points) in enumerate(sampler_series(group).items()):
+            series |= dict.fromkeys(points.index, (name, number))
     ranked = board[~board["control"]]
     metrics = [m for m in ANY_METRIC.values() if any(map(math.isfinite, ranked[m.key]))]
     costs = {name: text for name, text in CHART_COSTS.items() if (board[name] > 0).any()}
@@ -55,7 +56,8 @@ def chart_data(data: RunData) -> dict[str, Any]:
                 "supervision": row["supervision"],
                 "control": row["control"],
                 "input": row["input"],
-                "series": series.get(index),
+                "series": series.get(index, (None, None))[0],
+                "series_number": series.get(index, (None, None))[1],
                 "values": {m.key: _value(row, m) for m in metrics if math.isfinite(row[m.key])},
                 "costs": {
                     name: [float(f"{row[name]:.4g}"), texts[name](row[name])]

@@ -10,6 +10,7 @@ from benchmark.board.curves import pareto_front, with_cards
 from benchmark.board.score_table import ALL
 from benchmark.board.write import write_leaderboard
 from benchmark.report.build import build_report
+from benchmark.report.figures.style import PALETTE
 from tests.synthetic_run import (
     NASTY,
     NASTY_SET,
@@ -313,6 +314,21 @@ def test_the_filters_hold_for_the_charts_too(report, opened):
     assert page.locator("#cost-chart a").count() == 3
     page.get_by_role("searchbox", name="words").fill("median")
     assert "No method shown" in page.locator("#steps-chart").inner_text()
+
+
+def test_a_series_has_the_colour_of_the_drawn_figure_whichever_are_shown(report, opened):
+    page = opened(report / "index.html")
+    lines = page.locator("#steps-chart svg[aria-label] [aria-label=line] path")
+    assert [line.get_attribute("stroke") for line in lines.all()] == PALETTE.as_hex()[:2]
+    page.get_by_role("searchbox", name="words").fill("dpm")
+    assert lines.get_attribute("stroke") == PALETTE.as_hex()[1]
+
+
+def test_a_link_underlines_the_words_of_its_name(report, opened):
+    page = opened(report / "index.html")
+    words = page.locator("a .label span")
+    lines = words.evaluate_all("all => all.map((one) => getComputedStyle(one).textDecorationLine)")
+    assert lines and set(lines) == {"underline"}
 
 
 def test_every_tick_of_a_logarithmic_axis_has_its_label(report, opened):

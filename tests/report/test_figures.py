@@ -20,6 +20,7 @@ from benchmark.board.write import read_board, write_leaderboard
 from benchmark.core.errors import UserError
 from benchmark.report.figures.changes import quality_by_weather
 from benchmark.report.figures.draw import draw_figures, quality_by_cost, quality_by_evaluations
+from benchmark.report.figures.labels import label_points
 from benchmark.report.figures.perception import perception_distortion
 from benchmark.report.figures.style import drawing_style, titled
 from benchmark.results.tables import read_images, read_methods, read_scores
@@ -146,7 +147,8 @@ def test_cost_figure_names_every_point_and_no_two_names_overlap():
 
 
 def segments(figure):
-    """The lines from names to points of the first axes, in shares of the axes."""
+    """The lines from names to points of the first axes as drawn, in shares of the axes."""
+    figure.draw_without_rendering()  # with the final limits
     axes = figure.axes[0]
     inside = axes.transData + axes.transAxes.inverted()
     return [(inside.transform(text.xy), np.array(text.get_position())) for text in axes.texts]
@@ -167,6 +169,41 @@ def test_no_two_lines_from_names_to_points_cross():
     rows.loc[0, "rgb/psnr"] = np.inf  # has no point
     lines = segments(quality_by_cost(rows).figure)
     assert len(lines) == count - 1
+    for i, (a, b) in enumerate(lines):
+        for c, d in lines[:i]:
+            assert not (turn(a, b, c) != turn(a, b, d) and turn(c, d, a) != turn(c, d, b))
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_names_stand_in_the_order_of_their_points_and_near_them(scale):
+    """For the limits of the drawn axes, not for those before scaling, 0 to 1."""
+    heights = np.linspace(0.05, 0.25, 9)
+    rows = pd.DataFrame({"x": 30 - 40 * heights, "y": heights, "label": list("abcdefghi")})
+    axes = Figure().subplots()
+    axes.set_xscale(scale)
+    axes.plot(rows["x"], rows["y"], "o")
+    label_points(axes, rows, "x", "y")
+    limits = axes.get_xlim(), axes.get_ylim()
+    lines = segments(axes.figure)
+    assert (axes.get_xlim(), axes.get_ylim()) == limits
+    points, places = (np.array(ends)[:, 1] for ends in zip(*lines, strict=True))
+    assert list(np.argsort(points)) == list(np.argsort(places))
+    assert np.abs(points - places).max() < 0.1
+
+
+def test_no_two_lines_of_the_plane_cross():
+    generator = np.random.default_rng(5)
+    count = 20
+    rows = board_of(
+        label=[f"m{n}" for n in range(count)],
+        method=[f"m{n}" for n in range(count)],
+        settings=[{}] * count,
+        nfe=1.0,
+        **{"rgb/psnr": generator.uniform(20, 26, count)},
+    )
+    rows[LPIPS] = generator.uniform(0.05, 0.25, count)
+    lines = segments(perception_distortion(rows).figure)
+    assert len(lines) == count
     for i, (a, b) in enumerate(lines):
         for c, d in lines[:i]:
             assert not (turn(a, b, c) != turn(a, b, d) and turn(c, d, a) != turn(c, d, b))

@@ -166,6 +166,20 @@ def test_method_page_has_card_and_curve(run):
     assert "javascript:alert" not in plain
 
 
+def test_entries_of_one_method_are_told_apart_by_name(tmp_path):
+    cards = [card(name, title="Regression") for name in ("unet", "unet_lpips")]
+    run = tmp_path / "results" / "demo"
+    methods = small_run(run, cards).partition('id="methods"')[2].partition("</table>")[0]
+    rows = re.findall(r'<th scope="row"><a [^>]*>(.*?)</a></th><td>(.*?)</td>', methods)
+    assert [(re.sub("<.*?>", "", name), title) for name, title in rows] == [
+        ("unet", "Regression"),
+        ("unet_lpips", "Regression"),
+    ]
+    page = (run / "report" / "methods" / "unet_lpips.html").read_text(encoding="utf-8")
+    heading = re.sub("<.*?>", "", re.search("<h1>(.*?)</h1>", page)[1])
+    assert heading == "unet_lpips: Regression" and f"<title>{heading}" in page
+
+
 def test_photographers_are_named_beside_their_photographs(run):
     index = (run / "report" / "index.html").read_text(encoding="utf-8")
     assert "2 with their authors and licences" in index
@@ -194,6 +208,8 @@ def test_charts_have_the_boards_values(run):
         assert row["costs"]["seconds_per_megapixel"][0] == pytest.approx(seconds, rel=1e-3)
     swept = {row["series"] for row in charts["rows"]}
     assert swept == {None, "diffusion ddim", "diffusion dpm-solver"}
+    numbers = {(row["series"], row["series_number"]) for row in charts["rows"]}
+    assert numbers == {(None, None), ("diffusion ddim", 0), ("diffusion dpm-solver", 1)}
     oracle = next(row for row in charts["rows"] if row["label"] == "oracle")
     assert "rgb/psnr" not in oracle["values"]  # infinite: an axis cannot show it
 

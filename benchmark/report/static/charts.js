@@ -7,7 +7,10 @@ const SUPERVISION = {
   "clean-only": ["#029e73", "square"],
   paired: ["#de8f05", "diamond"],
 };
-const STEPS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#949494"];
+const STEPS = [
+  "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc",
+  "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9",
+];
 const SERIES_SYMBOLS = ["circle", "square", "diamond", "triangle", "star", "cross", "wye"];
 
 const charts = JSON.parse(document.getElementById("chart-data").textContent);
@@ -109,15 +112,17 @@ function drawSteps(rows, metric) {
   const swept = rows.filter((row) => row.series);
   const found = points(swept, metric, { name: "nfe", text: "network evaluations" });
   if (!found.length) return say("steps-chart", "No method shown was sampled with several step counts.");
-  const names = [...new Set(found.map((point) => point.series))];
+  const numbers = new Map(d3.sort(found, (p) => p.series_number).map((p) => [p.series, p.series_number]));
+  const names = [...numbers.keys()];
+  const of = (values) => names.map((name) => values[numbers.get(name) % values.length]);
   const [x, ...axis] = logarithmic("network evaluations an image (NFE)", found);
   put("steps-chart", {
     ariaLabel: `${metric.text} against network evaluations`,
     ariaDescription: `One line for each of ${names.join(", ")}`,
     x,
     y: { label: metric.axis, nice: true },
-    color: { domain: names, range: names.map((_, i) => STEPS[i % STEPS.length]) },
-    symbol: { domain: names, range: names.map((_, i) => SERIES_SYMBOLS[i % SERIES_SYMBOLS.length]), legend: true },
+    color: { domain: names, range: of(STEPS) },
+    symbol: { domain: names, range: of(SERIES_SYMBOLS), legend: true },
   }, [
     ...axis,
     ...inputLine(rows, metric),
