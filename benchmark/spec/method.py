@@ -1,10 +1,8 @@
 """The base classes of methods: card, parameters, how to restore and, if it learns, its loss."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from benchmark.core.errors import nearest
 
@@ -17,12 +15,6 @@ ALL_WEATHERS = ("rain", "haze", "raindrop", "snow", "mix")
 CLEAR = "clear"  # photographs without weather; a method should leave them unchanged
 
 
-def _unknown_key(key: object, known: Iterable[str]) -> InitErrorDetails:
-    message = f"unknown key '{key}'.{nearest(str(key), known)}"
-    fault = PydanticCustomError("unknown_key", "{message}", {"message": message})
-    return InitErrorDetails(type=fault, loc=(), input=key)
-
-
 class Settings(BaseModel):
     """A group of named settings; an unknown key is an error."""
 
@@ -32,12 +24,13 @@ class Settings(BaseModel):
     @classmethod
     def _name_unknown_keys(cls, values):
         """Pydantic refuses an unknown key; this adds the nearest known key to each message."""
-        unknown = set(values) - set(cls.model_fields) if isinstance(values, dict) else ()
+        if not isinstance(values, dict):
+            return values
+        known = cls.model_fields
+        unknown = [f"unknown key '{k}'.{nearest(str(k), known)}" for k in values if k not in known]
         if unknown:
-            raise ValidationError.from_exception_data(
-                cls.__name__,
-                [_unknown_key(key, cls.model_fields) for key in values if key in unknown],
-            )
+            faults = [{"type": "value_error", "ctx": {"error": ValueError(t)}} for t in unknown]
+            raise ValidationError.from_exception_data(cls.__name__, faults)
         return values
 
 
