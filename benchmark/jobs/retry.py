@@ -40,12 +40,13 @@ def retry(
         config.entry(label)
     if not run.path.is_dir():
         raise UserError(f"{run.path} is not there: there is nothing to try again.")
-    found = [
-        file
+    labels = tuple(labels) or tuple(config.methods)
+    files = [
+        (work, records.output(run, work, names))
         for work, names in records.jobs(config)
-        for file in [records.output(run, work, names)]
-        if names[0] in (tuple(labels) or config.methods) and _ended(work, file, statuses)
+        if names[0] in labels
     ]
+    found = [file for work, file in files if _ended(work, file, statuses)]
     if found:  # these first: after a kill in between, the run must not look finished
         for name in ("leaderboard.csv", "scores.csv"):
             (run.path / name).unlink(missing_ok=True)

@@ -32,13 +32,14 @@ def draws_noise(name: str) -> bool:
 def _with_bases(name: str) -> list[ast.Module]:
     """The source of a method, and those of the methods from which its classes derive."""
     tree = parse_source(registry.file_of(name))
+    bases = _bases(tree)
     others = [
         node.module.removeprefix("methods.")
         for node in tree.body
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("methods.")
-        if _bases(tree) & {alias.asname or alias.name for alias in node.names}
+        if bases & {alias.asname or alias.name for alias in node.names}
     ]
-    known = registry.available()
+    known = registry.available() if others else ()
     return [tree, *(base for other in others if other in known for base in _with_bases(other))]
 
 

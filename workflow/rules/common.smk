@@ -61,11 +61,14 @@ def restoring_cores(wildcards):
 
 
 def identity_of(work, *names):
-    """A function of a job's wildcards, those named here: the digest of its identity."""
+    """A function of a job's wildcards, those named here: the digest of its identity.
+
+    work: see `records.identity_of`.
+    """
 
     def digest(wildcards):
         unit = [int(wildcards[n]) if n == "seed" else wildcards[n] for n in names]
-        return getattr(identities(), work)(*unit).digest
+        return records.identity_of(identities(), work, unit).digest
 
     return digest
 

@@ -17,7 +17,7 @@ rule train:
         attempt=lambda w, attempt: attempt,
     params:
         config=FOLDER.config,
-        identity=identity_of("training", "method", "seed"),
+        identity=identity_of("train", "method", "seed"),
     message:
         "train {wildcards.method}, seed {wildcards.seed}"
     shell:
@@ -43,7 +43,7 @@ rule restore:
         attempt=lambda w, attempt: attempt,
     params:
         config=FOLDER.config,
-        identity=identity_of("restoring", "method", "variant", "seed", "dataset"),
+        identity=identity_of("restore", "method", "variant", "seed", "dataset"),
     message:
         "restore {wildcards.dataset} with {wildcards.method} {wildcards.variant}, seed {wildcards.seed}"
     shell:
@@ -64,7 +64,7 @@ rule score:
         ENVIRONMENT
     params:
         config=FOLDER.config,
-        identity=identity_of("scoring", "method", "seed", "dataset"),
+        identity=identity_of("score", "method", "seed", "dataset"),
     message:
         "score {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
@@ -85,7 +85,7 @@ rule score_sets:
         ENVIRONMENT
     params:
         config=FOLDER.config,
-        identity=identity_of("scoring_sets", "method", "seed", "dataset"),
+        identity=identity_of("score-sets", "method", "seed", "dataset"),
     message:
         "score {wildcards.method} on {wildcards.dataset} as sets, seed {wildcards.seed}"
     shell:
@@ -106,7 +106,7 @@ rule score_samples:
         ENVIRONMENT
     params:
         config=FOLDER.config,
-        identity=identity_of("scoring_samples", "method", "seed", "dataset"),
+        identity=identity_of("score-samples", "method", "seed", "dataset"),
     message:
         "score the samples of {wildcards.method} on {wildcards.dataset}, seed {wildcards.seed}"
     shell:
