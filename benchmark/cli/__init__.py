@@ -9,25 +9,16 @@ import sys
 
 from benchmark.cli import (  # noqa: F401  (they register their verbs)
     data,
-    photos,
+    photo_verbs,
     run,
     runs,
     tools,
     workflow,
 )
-from benchmark.cli.app import app
-from benchmark.cli.examples import add_examples
+from benchmark.cli.app import Facts, app
 from benchmark.core.environment import exit_without_package, keep_caches
 from benchmark.core.errors import UserError
 from benchmark.jobs import workflow_lock
-
-# Verbs that write into no run, some of which stay open for hours: `submit`, `retry` and a workflow
-# need not wait for them. `fetch` puts a set into its place in one step, and only where there is
-# none. `run` leaves the lock to its Snakemake, which looks whether another process holds it.
-WITHOUT_LOCK = {
-    "run", "restore", "ui", "score", "list", "plan", "loaders", "profile", "fetch", "verify",
-    "check", "compare", "show", "why", "protocols", "new-method", "convert-weights",
-}  # fmt: skip
 
 
 def main() -> None:
@@ -40,7 +31,6 @@ def main() -> None:
     # garbage collections, and none at the end, that takes a third less.
     gc.set_threshold(20_000)
     atexit.register(gc.freeze)
-    add_examples(app)
     try:
         app(obj=_enter_project)
     except UserError as error:
@@ -53,13 +43,13 @@ def main() -> None:
         sys.exit(1)
 
 
-def _enter_project(verb: str | None) -> None:
-    """Hold the lock of the project, and let libraries keep their caches in it.
+def _enter_project(facts: Facts) -> None:
+    """Hold the lock of the project if the verb needs it, and let libraries keep their caches there.
 
     For the process of a verb, once the options before the verb have said which project it is.
     """
     from benchmark.core import paths  # fixes the project: no module may import it before
 
     keep_caches(paths.ROOT / ".cache" / "libraries")
-    if verb not in WITHOUT_LOCK:
+    if facts.lock:
         workflow_lock.acquire(paths.ROOT / workflow_lock.FOLDER)

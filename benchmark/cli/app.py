@@ -1,6 +1,8 @@
-"""The application with its own options, options of several verbs, and what opens a run."""
+"""The application with its own options, how a verb is added, and what several verbs need."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,14 +30,61 @@ class _Verbs(typer.core.TyperGroup):
             raise
 
 
+def _examples(commands: tuple[str, ...]) -> str:
+    """Commands to copy, for below a help."""
+    # \b: click does not join the lines.
+    return "\n".join(["\b", "Examples:", *(f"  {PROGRAM} {c}" for c in commands)])
+
+
+GENERAL = ("list", "restore photo.jpg --out restored", "VERB --help")
 app = typer.Typer(
     cls=_Verbs,
     help="A benchmark of weather removal. 'run' does all of it; each other verb is one part.",
+    epilog=_examples(GENERAL),
     no_args_is_help=True,
     add_completion=PROGRAM == "unweather",  # a shell completes the arguments of a command only
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the command line knows of a verb before it calls it; see `verb`."""
+
+    examples: tuple[str, ...]
+    lock: bool
+    beside_others: bool | None
+    networks: bool
+
+
+FACTS: dict[str, Facts] = {}  # by the verb, in the order of the help
+
+
+def verb(
+    *examples: str,
+    name: str | None = None,
+    lock: bool = True,
+    beside_others: bool | None = False,
+    networks: bool = False,
+    **settings: Any,
+) -> Callable[[Callable], Callable]:
+    """A decorator that makes a function a verb of the command line.
+
+    examples: commands to copy, below its help. name: that of the function if None. lock: whether
+    the verb holds the lock of the project. False for one that writes into no run, and may stay open
+    for hours: `submit`, `retry` and a workflow need not wait for it. beside_others: whether it
+    computes beside other processes; None if it does where others are at work. networks: whether it
+    evaluates networks for long. settings: for typer's `command`.
+    """
+
+    def register(function: Callable) -> Callable:
+        known_as = name or function.__name__.replace("_", "-")
+        FACTS[known_as] = Facts(examples, lock, beside_others, networks)
+        return app.command(known_as, epilog=_examples(examples), **settings)(function)
+
+    return register
+
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="Configuration file of the run.")]
 Label = Annotated[str, typer.Option("--method", help="Method entry of the configuration.")]
@@ -106,16 +155,17 @@ def common(
 ) -> None:  # fmt: skip
     """Options before the verb. Verbs and their processes read them from the environment.
 
-    context.obj: what to call with the verb's name once they are there, or None.
+    context.obj: what to call with the verb's facts once they are there, or None.
     """
     if data is not None and not (data / "manifest.json").is_file():
         raise typer.BadParameter(f"{data} has no manifest.json: name the folder data/ of a clone.")
     for variable, folder in ((PROJECT, project), (DATA, data)):
         if folder is not None:
             os.environ[variable] = str(folder.resolve())
+    facts = FACTS[context.invoked_subcommand]
     if context.obj is not None:
-        context.obj(context.invoked_subcommand)
-    prepare(context.invoked_subcommand)
+        context.obj(facts)
+    prepare(facts.beside_others, facts.networks)
 
 
 def open_run(config: Path):

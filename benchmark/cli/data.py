@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import app
+from benchmark.cli.app import verb
 from benchmark.core.errors import UserError
 
 
-@app.command("make-data")
+@verb("make-data --photos DIR --weights DIR --out data")
 def make_data(
     photos: Annotated[Path, typer.Option(help="Folder of photographs with manifest.csv.")],
     weights: Annotated[Path, typer.Option(help="Folder of the weights of the metrics.")],
@@ -25,7 +25,7 @@ def make_data(
     print(f"{out}: {len(manifest['files'])} files, {len(manifest['pairs'])} pairs")
 
 
-@app.command("remake-pairs")
+@verb("remake-pairs --out pairs")
 def remake_pairs(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     data: Annotated[Path, typer.Option(help="The bundled data.")] = Path("data"),
@@ -39,7 +39,7 @@ def remake_pairs(
     print(f"{out}: all pairs are identical to those of {data}")
 
 
-@app.command()
+@verb("pull")
 def pull() -> None:
     """Pull the data from the DVC remote; if that fails, say what to do."""
     from benchmark.core.json_io import read_json
@@ -52,7 +52,8 @@ def pull() -> None:
     print(f"{from_here(folder)}: {'' if whole else 'not all of its '}{count} files are there")
 
 
-@app.command()
+# Without the lock: it puts a set into its place in one step, and only where there is none.
+@verb("fetch rain100l --from Rain100L.zip --accept-licence", lock=False)
 def fetch(
     name: Annotated[
         str,
@@ -87,7 +88,7 @@ def fetch(
     )
 
 
-@app.command()
+@verb("verify photos", "verify rain100l raindrop", lock=False)
 def verify(
     names: Annotated[
         list[str],

@@ -9,12 +9,18 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run
+from benchmark.cli.app import DEFAULT, ConfigFile, open_run, verb
 from benchmark.core.environment import PROJECT
 from benchmark.core.errors import UserError
 
 
-@app.command(context_settings={"allow_extra_args": True})
+@verb(
+    "run",
+    "run --config config/smoke.yaml",
+    "run --config mine.yaml --dry-run",
+    lock=False,  # it leaves that to its Snakemake, which looks whether another process holds it
+    context_settings={"allow_extra_args": True},
+)
 def run(
     context: typer.Context,
     config: ConfigFile = DEFAULT,
@@ -101,7 +107,11 @@ def _check_data(settings) -> None:
             )
 
 
-@app.command()
+@verb(
+    "plan --config config/gpu.yaml --device-gflops 100000",
+    "plan --against results/default",
+    lock=False,
+)
 def plan(
     config: ConfigFile = DEFAULT,
     costs: Annotated[

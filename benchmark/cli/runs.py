@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import DEFAULT, PROGRAM, ConfigFile, RunPath, app, existing_run, open_run
+from benchmark.cli.app import DEFAULT, PROGRAM, ConfigFile, RunPath, existing_run, open_run, verb
 
 
-@app.command()
+@verb("show --config config/default.yaml", "show --weather haze", lock=False)
 def show(
     weather: Annotated[str, typer.Option(help="One weather of the run, or all.")] = "all",
     config: ConfigFile = DEFAULT,
@@ -21,7 +21,7 @@ def show(
     print(f"\nTables: {folder.path}/leaderboard.md  Report: {folder.path}/report/index.html")
 
 
-@app.command()
+@verb("comparisons results/default")
 def comparisons(path: RunPath = Path("results/default")) -> None:
     """Compare every pair of a run's methods: comparisons.csv and comparisons.md."""
     from benchmark.board.pairs import write_comparisons
@@ -30,7 +30,7 @@ def comparisons(path: RunPath = Path("results/default")) -> None:
     print(f"{path}/comparisons.md, {path}/comparisons.csv: {len(table)} pairs")
 
 
-@app.command()
+@verb("compare results/default results/other --out differences.csv", lock=False)
 def compare(
     run_a: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN_A")],
     run_b: Annotated[Path, typer.Argument(help="Folder of another run.", metavar="RUN_B")],
@@ -47,7 +47,7 @@ def compare(
     print(to_markdown(found), end="")
 
 
-@app.command()
+@verb("merge results/here results/there --out results/both")
 def merge(
     runs: Annotated[list[Path], typer.Argument(help="Folders of two or more runs.")],
     out: Annotated[Path, typer.Option(help="Folder of the merged run, results/NAME.")],
@@ -64,7 +64,7 @@ def merge(
     print_leaderboard(out)
 
 
-@app.command()
+@verb("submit DIR --method mine --run results/default --supervision paired")
 def submit(
     folder: Annotated[
         Path,
@@ -101,7 +101,7 @@ def submit(
         print(f"not scored: {fault}", file=sys.stderr)
 
 
-@app.command()
+@verb("why --config config/reference.yaml", lock=False)
 def why(config: ConfigFile = DEFAULT) -> None:
     """Say for each job of a run that would run again what has changed since it was done."""
     from benchmark.jobs import records, resolve
@@ -116,7 +116,10 @@ def why(config: ConfigFile = DEFAULT) -> None:
     print(f"{folder.path}: {count} of {len(records.jobs(settings))} jobs have changed")
 
 
-@app.command()
+@verb(
+    "export results/default --format every-eval-ever",
+    "export results/default --format croissant --out DIR",
+)
 def export(
     path: RunPath = Path("results/default"),
     form: Annotated[
@@ -142,7 +145,10 @@ def export(
         print(file)
 
 
-@app.command()
+@verb(
+    "retry --config config/reference.yaml",
+    "retry --status timed-out --method unet --config config/reference.yaml",
+)
 def retry(
     status: Annotated[
         list[str] | None,

@@ -6,14 +6,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmark.cli.app import DEFAULT, ConfigFile, app, open_run, refuse_file
+from benchmark.cli.app import DEFAULT, ConfigFile, open_run, refuse_file, verb
 from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 
 PROFILE = Path("config/profile.yaml")
 
 
-@app.command()
+@verb(
+    "score --restored DIR --target DIR --out scores.csv",
+    "score --restored DIR --out scores.csv --protocol no-reference",
+    "score --restored DIR --card outdoor_rain --out scores.csv",
+    "score --restored DIR --target DIR --pair '(\\d+)' --out scores.csv",
+    lock=False,
+)
 def score(
     restored: Annotated[Path, typer.Option(help="Folder of restored images.")],
     out: Annotated[Path, typer.Option(help="CSV file to write.")],
@@ -87,7 +93,13 @@ def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: s
     return folder_pairs.by_stem(restored, target)
 
 
-@app.command()
+@verb(
+    "profile --out profile.json",
+    "profile --config config/reference.yaml",
+    lock=False,
+    beside_others=True,
+    networks=True,
+)
 def profile(
     out: Annotated[
         Path | None, typer.Option(help="JSON file; the run's profile.json if none.")
@@ -116,7 +128,7 @@ def profile(
     print(report.as_table(found))
 
 
-@app.command()
+@verb("loaders", "loaders --method nafnet --config config/gpu.yaml", lock=False)
 def loaders(
     method: Annotated[
         str | None,
@@ -147,7 +159,7 @@ def loaders(
     print(loading.as_table(loading.supplies(photos, network, device_gflops)))
 
 
-@app.command("protocols")
+@verb("protocols", name="protocols", lock=False)
 def list_protocols() -> None:
     """Print the protocols as a Markdown table: what each compares, and how."""
     from benchmark.scoring.metrics import protocol_table
@@ -155,7 +167,7 @@ def list_protocols() -> None:
     print(protocol_table())
 
 
-@app.command("list")
+@verb("list", "list datasets", "list metrics --json", name="list", lock=False)
 def list_cards(
     kind: Annotated[
         Literal["methods", "datasets", "metrics", "weights"],
@@ -175,7 +187,7 @@ def list_cards(
         card_tables.print_table(kind, cards)
 
 
-@app.command("new-method")
+@verb("new-method my_filter", "new-method my_network --learned", lock=False)
 def new_method(
     name: Annotated[
         str, typer.Argument(help="Its name: lower-case letters, digits and underscores.")
@@ -196,7 +208,11 @@ def new_method(
     print(f"  {PROGRAM} run    runs it; methods that are done are not run again.")
 
 
-@app.command("convert-weights")
+@verb(
+    "convert-weights net_latest.ckpt net.safetensors",
+    "convert-weights net.pth net.safetensors --key state_dict --prefix generator_ema",
+    lock=False,
+)
 def convert_weights(
     file: Annotated[Path, typer.Argument(help="File of torch.save, .safetensors or .caffemodel.")],
     out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.app import DEFAULT, ConfigFile, Label, RunPath, app, open_run
+from benchmark.cli.app import DEFAULT, ConfigFile, Label, RunPath, open_run, verb
 
 VariantName = Annotated[str, typer.Option("--variant", help="Variant of the entry.")]
 Seed = Annotated[int, typer.Option(help="Training and sampling seed.")]
@@ -23,7 +23,7 @@ Planned = Annotated[
 Dataset = Annotated[str, typer.Option(help="Data set of the configuration.")]
 
 
-@app.command()
+@verb("check --config config/reference.yaml", lock=False)
 def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Check a configuration: methods, parameters, variants, protocols; load its weight files."""
     import psutil
@@ -59,7 +59,7 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     print(f"{name}: {', '.join(settings.methods)}")
 
 
-@app.command()
+@verb("resolve --config config/reference.yaml --cores 2")
 def resolve(
     config: ConfigFile = DEFAULT,
     cores: Annotated[
@@ -76,7 +76,7 @@ def resolve(
     print(resolve_run(folder, cores, processes).model_dump_json())
 
 
-@app.command("make-sets")
+@verb("make-sets --config config/study.yaml")
 def make_sets(config: ConfigFile = DEFAULT) -> None:
     """Make those data sets of a run whose cards say that they are made here, if not there."""
     from benchmark.data import made_sets
@@ -86,7 +86,7 @@ def make_sets(config: ConfigFile = DEFAULT) -> None:
         print(f"{name}: {'made' if made_sets.make(name) else 'is there as it should be'}")
 
 
-@app.command()
+@verb("images --config config/default.yaml")
 def images(config: ConfigFile = DEFAULT) -> None:
     """Check the data sets of a run and write images.csv, the test images with checksums.
 
@@ -140,7 +140,12 @@ def _warn(lines: Iterable[str]) -> None:
         print(f"warning: {line}", file=sys.stderr)
 
 
-@app.command()
+@verb(
+    "train --method unet",
+    "train --method unet --seed 1 --config config/reference.yaml",
+    beside_others=True,
+    networks=True,
+)
 def train(
     method: Label,
     seed: Seed = 0,
@@ -251,7 +256,7 @@ class _Job:
             raise UserError(f"{self.work} {names}: {result.status}: {result.reason}")
 
 
-@app.command("export-weights")
+@verb("export-weights --out weights --config config/reference.yaml")
 def export_weights(
     out: Annotated[Path, typer.Option(help="Folder for the weight files.")],
     config: ConfigFile = DEFAULT,
@@ -264,7 +269,7 @@ def export_weights(
         print(file)
 
 
-@app.command("restore-dataset")
+@verb("restore-dataset --method unet --variant default --dataset photos", networks=True)
 def restore_dataset(
     method: Label,
     variant: VariantName,
@@ -295,7 +300,7 @@ def restore_dataset(
     job.end(result)
 
 
-@app.command("score-dataset")
+@verb("score-dataset --method unet --dataset photos")
 def score_dataset(
     method: Label,
     dataset: Dataset,
@@ -312,7 +317,7 @@ def score_dataset(
     job.record()
 
 
-@app.command("score-sets")
+@verb("score-sets --method unet --dataset photos")
 def score_sets(
     method: Label,
     dataset: Dataset,
@@ -334,7 +339,7 @@ def score_sets(
     job.record()
 
 
-@app.command("score-samples")
+@verb("score-samples --method conditional_diffusion --dataset photos")
 def score_samples(
     method: Label,
     dataset: Dataset,
@@ -354,7 +359,7 @@ def score_samples(
     job.record()
 
 
-@app.command()
+@verb("collect --config config/default.yaml")
 def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     """Join all parts of a run into scores.csv, cost.csv, methods.json and manifest.json.
 
@@ -377,7 +382,7 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
         folder.identity("collect", "board").unlink(missing_ok=True)
 
 
-@app.command()
+@verb("leaderboard results/default")
 def leaderboard(path: RunPath = Path("results/default")) -> None:
     """Make the leaderboard and the comparisons from the scores and costs of a run."""
     from benchmark.board.write import write_leaderboard
@@ -385,7 +390,7 @@ def leaderboard(path: RunPath = Path("results/default")) -> None:
     write_leaderboard(path)
 
 
-@app.command()
+@verb("figures results/default")
 def figures(path: RunPath = Path("results/default")) -> None:
     """Draw the figures of a run."""
     from benchmark.report.figures.draw import draw_figures
@@ -393,7 +398,7 @@ def figures(path: RunPath = Path("results/default")) -> None:
     draw_figures(path)
 
 
-@app.command()
+@verb("report results/default")
 def report(path: RunPath = Path("results/default")) -> None:
     """Build the HTML report of a run, report/index.html."""
     from benchmark.report.build import build_report
@@ -401,7 +406,7 @@ def report(path: RunPath = Path("results/default")) -> None:
     build_report(path)
 
 
-@app.command()
+@verb("published results/default")
 def published(path: RunPath = Path("results/default")) -> None:
     """Compare with published numbers: write published.csv and published.md."""
     from benchmark.board.published import of_run

@@ -15,16 +15,16 @@ from benchmark.core.heap import keep_freed_memory
 PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
 PROJECT = "UNWEATHER_PROJECT"  # --project; benchmark.core.paths reads it when it is imported
 DATA = "UNWEATHER_DATA"  # --data
-# Verbs that compute beside other processes: their threads sleep while they wait.
-SIDE_BY_SIDE = ("train", "profile", "ui")
-# Verbs that evaluate networks for long: they keep the memory that they free.
-WITH_NETWORKS = ("train", "restore", "restore-dataset", "profile")
 
 
-def prepare(verb: str | None) -> None:
-    """Set up this process for a verb, before torch is imported: its threads and its memory."""
-    wait_asleep(verb)
-    if verb in WITH_NETWORKS:
+def prepare(beside_others: bool | None, networks: bool) -> None:
+    """Set up this process for a verb, before torch is imported: its threads and its memory.
+
+    beside_others: see `wait_asleep`. networks: whether it evaluates networks for long; then it
+    keeps the memory that it frees.
+    """
+    wait_asleep(beside_others)
+    if networks:
         keep_freed_memory()
 
 
@@ -40,8 +40,10 @@ def keep_caches(folder: Path) -> None:
         os.environ.setdefault(variable, str(folder / name))
 
 
-def wait_asleep(verb: str | None) -> None:
+def wait_asleep(beside_others: bool | None) -> None:
     """Let the threads of torch sleep while they wait for each other, where that is faster.
+
+    beside_others: whether this process computes beside others; None to look whether it does now.
 
     They wait many times in an evaluation of a network. By default they wait in a loop, which is
     fastest if the process has its cores to itself. If it has not, the loop keeps from the processor
@@ -49,7 +51,9 @@ def wait_asleep(verb: str | None) -> None:
     to each job that restores, and its trainings run side by side; a photo may be restored on a
     quiet machine or on a busy one. The results are the same bits either way.
     """
-    if verb in SIDE_BY_SIDE or (verb == "restore" and _others_at_work()):
+    if beside_others is None:
+        beside_others = _others_at_work()
+    if beside_others:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 
 import click
@@ -17,7 +18,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from benchmark.cli import app, card_tables
-from benchmark.cli.examples import EXAMPLES, GENERAL
+from benchmark.cli.app import FACTS, GENERAL
+from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
@@ -219,16 +221,42 @@ def parse(arguments):
 
 
 def test_every_verb_has_help_and_examples_that_parse():
-    assert set(EXAMPLES) == set(COMMAND.commands)
+    assert set(FACTS) == set(COMMAND.commands)
     for verb, command in COMMAND.commands.items():
         assert command.help, f"{verb} does not say what it does"
         for parameter in command.params:
             assert parameter.help, f"{verb}: {parameter.name} does not say what it is"
-        for example in EXAMPLES[verb]:
+        assert FACTS[verb].examples, f"{verb} has no example"
+        for example in FACTS[verb].examples:
             assert example.split()[0] == verb
             parse(shlex.split(example))
     for example in GENERAL[:-1]:
         parse(shlex.split(example))
+
+
+def test_the_help_of_a_verb_ends_with_its_examples():
+    help_text = CliRunner().invoke(app, ["list", "--help"]).output
+    assert f"Examples:\n    {PROGRAM} list\n    {PROGRAM} list datasets\n" in help_text
+
+
+@pytest.mark.parametrize(
+    ("verb", "beside_others", "networks"),
+    [
+        ("train", True, True),
+        ("ui", True, False),
+        ("restore", None, True),
+        ("restore-dataset", False, True),  # a workflow gives it all cores
+        ("show", False, False),
+    ],
+)
+def test_a_verb_gets_the_threads_and_the_memory_that_suit_it(
+    monkeypatch, verb, beside_others, networks
+):
+    calls = []
+    module = sys.modules["benchmark.cli.app"]  # by this name, the package has the application
+    monkeypatch.setattr(module, "prepare", lambda *facts: calls.append(facts))
+    CliRunner().invoke(app, [verb, "--no-such-option"])
+    assert calls == [(beside_others, networks)]
 
 
 def commands_in(text):

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from benchmark import cli
+from benchmark.cli.app import FACTS
 from benchmark.core import paths
 from benchmark.core.environment import DATA, PROJECT
 from benchmark.core.paths import ROOT
@@ -75,18 +76,13 @@ def test_a_run_at_work_is_not_changed_from_a_folder_inside(project, lock, verb):
     assert "is at work here" in done.stderr
 
 
-def test_verbs_without_the_lock_exist():
-    names = {info.name or info.callback.__name__ for info in cli.app.registered_commands}
-    assert names >= cli.WITHOUT_LOCK
-
-
 def test_a_verb_holds_the_lock_of_its_project_from_a_folder_inside(project, lock, monkeypatch):
     monkeypatch.setenv("HOME", str(project))
     monkeypatch.setattr(paths, "ROOT", project)
     monkeypatch.chdir(project / "inside")
     # Snakemake looks for the lock; the others write into no run.
     for verb in ("run", "ui", "restore", "fetch", "verify", "check", "compare", "show"):
-        cli._enter_project(verb)
+        cli._enter_project(FACTS[verb])
     assert not workflow_lock.open_files
-    cli._enter_project("collect")
+    cli._enter_project(FACTS["collect"])
     assert [*workflow_lock.open_files] == [lock]

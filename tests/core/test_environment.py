@@ -35,42 +35,32 @@ def test_a_home_is_used(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("verb", "busy_cores", "asleep"),
-    [
-        ("train", 0, True),
-        ("ui", 0, True),
-        ("restore", 0.2, False),
-        ("restore", 1, True),
-        ("restore-dataset", 1, False),  # a workflow gives it all cores
-        (None, 1, False),
-    ],
+    ("beside_others", "busy_cores", "asleep"),
+    [(True, 0, True), (None, 0.2, False), (None, 1, True), (False, 1, False)],
 )
 def test_threads_sleep_while_they_wait_only_beside_other_work(
-    verb, busy_cores, asleep, monkeypatch
+    beside_others, busy_cores, asleep, monkeypatch
 ):
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.setattr("psutil.cpu_count", lambda: 4)
     monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 100 * busy_cores / 4)
-    wait_asleep(verb)
+    wait_asleep(beside_others)
     assert os.environ.pop("OMP_WAIT_POLICY", None) == ("PASSIVE" if asleep else None)
 
 
 def test_the_users_own_wait_policy_is_kept(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    wait_asleep("train")
+    wait_asleep(True)
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
-@pytest.mark.parametrize(
-    ("verb", "kept"),
-    [("train", True), ("restore-dataset", True), ("ui", False), ("show", False), (None, False)],
-)
-def test_freed_memory_is_kept_for_networks_only(verb, kept, monkeypatch):
+@pytest.mark.parametrize("networks", [True, False])
+def test_freed_memory_is_kept_for_networks_only(networks, monkeypatch):
     calls = []
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-    monkeypatch.setattr(environment, "keep_freed_memory", lambda: calls.append(verb))
-    prepare(verb)
-    assert calls == [verb] * kept
+    monkeypatch.setattr(environment, "keep_freed_memory", lambda: calls.append("kept"))
+    prepare(False, networks)
+    assert calls == ["kept"] * networks
 
 
 def test_a_package_that_a_method_needs_is_no_fault_of_the_environment(tmp_path):
@@ -89,7 +79,7 @@ def test_a_package_that_a_method_needs_is_no_fault_of_the_environment(tmp_path):
 def test_without_psutil_the_machine_counts_as_quiet(monkeypatch):
     monkeypatch.setitem(sys.modules, "psutil", None)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    wait_asleep("restore")
+    wait_asleep(None)
     assert "OMP_WAIT_POLICY" not in os.environ
 
 
