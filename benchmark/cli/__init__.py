@@ -7,14 +7,20 @@ import atexit
 import gc
 import sys
 
-from benchmark.cli import (  # noqa: F401  (they register their verbs)
+# They register their verbs, in the order of the help.
+# isort: off
+from benchmark.cli import (  # noqa: F401
     data,
     photo_verbs,
     run,
     runs,
     tools,
+    workflow_setup,
     workflow,
+    workflow_board,
 )
+
+# isort: on
 from benchmark.cli.app import Facts, app
 from benchmark.core.environment import exit_without_package, keep_caches
 from benchmark.core.errors import UserError

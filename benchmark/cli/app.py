@@ -88,6 +88,9 @@ def verb(
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="Configuration file of the run.")]
 Label = Annotated[str, typer.Option("--method", help="Method entry of the configuration.")]
+SourceFile = Annotated[
+    Path | None, typer.Option("--source", help="The file that the configuration was copied from.")
+]
 DEFAULT = Path("config/default.yaml")
 
 
