@@ -32,24 +32,29 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
 def leaderboard(path: RunPath = Path("results/default")) -> None:
     """Make the leaderboard and the comparisons from the scores and costs of a run."""
     from benchmark.board.write import write_leaderboard
+    from benchmark.core.paths import shown
 
-    write_leaderboard(path)
+    table = write_leaderboard(path)
+    print(f"{shown(path / 'leaderboard.md')}: {len(table)} rows")
 
 
 @verb("figures results/default")
 def figures(path: RunPath = Path("results/default")) -> None:
     """Draw the figures of a run."""
+    from benchmark.core.paths import shown
     from benchmark.report.figures.draw import draw_figures
 
-    draw_figures(path)
+    files = draw_figures(path)
+    print(f"{shown(path / 'figures')}: {len(files)} files")
 
 
 @verb("report results/default")
 def report(path: RunPath = Path("results/default")) -> None:
     """Build the HTML report of a run, report/index.html."""
+    from benchmark.core.paths import shown
     from benchmark.report.build import build_report
 
-    build_report(path)
+    print(f"{shown(build_report(path))}: open it in a browser")
 
 
 @verb("published results/default")

@@ -1,5 +1,7 @@
 """The verbs for finished runs: what `show` prints, and what is said of a run that is not there."""
 
+import re
+
 import pandas as pd
 import pytest
 import yaml
@@ -48,6 +50,20 @@ def test_show_prints_one_weather(call, folder):
     text = call("show", "--config", "mine.yaml", "--weather", "haze")
     assert text.startswith("test-set: haze, scored on RGB")
     assert value in next(line for line in text.splitlines() if "dark-channel" in line)
+
+
+@pytest.mark.parametrize(
+    ("verb", "line"),
+    [
+        ("leaderboard", r"'results/mine/leaderboard\.md': \d+ rows"),
+        ("figures", r"'results/mine/figures': \d+ files"),
+        ("report", r"'results/mine/report/index\.html': open it in a browser"),
+    ],
+)
+def test_what_makes_a_file_names_it(call, folder, verb, line):
+    text = call(verb, "results/mine")
+    assert re.fullmatch(f"{line}\n", text), text
+    assert (folder / text.split("'")[1]).exists()
 
 
 def test_show_names_the_weathers_that_there_are(call):
