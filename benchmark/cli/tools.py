@@ -11,6 +11,8 @@ from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 
 PROFILE = Path("config/profile.yaml")
+# Packages beyond those that restoring photos needs, by those of our own protocols that use them.
+PACKAGES = {"lpips-alex": "lpips", "no-reference": "pyiqa"}
 
 
 @verb(
@@ -35,7 +37,10 @@ def score(
         typer.Option(help="Pair by the first group of a regular expression, such as '(\\d+)'."),
     ] = None,
     protocol: Annotated[
-        list[str] | None, typer.Option(help="See 'protocols'; may be repeated; default: our own.")
+        list[str] | None,
+        typer.Option(
+            help="See 'protocols'; may be repeated; default: our own, if their packages are here."
+        ),
     ] = None,
 ) -> None:
     """Score any folder of images by the protocols of the benchmark.
@@ -50,7 +55,8 @@ def score(
     if out.is_dir():
         raise UserError(f"--out: {shown(out)} is a folder. Name a CSV file, such as scores.csv.")
     refuse_file(out.parent)
-    scores = score_pairs(_folder_pairs(restored, target, card, pair), protocol)
+    pairs = _folder_pairs(restored, target, card, pair)
+    scores = score_pairs(pairs, protocol or _own_protocols())
     write_csv(scores, out)
     means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
     for (name, metric), values in means:
@@ -65,6 +71,26 @@ def score(
             f"{failed} of {scores.image.nunique()} images were not scored, or not by all metrics: "
             f"{out} has the reasons."
         )
+
+
+def _own_protocols() -> list[str]:
+    """Our own protocols whose packages are installed; says on stderr which are left out."""
+    from importlib.util import find_spec
+
+    from benchmark.scoring.metrics import OWN
+
+    missing = {
+        name: PACKAGES[name]
+        for name in OWN
+        if name in PACKAGES and find_spec(PACKAGES[name]) is None
+    }
+    for name, package in missing.items():
+        print(
+            f"left out: the protocol {name} needs the package {package}, which is not installed "
+            "(docs/command.md)",
+            file=sys.stderr,
+        )
+    return [name for name in OWN if name not in missing]
 
 
 def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: str | None):

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmark.cli import app
+from benchmark.cli.tools import PACKAGES
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
+from benchmark.scoring.metrics import OWN
 
 
 @pytest.fixture
@@ -95,6 +98,42 @@ def test_a_card_whose_target_is_not_in_the_folder_is_not_blamed(score, tmp_path)
     assert "rain-002.png" in done.stderr and "does not match the card" not in done.stderr
     reasons = pd.read_csv(tmp_path / "scores.csv").query("image == 'rain-002'")["reason"]
     assert reasons.str.contains("norain-002.png").all()
+
+
+@pytest.fixture
+def score_by_default(tmp_path):
+    """Calls `score` without --protocol for a folder with a target for a.png."""
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    for folder in ("restored", "target"):
+        write_png(tmp_path / folder / "a.png", pixels)
+    folders = [f"--{name}={tmp_path / name}" for name in ("restored", "target")]
+    return lambda: CliRunner().invoke(app, ["score", *folders, f"--out={tmp_path / 'scores.csv'}"])
+
+
+def test_without_the_packages_of_a_run_the_protocols_that_need_none_score(
+    score_by_default, tmp_path, monkeypatch
+):
+    for package in PACKAGES.values():
+        monkeypatch.setitem(sys.modules, package, None)
+    done = score_by_default()
+    assert done.exit_code == 0, done.output
+    assert set(pd.read_csv(tmp_path / "scores.csv").protocol) == {"rgb", "y-matlab"}
+    for protocol, package in PACKAGES.items():
+        assert f"left out: the protocol {protocol} needs the package {package}" in done.stderr
+
+
+def test_with_all_packages_our_own_protocols_are_the_default(score_by_default, monkeypatch):
+    chosen = []
+
+    def score_pairs(pairs, protocols):
+        chosen.extend(protocols)
+        row = {"image": "a", "protocol": "rgb", "metric": "psnr", "value": 1.0}
+        return pd.DataFrame([row | {"status": "ok", "reason": ""}])
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("benchmark.scoring.score.score_pairs", score_pairs)
+    done = score_by_default()
+    assert chosen == list(OWN) and "left out" not in done.stderr
 
 
 def test_a_configuration_without_its_entry_is_told_what_it_needs():
