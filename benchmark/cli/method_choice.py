@@ -44,25 +44,12 @@ def choose_method(
     limit. Raises UserError if there is no leaderboard or no method.
     """
     own = {label: weights_checksum(config, run, label) for label in config.methods}
-    if (run.path / "leaderboard.csv").exists():
-        folder, foreign = run.path, set()
-    else:
-        folder, foreign = REFERENCE, _with_other_weights(find(REFERENCE), own)
-    place = find(folder)
-    board = read_leaderboard(place) if (place / "leaderboard.csv").exists() else None
-    labels = [label for label in config.methods if label not in foreign]
-    on_board = {*labels} & {*(() if board is None else board["method"])}
-    if board is None or not on_board or (foreign and not any(own[label] for label in on_board)):
-        raise UserError(
-            f"There is no leaderboard to choose a method by: {remedy(config_file)}, or name a "
-            "method with --method."
-        )
-    cards = []
-    for label in labels:
-        method = registry.load(config.method_of(label))
-        for variant in config.variants_of(label):
-            card = {"control": method.card.control, "sees_target": method.sees_target}
-            cards.append({"method": label, "variant": variant, **card})
+    folder, board, labels = _board_and_entries(config_file, run, own)
+    trained = {name for name in config.datasets if config.card_of(name) == config.train_on}
+    ranking = ranked(board, _cards(config, labels), weather, trained)
+    headers = [found for photo in photos if (found := header(photo))]
+    largest = max(headers, key=lambda found: found.megapixels, default=Header("", 1, 1))
+    size = largest.megapixels if headers else 0.0
 
     def missing_weights(label: str) -> str | None:
         try:
@@ -76,15 +63,44 @@ def choose_method(
         made = restorer(config, config_file, run, label, variant)
         return seconds_per_megapixel(made, [(largest.width, largest.height)])
 
-    held_out = read_held_out(place, own)
-    board = pd.concat([board, held_out]) if len(held_out) else board
-    trained = {name for name in config.datasets if config.card_of(name) == config.train_on}
-    ranking = ranked(board, cards, weather, trained)
-    headers = [found for photo in photos if (found := header(photo))]
-    largest = max(headers, key=lambda found: found.megapixels, default=Header("", 1, 1))
-    size = largest.megapixels if headers else 0.0
     choice = choose(ranking, size, budget, missing_weights, speed)
     return Choice(choice.method, choice.variant, f"{choice.why} ({folder})")
+
+
+def _board_and_entries(
+    config_file: Path, run: RunFolder, own: Mapping[str, str]
+) -> tuple[Path, pd.DataFrame, list[str]]:
+    """The run whose leaderboard counts, that leaderboard, and the entries on which it says
+    something.
+
+    own: the checksum of each entry's weights. Raises UserError if there is no such leaderboard.
+    """
+    if (run.path / "leaderboard.csv").exists():
+        folder, foreign = run.path, set()
+    else:
+        folder, foreign = REFERENCE, _with_other_weights(find(REFERENCE), own)
+    place = find(folder)
+    board = read_leaderboard(place) if (place / "leaderboard.csv").exists() else None
+    labels = [label for label in own if label not in foreign]
+    on_board = {*labels} & {*(() if board is None else board["method"])}
+    if board is None or not on_board or (foreign and not any(own[label] for label in on_board)):
+        raise UserError(
+            f"There is no leaderboard to choose a method by: {remedy(config_file)}, or name a "
+            "method with --method."
+        )
+    held_out = read_held_out(place, own)
+    return folder, pd.concat([board, held_out]) if len(held_out) else board, labels
+
+
+def _cards(config: Config, labels: Iterable[str]) -> list[dict]:
+    """What `ranked` needs to know of each variant of the entries."""
+    cards = []
+    for label in labels:
+        method = registry.load(config.method_of(label))
+        for variant in config.variants_of(label):
+            card = {"control": method.card.control, "sees_target": method.sees_target}
+            cards.append({"method": label, "variant": variant, **card})
+    return cards
 
 
 def _with_other_weights(folder: Path, own: Mapping[str, str]) -> set[str]:

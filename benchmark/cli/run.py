@@ -34,17 +34,10 @@ def run(
     What is done already is not done again. What stands after -- goes to Snakemake, for example
     '-- --forcerun train'.
     """
-    from importlib.util import find_spec
-
     from benchmark.core import paths
 
     settings, _ = open_run(config)
-    missing = [name for name in ("snakemake", "lpips", "matplotlib") if find_spec(name) is None]
-    if missing:
-        raise UserError(
-            f"A run needs packages that restoring photos does not ({', '.join(missing)}, ...). "
-            "Install them by 'pip install \"unweather[run]\"'."
-        )
+    _check_packages()
     _check_data(settings)
     command = [
         *(sys.executable, "-m", "snakemake", "--cores", cores),
@@ -54,13 +47,7 @@ def run(
         *context.args,
         *("--config", f"run={paths.find(config).resolve()}"),
     ]
-    places = [str(paths.CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {
-        **os.environ,
-        PROJECT: str(paths.ROOT),
-        "PYTHONPATH": os.pathsep.join(places),  # the rules call 'python -m benchmark'
-    }
-    if _status_of([*map(str, command)], paths.ROOT, environment):
+    if _status_of([*map(str, command)], paths.ROOT, _environment()):
         raise UserError(
             "The run did not finish; its messages are above. Correct what they name, and call it "
             "again to go on."
@@ -72,6 +59,14 @@ def run(
         folder = paths.from_here(paths.ROOT / "results" / settings.name)
         print_leaderboard(folder)
         print(f"\nTables: {folder}/leaderboard.md  Report: {folder}/report/index.html")
+
+
+def _environment() -> dict[str, str]:
+    """The environment of Snakemake, whose rules call `python -m benchmark` in the project."""
+    from benchmark.core import paths
+
+    places = [str(paths.CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, PROJECT: str(paths.ROOT), "PYTHONPATH": os.pathsep.join(places)}
 
 
 def _status_of(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
@@ -90,6 +85,18 @@ def _status_of(command: Sequence[str], folder: Path, environment: Mapping[str, s
             process.kill()
             process.wait()
         raise
+
+
+def _check_packages() -> None:
+    """Raise UserError if packages are missing that only runs need."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("snakemake", "lpips", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"A run needs packages that restoring photos does not ({', '.join(missing)}, ...). "
+            "Install them by 'pip install \"unweather[run]\"'."
+        )
 
 
 def _check_data(settings) -> None:

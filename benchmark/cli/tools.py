@@ -1,6 +1,7 @@
 """Verbs that need no run: list cards, start a method, score folders, measure the machine."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,7 +51,7 @@ def score(
     from benchmark.core.paths import shown
     from benchmark.results.layout import write_csv
     from benchmark.scoring import folder_pairs
-    from benchmark.scoring.score import problems, score_pairs
+    from benchmark.scoring.score import score_pairs
 
     if out.is_dir():
         raise UserError(f"--out: {shown(out)} is a folder. Name a CSV file, such as scores.csv.")
@@ -58,11 +59,7 @@ def score(
     pairs = _folder_pairs(restored, target, card, pair)
     scores = score_pairs(pairs, protocol or _own_protocols())
     write_csv(scores, out)
-    means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
-    for (name, metric), values in means:
-        print(f"{name:16} {metric:7} {values.mean():9.4f}  mean of {len(values)} images")
-    for problem in [*problems(scores), *folder_pairs.unread(restored)]:
-        print(f"not scored: {problem}", file=sys.stderr)
+    _print_scores(scores, folder_pairs.unread(restored))
     if not (scores.status == "ok").any():
         raise UserError(f"No image of {str(restored)!r} was scored: {out} has the reasons.")
     failed = scores[~scores.status.isin(("ok", "skipped"))].image.nunique()
@@ -71,6 +68,20 @@ def score(
             f"{failed} of {scores.image.nunique()} images were not scored, or not by all metrics: "
             f"{out} has the reasons."
         )
+
+
+def _print_scores(scores, unread: Iterable[str]) -> None:
+    """Print the mean of each metric, and on stderr what was not scored.
+
+    unread: files of the folder that are no images.
+    """
+    from benchmark.scoring.score import problems
+
+    means = scores[scores.status == "ok"].groupby(["protocol", "metric"], sort=False).value
+    for (name, metric), values in means:
+        print(f"{name:16} {metric:7} {values.mean():9.4f}  mean of {len(values)} images")
+    for problem in [*problems(scores), *unread]:
+        print(f"not scored: {problem}", file=sys.stderr)
 
 
 def _own_protocols() -> list[str]:
