@@ -19,7 +19,7 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     from benchmark.data import cards
     from benchmark.jobs import isolation, resolve
     from benchmark.scoring.metrics import metrics_of
-    from benchmark.spec import run_config
+    from benchmark.spec import config_checks
 
     settings, folder = open_run(config)
     name = str(source or config)
@@ -28,14 +28,13 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     except UserError as error:
         raise UserError(f"{name}: protocols: {error}") from None
     cards.check_choices(settings, name)
-    memory = psutil.virtual_memory().total
-    run_config.check_memory(settings, name, memory)
 
     def work() -> list[str]:
         from benchmark.jobs.checks import check_precision, check_training_memory, check_weights
 
-        warnings = [*run_config.check_methods(settings, name), *check_weights(settings, name)]
+        warnings = [*config_checks.check_methods(settings, name), *check_weights(settings, name)]
         warnings += check_precision(settings, name, resolve.recorded(folder))
+        memory = psutil.virtual_memory().total
         return warnings + check_training_memory(settings, name, memory)
 
     found = isolation.run(work)

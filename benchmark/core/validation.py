@@ -1,5 +1,6 @@
 """Checks of what users write: YAML files, and values against a pydantic model."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,14 +45,15 @@ def read_yaml(path: Path) -> Any:
         return values
 
 
-def parse(model: type[S], values: Any, where: str, remedy: str = "") -> S:
+def parse(model: type[S], values: Any, where: str, remedy: str = "", also: Iterable[str] = ()) -> S:
     """`values` as a `model`.
 
-    Raises UserError with a line for each key at fault: `where`, the key, and what is wrong with it;
-    and at the end the remedy, if one is given.
+    also: keys that may stand beside these and were read already; messages on unknown keys name
+    them. Raises UserError with a line for each key at fault: `where`, the key, and what is wrong
+    with it; and at the end the remedy, if one is given.
     """
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context={model: also})
     except ValidationError as error:
         lines = "\n".join(f"{where}: {fault}" for fault in faults(error))
         raise UserError(lines + (f"; {remedy}." if remedy else "")) from None

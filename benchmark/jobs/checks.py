@@ -8,8 +8,7 @@ from benchmark.core.device import choose, emulates_bf16
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.jobs.resolve import Resolved
 from benchmark.spec import given_weights, registry, sources
-from benchmark.spec.build import build
-from benchmark.spec.method import LearnedMethod
+from benchmark.spec.build import build, give_untrained_teacher
 from benchmark.spec.run_config import Config
 from benchmark.spec.training_settings import Stage
 from benchmark.training.step_memory import step_bytes
@@ -91,7 +90,8 @@ def check_training_memory(config: Config, where: str | Path, memory: int) -> lis
     """A warning for each entry of which a training step needs more than `memory` bytes.
 
     A warning and no error, because the estimate is of float32 on one processor: bf16 and a GPU with
-    more memory need less. A method that cannot be built or estimated has no warning.
+    more memory need less. A method that cannot be built or estimated has no warning. Raises
+    UserError if the pairs alone, of one part of a batch, need more.
     """
     warnings = []
     for label in config.methods:
@@ -99,29 +99,31 @@ def check_training_memory(config: Config, where: str | Path, memory: int) -> lis
             continue
         settings = config.training_of(label)
         for stage in settings.stages:
-            pairs = stage.batch // settings.accumulate
-            if stage.pair_bytes(settings.accumulate) * MOST_TIMES < memory:
-                continue
-            needed = _needed(config, label, stage, pairs)
+            pairs, least = stage.batch // settings.accumulate, stage.pair_bytes(settings.accumulate)
+            what = f"{pairs} pairs of {stage.crop}×{stage.crop} pixels"
+            if least > memory:
+                message = f"{what} need {_of_memory(least, memory)}"
+                raise UserError(f"{where}: methods.{label}: training.stages: {message}.")
+            needed = least * MOST_TIMES > memory and _needed(config, label, stage, pairs)
             if needed and needed > memory:
-                warnings.append(
-                    f"{where}: methods.{label}: training.stages: a step with {pairs} pairs of "
-                    f"{stage.crop}×{stage.crop} pixels needs about {needed / 2**30:.3g} GiB, and "
-                    f"this machine has {memory / 2**30:.3g}. Choose a smaller batch or crop, or "
-                    "more parts ('accumulate')"
-                )
+                message = f"a step with {what} needs about {_of_memory(needed, memory)}"
+                warnings.append(f"{where}: methods.{label}: training.stages: {message}")
     return warnings
+
+
+def _of_memory(needed: int, memory: int) -> str:
+    """Both in words, and what to do if more is needed than there is."""
+    return (
+        f"{needed / 2**30:.3g} GiB, and this machine has {memory / 2**30:.3g}. Choose a smaller "
+        "batch or crop, or more parts ('accumulate')"
+    )
 
 
 def _needed(config: Config, label: str, stage: Stage, pairs: int) -> int | None:
     """Bytes of a step, or None if the method does not allow an estimate."""
-    seed = config.seeds_of(label)[0]
     try:
-        method = build(config, label, seed)
-        if not isinstance(method, LearnedMethod):
-            return None
-        if teacher := config.entry(label).teacher:
-            method.learn_from(build(config, teacher, seed))
+        method = build(config, label, config.seeds_of(label)[0])
+        give_untrained_teacher(config, label, method)
         return step_bytes(method, pairs, stage.crop)
     except Exception:  # the method's own: its results will be failed
         return None

@@ -15,7 +15,7 @@ from benchmark.jobs import records, resolve
 from benchmark.jobs.gpus import check_limit
 from benchmark.jobs.identity import Identities
 from benchmark.results.layout import RunFolder
-from benchmark.spec import run_config
+from benchmark.spec import config_file
 from benchmark.spec.run_config import Config
 
 
@@ -41,7 +41,7 @@ def start(
     data cannot be pulled, and SystemExit, with the message printed, if they are
     not as they should be.
     """
-    run_config.freeze(config, source, run.config)
+    config_file.freeze(config, source, run.config)
     if "DVC_STAGE" not in os.environ:  # 'dvc repro' has the data, and locks them against a pull
         pull_if_changed(run.path / "pulled.txt")
     if made_sets.in_run(config):

@@ -16,7 +16,7 @@ from benchmark.planning.unit_costs import UnitCosts
 from benchmark.profiling.loading import SIZE
 from benchmark.results.layout import RunFolder
 from benchmark.scoring.metrics import set_metrics_of
-from benchmark.spec.build import build
+from benchmark.spec.build import build, give_untrained_teacher
 from benchmark.spec.method import CLEAR, LearnedMethod, Method
 from benchmark.spec.run_config import Config
 from benchmark.spec.variant import split
@@ -119,8 +119,7 @@ class _Planner:
         parts.append(Part(SCORE, label, "", jobs, restored, scoring))
 
     def _training(self, label: str, method: LearnedMethod, seeds: int) -> Part:
-        if teacher := self.config.entry(label).teacher:
-            method.learn_from(build(self.config, teacher, self.config.seeds_of(label)[0]))
+        give_untrained_teacher(self.config, label, method)
         seconds, flops, loaders = self.costs.training(label, method)
         self.plan.disk_bytes += 4 * seeds * sum(p.numel() for p in method.network.parameters())
         units = seeds * self.config.training_of(label).steps

@@ -16,3 +16,10 @@ def build(config: Config, label: str, seed: int) -> Method:
     method = kind(kind.Parameters(**config.entry(label).parameters))
     streams.reopen_closed()
     return method
+
+
+def give_untrained_teacher(config: Config, label: str, method: Method) -> None:
+    """Let a method learn from its entry's teacher, if it has one, untrained: enough to count and
+    estimate what its training takes."""
+    if teacher := config.entry(label).teacher:
+        method.learn_from(build(config, teacher, config.seeds_of(label)[0]))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 
 from benchmark.core.errors import nearest
 
@@ -22,12 +22,13 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_unknown_keys(cls, values):
+    def _name_unknown_keys(cls, values, info: ValidationInfo):
         """Pydantic refuses an unknown key; this adds the nearest known key to each message."""
         if not isinstance(values, dict):
             return values
-        known = cls.model_fields
-        unknown = [f"unknown key '{k}'.{nearest(str(k), known)}" for k in values if k not in known]
+        fields = cls.model_fields
+        known = [*fields, *(info.context or {}).get(cls, ())]  # see `validation.parse`
+        unknown = [f"unknown key '{k}'.{nearest(str(k), known)}" for k in values if k not in fields]
         if unknown:
             faults = [{"type": "value_error", "ctx": {"error": ValueError(t)}} for t in unknown]
             raise ValidationError.from_exception_data(cls.__name__, faults)

@@ -1,17 +1,14 @@
-"""A run's configuration: read from YAML and checked; errors name the file and the key at fault."""
+"""A run's configuration: its keys, and what they mean for each entry."""
 
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from benchmark.core import paths
-from benchmark.core.atomic import write_text
-from benchmark.core.errors import UserError, nearest, one_line
-from benchmark.core.validation import faults, parse, read_yaml
+from benchmark.core.errors import UserError
 from benchmark.spec import registry, sources
 from benchmark.spec import variant as variants
 from benchmark.spec.method import ALL_WEATHERS, Settings
@@ -19,10 +16,9 @@ from benchmark.spec.training_settings import Training
 
 LONGEST_NAME = 64  # names are folders, and parts of file names, which may have 255 characters
 LARGEST_SEED = 2**32 - 1
-REFERENCE = "reference"  # the tables of this run are in the repository
 
 
-def _check_name(name: str) -> str:
+def check_name(name: str) -> str:
     if len(name) > LONGEST_NAME:
         raise ValueError(f"'{name[:20]}…' has {len(name)} characters, more than {LONGEST_NAME}")
     if re.search(r"(.+)\1{19}$", name):  # what Snakemake calls a periodic wildcard
@@ -37,7 +33,7 @@ def _check_name(name: str) -> str:
 
 
 # Names become folder names and Snakemake wildcards.
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[str, AfterValidator(check_name)]
 
 
 def _check_repeated(values: tuple | None) -> tuple | None:
@@ -169,6 +165,8 @@ class Config(Settings):
     @field_validator("methods", "datasets", mode="before")
     @classmethod
     def _empty_entries(cls, value):
+        if isinstance(value, list):
+            raise ValueError("write each entry as 'name:' without a hyphen; its settings are below")
         return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
 
     def entry(self, label: str) -> MethodEntry:
@@ -239,258 +237,3 @@ class Config(Settings):
     def variants_of(self, label: str) -> dict[str, dict[str, Any]]:
         """Settings by variant name. An entry without variants has one, `default`."""
         return self.entry(label).variants or {"default": {}}
-
-
-def load(path: str | Path) -> Config:
-    """Read and check a configuration file.
-
-    Raises UserError with the file and the key at fault: not YAML, unknown key, wrong type, unknown
-    method, a teacher that does not fit. `check_methods` checks the methods' own parameters, for
-    which it imports the methods.
-    """
-    path = Path(path)
-    config = parse(Config, _read(path), str(path))
-    if config.name == REFERENCE and REFERENCE not in (path.stem, path.parent.name):
-        raise UserError(
-            f"{path}: name: the tables of the run '{REFERENCE}' are in the repository and would be "
-            "overwritten. Choose another name."
-        )
-    for label in config.methods:
-        try:
-            registry.check_name(config.method_of(label))
-        except UserError as error:
-            raise UserError(f"{path}: methods.{label}: {error}") from None
-        training = {**config.training.model_dump(), **config.entry(label).training}
-        parse(Training, training, f"{path}: methods.{label}.training")
-        for variant, settings in config.variants_of(label).items():
-            place = f"{path}: methods.{label}.variants.{variant}"
-            parse(variants.Execution, variants.split(settings)[0], place)
-    for label, entry in config.methods.items():
-        _check_source(config, label, "teacher", path)
-        _check_source(config, label, "initial_weights", path)
-        _check_shorter(config, label, path)
-        if entry.weights and not sources.learns(config.method_of(label)):
-            raise UserError(
-                f"{path}: methods.{label}.weights: the method does not learn. Remove the key."
-            )
-    for name in config.leave_out:
-        try:
-            registry.check_name(name)
-        except UserError as error:
-            raise UserError(f"{path}: leave_out: {error}") from None
-    if config.discover:
-        config = _discover(config, path)
-    if not config.methods:
-        raise UserError(f"{path}: methods: none is named. Add one, or set 'discover: true'.")
-    for label in config.methods:
-        sources.learns(config.method_of(label))  # reads the file, which may not be valid Python
-    return config
-
-
-def _discover(config: Config, path: Path) -> Config:
-    """The configuration with an entry for each method file that no entry uses.
-
-    Raises UserError for a file whose name cannot be an entry's, or is that of another entry.
-    """
-    used = {config.method_of(label) for label in config.methods} | {*config.leave_out}
-    found = [name for name in registry.available() if name not in used]
-    for name in found:
-        file = paths.from_root(registry.file_of(name))
-        if name in config.methods:
-            raise UserError(
-                f"{path}: methods.{name} runs '{config.method_of(name)}', and there is a method "
-                f"{file} of the same name. Rename the file, or add '{name}' to leave_out."
-            )
-        try:
-            _check_name(name)
-        except ValueError as error:
-            raise UserError(f"{file}: {error} Rename the file.") from None
-    entries = {name: MethodEntry() for name in found}
-    return config.model_copy(update={"methods": {**config.methods, **entries}})
-
-
-def freeze(config: Config, source: str, file: Path) -> None:
-    """Write a configuration as it was loaded, with all entries, so that `load` gives it again.
-
-    source: where it comes from; stands in the first line.
-    """
-    values = config.model_dump(mode="json", exclude_unset=True, exclude={"leave_out"})
-    values["methods"] = {
-        label: entry.model_dump(mode="json", exclude_unset=True)
-        for label, entry in config.methods.items()
-    }
-    text = yaml.safe_dump(values | {"discover": False}, sort_keys=False, allow_unicode=True)
-    write_text(file, f"# {source} as it was when the workflow started. Edit that file.\n{text}")
-
-
-def _read(path: Path, extended: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The keys and values of a file, completed from the file that it extends.
-
-    A key of the file replaces that of the other. An entry of `methods` without a value is that of
-    the other, if it has one of this name.
-    """
-    values = read_yaml(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold keys and values; it holds {type(values).__name__}.")
-    if "extends" not in values:
-        return values
-    base = path.parent / str(values.pop("extends"))
-    if base in (*extended, path):
-        raise UserError(f"{path}: extends: '{base.name}' extends this file.")
-    try:
-        given = _read(base, (*extended, path))
-    except UserError as error:
-        raise UserError(f"{path}: extends: {error}") from None
-    own, others = values.get("methods"), given.get("methods")
-    if isinstance(own, dict) and isinstance(others, dict):
-        values["methods"] = {
-            name: others.get(name) if entry is None else entry for name, entry in own.items()
-        }
-    return {**given, **values}
-
-
-def _check_source(config: Config, label: str, key: str, path: Path) -> None:
-    """Check the entry from which another one is distilled, or from whose weights it starts."""
-    name, where = getattr(config.entry(label), key), f"{path}: methods.{label}.{key}"
-    if name is None:
-        return
-    learns = sources.learns(config.method_of(label))
-    if key == "initial_weights" and (config.entry(label).weights or not learns):
-        raise UserError(f"{where}: the entry is not trained. Remove the key.")
-    if key == "initial_weights" and config.initial_entry_of(label) is None:
-        return
-    try:
-        source = config.entry(name)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    depends = source.teacher is not None or source.initial_weights is not None
-    if depends or not sources.learns(config.method_of(name)):
-        raise UserError(
-            f"{where}: '{name}' must be an entry that learns and has no teacher or initial weights "
-            "itself."
-        )
-    _check_seeds(config, label, name, path)
-
-
-def _check_seeds(config: Config, label: str, source: str, path: Path) -> None:
-    """Check that the entry from which another one starts is trained with each of its seeds."""
-    for seed in config.seeds_of(label):
-        if seed not in config.seeds_of(source):
-            raise UserError(
-                f"{path}: methods.{label}.seeds: '{source}' is not trained with seed {seed}. Add "
-                "the seed there, or remove it here."
-            )
-
-
-def _check_shorter(config: Config, label: str, path: Path) -> None:
-    """Check the entry from whose state before its decay the training of another one goes on."""
-    name, where = config.entry(label).goes_on_from, f"{path}: methods.{label}.goes_on_from"
-    if name is None or config.weights:  # with weights for all entries, nothing is trained
-        return
-    try:
-        config.entry(name)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    for entry in (label, name):
-        if not config.trains(entry) or config.training_of(entry).schedule != "constant":
-            raise UserError(f"{where}: '{entry}' must be trained, with the schedule constant.")
-    _check_seeds(config, label, name, path)
-    differing = _decided_apart_from_length(config, label, name)
-    if differing:
-        raise UserError(
-            f"{where}: '{name}' must differ only in steps and decay_steps, not in "
-            f"{', '.join(differing)}."
-        )
-    own, other = config.training_of(label).branch, config.training_of(name).branch
-    if other >= own:
-        raise UserError(
-            f"{where}: the decay of '{name}' starts at step {other}, which must be before that of "
-            f"'{label}', step {own}."
-        )
-
-
-def _decided_apart_from_length(config: Config, *labels: str) -> list[str]:
-    """What differs between the trainings of two entries, beside the numbers of steps."""
-    parts = []
-    for label in labels:
-        entry, settings = config.entry(label), config.training_of(label).deciding()
-        settings = {f"training.{k}": v for k, v in settings.items()}
-        own = {k: getattr(entry, k) for k in ("parameters", "teacher", "initial_weights")}
-        own |= {"method": config.method_of(label), "weathers": config.weathers_of(label)}
-        parts.append(own | settings)
-    lengths = ("training.steps", "training.decay_steps")
-    return [key for key in parts[0] if key not in lengths and parts[0][key] != parts[1][key]]
-
-
-def check_memory(config: Config, where: str, memory: int) -> None:
-    """Raise UserError for a training whose pairs alone, of one part of a batch, need more memory.
-
-    memory: bytes.
-    """
-    for label in config.methods:
-        if not config.trains(label):
-            continue
-        settings = config.training_of(label)
-        for stage in settings.stages:
-            needed = stage.pair_bytes(settings.accumulate)
-            if needed > memory:
-                raise UserError(
-                    f"{where}: methods.{label}: training.stages: {stage.batch} pairs of "
-                    f"{stage.crop}×{stage.crop} pixels need {needed / 2**30:.3g} GiB, and this "
-                    f"machine has {memory / 2**30:.3g}. Choose a smaller batch or crop, or more "
-                    "parts ('accumulate')."
-                )
-
-
-def _check_teacher(config: Config, label: str, needed: bool, where: str) -> list[str]:
-    """A warning if an entry lacks the teacher that it needs. Raises UserError for one too many."""
-    teacher, name = config.entry(label).teacher, config.method_of(label)
-    key = f"{where}: methods.{label}.teacher"
-    if teacher and not needed:
-        raise UserError(f"{key}: '{name}' takes no teacher. Remove the key.")
-    if needed and not teacher and config.trains(label):
-        return [f"{key}: '{name}' learns from another entry, and none is named: it will fail"]
-    return []
-
-
-def check_methods(config: Config, where: str) -> list[str]:
-    """Check every entry's parameters, variants and teacher against its method's declarations.
-
-    Returns a warning for each method whose file cannot be imported (its results will be `failed`)
-    and for each that a method has about a variant. Raises UserError with `where` (the
-    configuration's file) and the key at fault.
-    """
-    warnings = []
-    for label in config.methods:
-        try:
-            method = registry.load(config.method_of(label))
-        except UserError:
-            raise
-        except Exception as error:  # what an import raises
-            of_card = isinstance(error, ValidationError)
-            reason = "; ".join(faults(error)) if of_card else one_line(error)
-            warnings.append(
-                f"{where}: methods.{label}: methods/{config.method_of(label)}.py cannot be "
-                f"imported, and its results will be failed ({reason})"
-            )
-            continue
-        for weather in method.card.weathers:
-            if weather not in ALL_WEATHERS:
-                raise UserError(
-                    f"methods/{config.method_of(label)}.py: card.weathers: there is no weather "
-                    f"'{weather}'.{nearest(weather, ALL_WEATHERS)}"
-                )
-        parameters = parse(
-            method.Parameters,
-            config.entry(label).parameters,
-            f"{where}: methods.{label}.parameters",
-        )
-        warnings += _check_teacher(config, label, method.needs_teacher(parameters), where)
-        for variant, settings in config.variants_of(label).items():
-            place = f"{where}: methods.{label}.variants.{variant}"
-            _, values = variants.split(settings)
-            checked = parse(method.Variant, values, place)
-            warnings += [
-                f"{place}: {text}" for text in method.variant_warnings(parameters, checked)
-            ]
-    return warnings

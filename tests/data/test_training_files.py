@@ -14,7 +14,6 @@ from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.data import cards, file_index, training_files
 from benchmark.results.layout import RunFolder
-from benchmark.spec import run_config
 from tests import run_jobs
 
 
@@ -90,7 +89,7 @@ def test_a_fault_is_named_before_the_training_and_becomes_its_status(open_set, k
     harm(file)
     workflow.images(config_file)
     assert "gt/b.png" in capsys.readouterr().err
-    config = run_config.load(config_file)
+    config = config_file.load(config_file)
     with pytest.raises(UserError, match=message):
         training_files.sound_source("mine")
     with pytest.raises(UserError, match=f"{message}|differs from the set's manifest"):

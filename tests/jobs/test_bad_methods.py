@@ -20,7 +20,7 @@ from benchmark.data import cards
 from benchmark.jobs import isolation, records, restore, score
 from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_methods
-from benchmark.spec import registry, run_config
+from benchmark.spec import config_file, registry
 from tests import run_jobs
 
 SOURCE = """\
@@ -207,7 +207,7 @@ def test_data_that_are_not_there_are_no_failure_of_the_method(tmp_path, monkeypa
     file.write_text(yaml.safe_dump(values | {"discover": False}))
     run = RunFolder(tmp_path / "results")
     with pytest.raises(UserError, match=r"own.yaml: train: .* matches no file. Put the images"):
-        run_jobs.train(run_config.load(file), run, "unet", 0)
+        run_jobs.train(config_file.load(file), run, "unet", 0)
     assert not run.path.exists()
 
 

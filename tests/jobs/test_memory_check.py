@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmark.core.errors import UserError
 from benchmark.core.memory import PeakMemory
 from benchmark.core.seeds import torch_generator
 from benchmark.jobs.checks import check_training_memory
-from benchmark.spec import run_config
+from benchmark.spec import config_file
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config
@@ -33,7 +34,7 @@ methods:
 
 def loaded(folder: Path, text: str) -> Config:
     (folder / "a.yaml").write_text(text)
-    return run_config.load(folder / "a.yaml")
+    return config_file.load(folder / "a.yaml")
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_batch_in_parts_needs_less(tmp_path):
 
 
 def test_a_distillation_is_estimated_with_its_teacher(config):
-    found = check_training_memory(config, "a.yaml", 2**20)
+    found = check_training_memory(config, "a.yaml", 2**24)
     assert {line.split()[1] for line in found} == {
         f"methods.{label}:" for label in ("unet", "lpips", "distilled", "tiny")
     }
@@ -98,5 +99,14 @@ def test_a_method_that_cannot_be_estimated_has_no_warning(config, monkeypatch):
         raise RuntimeError("no")
 
     monkeypatch.setattr("methods.regression.Regression.loss", broken, raising=False)
-    found = check_training_memory(config, "a.yaml", 2**20)
+    found = check_training_memory(config, "a.yaml", 2**24)
     assert not any("unet" in line for line in found)
+
+
+@pytest.mark.parametrize(("batch", "crop"), [(10**9, 16), (1, 10**6), (64, 2048)])
+def test_pairs_beyond_the_memory_are_refused(tmp_path, batch, crop):
+    config = loaded(
+        tmp_path, CONFIG.replace("batch: 8, crop: 256", f"batch: {batch}, crop: {crop}")
+    )
+    with pytest.raises(UserError, match=r"a.yaml: methods.unet: training.stages: .* need .* GiB"):
+        check_training_memory(config, "a.yaml", 2**30)

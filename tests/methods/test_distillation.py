@@ -6,7 +6,7 @@ import yaml
 
 from benchmark.core.errors import UserError
 from benchmark.results.layout import RunFolder
-from benchmark.spec import registry, run_config
+from benchmark.spec import config_checks, config_file, registry
 from tests import run_jobs
 from tests.methods.test_contract import SMALL
 
@@ -132,7 +132,7 @@ def run_of(tmp_path, **changes):
     values["methods"]["student"].update(changes)
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
-    return run_config.load(path), RunFolder(tmp_path / "results")
+    return config_file.load(path), RunFolder(tmp_path / "results")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_wrong_teacher_is_named(tmp_path, changes, message):
 def test_a_teacher_of_a_method_that_learns_from_none_is_named(tmp_path, method):
     config, _ = run_of(tmp_path, method=method, parameters={})
     with pytest.raises(UserError, match=f"methods.student.teacher: '{method}' takes no teacher"):
-        run_config.check_methods(config, "run.yaml")
+        config_checks.check_methods(config, "run.yaml")
 
 
 def test_a_run_trains_teacher_and_student(tmp_path):

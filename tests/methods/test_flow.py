@@ -10,7 +10,7 @@ import yaml
 from benchmark.core import weights
 from benchmark.core.errors import UserError
 from benchmark.results.layout import RunFolder
-from benchmark.spec import registry, run_config
+from benchmark.spec import config_checks, config_file, registry
 from benchmark.spec.training_settings import Training
 from benchmark.training.optimisation import build_optimizer
 from methods.diffusion import straight_line
@@ -333,12 +333,12 @@ def run_of(tmp_path, **flow):
     }
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
-    return run_config.load(path), RunFolder(tmp_path / "results")
+    return config_file.load(path), RunFolder(tmp_path / "results")
 
 
 def test_a_run_trains_the_teacher_and_the_flow(tmp_path):
     config, run = run_of(tmp_path, teacher="unet")
-    assert run_config.check_methods(config, "run.yaml") == []
+    assert config_checks.check_methods(config, "run.yaml") == []
     assert run_jobs.train(config, run, "unet", 0)["status"] == "ok"
     assert run_jobs.train(config, run, "flow", 0)["status"] == "ok"
     method = make("flow", start="prediction")
@@ -351,7 +351,7 @@ def test_a_run_trains_the_teacher_and_the_flow(tmp_path):
 
 def test_a_flow_without_its_teacher_is_announced_and_fails_by_name(tmp_path):
     config, run = run_of(tmp_path)
-    (warning,) = run_config.check_methods(config, "run.yaml")
+    (warning,) = config_checks.check_methods(config, "run.yaml")
     assert "methods.flow.teacher" in warning
     result = run_jobs.train(config, run, "flow", 0)
     assert result["status"] == "failed" and "needs 'teacher'" in result["reason"]
@@ -360,4 +360,4 @@ def test_a_flow_without_its_teacher_is_announced_and_fails_by_name(tmp_path):
 def test_a_teacher_for_a_start_without_one_is_refused(tmp_path):
     config, _ = run_of(tmp_path, teacher="unet", parameters={**SMALL, "start": "noise"})
     with pytest.raises(UserError, match=r"methods\.flow\.teacher: .* takes no teacher"):
-        run_config.check_methods(config, "run.yaml")
+        config_checks.check_methods(config, "run.yaml")

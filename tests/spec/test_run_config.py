@@ -5,7 +5,7 @@ import yaml
 
 from benchmark.core import paths
 from benchmark.core.errors import UserError
-from benchmark.spec import registry, run_config
+from benchmark.spec import config_checks, config_file, registry
 from benchmark.spec.method import ALL_WEATHERS
 
 NO_RUNS = {"published", "profile"}  # numbers from papers; settings of `profile`
@@ -34,7 +34,7 @@ def changed(**values):
 
 
 def test_a_valid_configuration_gets_its_defaults(write):
-    config = run_config.load(write(GOOD))
+    config = config_file.load(write(GOOD))
     assert config.variants_of("identity") == {"default": {}}
     assert config.training_of("regression").steps == 3
     assert config.training_of("identity") == config.training
@@ -43,28 +43,28 @@ def test_a_valid_configuration_gets_its_defaults(write):
 
 def test_each_unknown_key_is_named_with_its_place_and_beside_other_faults(write):
     with pytest.raises(UserError, match=r"'metods'.*'methods'(.|\n)*'sedes'.*'seeds'"):
-        run_config.load(write(changed(metods={}, sedes=[1])))
+        config_file.load(write(changed(metods={}, sedes=[1])))
     path = write(changed(datasets={"photos": {"splt": "val", "limt": 3}}, seeds="many"))
     with pytest.raises(UserError) as refused:
-        run_config.load(path)
+        config_file.load(path)
     keys = [line.split(": ")[1] for line in str(refused.value).splitlines()]
     assert keys == ["seeds", "datasets.photos", "datasets.photos"]
 
 
 def test_without_train_on_the_bundled_photographs_are_trained_on(write):
     values = {key: value for key, value in GOOD.items() if key != "train_on"}
-    assert run_config.load(write(values)).train_on == "photos"
+    assert config_file.load(write(values)).train_on == "photos"
 
 
 def test_precision_no_is_accepted_although_yaml_reads_it_as_false(tmp_path):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(GOOD) + "training: {precision: no}\n")
-    assert run_config.load(tmp_path / "run.yaml").training.precision == "no"
+    assert config_file.load(tmp_path / "run.yaml").training.precision == "no"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configurations_and_their_methods_are_valid(name):
     path = paths.ROOT / "config" / f"{name}.yaml"
-    run_config.check_methods(run_config.load(path), str(path))
+    config_checks.check_methods(config_file.load(path), str(path))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,8 @@ def test_shipped_configurations_and_their_methods_are_valid(name):
         ),
         (changed(training={"stages": [{"share": 0.5, "batch": 1, "crop": 16}]}), "sum to 1"),
         (changed(training={"stages": []}), "training.stages"),
+        (changed(methods=["identity"]), "methods: write each entry as 'name:' without a hyphen"),
+        (changed(extend="base.yaml"), "unknown key 'extend'. Did you mean 'extends'?"),
         (changed(methods={"Bad Name": None}), "Bad Name"),
         (changed(methods={"../up": None}), "up"),
         (changed(name="a/b"), "name: 'a/b' cannot be a name: .*Did you mean 'a-b'"),
@@ -133,13 +135,20 @@ def test_shipped_configurations_and_their_methods_are_valid(name):
 )
 def test_an_invalid_configuration_is_named(write, values, message):
     with pytest.raises(UserError, match=message) as caught:
-        run_config.load(write(values))
+        config_file.load(write(values))
     assert "run.yaml" in str(caught.value)
+
+
+def test_an_unknown_key_of_a_variant_names_those_of_the_suite_too(write):
+    entry = {"variants": {"a": {"sample": 4}}}
+    config = config_file.load(write(changed(methods={"regression": entry})))
+    with pytest.raises(UserError, match=r"variants.a: unknown key 'sample'.*Did you mean 'samples"):
+        config_checks.check_methods(config, "run.yaml")
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.yaml is missing; check its name"):
-        run_config.load(tmp_path / "none.yaml")
+        config_file.load(tmp_path / "none.yaml")
 
 
 @pytest.mark.parametrize(
@@ -165,49 +174,40 @@ def test_missing_file(tmp_path):
     ],
 )
 def test_methods_own_parameters_are_checked(write, entry, message):
-    config = run_config.load(write(changed(methods={"regression": entry})))
+    config = config_file.load(write(changed(methods={"regression": entry})))
     with pytest.raises(UserError, match=message):
-        run_config.check_methods(config, "run.yaml")
+        config_checks.check_methods(config, "run.yaml")
 
 
 def test_what_a_network_may_be(write):
     network = {"width": 8, "multipliers": [1, 2], "blocks": 0, "attention": False}
-    config = run_config.load(
+    config = config_file.load(
         write(changed(methods={"regression": {"parameters": {"network": network}}}))
     )
-    assert run_config.check_methods(config, "") == []
+    assert config_checks.check_methods(config, "") == []
 
 
 def test_a_method_warns_of_variants(write):
     entry = {"parameters": {"training_times": 20}, "variants": {"a": {"steps": 3}}}
-    config = run_config.load(write(changed(methods={"conditional_diffusion": entry})))
-    (warning,) = run_config.check_methods(config, "run.yaml")
+    config = config_file.load(write(changed(methods={"conditional_diffusion": entry})))
+    (warning,) = config_checks.check_methods(config, "run.yaml")
     assert warning.startswith(
         "run.yaml: methods.conditional_diffusion.variants.a: samples at times"
     )
-
-
-@pytest.mark.parametrize(("batch", "crop"), [(10**9, 16), (1, 10**6), (64, 2048)])
-def test_pairs_beyond_the_memory_are_named(write, batch, crop):
-    training = {"stages": [{"share": 1, "batch": batch, "crop": crop}]}
-    config = run_config.load(write(changed(methods={"regression": {"training": training}})))
-    with pytest.raises(UserError, match=r"run.yaml: methods.regression: training.stages: .*GiB"):
-        run_config.check_memory(config, "run.yaml", 2**30)
-    run_config.check_memory(run_config.load(write(GOOD)), "run.yaml", 2**30)
 
 
 def test_a_copy_of_the_reference_configuration_is_read(write, tmp_path):
     folder = tmp_path / "reference"
     folder.mkdir()
     write(changed(name="reference")).rename(folder / "config.yaml")
-    assert run_config.load(folder / "config.yaml").name == "reference"
+    assert config_file.load(folder / "config.yaml").name == "reference"
 
 
 def test_methods_that_are_not_named_are_discovered(write):
-    config = run_config.load(write(changed(discover=True)))
+    config = config_file.load(write(changed(discover=True)))
     assert set(config.methods) == set(registry.available())
     assert list(config.methods)[:2] == ["identity", "regression"]
-    fewer = run_config.load(write(changed(discover=True, leave_out=["oracle"])))
+    fewer = config_file.load(write(changed(discover=True, leave_out=["oracle"])))
     assert set(config.methods) - set(fewer.methods) == {"oracle"}
 
 
@@ -225,41 +225,41 @@ def test_a_method_file_does_not_take_the_name_of_another_entry(write, own_method
     (own_methods / "mine.py").write_text("")
     values = changed(discover=True, methods={"mine": {"method": "regression"}})
     with pytest.raises(UserError, match=r"methods.mine runs 'regression', and .*mine.py .*Rename"):
-        run_config.load(write(values))
+        config_file.load(write(values))
     assert (
-        run_config.load(write({**values, "leave_out": ["mine"]})).method_of("mine") == "regression"
+        config_file.load(write({**values, "leave_out": ["mine"]})).method_of("mine") == "regression"
     )
 
 
 def test_a_method_file_whose_name_is_none_of_an_entry_is_named(write, own_methods):
     (own_methods / "MyFilter.py").write_text("")
     with pytest.raises(UserError, match=r"MyFilter.py: .*Did you mean 'myfilter'.*Rename the file"):
-        run_config.load(write(changed(discover=True)))
+        config_file.load(write(changed(discover=True)))
 
 
 def test_a_method_file_that_is_no_python_is_named_with_the_line(write, own_methods):
     (own_methods / "broken.py").write_text("x = 1\ny = = 2\n")
     with pytest.raises(UserError, match=r"broken.py, line 2: invalid syntax.*leave_out"):
-        run_config.load(write(changed(discover=True)))
-    run_config.load(write(changed(discover=True, leave_out=["broken"])))
+        config_file.load(write(changed(discover=True)))
+    config_file.load(write(changed(discover=True, leave_out=["broken"])))
     (own_methods / "broken.py").write_bytes(b"x = '\xe9'\n")
     with pytest.raises(UserError, match=r"broken.py.*: .*utf-8.*leave_out"):
-        run_config.load(write(changed(discover=True)))
+        config_file.load(write(changed(discover=True)))
     (own_methods / "broken.py").write_bytes("\ufeff# coding: utf-8\n".encode())
-    run_config.load(write(changed(discover=True)))
+    config_file.load(write(changed(discover=True)))
 
 
 def test_an_unknown_weather_on_a_methods_card_is_named(write, monkeypatch):
-    config = run_config.load(write(GOOD))
+    config = config_file.load(write(GOOD))
     card = registry.load("identity").card.model_copy(update={"weathers": ("rian",)})
     monkeypatch.setattr(registry.load("identity"), "card", card)
     with pytest.raises(UserError, match=r"identity.py: card.weathers: .*Did you mean 'rain'"):
-        run_config.check_methods(config, "run.yaml")
+        config_checks.check_methods(config, "run.yaml")
 
 
 def test_a_specialist_names_its_weather_and_others_take_all(write):
     entries = {"rain": {"method": "regression", "weathers": ["rain"]}, "regression": None}
-    config = run_config.load(write(changed(methods=entries)))
+    config = config_file.load(write(changed(methods=entries)))
     assert config.weathers_of("rain") == ("rain",)
     assert config.weathers_of("regression") == ALL_WEATHERS
 
@@ -267,7 +267,7 @@ def test_a_specialist_names_its_weather_and_others_take_all(write):
 def test_weights_of_an_entry_are_found_by_its_name_and_seed(write):
     entries = {"regression": None, "mine": {"method": "regression", "weights": "w-{seed}"}}
     values = changed(methods={**entries, "identity": None}, weights="data/{entry}-{seed}.st")
-    config = run_config.load(write(values))
+    config = config_file.load(write(values))
     assert config.weights_of("regression", 2).path == paths.ROOT / "data/regression-2.st"
     assert config.weights_of("mine", 2).path == paths.ROOT / "w-2"
     assert config.weights_of("identity", 2) is None
@@ -277,7 +277,7 @@ def test_a_file_that_extends_another_replaces_its_keys(write, tmp_path):
     write(GOOD)
     other = tmp_path / "other.yaml"
     other.write_text("extends: run.yaml\nname: other\nweights: w\n")
-    config = run_config.load(other)
+    config = config_file.load(other)
     assert (config.name, config.weights, [*config.methods]) == ("other", "w", [*GOOD["methods"]])
 
 
@@ -286,7 +286,7 @@ def test_an_entry_without_a_value_is_that_of_the_extended_file(write, tmp_path):
     write(changed(methods={"identity": None, "mine": mine, "left": mine}))
     other = tmp_path / "other.yaml"
     other.write_text("extends: run.yaml\nname: other\nmethods: {mine: , identity: , oracle: }\n")
-    config = run_config.load(other)
+    config = config_file.load(other)
     assert [*config.methods] == ["mine", "identity", "oracle"]
     assert config.method_of("mine") == "regression" and config.training_of("mine").steps == 7
     assert config.method_of("oracle") == "oracle"
@@ -300,4 +300,4 @@ def test_a_base_that_cannot_be_extended_is_named(tmp_path, base, message):
     other = tmp_path / "other.yaml"
     other.write_text(f"extends: {base}\nname: other\n")
     with pytest.raises(UserError, match=message):
-        run_config.load(other)
+        config_file.load(other)

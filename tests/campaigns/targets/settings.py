@@ -14,7 +14,7 @@ from benchmark.core.paths import ROOT
 from benchmark.data import cards as datasets
 from benchmark.data import pull, training_files
 from benchmark.results.tables import read_methods
-from benchmark.spec import run_config
+from benchmark.spec import config_checks, config_file, run_config
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import CARD, cards_in, write, wrong_json, wrong_yaml
 from tests.campaigns.targets.images import pictures
@@ -36,14 +36,14 @@ def _tree(path: Path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def config_file(folder: Path, random: Random):
+def configuration(folder: Path, random: Random):
     for name in CONFIGS:  # they extend each other
         write(folder / f"{name}.yaml", (ROOT / f"config/{name}.yaml").read_bytes())
     tree = _tree(ROOT / "config" / f"{random.choice(CONFIGS)}.yaml")
     path = write(folder / "run.yaml", wrong_yaml(tree, random))
     yield path.name
-    config = run_config.load(path)
-    run_config.check_methods(config, str(path))
+    config = config_file.load(path)
+    config_checks.check_methods(config, str(path))
     for label in config.methods:
         config.training_of(label), config.weathers_of(label), config.seeds_of(label)
         [config.weights_of(label, seed) for seed in config.seeds_of(label)]
@@ -121,7 +121,7 @@ def dvc_files(folder: Path, random: Random):
 
 
 TARGETS = {
-    "configuration": config_file,
+    "configuration": configuration,
     "data set card": dataset_card,
     "data set manifest": dataset_manifest,
     "published numbers": published_numbers,
