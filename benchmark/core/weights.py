@@ -13,7 +13,7 @@ from torch import nn
 from benchmark.core.atomic import atomic_path
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.json_io import loads
-from benchmark.core.paths import from_root
+from benchmark.core.paths import from_root, where_the_data_come_from
 from benchmark.core.reading import reading, regular
 
 EXPORT_AGAIN = "train the method again, or make the file again with 'export-weights'"
@@ -80,7 +80,8 @@ def load(network: nn.Module, path: Path) -> None:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     if not path.exists():
         raise WeightsMissing(
-            f"{from_root(path)} is missing: train the method, or 'dvc pull' its weights."
+            f"{from_root(path)} is missing: train the method. If it is one of the bundled weights, "
+            f"{where_the_data_come_from()}."
         )
     with reading(from_root(path), "a whole safetensors file", EXPORT_AGAIN):
         return load_file(regular(path))
