@@ -30,7 +30,7 @@ def restore(
         bool, typer.Option("--recursive", help="Also look into sub-folders.")
     ] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Keep results that are there.")
+        bool, typer.Option("--skip-existing", help="Keep restorations that are there.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that are there.")
@@ -103,27 +103,60 @@ def restore(
     _print_left_out(found.left_out)
     planned = photo_names.outputs(found, out, kind, compare, uncertainty)
     outputs, kept = photo_names.without_existing(planned, skip_existing, overwrite)
+    unmapped = [result for result in kept if _lacks_map(result, strength)]
     if kept:
         print(f"kept: {len(kept)} of {len(planned)} results were there")
-    if not outputs:
-        return
+    uncompared = _compare_kept(kept)
+    if not outputs and not unmapped:
+        return _report([], out, uncompared)
     from benchmark.cli.method_choice import choose_method, usual_change
+    from benchmark.spec import sources
 
     drawn = (samples or SAMPLES) if uncertainty else 1
     settings, folder = open_run(config)
     if method is None:
         budget = budget and budget / drawn
-        sources = [output.photo for output in outputs]
-        choice = choose_method(settings, config, folder, sources, budget, weather)
+        names = [output.photo for output in outputs + unmapped]
+        choice = choose_method(settings, config, folder, names, budget, weather)
         print(choice.why)
         method, variant = choice.method, choice.variant
+    with_noise = sources.draws_noise(settings.method_of(method))
+    if unmapped and with_noise:
+        print(f"made again: {len(unmapped)} of the kept, whose maps of uncertainty are missing")
+        outputs += unmapped
+    if not outputs:
+        print(f"'{method}' works without noise: there are no maps of uncertainty to add")
+        return _report([], out, uncompared)
     usual = None if steps else usual_change(settings, folder, method, variant, weather)
     restorer = restoring.restorer(
         settings, config, folder, method, variant, steps, strength, usual,
         drawn,
     )  # fmt: skip
-    _announce(restorer, outputs)
-    _report(restoring.restore_photos(restorer, outputs), out)
+    _announce(restorer, outputs, drawn if with_noise else min(drawn, 2))
+    _report(restoring.restore_photos(restorer, outputs), out, uncompared)
+
+
+def _lacks_map(result, strength: float) -> bool:
+    """Whether a map of uncertainty was asked for and is not there; at strength 0 there is none."""
+    return bool(strength and result.uncertainty and not result.uncertainty.exists())
+
+
+def _compare_kept(kept) -> list[str]:
+    """Write the comparisons that kept results lack, from the two images. Returns what is wrong with
+    those for which that fails."""
+    missing = [result for result in kept if result.comparison and not result.comparison.exists()]
+    if not missing:
+        return []
+    from benchmark.restoring.comparison import compare_files
+
+    problems = []
+    for result in missing:
+        try:
+            compare_files(result.comparison, result.photo, result.restored)
+        except UserError as error:
+            problems.append(str(error))
+    print(f"compared: {len(missing) - len(problems)} of the kept, whose comparisons were missing")
+    return problems
 
 
 def _print_left_out(left_out: dict[Path, str]) -> None:
@@ -134,8 +167,12 @@ def _print_left_out(left_out: dict[Path, str]) -> None:
         print(f"left out ({reason}): {', '.join(map(ascii, names[:MOST_SHOWN]))}{more}")
 
 
-def _announce(restorer, outputs) -> None:
-    """Print the time that the photos will take, measured here on a small picture."""
+def _announce(restorer, outputs, samples: int) -> None:
+    """Print the time that the photos will take, measured here on a small picture.
+
+    samples: how often each is restored. Without noise that is twice for a map of uncertainty: the
+    second restoration shows that all are the same.
+    """
     from benchmark.board.format import seconds_text
     from benchmark.restoring import photos as restoring
     from benchmark.restoring.photo_formats import header
@@ -143,18 +180,20 @@ def _announce(restorer, outputs) -> None:
     sizes = [(h.width, h.height) for output in outputs if (h := header(output.photo))]
     if sizes:
         megapixels = sum(width * height for width, height in sizes) / 1e6
-        speed = restorer.samples * restoring.seconds_per_megapixel(restorer, sizes)
+        speed = samples * restoring.seconds_per_megapixel(restorer, sizes)
         print(
             f"{restorer.name}: about {seconds_text(speed * megapixels)} s for {megapixels:.3g} "
             "megapixels, by a measurement just made"
         )
 
 
-def _report(outcomes, out: Path | None) -> None:
-    """Print what was restored, notes and problems. Raises UserError if a photo was not restored."""
+def _report(outcomes, out: Path | None, uncompared: list[str]) -> None:
+    """Print what was restored, notes and problems, also of comparisons that failed. Raises
+    UserError if there is a problem."""
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
-    count = f"{len(outcomes) - len(problems)} of {len(outcomes)} photos restored"
-    print(f"{out}: {count}" if out else count)
+    if outcomes:
+        count = f"{len(outcomes) - len(problems)} of {len(outcomes)} photos restored"
+        print(f"{out}: {count}" if out else count)
     for outcome in outcomes:
         if outcome.uncertainty:
             print(outcome.uncertainty)
@@ -162,8 +201,12 @@ def _report(outcomes, out: Path | None) -> None:
             print(f"warning: {note}", file=sys.stderr)
     for problem in problems:
         print(f"not restored: {problem}", file=sys.stderr)
+    for problem in uncompared:
+        print(f"not compared: {problem}", file=sys.stderr)
     if problems:
         raise UserError(f"{len(problems)} of {len(outcomes)} photos were not restored.")
+    if uncompared:
+        raise UserError(f"{len(uncompared)} kept photos were not compared.")
 
 
 @app.command("held-out-table")
