@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from benchmark.board.limits import limits_of
 from benchmark.board.score_table import ALL, METRICS, ScoreGroup, ScoreTable, weather_rank
 from benchmark.board.set_table import SetGroup
 from benchmark.board.statuses import statuses
 from benchmark.results.schema import GROUP, METHOD, OK
 from benchmark.results.tables import Cards, by_key
 from benchmark.scoring.metrics import ANY_METRIC, METRIC
-from benchmark.significance.intervals import interval_of
+from benchmark.significance.intervals import cut, interval_of
 from benchmark.significance.pairwise import PairedScores, rank_text
 from benchmark.significance.variances import (
     Variance,
@@ -96,9 +98,9 @@ def join_groups(
 
     cost: columns `schema.COST`. sets: values of its scores of sets, from `set_values`. `_low` and
     `_high` are the ends of the 95 % interval over photos and, if there are several, seeds
-    (`intervals.mean_interval`); PSNR may be infinite. `rank`: the range of ranks that paired tests
-    by the first metric of `ORDER` leave open (`pairwise.ranks`); empty for controls and methods
-    without that score. Costs are medians over the restored images; `throughput` is megapixels a
+    (`intervals.mean_interval`), within the metric's limits; PSNR may be infinite. `rank`: the range
+    of ranks that paired tests by the first metric of `ORDER` leave open (`pairwise.ranks`); empty
+    for controls and methods without that score. Costs are medians over the restored images; `throughput` is megapixels a
     second when they were restored in batches; training costs are those of the first seed.
     `n_images` counts images with a score. Rows are sorted by data set (in the run's order), then
     weather (`all` first), then the metrics of `ORDER`, best first; controls come last.
@@ -131,6 +133,9 @@ def group_values(group: ScoreGroup) -> GroupValues:
     seeds = _seed_variances(group)[group.wide.columns.get_indexer(group.scored.columns)]
     of_photos = photo_variance(values, group.photos, group.strata)
     ends = interval_of(stratified_mean(values, group.strata), group.resampled, of_photos, seeds)
+    metrics = group.scored.columns.get_level_values("metric")
+    limits = np.array([limits_of(metric) for metric in metrics]).reshape(-1, 2)
+    ends = cut(ends, *limits.T)
     table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=group.scored.columns)
     table = table.reindex(columns=group.wide.columns).T.stack().unstack(["metric", -1])
     table.columns = [metric + end for metric, end in table.columns]

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from benchmark.board.limits import AT_LEAST_0, SHARE
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.seeds import numpy_generator
 from benchmark.results.schema import METHOD, OK
@@ -19,6 +20,7 @@ from benchmark.significance.bootstrap import Array, Resampled, resample_tables
 from benchmark.significance.intervals import (
     LEAST_PHOTOS,
     Interval,
+    cut,
     interval_levels,
     interval_of,
 )
@@ -64,7 +66,7 @@ class Ensemble:
 
     def crps(self) -> Interval:
         """The mean CRPS with its interval, arrays (1,)."""
-        return self._interval("crps")
+        return cut(self._interval("crps"), *AT_LEAST_0)
 
     def spread_skill(self) -> Interval:
         """The ratio of spread and error (`ensembles.spread_skill`) with its interval: (1,).
@@ -90,11 +92,11 @@ class Ensemble:
     def coverages(self) -> tuple[Array, Interval]:
         """Expected coverage of all central intervals of the samples, and what they cover: (K,)."""
         expected = [(self.count + 1 - 2 * j) / (self.count + 1) for j in self._firsts]
-        return np.array(expected), self._interval("coverages")
+        return np.array(expected), cut(self._interval("coverages"), *SHARE)
 
     def coverage(self) -> tuple[float, Interval]:
         """The same of the central interval that is nearest to 90 %, or of the widest below."""
-        return central_interval(self.count)[2], self._interval("coverage")
+        return central_interval(self.count)[2], cut(self._interval("coverage"), *SHARE)
 
     @property
     def _firsts(self) -> range:

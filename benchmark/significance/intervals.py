@@ -77,7 +77,7 @@ def mean_interval(
     widened by the ratio of Student's half-widths with and without it.
 
     Below `LEAST_PHOTOS` photos in a stratum the interval is Student's, which may go beyond the
-    values that a metric can have. With one photo in a stratum it is NaN. A column with
+    values that a metric can have: see `cut`. With one photo in a stratum it is NaN. A column with
     an infinite value (PSNR of equal images) has an infinite mean, and both ends of its interval are
     that mean. A column with a missing value has no mean and no interval: a mean over some of the
     images is not comparable.
@@ -111,6 +111,19 @@ def interval_of(
             low[finite], high[finite] = _quantiles(drawn.kept, levels)
         if _has_spread(seeds):
             _widen(low, high, mean, of_photos, seeds)
+    return Interval(mean, low, high)
+
+
+def cut(interval: Interval, least: ArrayLike, greatest: ArrayLike) -> Interval:
+    """Intervals without the values that their means cannot have.
+
+    least, greatest: (K,) or one number for all; infinite for no limit. The true mean is within the
+    limits, so what is cut off never held it and the coverage stays. An end that is within stays as
+    it is; none crosses its mean, which rounding may put a little beyond a limit.
+    """
+    mean, low, high = interval
+    low = np.where(low < least, np.minimum(least, mean), low)
+    high = np.where(high > greatest, np.maximum(greatest, mean), high)
     return Interval(mean, low, high)
 
 

@@ -13,6 +13,7 @@ from benchmark.board import statuses as board_statuses
 from benchmark.board.aggregate import COLUMNS, group_values, join_groups
 from benchmark.board.format import count_text, seconds_text
 from benchmark.board.legend import board_legend, short_legend
+from benchmark.board.limits import LIMITS
 from benchmark.board.markdown import to_markdown
 from benchmark.board.score_table import ALL, METRICS, ScoreTable
 from benchmark.board.terminal import print_board
@@ -26,6 +27,7 @@ from benchmark.board.write import (
 from benchmark.core.errors import UserError
 from benchmark.results.schema import COST, FAILED, GROUP, NO_TARGET, OK, SCORES, SKIPPED
 from benchmark.results.tables import read_cost, read_images, read_scores
+from benchmark.scoring.metrics import ANY_METRIC
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 
 A, B, C = card("a"), card("b"), card("c")
@@ -110,6 +112,21 @@ def test_images_of_one_photo_give_no_interval():
     assert np.isnan(row_of(leaderboard(scores, NO_COST, [A], photos), "a")["rgb/psnr_low"])
     alone = row_of(leaderboard(scores, NO_COST, [A]), "a")
     assert alone["rgb/psnr_low"] == pytest.approx(21 - 12.706, abs=1e-3)  # Student's
+
+
+def test_an_interval_of_few_photos_has_no_value_that_its_metric_cannot_have():
+    near = {"p": (2.0, 0.99, 2.0, 0.99, 0.01), "q": (9.0, 0.80, 9.0, 0.99, 0.20)}
+    rows = [row for image, v in near.items() for row in score_rows("set", "rain", image, A, v)]
+    row = row_of(leaderboard(pd.DataFrame(rows, columns=SCORES), NO_COST, [A]), "a")
+    ends = {m: (row[m + "_low"], row[m + "_high"]) for m in METRICS if not np.isnan(row[m])}
+    assert ends["rgb/psnr"][0] == ends["lpips-alex/lpips"][0] == 0
+    assert ends["rgb/ssim"][1] == 1 and ends["rgb/ssim"][0] == pytest.approx(-0.312, abs=0.001)
+    # Student's, by hand: with two photos 12.706 times half of their distance.
+    assert ends["rgb/psnr"][1] == pytest.approx(5.5 + 12.706 * 3.5, abs=0.01)
+
+
+def test_every_metric_has_limits():
+    assert {metric.name for metric in ANY_METRIC.values()} == LIMITS.keys()
 
 
 def test_one_failed_image_or_seed_leaves_no_mean():
@@ -258,7 +275,7 @@ def test_a_terminal_shows_what_it_has_room_for(capsys, monkeypatch, width, shown
     monkeypatch.setenv("COLUMNS", str(width))
     print_board(make_board(ScoreTable(scores, [long, B]), NO_COST), [long, B])
     text = capsys.readouterr().out
-    assert text.count("[-38.53, 88.53]") + text.count("[0.800, 0.800]") == min(shown, 2)
+    assert text.count("[0.00, 88.53]") + text.count("[0.800, 0.800]") == min(shown, 2)
     assert text.count("[0.200, 0.200]") == shown // 3
     words = re.split(r"[\s_]+", text)
     assert {"conditional", "diffusion", "of", "long", "name", "ddim-4"} <= {*words}
@@ -318,7 +335,7 @@ def test_markdown_shows_values_intervals_reasons_and_no_html():
     cards = [nasty, B]
     text = to_markdown(make_board(ScoreTable(scores, cards), NO_COST), cards)
     assert "| a \\| b |" in text
-    assert "| 25.00 [-38.53, 88.53] |" in text
+    assert "| 25.00 [0.00, 88.53] |" in text
     assert "[1] failed: out \\| of \\<b\\>luck" in text
     assert "<script" not in text.replace("\\<", "")
     assert "all" not in [line.strip("# ") for line in text.splitlines()]  # of one weather: left out

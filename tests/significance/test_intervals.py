@@ -8,7 +8,13 @@ from scipy import stats
 
 from benchmark.core.seeds import numpy_generator
 from benchmark.significance.bootstrap import sum_by_photo
-from benchmark.significance.intervals import LEAST_PHOTOS, interval_levels, mean_interval
+from benchmark.significance.intervals import (
+    LEAST_PHOTOS,
+    Interval,
+    cut,
+    interval_levels,
+    mean_interval,
+)
 from benchmark.significance.variances import photo_variance, seed_variance, stratified_mean
 from tools.interval_coverage import coverage, coverage_of_few
 
@@ -125,6 +131,16 @@ def test_seeds_never_make_students_interval_shorter():
     for means in ([[1.9], [2.0], [2.1]], [[0.0], [2.0], [9.0]]):
         found = mean_interval(values, names(2), generator(), seeds=seed_variance(means))
         assert found.low[0] <= few.low[0] and found.high[0] >= few.high[0]
+
+
+def test_only_what_is_beyond_the_limits_is_cut_and_never_the_mean():
+    mean = np.array([0.9, 0.9, 0.1, 1 + 1e-15, np.inf, np.nan])
+    low = np.array([0.7, 0.8, -0.3, 0.9, np.inf, np.nan])
+    high = np.array([1.1, 1.0, 0.5, 1.1, np.inf, np.nan])
+    found = cut(Interval(mean, low, high), 0, [1, 1, 1, 1, np.inf, 1])
+    np.testing.assert_array_equal(found.mean, mean)
+    np.testing.assert_array_equal(found.low, [0.7, 0.8, 0, 0.9, np.inf, np.nan])
+    np.testing.assert_array_equal(found.high, [1, 1, 0.5, 1 + 1e-15, np.inf, np.nan])
 
 
 def test_enough_photos_are_drawn():
