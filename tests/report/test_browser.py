@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="chromium is not installed: the report is not opened in a browser"
 )
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+LINE_OF_INPUT = "Dashed line: input, not restored."
 PHONE = {"width": 360, "height": 740}
 
 
@@ -292,6 +293,13 @@ def test_the_cost_chart_names_its_points_and_its_front(report, opened):
     front = page.locator("#cost-chart svg[aria-description]").get_attribute("aria-description")
     expected = list(pareto_front(timed, "lpips-alex/lpips")["label"])
     assert front == f"On the Pareto front: {', '.join(expected)}"
+
+
+def test_the_line_of_the_input_is_named_below_the_charts_where_it_covers_no_mark(report, opened):
+    page = opened(report / "index.html")
+    for chart in ("#cost-chart", "#steps-chart"):
+        assert page.locator(f"{chart} figcaption").inner_text() == LINE_OF_INPUT
+        assert "not restored" not in page.locator(f"{chart} svg[aria-description]").inner_html()
 
 
 def test_a_point_with_the_focus_shows_its_name_and_leads_to_its_method(report, opened):

@@ -37,17 +37,13 @@ function paretoFront(found, metric) {
     .filter((point) => sign * point.y > best && ((best = sign * point.y), true));
 }
 
+// The line of the input, if it has the metric. Its name is the caption: on the line it would cover marks.
 function inputLine(rows, metric) {
   const input = rows.find((row) => row.input && metric.name in row.values);
-  if (!input) return [];
+  if (!input) return { line: [] };
   const value = input.values[metric.name][0];
-  return [
-    Plot.ruleY([value], { strokeDasharray: "5 4", stroke: "currentColor", strokeOpacity: 0.6 }),
-    Plot.text([value], {
-      y: (d) => d, text: () => "input, not restored", frameAnchor: "right", textAnchor: "end",
-      dy: -7, fillOpacity: 0.75,
-    }),
-  ];
+  const line = Plot.ruleY([value], { strokeDasharray: "5 4", stroke: "currentColor", strokeOpacity: 0.6 });
+  return { line: [line], caption: "Dashed line: input, not restored." };
 }
 
 // Marks of both charts: intervals, dots that are links with a name, and a tip.
@@ -93,16 +89,18 @@ function drawCost(rows, metric, cost) {
   const front = paretoFront(found, metric);
   const known = Object.keys(SUPERVISION).filter((name) => found.some((p) => p.supervision === name));
   const [x, ...axis] = logarithmic(cost.text, found);
+  const input = inputLine(rows, metric);
   put("cost-chart", {
     ariaLabel: `${metric.text} against ${cost.text}`,
     ariaDescription: `On the Pareto front: ${front.map((point) => point.label).join(", ")}`,
     x,
+    caption: input.caption,
     y: { label: metric.axis, nice: true },
     color: { domain: known, range: known.map((name) => SUPERVISION[name][0]) },
     symbol: { domain: known, range: known.map((name) => SUPERVISION[name][1]), legend: true },
   }, [
     ...axis,
-    ...inputLine(rows, metric),
+    ...input.line,
     Plot.line(front, { x: "x", y: "y", curve: "step-after", stroke: "currentColor", strokeOpacity: 0.5 }),
     ...marks(found, { stroke: "supervision", symbol: "supervision" }),
   ]);
@@ -116,16 +114,18 @@ function drawSteps(rows, metric) {
   const names = [...numbers.keys()];
   const of = (values) => names.map((name) => values[numbers.get(name) % values.length]);
   const [x, ...axis] = logarithmic("network evaluations an image (NFE)", found);
+  const input = inputLine(rows, metric);
   put("steps-chart", {
     ariaLabel: `${metric.text} against network evaluations`,
     ariaDescription: `One line for each of ${names.join(", ")}`,
     x,
+    caption: input.caption,
     y: { label: metric.axis, nice: true },
     color: { domain: names, range: of(STEPS) },
     symbol: { domain: names, range: of(SERIES_SYMBOLS), legend: true },
   }, [
     ...axis,
-    ...inputLine(rows, metric),
+    ...input.line,
     Plot.line(found, { x: "x", y: "y", z: "series", stroke: "series", sort: "x" }),
     ...marks(found, { stroke: "series", symbol: "series" }),
   ]);
