@@ -100,10 +100,11 @@ def join_groups(
     `_high` are the ends of the 95 % interval over photos and, if there are several, seeds
     (`intervals.mean_interval`), within the metric's limits; PSNR may be infinite. `rank`: the range
     of ranks that paired tests by the first metric of `ORDER` leave open (`pairwise.ranks`); empty
-    for controls and methods without that score. Costs are medians over the restored images; `throughput` is megapixels a
-    second when they were restored in batches; training costs are those of the first seed.
-    `n_images` counts images with a score. Rows are sorted by data set (in the run's order), then
-    weather (`all` first), then the metrics of `ORDER`, best first; controls come last.
+    for controls and methods without that score. Costs are medians over the restored images;
+    `throughput` is megapixels a second when they were restored in batches; training costs are those
+    of the first seed. `n_images` counts images with a score. Rows are sorted by data set (in the
+    run's order), then weather (`all` first), then the metrics of `ORDER`, best first; controls come
+    last.
     """
     parts, sets, methods = list(parts), list(sets), scores.methods
     found = statuses(scores)

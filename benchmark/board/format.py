@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.board.legend import MISSING
+from benchmark.board.legend import INFINITE, MISSING
 from benchmark.scoring.metrics import ANY_METRIC
 
 # The metrics of a table without room for all; `uncertainty.csv` has columns of them too.
@@ -21,7 +21,7 @@ def value_text(row: "pd.Series", metric: str) -> str:
     if math.isnan(value):
         return MISSING
     if math.isinf(value):
-        return "∞"
+        return INFINITE
     text = f"{value:.{digits}f}"
     return text if math.isnan(low) else f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
 
@@ -51,7 +51,7 @@ def device_numbers(names: str, devices: Sequence[str]) -> str:
 
 def number_text(value: float, form: str) -> str:
     """A number in a format such as `.2f`; `–` if it is missing."""
-    return MISSING if math.isnan(value) else f"{value:{form}}".replace("inf", "∞")
+    return MISSING if math.isnan(value) else f"{value:{form}}".replace("inf", INFINITE)
 
 
 def interval_text(row: dict, name: str, form: str) -> str:

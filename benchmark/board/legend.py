@@ -5,6 +5,7 @@ from typing import NamedTuple
 from benchmark.results.tables import Cards
 
 MISSING = "–"
+INFINITE = "∞"
 CONTROL = "†"
 SUBMITTED = "‡"
 HARMFUL = "▼"
@@ -39,6 +40,11 @@ BOLD = Entry(
 NO_VALUE = Entry(
     MISSING, "no value, because not every image of the group was scored; a note says why."
 )
+NO_MEAN = Entry(
+    INFINITE,
+    "the PSNR of an image that is the same as its target. One such image makes the mean infinite, "
+    "whatever the others are. Clear photographs have a table of medians of their own.",
+)
 COSTS = Entry("Seconds", "medians for one image.")
 IS_CONTROL = Entry(CONTROL, "a control; it has no rank.")
 IS_HARMFUL = Entry(
@@ -61,7 +67,7 @@ BETTER = Entry("Better", "the probability that the method is better on an image;
 
 def board_legend(methods: Cards) -> list[Entry]:
     """The legend of a board with these methods."""
-    entries = [MEANS, ALL_WEATHERS, RANK, BOLD, NO_VALUE, COSTS, IS_CONTROL, IS_HARMFUL]
+    entries = [MEANS, ALL_WEATHERS, RANK, BOLD, NO_VALUE, NO_MEAN, COSTS, IS_CONTROL, IS_HARMFUL]
     entries += [IS_SUBMITTED] if has_submitted(methods) else []
     return [*entries, *_fine_tuned(methods), *_simulation(methods)]
 

@@ -5,6 +5,7 @@ a tail: the PSNR that the worst tenth of the photographs does not exceed.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ CLEAR = "clear"  # the weather of photographs without weather
 METRIC = "rgb/psnr"
 WORST = 0.1  # share of the photographs
 COLUMNS = ("dataset", "method", "variant", "n_images", "median", "worst_tenth", "worst")
+HEADS = ("method", "median", "worst tenth", "worst")
 HEADING = "Clear photographs: PSNR RGB of the result against the input"
 NOTE = (
     "In dB. Worst tenth: a tenth of the photographs, rounded up (two of 12), has at most this "
@@ -50,6 +52,17 @@ def no_harm(group: ScoreGroup, methods: Cards) -> pd.DataFrame:
     return table.sort_values(["worst_tenth", "median"], ascending=False, ignore_index=True)
 
 
+def caption(table: pd.DataFrame) -> str:
+    """The data set of a table of `no_harm` that has rows, and the number of its photographs."""
+    first = table.iloc[0]
+    return f"{first['dataset']}: {first['n_images']} photographs"
+
+
+def texts_of(row: dict[str, Any]) -> list[str]:
+    """The numbers of a row of `no_harm`, in the order of `HEADS`."""
+    return [number_text(row[name], ".2f") for name in ("median", "worst_tenth", "worst")]
+
+
 def to_markdown(tables: Sequence[pd.DataFrame], methods: Cards) -> str:
     """The tables of `no_harm` that have rows, in Markdown; empty if none has."""
     names = {key: label(card) for key, card in by_key(methods).items()}
@@ -58,14 +71,9 @@ def to_markdown(tables: Sequence[pd.DataFrame], methods: Cards) -> str:
         if table.empty:
             continue
         lines = [
-            [
-                cell(names[row.method, row.variant]),
-                *(number_text(v, ".2f") for v in (row.median, row.worst_tenth, row.worst)),
-            ]
-            for row in table.itertuples()
+            [cell(names[row["method"], row["variant"]]), *texts_of(row)]
+            for row in table.to_dict("records")
         ]
-        first = table.iloc[0]
-        parts += [f"### {cell(first['dataset'])}: {first['n_images']} photographs", ""]
-        heads = ["method", "median", "worst tenth", "worst"]
-        parts += [markdown_table(heads, lines, ["left", "right", "right", "right"]), ""]
+        align = ["left"] + ["right"] * len(HEADS[1:])
+        parts += [f"### {cell(caption(table))}", "", markdown_table(HEADS, lines, align), ""]
     return "\n".join([f"## {HEADING}", "", NOTE, "", *parts]) if parts else ""

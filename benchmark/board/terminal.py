@@ -1,5 +1,6 @@
 """The leaderboard on a terminal: one weather of each data set, as much as there is room for."""
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from benchmark.board.aggregate import NO_REFERENCE, Board
 from benchmark.board.format import MAIN, broken, count_text, seconds_text, value_text
-from benchmark.board.legend import short_legend
+from benchmark.board.legend import NO_MEAN, short_legend
 from benchmark.board.score_table import ALL
 from benchmark.board.verdicts import Footnotes, harmful, note_of, row_name
 from benchmark.results.tables import Cards, by_key
@@ -50,7 +51,9 @@ def print_board(board: Board, methods: Cards, weather: str = ALL) -> None:
         console.print(_fitting(writer, console), markup=False)
         for number, note in enumerate(writer.notes, 1):
             console.print(f"[{number}] {note}", markup=False, highlight=False)
-    for entry in short_legend(methods):
+    shown = table.loc[table["weather"] == weather, list(MAIN)]
+    infinite = [NO_MEAN] if shown.isin([math.inf]).any(axis=None) else []
+    for entry in (*short_legend(methods), *infinite):
         console.print(f"{entry.term}: {entry.text}", markup=False, highlight=False)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.board import no_harm
 from benchmark.board.legend import APART, BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.score_table import weather_rank
 from benchmark.board.uncertainty import LEGEND as UNCERTAINTY_LEGEND
@@ -23,6 +24,7 @@ from benchmark.report.origins import datasets, manifests, submitted
 from benchmark.report.parts import (
     board_table,
     board_tables,
+    clear_tables,
     column_groups,
     duration,
     link,
@@ -235,6 +237,12 @@ def _write_index(data: RunData, photos: list[dict[str, Any]], report: Path) -> N
         pair_legend=(DIFFERENCE, P_HOLM, BETTER, APART),
         counts={"methods": len(cards), "variants": len(data.cards), "images": len(data.wide)},
         tables=tables,
+        clear={
+            "tables": clear_tables(data),
+            "heading": no_harm.HEADING,
+            "note": no_harm.NOTE,
+            "heads": no_harm.HEADS,
+        },
         choices=_choices(tables),
         columns=column_groups(tables),
         charts=chart_data(data),

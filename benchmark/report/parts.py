@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from benchmark.board import no_harm
 from benchmark.board.format import MAIN, count_text, device_numbers, seconds_text, value_text
 from benchmark.board.legend import MISSING
 from benchmark.board.verdicts import tables_of
@@ -147,6 +148,28 @@ def board_tables(data: RunData) -> list[dict[str, Any]]:
     return [
         {**board_table(data, rows, f"{dataset}, {heading}"), "dataset": dataset, "weather": weather}
         for dataset, weather, heading, rows in tables_of(data.board)
+    ]
+
+
+def clear_tables(data: RunData) -> list[dict[str, Any]]:
+    """What methods do to clear photographs (`no_harm`): for each such data set its `dataset`,
+    `caption` and `rows` with `label`, `href` and `cells`."""
+    found = (no_harm.no_harm(group, data.methods) for group in data.table.groups())
+    return [
+        {
+            "dataset": table["dataset"].iloc[0],
+            "caption": no_harm.caption(table),
+            "rows": [
+                {
+                    "label": data.label((row["method"], row["variant"])),
+                    "href": method_page(row["method"]),
+                    "cells": no_harm.texts_of(row),
+                }
+                for row in table.to_dict("records")
+            ],
+        }
+        for table in found
+        if len(table)
     ]
 
 

@@ -49,7 +49,8 @@ class RunData:
         board = read_board(run_dir)
         self.board, self.best, self.reasons = board.table, board.best, board.reasons
         self.worse = harmful(self.board, self.methods)
-        self.wide = ScoreTable(self.scores, self.methods, self.images).wide
+        self.table = ScoreTable(self.scores, self.methods, self.images)
+        self.wide = self.table.wide
         self._values = self.wide.to_numpy()
         self._rows = {place: number for number, place in enumerate(self.wide.index)}
         self._columns = {column: number for number, column in enumerate(self.wide.columns)}

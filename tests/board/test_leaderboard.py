@@ -284,6 +284,16 @@ def test_a_terminal_shows_what_it_has_room_for(capsys, monkeypatch, width, shown
     assert "b [1]" in board
 
 
+@pytest.mark.parametrize(("psnr", "told"), [(30.0, False), (np.inf, True)])
+def test_an_infinite_mean_on_a_terminal_is_explained(capsys, psnr, told):
+    cards = [A, B]
+    scores = scores_of({"a": {"x": psnr, "y": 20.0}, "b": {"x": 21.0, "y": 22.0}})
+    print_board(make_board(ScoreTable(scores, cards), NO_COST), cards)
+    text = capsys.readouterr().out
+    assert ("∞" in text) == told
+    assert ("∞: the PSNR of an image that is the same as its target." in text) == told
+
+
 def unpaired_scores(niqe):
     """Scores of images without ground truth: NIQE of each image, PSNR skipped."""
     key = ("set", "rain")

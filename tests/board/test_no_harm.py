@@ -73,7 +73,7 @@ def test_a_board_with_clear_photographs_has_the_table(tmp_path):
     run = tmp_path / "results" / "demo"
     make_run(run, 3, ("rain",), side=8)
     write_leaderboard(run)
-    assert "Clear photographs" not in (run / "leaderboard.md").read_text()
+    assert "## Clear photographs" not in (run / "leaderboard.md").read_text()
     add_clear_set(run)
     write_leaderboard(run)
     text = (run / "leaderboard.md").read_text()

@@ -288,6 +288,36 @@ def test_of_a_large_set_the_extreme_and_some_drawn_images_have_pages(tmp_path, m
     assert f"{data.gains(data.leader('clear')).max():+.2f} dB" in page
 
 
+@pytest.mark.parametrize("clear", [True, False])
+def test_clear_photographs_have_a_table_of_medians(tmp_path, clear):
+    run = tmp_path / "results" / "demo"
+    cards = [card("identity", control=True), card("first", gain=2), card("second", gain=1)]
+    make_run(run, photos=3, weathers=("rain",), cards=cards, side=8)
+    if clear:
+        add_clear_set(run)
+        scores = pd.read_csv(run / "scores.csv", keep_default_na=False)
+        same = (scores["dataset"] == "clear") & (scores["method"] == "identity")
+        scores.loc[same & (scores["metric"] == "psnr"), "value"] = np.inf
+        scores.to_csv(run / "scores.csv", index=False)
+    write_leaderboard(run)
+    build_report(run)
+    page = (run / "report/index.html").read_text()
+    assert ("Clear photographs: PSNR RGB" in page) == clear
+    if clear:
+        table = page.split("<caption>clear: 3 photographs</caption>")[1].split("</table>")[0]
+        rows = re.findall(r'href="methods/(\w+)\.html".*?</th>(.*?)</tr>', table, re.DOTALL)
+        shown = {name: re.findall(r">([^<>]+)</td>", cells) for name, cells in rows}
+        scores = pd.read_csv(run / "scores.csv")
+        of_set = (scores["dataset"] == "clear") & (scores["protocol"] == "rgb")
+        psnr = scores[of_set & (scores["metric"] == "psnr")].groupby("method")["value"]
+        assert shown.keys() == {"identity", "first", "second"}
+        assert shown["identity"] == ["∞"] * 3
+        for name in ("first", "second"):
+            values = sorted(psnr.get_group(name))
+            expected = [values[1], values[0], values[0]]
+            assert [float(text) for text in shown[name]] == pytest.approx(expected, abs=0.005)
+
+
 def test_an_image_without_weather_has_no_gain(tmp_path):
     run = tmp_path / "results" / "demo"
     cards = [card("identity", control=True), card("first", gain=2)]
