@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -26,11 +27,39 @@ def value_text(row: "pd.Series", metric: str) -> str:
     return text if math.isnan(low) else f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def whole_text(value: float) -> str:
+    """A whole number, in groups of three digits from 10,000 on."""
+    return f"{value:,.0f}" if abs(value) >= 9999.5 else f"{value:.0f}"
+
+
+def plain_text(value: Any) -> str:
+    """A value of a JSON file in plain words and numbers: `–` for one that is missing, `yes` or
+    `no`, numbers with at most six figures, whole ones with all (`whole_text`), lists with commas,
+    named values with colons."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return whole_text(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return MISSING
+        whole = value.is_integer() and abs(value) < 1e15
+        return whole_text(value) if whole else number_text(value, ",.6g")
+    if isinstance(value, Mapping):
+        named = (f"{key}: {plain_text(item)}" for key, item in value.items())
+        return "; ".join(named) or MISSING
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(plain_text, value)) or MISSING
+    return str(value)
+
+
 def seconds_text(value: float) -> str:
     """Seconds with three figures, or `–`."""
     if math.isnan(value):
         return MISSING
-    return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value < 0.01 else f"{value:.3g}"
+    return whole_text(value) if value >= 100 else f"{value:.2g}" if value < 0.01 else f"{value:.3g}"
 
 
 def count_text(value: float, unit: str = "") -> str:

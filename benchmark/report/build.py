@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark.board import no_harm
+from benchmark.board.format import plain_text
 from benchmark.board.legend import APART, BETTER, DIFFERENCE, P_HOLM, board_legend
 from benchmark.board.score_table import weather_rank
 from benchmark.board.uncertainty import LEGEND as UNCERTAINTY_LEGEND
@@ -83,6 +84,7 @@ def _environment() -> Environment:
     )
     environment.filters["breakable"] = _breakable
     environment.filters["minus"] = true_minus
+    environment.filters["plain"] = plain_text
     return environment
 
 
@@ -195,9 +197,9 @@ def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Pat
                 "link": _safe_link(cards[0].get("url")),
             },
             variants=[
-                {"label": data.label((method, card["variant"])), "settings": card["settings"]}
+                {"label": data.label((method, card["variant"])), "settings": settings}
                 for card in cards
-                if card.get("settings")
+                if (settings := _settings(card))
             ],
             tables=tables,
             columns=column_groups(tables),
@@ -205,6 +207,13 @@ def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Pat
             curve=training_curve(data, cards[0].get("training_curve")),
             **extremes([] if first.get("control") else with_gain(photos, gains)),
         )
+
+
+def _settings(card: dict[str, Any]) -> str:
+    """The settings of a variant in plain words, without those that are not set."""
+    known = {name: value for name, value in (card.get("settings") or {}).items()
+             if value is not None}  # fmt: skip
+    return "; ".join(f"{name} = {plain_text(value)}" for name, value in known.items())
 
 
 def _about(card: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from urllib.parse import quote
 import pandas as pd
 
 from benchmark.board import no_harm
-from benchmark.board.format import MAIN, count_text, device_numbers, seconds_text, value_text
+from benchmark.board.format import (
+    MAIN,
+    count_text,
+    device_numbers,
+    seconds_text,
+    value_text,
+    whole_text,
+)
 from benchmark.board.legend import MISSING
 from benchmark.board.verdicts import tables_of
 from benchmark.core.reading import reading
@@ -220,8 +227,8 @@ def training_curve(data: RunData, path: str | None) -> dict[str, Any] | None:
     (first, first_loss), (last, last_loss) = points[0], points[-1]
     return {
         "points": [[float(f"{step:.6g}"), float(f"{loss:.6g}")] for step, loss in points],
-        "text": f"Training loss, from {first_loss:.3g} at step {first:.0f} to {last_loss:.3g} "
-        f"at step {last:.0f}.",
+        "text": f"Training loss, from {first_loss:.3g} at step {whole_text(first)} to "
+        f"{last_loss:.3g} at step {whole_text(last)}.",
     }
 
 

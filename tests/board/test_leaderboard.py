@@ -1,6 +1,7 @@
 """The leaderboard from hand-made scores: means, statuses, missing values, order, text."""
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from benchmark.board import statuses as board_statuses
 from benchmark.board.aggregate import COLUMNS, group_values, join_groups
-from benchmark.board.format import count_text, seconds_text
+from benchmark.board.format import count_text, plain_text, seconds_text
 from benchmark.board.legend import board_legend, short_legend
 from benchmark.board.limits import LIMITS
 from benchmark.board.markdown import to_markdown
@@ -402,6 +403,20 @@ def test_counts_have_prefixes(value, text):
 )
 def test_seconds_have_three_figures(value, text):
     assert seconds_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"), (True, "yes"), (False, "no"), ("None", "None"), (1000, "1000"),
+        (18000, "18,000"), (-18000, "-18,000"), (0.0030000001, "0.003"), (60.0, "60"),
+        (4.0358297653756754e-05, "4.03583e-05"), (123456.75, "123,457"), (math.inf, "∞"),
+        (math.nan, "–"), ([0.9, None, True], "0.9, –, yes"), ([], "–"),
+        ({"a": 1, "b": [20000]}, "a: 1; b: 20,000"),
+    ],
+)  # fmt: skip
+def test_values_of_json_are_plain_words_and_numbers(value, text):
+    assert plain_text(value) == text
 
 
 def test_files_are_written_and_read_back(tmp_path, capsys):

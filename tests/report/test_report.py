@@ -318,6 +318,24 @@ def test_clear_photographs_have_a_table_of_medians(tmp_path, clear):
             assert [float(text) for text in shown[name]] == pytest.approx(expected, abs=0.005)
 
 
+def test_settings_are_plain_words_and_those_that_are_not_set_are_left_out(tmp_path):
+    run = tmp_path / "results" / "demo"
+    own = {
+        "settings": {"memory": None, "eta": 0.0030000001, "small": False, "times": [1, 0.5]},
+        "parameters": {"patch": None, "shared": True, "network": {"width": 12345, "heads": []}},
+        "training": {"steps": 18000, "stages": [{"share": None, "batch": 16}], "clip": 1.0},
+    }
+    make_run(run, photos=1, weathers=("rain",), cards=[card("first", **own)], side=8)
+    write_leaderboard(run)
+    build_report(run)
+    page = (run / "report/methods/first.html").read_text()
+    text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    assert "eta = 0.003; small = no; times = 1, 0.5" in text
+    assert "patch – shared yes network width 12,345 heads –" in text
+    assert "steps 18,000 stages share – batch 16 clip 1" in text
+    assert not re.search(r"None|True|False", text)
+
+
 def test_an_image_without_weather_has_no_gain(tmp_path):
     run = tmp_path / "results" / "demo"
     cards = [card("identity", control=True), card("first", gain=2)]
