@@ -99,7 +99,7 @@ def verify(
 
     Of weight files, the checksum.
     """
-    from benchmark.data import cards, training_files, weight_cards
+    from benchmark.data import cards, set_images, training_files, weight_cards
     from benchmark.data import fetch as fetching
 
     published = weight_cards.published_files()
@@ -112,6 +112,7 @@ def verify(
         if training_files.are_there(name):
             cards.raise_faults(name, training_files.find_faults(name)[0])
         for split, count in fetching.check(name).items():
-            print(f"{name} {split}: {count} images, content {cards.split_checksum(name, split)}")
-            for line in cards.left_out(name, split):
+            content = set_images.split_checksum(name, split)
+            print(f"{name} {split}: {count} images, content {content}")
+            for line in set_images.left_out(name, split):
                 print(line, file=sys.stderr)

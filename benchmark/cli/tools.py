@@ -107,7 +107,7 @@ def _own_protocols() -> list[str]:
 def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: str | None):
     """The pairs to score, by the options of `score`."""
     from benchmark.core.image_io import image_files
-    from benchmark.data import cards
+    from benchmark.data import set_images
     from benchmark.scoring import folder_pairs
 
     if card and pair:
@@ -119,7 +119,7 @@ def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: s
         files = image_files(target) if target else {}
 
         def target_of(stem: str) -> Path | None:
-            path = cards.target_of(name, split or None, stem)
+            path = set_images.target_of(name, split or None, stem)
             return files.get(path.stem, target / path.name) if path and target else path
 
         return folder_pairs.by_rule(restored, target_of, f"the card '{card}'")

@@ -80,14 +80,14 @@ def images(config: ConfigFile = DEFAULT) -> None:
     Faults of other files are warnings: the trainings that need them will fail.
     """
     from benchmark.core import paths
-    from benchmark.data import cards, training_files
+    from benchmark.data import cards, set_images, training_files
     from benchmark.data.cards import raise_faults
     from benchmark.jobs import records, resolve
     from benchmark.jobs.identity import Identities
     from benchmark.results import layout
 
     settings, folder = open_run(config)
-    found = cards.find_images(settings)
+    found = set_images.find_images(settings)
     tested = {paths.ROOT / path for path in {*found.input, *found.target} if path}
     for name in sorted({*map(settings.card_of, settings.datasets), settings.train_on}):
         faults = cards.manifest_faults(name)
@@ -100,7 +100,7 @@ def images(config: ConfigFile = DEFAULT) -> None:
         unused |= files
         _warn(f"{f}: trainings with this file will fail" for kind in faults.values() for f in kind)
     for name, choice in settings.datasets.items():
-        for line in cards.left_out(settings.card_of(name), choice.split):
+        for line in set_images.left_out(settings.card_of(name), choice.split):
             print(line, file=sys.stderr)
     _refuse_leaks(found, settings.train_on, unused)
     layout.write_csv(found, folder.images)

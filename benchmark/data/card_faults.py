@@ -1,18 +1,15 @@
 """Faults of a data set's card that its types do not show."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmark.core.errors import nearest
 from benchmark.core.paths import fits_files
+from benchmark.data.card_settings import DatasetCard
 from benchmark.data.pairing import BRACES
 from benchmark.spec.method import ALL_WEATHERS, CLEAR
 
-if TYPE_CHECKING:
-    from benchmark.data.cards import DatasetCard
 
-
-def find(card: "DatasetCard") -> list[str]:
+def find(card: DatasetCard) -> list[str]:
     """Faults besides wrong types: unknown weathers or splits, patterns that cannot work."""
     faults = [
         f"unknown weather '{weather}'.{nearest(weather, (*ALL_WEATHERS, CLEAR))}"

@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.core.errors import UserError
-from benchmark.data.cards import list_images, load_card
+from benchmark.data.cards import load_card
 from benchmark.data.file_index import examine
+from benchmark.data.set_images import list_images
 from benchmark.data.training_files import training_source
 from benchmark.results.tables import IMAGES
 from benchmark.spec.run_config import DatasetChoice

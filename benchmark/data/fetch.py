@@ -22,8 +22,8 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.core.paths import fits_files, is_utf8, shown
 from benchmark.core.validation import parse
-from benchmark.data import cards, pairing
-from benchmark.data.cards import Archive, DatasetCard
+from benchmark.data import cards, pairing, set_images
+from benchmark.data.card_settings import Archive, DatasetCard
 from benchmark.data.download import download_once, lock_downloads
 from benchmark.data.unpack import DamagedArchive, unpack
 from benchmark.spec.run_config import DatasetChoice
@@ -114,7 +114,7 @@ def check(name: str, card: DatasetCard | None = None) -> dict[str, int]:
     card = card or cards.load_card(name)
     counts, all_faults = {}, {}
     for split in card.splits:
-        table, faults = cards.list_images(name, card, DatasetChoice(split=split))
+        table, faults = set_images.list_images(name, card, DatasetChoice(split=split))
         if table.empty:
             continue
         counts[split] = len(table)
@@ -122,7 +122,7 @@ def check(name: str, card: DatasetCard | None = None) -> dict[str, int]:
             all_faults.setdefault(kind, []).extend(listed)
     if not counts:
         first = DatasetChoice(split=next(iter(card.splits)))
-        _, all_faults = cards.list_images(name, card, first)
+        _, all_faults = set_images.list_images(name, card, first)
     cards.raise_faults(name, all_faults, remedy)
     return counts
 

@@ -17,7 +17,7 @@ from benchmark.core.json_io import read_json, write_json
 from benchmark.core.paths import in_project, shown
 from benchmark.core.seeds import numpy_generator
 from benchmark.data import cards
-from benchmark.data.cards import DatasetCard
+from benchmark.data.card_settings import DatasetCard
 from benchmark.data.make_pairs import write_image
 from benchmark.spec import reach
 from benchmark.spec.run_config import Config

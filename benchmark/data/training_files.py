@@ -9,8 +9,10 @@ from benchmark.core.errors import UserError
 from benchmark.core.paths import shown
 from benchmark.data import set_manifest
 from benchmark.data.card_checks import Faults
-from benchmark.data.cards import TrainSplit, find_pairs, load_card, what_to_do
+from benchmark.data.card_settings import TrainSplit
+from benchmark.data.cards import load_card, what_to_do
 from benchmark.data.file_index import Facts, examine
+from benchmark.data.set_images import find_pairs
 from benchmark.spec.method import ALL_WEATHERS
 
 Source = list[Path] | list[tuple[Path, Path]]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchmark.core import device, weights
 from benchmark.core.paths import ROOT
 from benchmark.core.storage import STORAGES
-from benchmark.data import cards
+from benchmark.data import set_images
 from benchmark.restoring import dataset
 from benchmark.scoring.metrics import metrics_of, storages_of
 from benchmark.scoring.score import score_restored
@@ -50,7 +50,7 @@ def evaluate(
     protocols = tuple(protocols)
     metrics_of(protocols)  # an unknown name is an error before the work, not after it
     choice = DatasetChoice(split=split, weathers=weathers, limit=limit)
-    images = cards.find_images(
+    images = set_images.find_images(
         Config(name="evaluate", datasets={data_set: choice}, train_on=data_set, methods={})
     )
     method = method if isinstance(method, Method) else Called(method)

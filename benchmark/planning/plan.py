@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.core.errors import one_line
 from benchmark.core.image_io import image_size
-from benchmark.data import cards
+from benchmark.data import set_images
 from benchmark.planning import microbenchmarks
 from benchmark.planning.earlier_run import EarlierCosts, earlier_costs
 from benchmark.planning.unit_costs import UnitCosts
@@ -161,7 +161,7 @@ def _test_images(config: Config, assumptions: list[str]) -> tuple[list[ImageGrou
     """The test images of a run, and the bytes of a pixel when they are saved as PNG."""
     groups, png_bytes = [], None
     for name, choice in config.datasets.items():
-        for weather, (count, image) in cards.image_counts(name, choice).items():
+        for weather, (count, image) in set_images.image_counts(name, choice).items():
             size = image_size(image) if image else SIZE
             groups.append(ImageGroup(weather, count, size))
             if image is None:

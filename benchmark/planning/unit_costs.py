@@ -17,6 +17,7 @@ from typing import Any
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import image_size
 from benchmark.data import cards, training_files
+from benchmark.data.card_settings import TrainSplit
 from benchmark.planning import microbenchmarks
 from benchmark.planning.earlier_run import EarlierCosts
 from benchmark.profiling import loading
@@ -65,7 +66,7 @@ class UnitCosts:
         except UserError as error:
             fault = error
         with suppress(UserError):  # the bundled photographs may be missing too
-            if isinstance(cards.load_card(name).train, cards.TrainSplit):
+            if isinstance(cards.load_card(name).train, TrainSplit):
                 self.folder = tempfile.TemporaryDirectory()  # is deleted with this object
                 photos = training_files.training_photos("photos")
                 pairs = loading.write_pairs(photos, Path(self.folder.name), ".png", PAIRS)

@@ -15,7 +15,7 @@ from benchmark.core import device
 from benchmark.core.atomic import write_text
 from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
-from benchmark.data import cards, training_files
+from benchmark.data import set_images, training_files
 from benchmark.profiling import busy, comparison, memory, networks, scoring_speed
 from benchmark.profiling.beside import check_checkout, step_speedup
 from benchmark.profiling.settings import Comparison, Profile
@@ -120,7 +120,7 @@ def choose_images(config: Config, count: int) -> list[tuple[Path, Path]]:
     weather are left out, because their PSNR can be infinite. Raises UserError if no image has a
     target.
     """
-    table = cards.find_images(config)
+    table = set_images.find_images(config)
     table = table[(table["target"] != "") & (table["weather"] != CLEAR)]
     if table.empty:
         raise UserError("The run has no images with ground truth. Add a paired data set to it.")

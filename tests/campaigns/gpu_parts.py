@@ -12,7 +12,7 @@ import torch
 from benchmark.core import device
 from benchmark.core.image_io import write_png
 from benchmark.core.seeds import numpy_generator
-from benchmark.data import cards
+from benchmark.data import set_images
 from benchmark.profiling.networks import random_pairs, training_step, untrained
 from benchmark.profiling.settings import Network
 from benchmark.profiling.timing import seconds_of
@@ -178,7 +178,7 @@ def measure_main(name: str, seconds: float, tiny: bool) -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         run = RunFolder(Path(scratch))
-        write_csv(cards.find_images(config), run.images)
+        write_csv(set_images.find_images(config), run.images)
         trained = run_jobs.train(config, run, name, 0)
         for variant in config.variants_of(name):
             run_jobs.restore(config, run, name, variant, 0, "photos")

@@ -17,7 +17,7 @@ import torch
 
 from benchmark.core import device
 from benchmark.core.checksum import checksum
-from benchmark.data import cards
+from benchmark.data import set_images
 from benchmark.results import schema, training_record
 from benchmark.results.layout import RESTORED, RunFolder, write_csv
 from benchmark.results.tables import read_table
@@ -46,7 +46,7 @@ def run(config: Config, folder: Path) -> dict[str, Outcome]:
     """Train and restore every entry in `folder`. The outcomes by name of the part."""
     there, outcomes = RunFolder(folder), {}
     folder.mkdir()
-    write_csv(cards.find_images(config), there.images)
+    write_csv(set_images.find_images(config), there.images)
     for label in config.methods:
         if sources.learns(config.method_of(label)):
             run_jobs.train(config, there, label, 0)

@@ -9,7 +9,7 @@ import yaml
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.core.paths import ROOT
-from benchmark.data import cards, file_index, training_files
+from benchmark.data import cards, file_index, set_images, training_files
 from benchmark.spec.run_config import Config
 
 CARD = {
@@ -43,7 +43,7 @@ def card(tmp_path, monkeypatch):
 
 def find(entry="mine", **choice):
     values = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {entry: choice}}
-    return cards.find_images(Config(**values))
+    return set_images.find_images(Config(**values))
 
 
 def test_pairs_by_pattern_and_photos_of_several_images(card):
@@ -267,7 +267,7 @@ def test_the_first_faults_of_a_kind_are_shown_with_the_number_of_the_others(card
 
 def test_content_is_compared_with_the_card(card):
     folder = card()
-    stated = cards.split_checksum("mine", "test")
+    stated = set_images.split_checksum("mine", "test")
     card(content={"test": stated})
     assert len(find()) == 4
     write_png(folder / "hazy" / "c_2.png", np.full((4, 4, 3), 9, np.uint8))
@@ -317,8 +317,8 @@ def test_images_of_scene_folders_have_the_scene_in_their_names(card):
     images = find()
     assert list(images.image) == ["s1-degraded-000", "s2-degraded-000"]
     assert [path[-13:] for path in images.target] == ["s1/gt-000.png", "s2/gt-000.png"]
-    assert cards.target_of("mine", None, "s2-degraded-000") == folder / "s2" / "gt-000.png"
-    lines = cards.left_out("mine", "test")  # those of the fixture alone
+    assert set_images.target_of("mine", None, "s2-degraded-000") == folder / "s2" / "gt-000.png"
+    lines = set_images.left_out("mine", "test")  # those of the fixture alone
     assert all("clear/" in line or "hazy/" in line for line in lines)
 
 
@@ -335,14 +335,14 @@ def test_images_that_match_nothing_are_listed(card):
     folder = card()
     for name in ("preview.jpg", "c_3.jxl", "notes.txt"):
         (folder / "hazy" / name).write_bytes(b"")
-    assert cards.left_out("mine", "test") == [
+    assert set_images.left_out("mine", "test") == [
         "mine test: no pattern of the card matches hazy/c_3.jxl (JPEG XL is not read: convert it "
         "to PNG): left out",
         "mine test: no pattern of the card matches hazy/preview.jpg: left out",
     ]
     for number in range(20):
         (folder / "hazy" / f"x{number}.gif").write_bytes(b"")
-    lines = cards.left_out("mine", "test")
+    lines = set_images.left_out("mine", "test")
     assert len(lines) == 21 and "matches 2 more" in lines[-1]
 
 
@@ -357,7 +357,7 @@ def test_images_that_match_nothing_are_listed(card):
     ],
 )
 def test_a_card_gives_the_target_of_a_restored_file(name, split, image, target):
-    found = cards.target_of(name, split, image)
+    found = set_images.target_of(name, split, image)
     assert found == (target and cards.load_card(name).folder / target)
 
 

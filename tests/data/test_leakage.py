@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmark.core.errors import UserError
-from benchmark.data import cards, leakage, training_files
+from benchmark.data import cards, leakage, set_images, training_files
 from benchmark.data.leakage import (
     BITS,
     SAME_PHOTO_BITS,
@@ -190,7 +190,7 @@ def test_without_training_photos_there_is_nothing_to_refuse(photos):
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_bundled_photos_differ_by_a_wide_margin(split, trained):
     values = {"name": "x", "train_on": "photos", "methods": {}}
-    images = cards.find_images(Config(**values, datasets={"photos": {"split": split}}))
+    images = set_images.find_images(Config(**values, datasets={"photos": {"split": split}}))
     targets = [make_fingerprint(cards.ROOT / target) for target in images.target.unique()]
     candidates = find_candidates(targets, trained)
     assert not [(i, j) for i, j in candidates if describe_match(targets[i], trained[j])]

@@ -11,7 +11,7 @@ import yaml
 from benchmark.core.atomic import PARTIAL
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image, write_png
-from benchmark.data import cards, file_index, made_sets
+from benchmark.data import cards, file_index, made_sets, set_images
 from benchmark.spec.run_config import Config
 from benchmark.weather import STRENGTHS, degrade
 
@@ -62,7 +62,7 @@ def bytes_of(folder):
 def test_a_made_set_has_every_weather_at_every_level(card):
     folder = card()
     assert made_sets.make("mine")
-    images = cards.find_images(run_of())
+    images = set_images.find_images(run_of())
     assert len(images) == 2 * 2 * 2
     assert {*images.photo} == {"big-tree", "house"}
     assert images.groupby(["weather", "strength"]).size().eq(2).all()
@@ -130,7 +130,7 @@ def test_a_kill_while_an_earlier_set_is_removed_leaves_the_new_one(card, monkeyp
         with pytest.raises(KeyboardInterrupt):
             made_sets.make("mine")
     assert not made_sets.make("mine")
-    assert len(cards.find_images(run_of())) == 2 * 2 * 2
+    assert len(set_images.find_images(run_of())) == 2 * 2 * 2
 
 
 def test_files_of_others_in_a_made_set_are_not_deleted(card):

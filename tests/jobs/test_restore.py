@@ -46,7 +46,7 @@ def open_run(folder, **entry):
     folder.mkdir()
     (folder / "run.yaml").write_text(yaml.safe_dump(values))
     config, run = config_file.load(folder / "run.yaml"), RunFolder(folder)
-    from benchmark.data.cards import find_images
+    from benchmark.data.set_images import find_images
 
     find_images(config).to_csv(run.images, index=False)
     return config, run

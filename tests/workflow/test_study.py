@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from benchmark.core.paths import ROOT
-from benchmark.data import cards
+from benchmark.data import set_images
 from benchmark.results import layout
 from benchmark.results.layout import RunFolder
 from benchmark.spec import config_checks, config_file
@@ -32,7 +32,7 @@ def test_every_method_of_the_study_is_trained_and_scored(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump(values, sort_keys=False))
     config, run = config_file.load(file), RunFolder(tmp_path / "results")
-    layout.write_csv(cards.find_images(config), run.images)
+    layout.write_csv(set_images.find_images(config), run.images)
     for label in config.methods:
         if config.trains(label):
             trained = run_jobs.train(config, run, label, 0)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
-from benchmark.data import cards
+from benchmark.data import set_images
 from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
 from benchmark.jobs import train
@@ -31,7 +31,7 @@ def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
     config, run = config_file.load(path), RunFolder(folder / "results" / "tiny")
     if not run.images.exists():
         run.path.mkdir(parents=True)
-        cards.find_images(config).to_csv(run.images, index=False)
+        set_images.find_images(config).to_csv(run.images, index=False)
         run_jobs.train(config, run, "unet", 0)
         for unit in units(config):
             run_jobs.restore(config, run, *unit)

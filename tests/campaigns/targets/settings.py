@@ -12,7 +12,7 @@ from benchmark.board import published
 from benchmark.board.write import read_leaderboard
 from benchmark.core.paths import ROOT
 from benchmark.data import cards as datasets
-from benchmark.data import pull, training_files
+from benchmark.data import pull, set_images, training_files
 from benchmark.results.tables import read_methods
 from benchmark.spec import config_checks, config_file, run_config
 from tests.campaigns import mutations
@@ -60,7 +60,7 @@ def dataset_card(folder: Path, random: Random):
         training_files.training_photos("mine") if found.train else None
         run = {"name": "x", "train_on": "mine", "methods": {}, "discover": False,
                "datasets": {"mine": {"split": split, "limit": 1}}}  # fmt: skip
-        datasets.find_images(run_config.Config(**run))
+        set_images.find_images(run_config.Config(**run))
 
 
 def dataset_manifest(folder: Path, random: Random):
@@ -75,7 +75,7 @@ def dataset_manifest(folder: Path, random: Random):
         yield path.name, "'mine'"
         datasets.verify("mine")
         run = {"name": "x", "train_on": "mine", "methods": {}, "datasets": {"mine": {}}}
-        datasets.find_images(run_config.Config(**run))
+        set_images.find_images(run_config.Config(**run))
 
 
 def published_numbers(folder: Path, random: Random):
