@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from benchmark.board.published import GROUP, PREFACE, caption, load, notes_of, of_run, texts_of
+from benchmark.board.published import of_run
+from benchmark.board.published_markdown import GROUP, PREFACE, caption, notes_of, texts_of
+from benchmark.board.published_numbers import load
 from benchmark.report.run_data import RunData
 
 

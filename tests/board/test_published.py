@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark.board import published
 from benchmark.board.aggregate import COLUMNS
-from benchmark.board.published import Part, Published, beside, load, of_run, to_markdown
+from benchmark.board.published import Part, beside, of_run
+from benchmark.board.published_markdown import to_markdown
+from benchmark.board.published_numbers import FILE, Published, load
 from benchmark.core.errors import UserError
 from benchmark.data.cards import load_card
 from benchmark.spec.registry import available
@@ -152,7 +153,7 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path, text):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(UserError, match=r"x\.yaml is not valid YAML"):
         load(tmp_path / "x.yaml")
-    assert published.FILE.is_file()
+    assert FILE.is_file()
 
 
 def test_numbers_of_a_weight_file_stand_beside_the_entry_that_used_it():

@@ -8,7 +8,8 @@ from random import Random
 
 import yaml
 
-from benchmark.board import published
+from benchmark.board import published, published_markdown
+from benchmark.board import published_numbers as printed
 from benchmark.board.write import read_leaderboard
 from benchmark.core.paths import ROOT
 from benchmark.data import cards as datasets
@@ -79,12 +80,12 @@ def dataset_manifest(folder: Path, random: Random):
 
 
 def published_numbers(folder: Path, random: Random):
-    path = write(folder / "published.yaml", wrong_yaml(_tree(published.FILE), random))
+    path = write(folder / "published.yaml", wrong_yaml(_tree(printed.FILE), random))
     yield path.name
-    found = published.load(path)
+    found = printed.load(path)
     sets = {table.dataset: published.Part(table.dataset, table.split) for table in found.tables}
     board, methods = _reference()
-    published.to_markdown(published.beside(found, board, sets, methods), found)
+    published_markdown.to_markdown(published.beside(found, board, sets, methods), found)
 
 
 @cache
