@@ -19,7 +19,7 @@ from benchmark.board.markdown import short_table
 from benchmark.board.write import read_board
 from benchmark.core.paths import ROOT
 from benchmark.results.tables import label, read_methods
-from benchmark.scoring.metrics import METRIC, Metric, protocols
+from benchmark.scoring.metrics import METRIC, Metric, catalogue
 from benchmark.spec import registry
 from tests.cli.test_cli import COMMAND, parse
 from tests.cli.test_new_method import contract_tests
@@ -287,6 +287,6 @@ def test_the_method_of_the_readme_keeps_the_contract(median, test, chosen):
 
 
 def test_the_metric_of_the_guide_can_be_made():
-    names = {**vars(protocols), "mean_absolute_error": lambda restored, target: 0.0}
+    names = {**vars(catalogue), "mean_absolute_error": lambda restored, target: 0.0}
     metric = eval(example_of(DOCS / "adding-a-metric.md", "Metric("), names)
     assert isinstance(metric, Metric) and metric.key == "rgb/mae"

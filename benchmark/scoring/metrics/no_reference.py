@@ -16,7 +16,9 @@ import numpy as np
 from benchmark.core.errors import UserError, WeightsMissing
 from benchmark.core.paths import shown
 from benchmark.scoring.metrics.checks import UndefinedMetric, pyiqa_needed
+from benchmark.scoring.metrics.definitions import WEIGHTS
 
+NIQE_WEIGHTS = WEIGHTS / "niqe_pris_params.npz"
 BLOCK = 96  # NIQE's blocks; their covariance needs two of them
 SMALLEST = 16  # PIQE's blocks
 PRIOR = {"mu_pris_param": (1, 36), "cov_pris_param": (36, 36)}
