@@ -1,11 +1,6 @@
-"""Checks of a metric: its images, and that pyiqa is installed."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Checks of the images that a metric is given."""
 
 import numpy as np
-
-from benchmark.core.errors import UserError
 
 
 class UndefinedMetric(ValueError):
@@ -32,19 +27,3 @@ def different_sizes(restored: np.ndarray, target: np.ndarray) -> str:
         f"restored is {restored.shape[1]}x{restored.shape[0]}, "
         f"target is {target.shape[1]}x{target.shape[0]} pixels (width x height); never resized"
     )
-
-
-@contextmanager
-def pyiqa_needed() -> Iterator[None]:
-    """Around an import of pyiqa: UserError, with what to do, if the package is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "pyiqa":
-            raise
-        raise UserError(
-            "The protocols no-reference, pyiqa and dists need the package pyiqa, which is not "
-            "installed. Leave them out of 'protocols', or install it: '.venv/bin/pip install "
-            "--no-deps --require-hashes -r requirements/run.lock', or beside the installed command "
-            "'pip install pyiqa' (docs/licences.md)."
-        ) from error

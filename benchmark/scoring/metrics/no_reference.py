@@ -1,22 +1,24 @@
-"""NIQE and PIQE of the pyiqa package, which need no target.
-
-torch and pyiqa are imported on first use: that takes seconds, and other metrics do not need them.
-"""
+"""NIQE and PIQE of the pyiqa package, which need no target."""
 
 import functools
-import math
 import tempfile
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.core.errors import UserError, WeightsMissing
+from benchmark.core.errors import UserError
 from benchmark.core.paths import shown
-from benchmark.scoring.metrics.checks import UndefinedMetric, pyiqa_needed
+from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.definitions import WEIGHTS
+from benchmark.scoring.metrics.pyiqa_package import (
+    build,
+    check_size,
+    check_weights,
+    network,
+    value_of,
+)
 
 NIQE_WEIGHTS = WEIGHTS / "niqe_pris_params.npz"
 BLOCK = 96  # NIQE's blocks; their covariance needs two of them
@@ -40,9 +42,8 @@ def niqe(image: np.ndarray, weights: Path) -> float:
         raise UndefinedMetric(
             f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels, the image has {width}x{height}"
         )
-    if not weights.is_file():
-        raise WeightsMissing(f"NIQE needs {shown(weights)}: run 'dvc pull'.")
-    return _score("NIQE", _niqe(weights), image)
+    check_weights("NIQE", weights, "'dvc pull'")
+    return value_of("NIQE", _niqe(weights), image)
 
 
 def piqe(image: np.ndarray) -> float:
@@ -53,43 +54,13 @@ def piqe(image: np.ndarray) -> float:
     texture. Computed in float32 on the CPU.
     Raises UndefinedMetric if a side is below 16 pixels or the image is black.
     """
-    if min(image.shape[:2]) < SMALLEST:
-        raise UndefinedMetric(
-            f"PIQE needs {SMALLEST}x{SMALLEST} pixels, the image has "
-            f"{image.shape[1]}x{image.shape[0]}"
-        )
-    return _score("PIQE", _piqe(), image)
-
-
-def _score(name: str, network: Any, image: np.ndarray) -> float:
-    import torch
-
-    planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-    with torch.inference_mode(), warnings.catch_warnings():
-        # A warning about fewer than two blocks with texture: then the value is not finite.
-        warnings.filterwarnings("ignore", message="cov")
-        try:
-            value = float(network(planes.to(torch.float32) / 255).item())
-        except torch.linalg.LinAlgError:
-            value = math.nan
-    if not math.isfinite(value):
-        raise UndefinedMetric(f"{name} is not defined for an image with so little texture")
-    return value
-
-
-@functools.lru_cache(maxsize=1)
-def _piqe() -> Any:
-    with pyiqa_needed():
-        from pyiqa.archs.piqe_arch import PIQE
-
-    return PIQE()
+    check_size("PIQE", image, SMALLEST)
+    return value_of("PIQE", network("piqe"), image)
 
 
 @functools.lru_cache(maxsize=1)
 def _niqe(weights: Path) -> Any:
     """pyiqa's NIQE with the prior of the file, converted to the .mat file that pyiqa reads."""
-    with pyiqa_needed():
-        from pyiqa.archs.niqe_arch import NIQE
     import scipy.io
 
     prior = _prior(weights)
@@ -99,7 +70,7 @@ def _niqe(weights: Path) -> Any:
             path,
             {"mu_prisparam": prior["mu_pris_param"], "cov_prisparam": prior["cov_pris_param"]},
         )
-        return NIQE(pretrained_model_path=str(path))
+        return build("niqe", pretrained_model_path=str(path))
 
 
 def _prior(weights: Path) -> dict[str, np.ndarray]:
