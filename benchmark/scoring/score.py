@@ -16,7 +16,7 @@ from benchmark.core.errors import UserError, WeightsMissing, is_out_of_memory
 from benchmark.core.image_io import read_image
 from benchmark.core.storage import STORAGES
 from benchmark.results import schema
-from benchmark.scoring.metrics import WEIGHTS, Metric, UndefinedMetric, metrics_of
+from benchmark.scoring.metrics import Metric, UndefinedMetric, metrics_of
 
 KEYS = ("dataset", "weather", "image", "method", "variant", "seed")
 Row = dict[str, Any]
@@ -37,19 +37,16 @@ NO_TARGET = Absent(schema.SKIPPED, schema.NO_TARGET)
 
 
 def score_pair(
-    restored: np.ndarray,
-    target: np.ndarray | Absent,
-    metrics: Sequence[Metric],
-    weights: Path = WEIGHTS,
+    restored: np.ndarray, target: np.ndarray | Absent, metrics: Sequence[Metric]
 ) -> list[Row]:
     """One row for each metric of uint8 (H, W, 3) images; the value is NaN if the status is not ok.
 
     If the target is absent, metrics that need it get its status and reason. The status is `failed`
     if the images differ in size or the metric is undefined for them, and `weights-missing` if the
-    metric's weight file is not in the folder `weights`. Raises UserError if a weight file is
-    damaged: that would fail in every row.
+    metric's weight file is missing. Raises UserError if a weight file is damaged: that would fail
+    in every row.
     """
-    return [_score(metric, restored, target, weights) for metric in metrics]
+    return [_score(metric, restored, target) for metric in metrics]
 
 
 def unscored(metrics: Sequence[Metric], status: str, reason: str) -> list[Row]:
@@ -57,9 +54,7 @@ def unscored(metrics: Sequence[Metric], status: str, reason: str) -> list[Row]:
     return [_row(metric, math.nan, status, reason) for metric in metrics]
 
 
-def score_images(
-    pairs: Iterable[Pair], metrics: Sequence[Metric], weights: Path = WEIGHTS
-) -> pd.DataFrame:
+def score_images(pairs: Iterable[Pair], metrics: Sequence[Metric]) -> pd.DataFrame:
     """Score pairs one by one, in their order; a row has the pair's key columns and the score.
 
     pairs: (key columns, restored, target); an image is a path or `Absent`. If `restored` maps names
@@ -68,20 +63,18 @@ def score_images(
     """
     rows: list[Row] = []
     for key, restored, target in tqdm(list(pairs), "score", unit="image"):
-        rows += [key | row for row in _score_files(restored, target, metrics, weights)]
+        rows += [key | row for row in _score_files(restored, target, metrics)]
     return pd.DataFrame(rows)
 
 
-def score_pairs(
-    pairs: Iterable[Pair], protocols: Iterable[str] | None = None, weights: Path = WEIGHTS
-) -> pd.DataFrame:
+def score_pairs(pairs: Iterable[Pair], protocols: Iterable[str] | None = None) -> pd.DataFrame:
     """Score pairs of two folders, from `folder_pairs`; columns `schema.FOLDER_SCORES`.
 
     Rows are in the order of the pairs, then of METRICS. An image without a partner gets rows with
     status `failed`; see `problems`. protocols: names; `OWN` if None. Raises UserError for an
     unknown one.
     """
-    return score_images(pairs, metrics_of(protocols), weights)[list(schema.FOLDER_SCORES)]
+    return score_images(pairs, metrics_of(protocols))[list(schema.FOLDER_SCORES)]
 
 
 def score_restored(
@@ -89,7 +82,6 @@ def score_restored(
     images: pd.DataFrame,
     root: Path,
     protocols: Iterable[str] | None = None,
-    weights: Path = WEIGHTS,
     as_given: bool = False,
 ) -> pd.DataFrame:
     """Score restored images of a run; returns the columns `schema.SCORES`, in the order of
@@ -114,7 +106,7 @@ def score_restored(
             source = root / row.file if as_given else _stored(row, root)
         target = root / targets[name] if targets[name] else NO_TARGET
         pairs.append(({key: getattr(row, key) for key in KEYS}, source, target))
-    return score_images(pairs, metrics, weights).reindex(columns=list(schema.SCORES))
+    return score_images(pairs, metrics).reindex(columns=list(schema.SCORES))
 
 
 def _stored(row: Any, root: Path) -> dict[str, Source]:
@@ -153,9 +145,7 @@ def problems(scores: pd.DataFrame) -> list[str]:
     return [f"{row.image}: {row.reason}" for row in failed.itertuples()]
 
 
-def _score_files(
-    restored: Restored, target: Source, metrics: Sequence[Metric], weights: Path
-) -> list[Row]:
+def _score_files(restored: Restored, target: Source, metrics: Sequence[Metric]) -> list[Row]:
     theirs, rows = _read(target), []
     for storage, group in groupby(metrics, lambda metric: metric.protocol.storage.name):
         same = tuple(group)
@@ -163,7 +153,7 @@ def _score_files(
         if isinstance(ours, Absent):
             rows += unscored(same, ours.status, ours.reason)
         else:
-            rows += score_pair(ours, theirs, same, weights)
+            rows += score_pair(ours, theirs, same)
     return rows
 
 
@@ -174,13 +164,13 @@ def _read(source: Source) -> np.ndarray | Absent:
         return Absent(*why_image_unscored(error))
 
 
-def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent, weights: Path) -> Row:
+def _score(metric: Metric, restored: np.ndarray, target: np.ndarray | Absent) -> Row:
     if not metric.needs_target:
         target = None
     elif isinstance(target, Absent):
         return _row(metric, math.nan, target.status, target.reason)
     try:
-        return _row(metric, metric(restored, target, weights), schema.OK, "")
+        return _row(metric, metric(restored, target), schema.OK, "")
     except Exception as error:
         return _row(metric, math.nan, *why_unscored(error))
 

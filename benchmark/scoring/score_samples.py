@@ -19,13 +19,13 @@ from benchmark.core.errors import UserError
 from benchmark.core.image_io import read_image
 from benchmark.core.seeds import numpy_generator
 from benchmark.results import schema
-from benchmark.scoring.metrics import LPIPS_WEIGHTS, METRIC, WEIGHTS, Metric, metrics_of
+from benchmark.scoring.metrics import Metric, metrics_of
 from benchmark.scoring.metrics.ensembles import ensemble_scores
-from benchmark.scoring.metrics.perceptual import lpips_alex
 from benchmark.scoring.score import score_pair, why_image_unscored, why_unscored
 
 KEYS = ["dataset", "weather", "image", "method", "variant", "seed"]
-OF_MEAN = ("rgb/psnr", "rgb/ssim", "lpips-alex/lpips")
+LPIPS = "lpips-alex/lpips"
+OF_MEAN = ("rgb/psnr", "rgb/ssim", LPIPS)
 DIVERSITY = "diversity"
 Row = dict[str, Any]
 
@@ -36,7 +36,6 @@ def score_samples(
     images: pd.DataFrame,
     root: Path,
     protocols: Iterable[str] | None = None,
-    weights: Path = WEIGHTS,
 ) -> pd.DataFrame:
     """Score the samples of each image together; returns the columns `schema.SAMPLE_SCORES`.
 
@@ -54,12 +53,12 @@ def score_samples(
     for row in tqdm(restored.to_dict("records"), "score samples", unit="image"):
         names = {key: row[key] for key in KEYS}
         own = files.get(tuple(row[key] for key in on))
-        rows += [names | found for found in _score(row, own, root, of_mean, weights)]
+        rows += [names | found for found in _score(row, own, root, of_mean)]
     return pd.DataFrame(rows, columns=list(schema.SAMPLE_SCORES))
 
 
 def _score(
-    row: Row, files: pd.DataFrame | None, root: Path, of_mean: Sequence[Metric], weights: Path
+    row: Row, files: pd.DataFrame | None, root: Path, of_mean: Sequence[Metric]
 ) -> Iterator[Row]:
     count = 1 if files is None else 1 + len(files)
     if row["status"] != schema.OK:
@@ -84,11 +83,11 @@ def _score(
         yield _row(count, name, getattr(found, name))
     for rank, share in enumerate(found.ranks):
         yield _row(count, f"rank-{rank}", float(share))
-    for score in score_pair(mean, target, of_mean, weights):
+    for score in score_pair(mean, target, of_mean):
         name = f"mean/{score['protocol']}/{score['metric']}"
         yield _row(count, name, score["value"], score["status"], score["reason"])
-    if METRIC["lpips-alex/lpips"] in of_mean:
-        yield _diversity(stack, weights / LPIPS_WEIGHTS.name)
+    for lpips in (metric for metric in of_mean if metric.key == LPIPS):
+        yield _diversity(stack, lpips)
 
 
 def _read(row: Row, files: pd.DataFrame | None, root: Path) -> np.ndarray:
@@ -101,9 +100,9 @@ def _read(row: Row, files: pd.DataFrame | None, root: Path) -> np.ndarray:
     return np.stack([read_image(root / file) for file in (row["file"], *files["file"])])
 
 
-def _diversity(stack: np.ndarray, file: Path) -> Row:
+def _diversity(stack: np.ndarray, lpips: Metric) -> Row:
     try:
-        distances = [0.0 if (a == b).all() else lpips_alex(a, b, file) for a, b in pairwise(stack)]
+        distances = [0.0 if (a == b).all() else lpips(a, b) for a, b in pairwise(stack)]
     except Exception as error:
         return _row(len(stack), DIVERSITY, math.nan, *why_unscored(error))
     return _row(len(stack), DIVERSITY, float(np.mean(distances)))

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from benchmark.core.image_io import read_image
 from benchmark.results import schema
-from benchmark.scoring.metrics import WEIGHTS, SetMetric, set_metrics_of
+from benchmark.scoring.metrics import SetMetric, set_metrics_of
 from benchmark.scoring.score import why_image_unscored
 
 SET = ["dataset", "weather", "method", "variant", "seed"]
@@ -29,7 +29,6 @@ def score_sets(
     images: pd.DataFrame,
     root: Path,
     protocols: Iterable[str],
-    weights: Path = WEIGHTS,
 ) -> pd.DataFrame:
     """Score each weather's restored images as a set; returns the columns `schema.SET_SCORES`.
 
@@ -49,7 +48,7 @@ def score_sets(
     for metric in set_metrics_of(protocols):
 
         def features(file: str, count: int, metric: SetMetric = metric) -> np.ndarray:
-            return metric.features(read_image(root / file), weights / metric.weights, count)
+            return metric.features(read_image(root / file), metric.weights, count)
 
         of_targets = cache(features)  # several weathers and variants have the same targets
         names = {"protocol": metric.protocol.name, "metric": metric.name}

@@ -182,8 +182,8 @@ EDITS = {
         [text("methods/networks/nafnet.py", "().__init__()", "().__init__()\n        pass")],
         at("train restore score", "nafnet")),
     "how images are scored": (
-        [text("benchmark/scoring/score.py", "return score_images(pairs, metrics, weights).reindex",
-              "return score_images(pairs, [*metrics], weights).reindex")], at("score", *METHODS)),
+        [text("benchmark/scoring/score.py", "return score_images(pairs, metrics).reindex",
+              "return score_images(pairs, [*metrics]).reindex")], at("score", *METHODS)),
     # Files that settings name, and the machine.
     "given weights": (
         [{"file": "mine/given.safetensors", "text": "other"}],

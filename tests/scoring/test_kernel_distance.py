@@ -234,6 +234,7 @@ def test_a_set_that_cannot_be_scored_has_a_reason(tables, change, status, reason
     assert len(scores[scores.weather == "haze"]) == 4
 
 
-def test_missing_weights_are_a_status(tables, tmp_path):
-    scores = score_sets(*tables, [NAME], weights=tmp_path / "none")
+def test_missing_weights_are_a_status(tables, tmp_path, weights_in):
+    weights_in(tmp_path / "none")
+    scores = score_sets(*tables, [NAME])
     assert set(scores.status) == {"weights-missing"} and len(scores) == 2

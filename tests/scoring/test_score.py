@@ -29,10 +29,10 @@ from benchmark.scoring.score import (
 )
 
 
-def score_folder(restored, target, protocols=None, **options):
+def score_folder(restored, target, protocols=None):
     pair_up = folder_pairs.by_stem if target else folder_pairs.without_targets
     pairs = pair_up(*filter(None, (restored, target)))
-    return score_pairs(pairs, protocols, **options)
+    return score_pairs(pairs, protocols)
 
 
 PIXELS = ["rgb", "y-matlab"]
@@ -103,11 +103,12 @@ def test_an_image_that_cannot_be_scored_has_a_reason(folders):
     assert len(problems(scores.reset_index())) == 5
 
 
-def test_missing_weights_are_a_status(folders, tmp_path):
+def test_missing_weights_are_a_status(folders, tmp_path, weights_in):
     for folder in folders:
         for i, name in enumerate("abc"):
             write_png(folder / f"{name}.png", picture(i, 96, 192))
-    scores = score_folder(*folders, weights=tmp_path)
+    weights_in(tmp_path)
+    scores = score_folder(*folders)
     missing = scores[scores.metric.isin(["lpips", "niqe"])]
     assert set(missing.status) == {schema.WEIGHTS_MISSING}
     assert missing.reason.str.contains("dvc pull").all() and missing.value.isna().all()
@@ -152,10 +153,11 @@ def test_another_fault_of_a_metric_stops_the_scoring(folders, monkeypatch):
         score_folder(*folders, protocols=["rgb"])
 
 
-def test_a_backbone_of_another_kind_stops_the_scoring(folders, tmp_path):
+def test_a_backbone_of_another_kind_stops_the_scoring(folders, tmp_path, weights_in):
+    weights_in(tmp_path)
     (tmp_path / LPIPS_WEIGHTS.name).write_text("text")
     with pytest.raises(UserError, match=LPIPS_WEIGHTS.name):
-        score_folder(*folders, weights=tmp_path)
+        score_folder(*folders)
 
 
 def test_nothing_to_pair_is_an_error(folders, tmp_path):

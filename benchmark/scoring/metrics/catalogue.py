@@ -49,7 +49,7 @@ def _ssim(protocol: Protocol, label: str, function=ssim) -> Metric:
 def _lpips(protocol: Protocol, label: str) -> Metric:
     return Metric("lpips", protocol, label, "learned perceptual distance", lpips_alex,
                   "lower", 3, "", "Zhang et al., CVPR 2018, eq. 1",
-                  weights=LPIPS_WEIGHTS.name)  # fmt: skip
+                  weights=LPIPS_WEIGHTS)  # fmt: skip
 
 
 def _pyiqa(name: str, title: str, description: str, reference: str) -> Metric:
@@ -65,7 +65,7 @@ METRICS = (
     Metric(
         "niqe", NO_REFERENCE, "NIQE", "distance from the statistics of natural photographs", niqe,
         "lower", 2, "", "Mittal et al., IEEE SPL 2013", needs_target=False,
-        weights=NIQE_WEIGHTS.name,
+        weights=NIQE_WEIGHTS,
     ),
     Metric(
         "piqe", NO_REFERENCE, "PIQE", "share of textured blocks that look distorted", piqe,
@@ -100,7 +100,7 @@ METRIC = {metric.key: metric for metric in METRICS}
 SET_METRICS = (
     SetMetric("kernel-distance", KERNEL_DISTANCE, "kernel distance", "distance of two sets of "
               "patches, unbiased, negative by chance only", kernel_distance, "lower", 4, "",
-              "Binkowski et al., ICLR 2018", weights=LPIPS_WEIGHTS.name,
+              "Binkowski et al., ICLR 2018", weights=LPIPS_WEIGHTS,
               features=patch_features),
 )  # fmt: skip
 SET_METRIC = {metric.key: metric for metric in SET_METRICS}

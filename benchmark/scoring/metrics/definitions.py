@@ -44,8 +44,8 @@ class Metric:
     """A metric: a number for a restored image, in most cases compared with its target.
 
     title: the short name in tables. function: takes restored image and target, uint8 (H, W, 3);
-    only the restored image if `needs_target` is false; and the path of the weight file if `weights`
-    names one. It raises UndefinedMetric if the metric has no value for these images.
+    only the restored image if `needs_target` is false; and `weights`, the path of a weight file, if
+    it has one. It raises UndefinedMetric if the metric has no value for these images.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Metric:
     unit: str
     reference: str
     needs_target: bool = True
-    weights: str | None = None
+    weights: Path | None = None
 
     @property
     def key(self) -> str:
@@ -99,13 +99,12 @@ class Metric:
         number = "∞" if math.isinf(value) else f"{value:.{self.decimals}f}"
         return f"{number} {self.unit}".strip()
 
-    def __call__(
-        self, restored: np.ndarray, target: np.ndarray | None = None, weights: Path = WEIGHTS
-    ) -> float:
-        """Score an image; `weights` is the folder of weight files.
+    def __call__(self, restored: np.ndarray, target: np.ndarray | None = None) -> float:
+        """Score an image.
 
         Raises ValueError if an image is not uint8 (H, W, 3) or a needed target is not given;
-        UndefinedMetric if the images differ in size after the protocol's `align`.
+        UndefinedMetric if the images differ in size after the protocol's `align`; WeightsMissing if
+        the weight file is missing, UserError if it is damaged.
         """
         check_image("restored", restored)
         images = (restored,)
@@ -116,7 +115,7 @@ class Metric:
             align = self.protocol.align
             images = align(restored, target) if align else (restored, target)
             check_pair(*images)
-        return self.function(*images, *([weights / self.weights] if self.weights else []))
+        return self.function(*images, *([self.weights] if self.weights else []))
 
 
 @dataclass(frozen=True)
