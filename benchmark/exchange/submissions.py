@@ -14,9 +14,9 @@ from benchmark.core.errors import UserError
 from benchmark.core.json_io import read_json
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED
+from benchmark.results.schema import IMAGE
 from benchmark.results.tables import IMAGES, check_card, read_images, read_table
 
-IMAGE = ["dataset", "weather", "image"]
 VARIANT, SEED = "default", "0"
 CONTENT = ["input_sha256", "target_sha256"]
 STALE = "submitted for another image of this name; submit again"

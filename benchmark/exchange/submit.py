@@ -18,9 +18,9 @@ from benchmark.core.errors import UserError, nearest
 from benchmark.core.image_io import SUFFIXES, image_size, read_image, write_png
 from benchmark.core.json_io import read_json, write_json
 from benchmark.exchange import submissions
-from benchmark.exchange.submissions import IMAGE
 from benchmark.results import schema, simulation
 from benchmark.results.layout import RESTORED, write_csv
+from benchmark.results.schema import IMAGE
 from benchmark.results.tables import (
     read_cost,
     read_images,

@@ -17,9 +17,9 @@ from benchmark.core.storage import STORAGES
 from benchmark.jobs.identity import Identity
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED, SAMPLES, RunFolder, write_csv
+from benchmark.results.schema import IMAGE
 from benchmark.results.tables import read_table
 
-IMAGE = ["weather", "image"]
 FILES = ["input_sha256", "target_sha256"]
 RESTORED_IMAGE = [*IMAGE, "variant"]
 # Checksums of the restored image in each storage, and of its target.
@@ -88,8 +88,7 @@ def read_scores(
 
 def scored_files(restored: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """The checksums of restored images and their targets: columns RESTORED_IMAGE, SCORED_FILES."""
-    on = ["dataset", *IMAGE]
-    found = restored.merge(images[[*on, "target_sha256"]], on=on)
+    found = restored.merge(images[[*IMAGE, "target_sha256"]], on=IMAGE)
     return found[[*RESTORED_IMAGE, *SCORED_FILES]]
 
 

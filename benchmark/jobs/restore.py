@@ -84,7 +84,7 @@ def restore(
         label, variant, seed, method, settings, file, weathers, storages, execution,
         config.restoring.batch_gib,
     )  # fmt: skip
-    is_new = ~kept.names(images, kept.IMAGE).isin(kept.names(earlier, kept.IMAGE))
+    is_new = ~kept.names(images, schema.IMAGE).isin(kept.names(earlier, schema.IMAGE))
     rows = restoring.restore(job, images[is_new], ROOT, out)
     if samples > 1:
         rows, drawn = draw(job, rows, images[is_new], ROOT, out, samples)
@@ -93,4 +93,4 @@ def restore(
     rows.loc[bad, "reason"] = rows.reason[bad].map(lambda reason: f"{reason}{see(log)}")
     if is_new.all():
         return rows
-    return kept.joined(earlier, rows.assign(seconds=float("nan")), images, kept.IMAGE)
+    return kept.joined(earlier, rows.assign(seconds=float("nan")), images, schema.IMAGE)

@@ -9,11 +9,9 @@ from benchmark.core.paths import ROOT
 from benchmark.jobs import kept
 from benchmark.jobs.identity import Identity
 from benchmark.results.layout import AGAIN, RESTORED, SAMPLES, RunFolder, write_csv
-from benchmark.results.schema import OK
+from benchmark.results.schema import IMAGE, OK
 from benchmark.results.tables import IMAGES, read_table
 from benchmark.spec.run_config import Config
-
-TESTED = ("dataset", "weather", "image")
 
 
 def score(
@@ -91,7 +89,7 @@ def _read_restored(path: Path, variant: str, images: pd.DataFrame) -> pd.DataFra
     Raises UserError if it lacks an image, has one twice or another, or is of another variant.
     """
     table = read_table(path, RESTORED, AGAIN)
-    found, listed = (kept.names(rows, TESTED) for rows in (table, images))
+    found, listed = (kept.names(rows, IMAGE) for rows in (table, images))
     faults = {
         "has {} of another variant": found[table["variant"] != variant],
         "has {} twice": found[found.duplicated()],

@@ -18,7 +18,7 @@ from benchmark.core.storage import STORAGES
 from benchmark.results import schema
 from benchmark.scoring.metrics import Metric, UndefinedMetric, metrics_of
 
-KEYS = ("dataset", "weather", "image", "method", "variant", "seed")
+KEYS = (*schema.IMAGE, *schema.METHOD, "seed")
 Row = dict[str, Any]
 
 

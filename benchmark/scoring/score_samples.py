@@ -23,7 +23,7 @@ from benchmark.scoring.metrics import Metric, metrics_of
 from benchmark.scoring.metrics.ensembles import ensemble_scores
 from benchmark.scoring.score import score_pair, why_image_unscored, why_unscored
 
-KEYS = ["dataset", "weather", "image", "method", "variant", "seed"]
+KEYS = [*schema.IMAGE, *schema.METHOD, "seed"]
 LPIPS = "lpips-alex/lpips"
 OF_MEAN = ("rgb/psnr", "rgb/ssim", LPIPS)
 DIVERSITY = "diversity"
@@ -45,14 +45,13 @@ def score_samples(
     reason and no metric. A metric that is undefined for an image, or lacks its weights, has them in
     its own row.
     """
-    on = ["dataset", "weather", "image"]
-    files = {key: part for key, part in samples.groupby(on, sort=False)}
-    restored = restored.merge(images[[*on, "target"]], on=on, how="left")
+    files = {key: part for key, part in samples.groupby(schema.IMAGE, sort=False)}
+    restored = restored.merge(images[[*schema.IMAGE, "target"]], on=schema.IMAGE, how="left")
     of_mean = [m for m in metrics_of(protocols) if m.key in OF_MEAN]
     rows: list[Row] = []
     for row in tqdm(restored.to_dict("records"), "score samples", unit="image"):
         names = {key: row[key] for key in KEYS}
-        own = files.get(tuple(row[key] for key in on))
+        own = files.get(tuple(row[key] for key in schema.IMAGE))
         rows += [names | found for found in _score(row, own, root, of_mean)]
     return pd.DataFrame(rows, columns=list(schema.SAMPLE_SCORES))
 

@@ -18,7 +18,7 @@ from benchmark.results import schema
 from benchmark.scoring.metrics import SetMetric, set_metrics_of
 from benchmark.scoring.score import why_image_unscored
 
-SET = ["dataset", "weather", "method", "variant", "seed"]
+SET = [*schema.GROUP, "seed"]
 MOST_LEFT_OUT = 200  # with more photos, groups of them are left out
 Row = dict[str, Any]
 Features = Callable[[str, int], np.ndarray]  # of an image file of a set with so many images
@@ -37,13 +37,12 @@ def score_sets(
     are. Paths are relative to `root`. A set in which an image is missing, or has no target, has one
     row with a status and a reason. Sets have the order of their first images in `restored`.
     """
-    on = ["dataset", "weather", "image"]
     # Of all photos of a data set: a photo is left out with the same others in every weather.
     group = images.groupby("dataset")["photo"].transform(
         lambda photos: photos.map(left_out_groups(photos))
     )
-    named_images = images[[*on, "photo", "target"]].assign(group=group)
-    restored = restored.merge(named_images, on=on, how="left")
+    named_images = images[[*schema.IMAGE, "photo", "target"]].assign(group=group)
+    restored = restored.merge(named_images, on=schema.IMAGE, how="left")
     rows: list[Row] = []
     for metric in set_metrics_of(protocols):
 
