@@ -12,14 +12,12 @@ def collect(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     Submissions to the run stay in it.
     """
     from benchmark.core.json_io import write_json
-    from benchmark.exchange import submissions
     from benchmark.jobs import collect, records
     from benchmark.jobs.identity import Identities
     from benchmark.jobs.manifest import make_manifest
 
     settings, folder = open_run(config)
-    submitted = submissions.read(folder.path, {*settings.methods})
-    collect.collect(settings, folder, submitted, submissions.read_set_scores(folder.path))
+    collect.collect(settings, folder)
     write_json(folder.path / "manifest.json", make_manifest(settings, source or config, folder))
     # A mark that the workflow has done this. Of what a user called it would not see later changes.
     if source:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmark.core.errors import UserError
 from benchmark.core.json_io import write_json
+from benchmark.exchange import submissions
 from benchmark.jobs import method_facts, records
 from benchmark.results import schema, simulation, training_record
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder, score_units, units, write_csv
@@ -16,17 +17,16 @@ from benchmark.spec import sources
 from benchmark.spec.run_config import Config
 
 
-def collect(
-    config: Config, run: RunFolder, submitted: tuple = ((), (), ()), submitted_sets: Sequence = ()
-) -> None:
-    """Join the parts of a run into scores.csv, cost.csv and methods.json.
+def collect(config: Config, run: RunFolder) -> None:
+    """Join the parts of a run, and its submissions, into scores.csv, cost.csv and methods.json.
 
     If the run scores sets of images, or draws samples, also into set_scores.csv or
-    sample_scores.csv. submitted: the scores, costs and
-    cards of submissions, from `submissions.read`; submitted_sets: their scores of sets. Raises
-    UserError if a part is missing or damaged.
+    sample_scores.csv. Raises UserError if a part or a submission is missing or damaged.
     """
-    submitted_scores, submitted_costs, submitted_cards = submitted
+    submitted_scores, submitted_costs, submitted_cards = submissions.read(
+        run.path, {*config.methods}
+    )
+    submitted_sets = submissions.read_set_scores(run.path)
     costs = [read_table(run.restored(*unit), RESTORED, AGAIN) for unit in units(config)]
     costs = [table[list(schema.COST)] for table in costs]
     write_csv(pd.concat([*_scores(config, run), *submitted_scores]), run.path / "scores.csv")

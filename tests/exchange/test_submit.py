@@ -141,7 +141,7 @@ def test_a_later_collect_keeps_it(run):
     config = Config(
         name="demo", datasets={"test-set": {}}, train_on="photos", methods={}, discover=False
     )
-    collect(config, RunFolder(run), submissions.read(run, set()))
+    collect(config, RunFolder(run))
     pd.testing.assert_frame_equal(scores_of(run, "mine"), before)
     assert [card["method"] for card in read_methods(run)] == ["mine"]
     with pytest.raises(UserError, match=r"submissions/mine has the name of a method"):

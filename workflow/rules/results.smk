@@ -37,8 +37,6 @@ rule collect:
         # The methods' cards are among what it writes.
         sources=meaning_of(
             "benchmark.jobs.collect:collect",
-            "benchmark.exchange.submissions:read",
-            "benchmark.exchange.submissions:read_set_scores",
             *sorted({f"methods.{RUN.method_of(label)}:*" for label in RUN.methods}),
         ),
     message:

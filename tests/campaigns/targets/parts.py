@@ -10,7 +10,6 @@ from PIL import Image
 from benchmark.board.write import write_leaderboard
 from benchmark.core.errors import UserError
 from benchmark.data import set_images
-from benchmark.exchange import submissions
 from benchmark.exchange.submit import Submission, submit
 from benchmark.jobs import train
 from benchmark.jobs.collect import collect
@@ -102,7 +101,7 @@ def submission_tables(folder: Path, random: Random):
     config = run_config.Config(name="x", datasets={"test-set": {}}, train_on="photos",
                                   methods={}, discover=False)  # fmt: skip
     with kept_if_refused(run):
-        collect(config, RunFolder(run), submissions.read(run, set()))
+        collect(config, RunFolder(run))
     write_leaderboard(run)
 
 
