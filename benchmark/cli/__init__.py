@@ -11,7 +11,7 @@ import sys
 # isort: off
 from benchmark.cli import (  # noqa: F401
     data,
-    photo_verbs,
+    photos,
     run,
     runs,
     tools,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmark.cli.app import ConfigFile, app, open_run, refuse_file
+from benchmark.cli.app import ConfigFile, open_run, refuse_file, verb
 from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 
@@ -17,7 +17,15 @@ SAMPLES = 8  # restorations of a photo from which its uncertainty is seen
 MOST_SHOWN = 5  # files that are left out, by name
 
 
-@app.command()
+@verb(
+    "restore photo.jpg --out restored",
+    "restore holiday/ --out restored --recursive --budget 60 --compare",
+    "restore photo.jpg --out restored --weather haze --strength 0.6",
+    "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
+    lock=False,
+    beside_others=None,
+    networks=True,
+)
 def restore(
     photos: Annotated[
         list[Path], typer.Argument(help="Photos of any size, and folders of them.", metavar="PHOTO")
@@ -209,7 +217,7 @@ def _report(outcomes, out: Path | None, uncompared: list[str]) -> None:
         raise UserError(f"{len(uncompared)} kept photos were not compared.")
 
 
-@app.command("held-out-table")
+@verb("held-out-table --out results/reference")
 def held_out_table(
     out: Annotated[Path, typer.Option(help="Folder of the table.")],
     config: ConfigFile = HELD_OUT,
@@ -230,7 +238,7 @@ def held_out_table(
     print(f"{out / TABLE}: {len(table)} rows")
 
 
-@app.command("change-table")
+@verb("change-table --out results/reference")
 def change_table(
     out: Annotated[Path, typer.Option(help="Folder of the table.")],
     config: ConfigFile = PRETRAINED,
@@ -249,7 +257,7 @@ def change_table(
     print(f"{out / TABLE}: {len(table)} rows")
 
 
-@app.command()
+@verb("ui", "ui --browser --port 8000", lock=False, beside_others=True)
 def ui(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port; default: the first free from 7860.")
