@@ -178,9 +178,9 @@ def open_run(config: Path):
     """
     from benchmark.core import paths
     from benchmark.results.layout import RunFolder
-    from benchmark.spec import config_file
+    from benchmark.spec import config_reader
 
-    settings = config_file.load(paths.find(config))
+    settings = config_reader.load(paths.find(config))
     return settings, RunFolder(paths.results() / settings.name)
 
 

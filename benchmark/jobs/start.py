@@ -15,7 +15,7 @@ from benchmark.jobs import records, resolve
 from benchmark.jobs.gpus import check_limit
 from benchmark.jobs.identity import Identities
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 from benchmark.spec.run_config import Config
 
 
@@ -41,7 +41,7 @@ def start(
     data cannot be pulled, and SystemExit, with the message printed, if they are
     not as they should be.
     """
-    config_file.freeze(config, source, run.config)
+    config_reader.freeze(config, source, run.config)
     if "DVC_STAGE" not in os.environ:  # 'dvc repro' has the data, and locks them against a pull
         pull_if_changed(run.path / "pulled.txt")
     if made_sets.in_run(config):

@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmark.core.image_io import read_image, to_float
 from benchmark.core.paths import ROOT
 from benchmark.core.seeds import numpy_generator
-from benchmark.spec import config_file, given_weights
+from benchmark.spec import config_reader, given_weights
 from benchmark.spec.build import build
 from benchmark.weather import WEATHERS, degrade
 from tests.seams import seam_steps
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.6)
     parser.add_argument("--method", default="unet_lpips", help="entry of config/pretrained.yaml")
     options = parser.parse_args()
-    config = config_file.load(CONFIG)
+    config = config_reader.load(CONFIG)
     method = build(config, options.method, 0)
     given_weights.load(method, config.weights_of(options.method, 0))
     method.network.eval().to(memory_format=torch.channels_last)

@@ -21,7 +21,7 @@ from benchmark.data import set_images
 from benchmark.results import schema, training_record
 from benchmark.results.layout import RESTORED, RunFolder, write_csv
 from benchmark.results.tables import read_table
-from benchmark.spec import config_file, registry, sources
+from benchmark.spec import config_reader, registry, sources
 from benchmark.spec.run_config import Config
 from tests import run_jobs
 
@@ -32,7 +32,7 @@ Outcome = tuple[str, ...]  # status, reason and checksum, of each image or of th
 
 def load(precision: str = "no", compiled: bool = False, only: list[str] | None = None) -> Config:
     """The configuration of all entries or those in `only`. ValueError if a method has none."""
-    config = config_file.load(ENTRIES)
+    config = config_reader.load(ENTRIES)
     missing = {*registry.available()} - PUBLISHED - {config.method_of(m) for m in config.methods}
     if missing:
         raise ValueError(f"{ENTRIES.name} has no entry of {', '.join(sorted(missing))}")

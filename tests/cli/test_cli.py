@@ -93,7 +93,7 @@ def test_photos_are_restored_without_the_packages_of_a_run(folder):
     assert (folder / "out/photo.png").exists()
 
 
-@pytest.mark.parametrize("module", ["typer", "pandas"])
+@pytest.mark.parametrize("module", ["typer", "pydantic"])
 def test_without_the_environment_it_is_said_how_to_get_it(folder, module):
     code = (
         "import runpy, sys; sys.argv = ['', 'list', 'datasets']; "

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmark.cli import data, workflow
+from benchmark.cli import data, workflow_setup
 from benchmark.core import paths
 from benchmark.core.checksum import checksum
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
 from benchmark.data import cards, file_index, training_files
 from benchmark.results.layout import RunFolder
+from benchmark.spec import config_reader
 from tests import run_jobs
 
 
@@ -87,9 +88,9 @@ def test_a_fault_is_named_before_the_training_and_becomes_its_status(open_set, k
     if kind == "content" and not manifest:
         pytest.skip("nothing says what a pair should hold")
     harm(file)
-    workflow.images(config_file)
+    workflow_setup.images(config_file)
     assert "gt/b.png" in capsys.readouterr().err
-    config = config_file.load(config_file)
+    config = config_reader.load(config_file)
     with pytest.raises(UserError, match=message):
         training_files.sound_source("mine")
     with pytest.raises(UserError, match=f"{message}|differs from the set's manifest"):
@@ -101,7 +102,7 @@ def test_a_fault_is_named_before_the_training_and_becomes_its_status(open_set, k
 
 def test_without_faults_nothing_is_said(open_set, capsys):
     config_file, _ = open_set
-    workflow.images(config_file)
+    workflow_setup.images(config_file)
     assert "warning" not in capsys.readouterr().err
     data.verify(["mine"])
 
@@ -110,7 +111,7 @@ def test_a_fault_of_a_test_image_ends_the_run(open_set):
     config_file, file = open_set
     cut(file.parents[1] / "test" / "gt" / "t.png")
     with pytest.raises(UserError, match=r"t\.png' is damaged"):
-        workflow.images(config_file)
+        workflow_setup.images(config_file)
 
 
 @pytest.mark.parametrize("method", ["identity", "regression"])
@@ -121,7 +122,7 @@ def test_a_fault_ends_no_run_whether_an_entry_trains_or_not(open_set, method, na
     config_file.write_text(yaml.safe_dump(config))
     for name in names:
         cut(file.with_name(f"{name}.png"))
-    workflow.images(config_file)
+    workflow_setup.images(config_file)
     lines = capsys.readouterr().err.splitlines()
     for name in names:
         assert any(f"gt/{name}.png" in line and "damaged or truncated" in line for line in lines)
@@ -134,4 +135,4 @@ def test_a_test_photo_among_photos_on_which_nothing_trains_is_refused(open_set):
     (file.parents[1] / "test" / "gt" / "t.png").write_bytes(file.read_bytes())
     cut(file.with_name("a.png"))
     with pytest.raises(UserError, match=r"t\.png has the pixels of .*gt/b\.png"):
-        workflow.images(config_file)
+        workflow_setup.images(config_file)

@@ -10,7 +10,7 @@ from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.data import cards, download, weight_cards
 from benchmark.scoring.metrics import PROTOCOLS
-from benchmark.spec import config_file, given_weights, registry, run_config
+from benchmark.spec import config_reader, given_weights, registry, run_config
 from tests.shared import shared
 
 FILES = weight_cards.published_files()
@@ -59,7 +59,7 @@ def test_no_weight_file_has_the_name_of_a_data_set():
 
 
 def test_the_configuration_of_authors_weights_agrees_with_the_cards():
-    config = config_file.load(paths.find("config/authors.yaml"))
+    config = config_reader.load(paths.find("config/authors.yaml"))
     by_place = {published.place: published for published in FILES.values()}
     for label in set(config.methods) - {"identity"}:
         published = by_place[config.weights_of(label, 0).file]

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path.cwd()))
 from benchmark.jobs import records
 from benchmark.jobs.identity import Identities
 from benchmark.jobs.resolve import Resolved
-from benchmark.spec import config_file, reach, sources
+from benchmark.spec import config_reader, reach, sources
 
 
 def picture(file: Path, seed: int) -> None:
@@ -52,7 +52,7 @@ def forget_sources() -> None:
 
 def identities(config: str, resolved: dict) -> dict[str, str]:
     """The digest of every job, by its name; `resolved`: what the run took from the machine."""
-    run = config_file.load(config)
+    run = config_reader.load(config)
     found = Identities(run, Resolved(**resolved))
     digests = {
         " ".join(map(str, (work, *names))): records.identity_of(found, work, names).digest

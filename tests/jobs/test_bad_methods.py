@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import methods
-from benchmark.cli import workflow
+from benchmark.cli import workflow, workflow_board, workflow_setup
 from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
@@ -20,7 +20,7 @@ from benchmark.data import cards
 from benchmark.jobs import isolation, records, restore, score
 from benchmark.results.layout import RunFolder
 from benchmark.results.tables import read_methods
-from benchmark.spec import config_file, registry
+from benchmark.spec import config_reader, registry
 from tests import run_jobs
 
 SOURCE = """\
@@ -134,15 +134,15 @@ def run(tmp_path_factory):
         patch.setattr(paths, "results", lambda: Path("results"))
         # As the workflow calls the jobs: for a user, a failure ends with an error.
         patch.setattr(records, "refuse_other", lambda *_: None)
-        workflow.check(file)
-        workflow.images(file)
+        workflow_setup.check(file)
+        workflow_setup.images(file)
         for name in config["methods"]:
             if BAD.get(name, ({},))[0].get("base"):
                 workflow.train(name, 0, 1, file, 1, "planned")
             workflow.restore_dataset(name, "default", "own", 0, file, 1, "planned")
             workflow.score_dataset(name, "own", 0, file)
-        workflow.collect(file)
-        workflow.leaderboard(root / "results" / "bad")
+        workflow_board.collect(file)
+        workflow_board.leaderboard(root / "results" / "bad")
     return root / "results" / "bad"
 
 
@@ -207,7 +207,7 @@ def test_data_that_are_not_there_are_no_failure_of_the_method(tmp_path, monkeypa
     file.write_text(yaml.safe_dump(values | {"discover": False}))
     run = RunFolder(tmp_path / "results")
     with pytest.raises(UserError, match=r"own.yaml: train: .* matches no file. Put the images"):
-        run_jobs.train(config_file.load(file), run, "unet", 0)
+        run_jobs.train(config_reader.load(file), run, "unet", 0)
     assert not run.path.exists()
 
 

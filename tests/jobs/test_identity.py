@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.core.paths import ROOT
 from benchmark.jobs.identity import PERCEPTUAL, Identities, Identity
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 from benchmark.spec.variant import Execution
 from tests.jobs import jobs_after_edits
 from tests.jobs.jobs_after_edits import picture
@@ -227,7 +227,7 @@ def test_only_a_perceptual_loss_makes_a_training_depend_on_the_metrics_weights(m
     """By the definition that it means, and by no other name that ends like it."""
     module, name = PERCEPTUAL.split(":")
     assert hasattr(import_module(module), name)
-    config = config_file.load(ROOT / "config" / "smoke.yaml")
+    config = config_reader.load(ROOT / "config" / "smoke.yaml")
     for definition, depends in ((PERCEPTUAL, True), ("methods.mine:START_WEIGHTS", False)):
         identities = Identities(config)
         found = Identity({}, {definition: "0"})

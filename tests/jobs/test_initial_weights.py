@@ -13,7 +13,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.paths import ROOT
 from benchmark.jobs.identity import Identities
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 from benchmark.spec.build import build
 from benchmark.training import loop
 from tests import run_jobs
@@ -38,7 +38,7 @@ def run_of(tmp_path, **tuned):
     }
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
-    return config_file.load(path), RunFolder(tmp_path / "results")
+    return config_reader.load(path), RunFolder(tmp_path / "results")
 
 
 def trained(run, label):
@@ -109,7 +109,7 @@ def test_with_weights_for_all_entries_nothing_starts_from_another_training(tmp_p
     values["weights"] = "w/{entry}-{seed}.safetensors"
     file = tmp_path / "pretrained.yaml"
     file.write_text(yaml.safe_dump(values))
-    assert not config_file.load(file).trains("tuned")
+    assert not config_reader.load(file).trains("tuned")
 
 
 # A longer training goes on from a shorter one
@@ -134,7 +134,7 @@ def two_lengths(tmp_path, short=None, **long):
     }
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
-    return config_file.load(path), RunFolder(tmp_path / "results")
+    return config_reader.load(path), RunFolder(tmp_path / "results")
 
 
 @needs_data

@@ -12,7 +12,7 @@ from benchmark.jobs import kept, outcome, restore, score
 from benchmark.jobs.identity import Identity
 from benchmark.jobs.isolation import Failure
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 
 CONFIG = """\
 name: kept
@@ -30,7 +30,7 @@ class Run:
 
     def __init__(self, folder, monkeypatch):
         (folder / "run.yaml").write_text(CONFIG)
-        self.config, self.run = config_file.load(folder / "run.yaml"), RunFolder(folder / "run")
+        self.config, self.run = config_reader.load(folder / "run.yaml"), RunFolder(folder / "run")
         self.folder, self.computed = folder, []
         for name in "abc":
             self.write(name, "input", ord(name))

@@ -10,7 +10,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.memory import PeakMemory
 from benchmark.core.seeds import torch_generator
 from benchmark.jobs.checks import check_training_memory
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
 from benchmark.spec.run_config import Config
@@ -34,7 +34,7 @@ methods:
 
 def loaded(folder: Path, text: str) -> Config:
     (folder / "a.yaml").write_text(text)
-    return config_file.load(folder / "a.yaml")
+    return config_reader.load(folder / "a.yaml")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from benchmark.core import device
 from benchmark.jobs import checks
 from benchmark.jobs.checks import check_precision
 from benchmark.jobs.resolve import Resolved
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 
 CONFIG = """\
 name: a
@@ -36,7 +36,7 @@ AVX2 = {"architecture": "x86_64", "avx2": True}
 
 def warnings_of(folder, resolved: Resolved | None) -> list[str]:
     (folder / "a.yaml").write_text(CONFIG)
-    return check_precision(config_file.load(folder / "a.yaml"), "a.yaml", resolved)
+    return check_precision(config_reader.load(folder / "a.yaml"), "a.yaml", resolved)
 
 
 @pytest.mark.parametrize("resolved", [None, Resolved(device="cpu")])

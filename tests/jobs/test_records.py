@@ -9,7 +9,7 @@ from benchmark.jobs import records, resolve
 from benchmark.jobs.identity import Identities, Identity
 from benchmark.jobs.resolve import Resolved
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 
 CONFIG = """\
 name: small
@@ -46,7 +46,7 @@ def test_what_changed_is_said_in_words(run):
 
 def test_jobs_that_were_never_done_have_not_changed(run, tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG % "" + "discover: false\n")
-    config = config_file.load(tmp_path / "c.yaml")
+    config = config_reader.load(tmp_path / "c.yaml")
     assert [*records.changed(config, run, Identities(config))] == []
     records.write(run, "restore", ("unet", "b", 0, "photos"), identity(variant={"tile": 32}))
     found = {names: lines for _, names, lines in records.changed(config, run, Identities(config))}
@@ -57,7 +57,7 @@ def test_jobs_that_were_never_done_have_not_changed(run, tmp_path):
 def test_what_was_made_by_hand_is_put_aside_once_something_has_changed(run, tmp_path):
     """Snakemake has no parameters of it. Of its own jobs it has: they stay until they run again."""
     (tmp_path / "c.yaml").write_text(CONFIG % "" + "discover: false\n")
-    config = config_file.load(tmp_path / "c.yaml")
+    config = config_reader.load(tmp_path / "c.yaml")
     now, unit = Identities(config), ("unet", "a", 0, "photos")
     old = identity(variant={"tile": 32})
     files = {
@@ -134,9 +134,9 @@ def test_a_frozen_configuration_is_the_one_that_was_loaded(tmp_path, discover):
     """With the entries that `discover` found, so that a new file in methods/ changes no run."""
     source, file = tmp_path / "c.yaml", tmp_path / "frozen.yaml"
     source.write_text(CONFIG % "prenet" + f"discover: {discover}\n")
-    config = config_file.load(source)
-    config_file.freeze(config, "config/c.yaml", file)
-    frozen = config_file.load(file)
+    config = config_reader.load(source)
+    config_reader.freeze(config, "config/c.yaml", file)
+    frozen = config_reader.load(file)
     same = {"discover": False, "leave_out": ()}
     assert frozen == config.model_copy(update=same)
     assert file.read_text().startswith("# config/c.yaml as it was")

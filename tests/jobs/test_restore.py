@@ -15,7 +15,7 @@ from benchmark.core.paths import ROOT
 from benchmark.jobs import train
 from benchmark.jobs.checks import check_weights
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 from benchmark.spec.build import build
 from benchmark.spec.registry import load
 from benchmark.spec.run_config import MethodEntry
@@ -45,7 +45,7 @@ def open_run(folder, **entry):
     }  # fmt: skip
     folder.mkdir()
     (folder / "run.yaml").write_text(yaml.safe_dump(values))
-    config, run = config_file.load(folder / "run.yaml"), RunFolder(folder)
+    config, run = config_reader.load(folder / "run.yaml"), RunFolder(folder)
     from benchmark.data.set_images import find_images
 
     find_images(config).to_csv(run.images, index=False)

@@ -15,7 +15,7 @@ from benchmark.core.paths import ROOT
 from benchmark.jobs.retry import retry
 from benchmark.results import schema
 from benchmark.results.layout import RESTORED, RunFolder, units, write_csv
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 
 UNITS = {"identity": "ok", "unet": "timed-out", "aodnet": "out-of-memory", "prenet": "failed"}
 
@@ -30,7 +30,7 @@ def made(tmp_path):
         "methods": {"identity": {}, "unet": {"method": "regression"}, "aodnet": {}, "prenet": {}},
     }  # fmt: skip
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
-    config, run = config_file.load(tmp_path / "mine.yaml"), RunFolder(tmp_path / "run")
+    config, run = config_reader.load(tmp_path / "mine.yaml"), RunFolder(tmp_path / "run")
     for unit in units(config):
         status = UNITS[unit[0]]
         names = dict(zip(("method", "variant", "seed", "dataset"), unit, strict=True))

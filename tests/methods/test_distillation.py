@@ -6,7 +6,7 @@ import yaml
 
 from benchmark.core.errors import UserError
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_checks, config_file, registry
+from benchmark.spec import config_checks, config_reader, registry
 from tests import run_jobs
 from tests.methods.test_contract import SMALL
 
@@ -132,7 +132,7 @@ def run_of(tmp_path, **changes):
     values["methods"]["student"].update(changes)
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
-    return config_file.load(path), RunFolder(tmp_path / "results")
+    return config_reader.load(path), RunFolder(tmp_path / "results")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import yaml
 from benchmark.core import weights
 from benchmark.core.errors import UserError
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_checks, config_file, registry
+from benchmark.spec import config_checks, config_reader, registry
 from benchmark.spec.training_settings import Training
 from benchmark.training.optimisation import build_optimizer
 from methods.diffusion import straight_line
@@ -333,7 +333,7 @@ def run_of(tmp_path, **flow):
     }
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(values))
-    return config_file.load(path), RunFolder(tmp_path / "results")
+    return config_reader.load(path), RunFolder(tmp_path / "results")
 
 
 def test_a_run_trains_the_teacher_and_the_flow(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmark.cli import runs, workflow
+from benchmark.cli import runs, workflow, workflow_board, workflow_setup
 from benchmark.core import paths
 from benchmark.core.image_io import write_png
 from benchmark.data import cards as datasets
@@ -69,15 +69,15 @@ def run(request, tmp_path_factory):
 
 
 def go_through(config, names):
-    workflow.check(config)
-    workflow.images(config)
+    workflow_setup.check(config)
+    workflow_setup.images(config)
     for name in names:
         for method in METHODS:
             workflow.restore_dataset(method, "default", name, 0, config)
             workflow.score_dataset(method, name, 0, config)
-    workflow.collect(config)
+    workflow_board.collect(config)
     folder = config.parent / "results" / "small"
-    for verb in (workflow.leaderboard, workflow.figures, workflow.report):
+    for verb in (workflow_board.leaderboard, workflow_board.figures, workflow_board.report):
         verb(folder)
     runs.show("all", config)
 

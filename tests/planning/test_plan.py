@@ -16,7 +16,7 @@ from benchmark.planning import text as plan_text
 from benchmark.planning.plan import RESTORE, SCORE, TRAIN
 from benchmark.results import schema
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 
 TINY = {"network": {"width": 8, "multipliers": [1, 2], "blocks": 1}}
 STAGES = [{"share": 0.75, "batch": 2, "crop": 16}, {"share": 0.25, "batch": 1, "crop": 32}]
@@ -51,7 +51,7 @@ def run(tmp_path, monkeypatch):
             "training": {"steps": 8, "stages": STAGES, "warmup": 1, "workers": 1},
         }  # fmt: skip
         (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
-        return config_file.load(tmp_path / "run.yaml")
+        return config_reader.load(tmp_path / "run.yaml")
 
     return run
 

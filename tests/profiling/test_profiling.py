@@ -14,7 +14,7 @@ from benchmark import cli
 from benchmark.core import weights
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
-from benchmark.data import cards, training_files
+from benchmark.data import set_images, training_files
 from benchmark.profiling import busy, comparison, memory, networks, report, scoring_speed, timing
 from benchmark.profiling.settings import Network, Profile
 from benchmark.profiling.timing import Sizes
@@ -313,7 +313,7 @@ def test_images_are_of_all_weathers_and_many_photos(monkeypatch, weathers, photo
         for p in range(photos)
     ]
     clear = {"weather": "clear", "input": "clear.png", "target": "clear.png"}
-    monkeypatch.setattr(cards, "find_images", lambda config: pd.DataFrame([clear, *rows]))
+    monkeypatch.setattr(set_images, "find_images", lambda config: pd.DataFrame([clear, *rows]))
     some = report.choose_images(None, weathers)
     assert {x.parent.name for x, _ in some} == {str(w) for w in range(weathers)}
     assert len({y.name for _, y in some}) == min(weathers, photos)

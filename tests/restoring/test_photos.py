@@ -23,7 +23,7 @@ from benchmark.restoring.change import Usual
 from benchmark.restoring.photo_names import find_photos, outputs
 from benchmark.restoring.spread import Spread
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_file, registry
+from benchmark.spec import config_reader, registry
 from benchmark.spec.build import build
 from tests.methods.test_contract import make
 
@@ -60,7 +60,7 @@ def run(here):
         "discover": False,
     }
     (here / "mine.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    return config_file.load(here / "mine.yaml"), RunFolder(here / "results/mine")
+    return config_reader.load(here / "mine.yaml"), RunFolder(here / "results/mine")
 
 
 def photo(name, size=(30, 20)):
@@ -396,7 +396,7 @@ def with_variant(here, run, label, **settings):
     values = yaml.safe_load((here / "mine.yaml").read_text())
     values["methods"][label]["variants"] = {"mine": settings}
     (here / "mine.yaml").write_text(yaml.safe_dump(values))
-    return config_file.load(here / "mine.yaml"), run[1]
+    return config_reader.load(here / "mine.yaml"), run[1]
 
 
 @pytest.mark.parametrize(("precision", "half"), [("float32", False), ("bf16", True)])

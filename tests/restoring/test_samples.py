@@ -18,7 +18,7 @@ from benchmark.restoring import dataset
 from benchmark.restoring.samples import draw, sample_generator
 from benchmark.results.layout import RESTORED, SAMPLES, RunFolder, write_csv
 from benchmark.results.tables import IMAGES
-from benchmark.spec import config_checks, config_file
+from benchmark.spec import config_checks, config_reader
 from benchmark.spec.method import Card, Method, Settings
 from benchmark.spec.variant import Execution, split
 
@@ -118,23 +118,23 @@ def configuration(folder, **variants):
 def test_a_bad_number_of_samples_is_refused_by_its_key(tmp_path, number):
     file = configuration(tmp_path, a={"samples": number})
     with pytest.raises(UserError, match=r"methods\.filter\.variants\.a: samples: "):
-        config_file.load(file)
+        config_reader.load(file)
 
 
 def test_samples_are_a_setting_of_the_suite(tmp_path):
-    config = config_file.load(configuration(tmp_path, a={"samples": 8}, b={}))
+    config = config_reader.load(configuration(tmp_path, a={"samples": 8}, b={}))
     assert (config.samples_of("filter", "a"), config.samples_of("filter", "b")) == (8, 1)
     config_checks.check_methods(config, "mine.yaml")
     with pytest.raises(UserError, match=r"variants\.a: unknown key 'sampels'"):
         file = configuration(tmp_path, a={"sampels": 8})
-        config_checks.check_methods(config_file.load(file), "mine.yaml")
+        config_checks.check_methods(config_reader.load(file), "mine.yaml")
     assert split({"samples": 2, "steps": 3}) == ({"samples": 2}, {"steps": 3})
     assert Execution().samples is None
 
 
 def test_adding_samples_restores_that_variant_again_and_no_other(tmp_path):
-    plain = Identities(config_file.load(configuration(tmp_path, a={}, b={})))
-    more = Identities(config_file.load(configuration(tmp_path, a={"samples": 4}, b={})))
+    plain = Identities(config_reader.load(configuration(tmp_path, a={}, b={})))
+    more = Identities(config_reader.load(configuration(tmp_path, a={"samples": 4}, b={})))
     unit = ("filter", "a", 0, "photos"), ("filter", "b", 0, "photos")
     changed = [plain.restoring(*u).digest != more.restoring(*u).digest for u in unit]
     assert changed == [True, False]
@@ -147,7 +147,7 @@ def test_adding_samples_restores_that_variant_again_and_no_other(tmp_path):
 
 
 def test_samples_of_a_method_that_could_not_start_have_its_reason(images, tmp_path, monkeypatch):
-    config = config_file.load(configuration(tmp_path, a={"samples": 4}))
+    config = config_reader.load(configuration(tmp_path, a={"samples": 4}))
     run, unit = RunFolder(tmp_path / "run"), ("filter", "a", 0, "set")
     run.path.mkdir()
     more = {name: "" for name in IMAGES if name not in images}

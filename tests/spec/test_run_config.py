@@ -5,7 +5,7 @@ import yaml
 
 from benchmark.core import paths
 from benchmark.core.errors import UserError
-from benchmark.spec import config_checks, config_file, registry
+from benchmark.spec import config_checks, config_reader, registry
 from benchmark.spec.method import ALL_WEATHERS
 
 NO_RUNS = {"published", "profile"}  # numbers from papers; settings of `profile`
@@ -34,7 +34,7 @@ def changed(**values):
 
 
 def test_a_valid_configuration_gets_its_defaults(write):
-    config = config_file.load(write(GOOD))
+    config = config_reader.load(write(GOOD))
     assert config.variants_of("identity") == {"default": {}}
     assert config.training_of("regression").steps == 3
     assert config.training_of("identity") == config.training
@@ -43,28 +43,28 @@ def test_a_valid_configuration_gets_its_defaults(write):
 
 def test_each_unknown_key_is_named_with_its_place_and_beside_other_faults(write):
     with pytest.raises(UserError, match=r"'metods'.*'methods'(.|\n)*'sedes'.*'seeds'"):
-        config_file.load(write(changed(metods={}, sedes=[1])))
+        config_reader.load(write(changed(metods={}, sedes=[1])))
     path = write(changed(datasets={"photos": {"splt": "val", "limt": 3}}, seeds="many"))
     with pytest.raises(UserError) as refused:
-        config_file.load(path)
+        config_reader.load(path)
     keys = [line.split(": ")[1] for line in str(refused.value).splitlines()]
     assert keys == ["seeds", "datasets.photos", "datasets.photos"]
 
 
 def test_without_train_on_the_bundled_photographs_are_trained_on(write):
     values = {key: value for key, value in GOOD.items() if key != "train_on"}
-    assert config_file.load(write(values)).train_on == "photos"
+    assert config_reader.load(write(values)).train_on == "photos"
 
 
 def test_precision_no_is_accepted_although_yaml_reads_it_as_false(tmp_path):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(GOOD) + "training: {precision: no}\n")
-    assert config_file.load(tmp_path / "run.yaml").training.precision == "no"
+    assert config_reader.load(tmp_path / "run.yaml").training.precision == "no"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configurations_and_their_methods_are_valid(name):
     path = paths.ROOT / "config" / f"{name}.yaml"
-    config_checks.check_methods(config_file.load(path), str(path))
+    config_checks.check_methods(config_reader.load(path), str(path))
 
 
 @pytest.mark.parametrize(
@@ -135,20 +135,20 @@ def test_shipped_configurations_and_their_methods_are_valid(name):
 )
 def test_an_invalid_configuration_is_named(write, values, message):
     with pytest.raises(UserError, match=message) as caught:
-        config_file.load(write(values))
+        config_reader.load(write(values))
     assert "run.yaml" in str(caught.value)
 
 
 def test_an_unknown_key_of_a_variant_names_those_of_the_suite_too(write):
     entry = {"variants": {"a": {"sample": 4}}}
-    config = config_file.load(write(changed(methods={"regression": entry})))
+    config = config_reader.load(write(changed(methods={"regression": entry})))
     with pytest.raises(UserError, match=r"variants.a: unknown key 'sample'.*Did you mean 'samples"):
         config_checks.check_methods(config, "run.yaml")
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.yaml is missing; check its name"):
-        config_file.load(tmp_path / "none.yaml")
+        config_reader.load(tmp_path / "none.yaml")
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_missing_file(tmp_path):
     ],
 )
 def test_methods_own_parameters_are_checked(write, entry, message):
-    config = config_file.load(write(changed(methods={"regression": entry})))
+    config = config_reader.load(write(changed(methods={"regression": entry})))
     with pytest.raises(UserError, match=message):
         config_checks.check_methods(config, "run.yaml")
 
 
 def test_what_a_network_may_be(write):
     network = {"width": 8, "multipliers": [1, 2], "blocks": 0, "attention": False}
-    config = config_file.load(
+    config = config_reader.load(
         write(changed(methods={"regression": {"parameters": {"network": network}}}))
     )
     assert config_checks.check_methods(config, "") == []
@@ -189,7 +189,7 @@ def test_what_a_network_may_be(write):
 
 def test_a_method_warns_of_variants(write):
     entry = {"parameters": {"training_times": 20}, "variants": {"a": {"steps": 3}}}
-    config = config_file.load(write(changed(methods={"conditional_diffusion": entry})))
+    config = config_reader.load(write(changed(methods={"conditional_diffusion": entry})))
     (warning,) = config_checks.check_methods(config, "run.yaml")
     assert warning.startswith(
         "run.yaml: methods.conditional_diffusion.variants.a: samples at times"
@@ -200,14 +200,14 @@ def test_a_copy_of_the_reference_configuration_is_read(write, tmp_path):
     folder = tmp_path / "reference"
     folder.mkdir()
     write(changed(name="reference")).rename(folder / "config.yaml")
-    assert config_file.load(folder / "config.yaml").name == "reference"
+    assert config_reader.load(folder / "config.yaml").name == "reference"
 
 
 def test_methods_that_are_not_named_are_discovered(write):
-    config = config_file.load(write(changed(discover=True)))
+    config = config_reader.load(write(changed(discover=True)))
     assert set(config.methods) == set(registry.available())
     assert list(config.methods)[:2] == ["identity", "regression"]
-    fewer = config_file.load(write(changed(discover=True, leave_out=["oracle"])))
+    fewer = config_reader.load(write(changed(discover=True, leave_out=["oracle"])))
     assert set(config.methods) - set(fewer.methods) == {"oracle"}
 
 
@@ -225,32 +225,33 @@ def test_a_method_file_does_not_take_the_name_of_another_entry(write, own_method
     (own_methods / "mine.py").write_text("")
     values = changed(discover=True, methods={"mine": {"method": "regression"}})
     with pytest.raises(UserError, match=r"methods.mine runs 'regression', and .*mine.py .*Rename"):
-        config_file.load(write(values))
+        config_reader.load(write(values))
     assert (
-        config_file.load(write({**values, "leave_out": ["mine"]})).method_of("mine") == "regression"
+        config_reader.load(write({**values, "leave_out": ["mine"]})).method_of("mine")
+        == "regression"
     )
 
 
 def test_a_method_file_whose_name_is_none_of_an_entry_is_named(write, own_methods):
     (own_methods / "MyFilter.py").write_text("")
     with pytest.raises(UserError, match=r"MyFilter.py: .*Did you mean 'myfilter'.*Rename the file"):
-        config_file.load(write(changed(discover=True)))
+        config_reader.load(write(changed(discover=True)))
 
 
 def test_a_method_file_that_is_no_python_is_named_with_the_line(write, own_methods):
     (own_methods / "broken.py").write_text("x = 1\ny = = 2\n")
     with pytest.raises(UserError, match=r"broken.py, line 2: invalid syntax.*leave_out"):
-        config_file.load(write(changed(discover=True)))
-    config_file.load(write(changed(discover=True, leave_out=["broken"])))
+        config_reader.load(write(changed(discover=True)))
+    config_reader.load(write(changed(discover=True, leave_out=["broken"])))
     (own_methods / "broken.py").write_bytes(b"x = '\xe9'\n")
     with pytest.raises(UserError, match=r"broken.py.*: .*utf-8.*leave_out"):
-        config_file.load(write(changed(discover=True)))
+        config_reader.load(write(changed(discover=True)))
     (own_methods / "broken.py").write_bytes("\ufeff# coding: utf-8\n".encode())
-    config_file.load(write(changed(discover=True)))
+    config_reader.load(write(changed(discover=True)))
 
 
 def test_an_unknown_weather_on_a_methods_card_is_named(write, monkeypatch):
-    config = config_file.load(write(GOOD))
+    config = config_reader.load(write(GOOD))
     card = registry.load("identity").card.model_copy(update={"weathers": ("rian",)})
     monkeypatch.setattr(registry.load("identity"), "card", card)
     with pytest.raises(UserError, match=r"identity.py: card.weathers: .*Did you mean 'rain'"):
@@ -259,7 +260,7 @@ def test_an_unknown_weather_on_a_methods_card_is_named(write, monkeypatch):
 
 def test_a_specialist_names_its_weather_and_others_take_all(write):
     entries = {"rain": {"method": "regression", "weathers": ["rain"]}, "regression": None}
-    config = config_file.load(write(changed(methods=entries)))
+    config = config_reader.load(write(changed(methods=entries)))
     assert config.weathers_of("rain") == ("rain",)
     assert config.weathers_of("regression") == ALL_WEATHERS
 
@@ -267,7 +268,7 @@ def test_a_specialist_names_its_weather_and_others_take_all(write):
 def test_weights_of_an_entry_are_found_by_its_name_and_seed(write):
     entries = {"regression": None, "mine": {"method": "regression", "weights": "w-{seed}"}}
     values = changed(methods={**entries, "identity": None}, weights="data/{entry}-{seed}.st")
-    config = config_file.load(write(values))
+    config = config_reader.load(write(values))
     assert config.weights_of("regression", 2).path == paths.ROOT / "data/regression-2.st"
     assert config.weights_of("mine", 2).path == paths.ROOT / "w-2"
     assert config.weights_of("identity", 2) is None
@@ -277,7 +278,7 @@ def test_a_file_that_extends_another_replaces_its_keys(write, tmp_path):
     write(GOOD)
     other = tmp_path / "other.yaml"
     other.write_text("extends: run.yaml\nname: other\nweights: w\n")
-    config = config_file.load(other)
+    config = config_reader.load(other)
     assert (config.name, config.weights, [*config.methods]) == ("other", "w", [*GOOD["methods"]])
 
 
@@ -286,7 +287,7 @@ def test_an_entry_without_a_value_is_that_of_the_extended_file(write, tmp_path):
     write(changed(methods={"identity": None, "mine": mine, "left": mine}))
     other = tmp_path / "other.yaml"
     other.write_text("extends: run.yaml\nname: other\nmethods: {mine: , identity: , oracle: }\n")
-    config = config_file.load(other)
+    config = config_reader.load(other)
     assert [*config.methods] == ["mine", "identity", "oracle"]
     assert config.method_of("mine") == "regression" and config.training_of("mine").steps == 7
     assert config.method_of("oracle") == "oracle"
@@ -300,4 +301,4 @@ def test_a_base_that_cannot_be_extended_is_named(tmp_path, base, message):
     other = tmp_path / "other.yaml"
     other.write_text(f"extends: {base}\nname: other\n")
     with pytest.raises(UserError, match=message):
-        config_file.load(other)
+        config_reader.load(other)

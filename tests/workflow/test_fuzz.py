@@ -16,7 +16,7 @@ from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
 from benchmark.data import file_index
 from benchmark.results import training_record
-from benchmark.spec import config_file
+from benchmark.spec import config_reader
 from tests.campaigns import fuzz, mutations
 from tests.campaigns.targets import TARGETS
 
@@ -114,7 +114,7 @@ def test_faults_that_were_found_in_configurations(tmp_path, text, message):
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump({**values, **change}) if change else text)
     with pytest.raises(UserError, match=message):
-        config_file.load(path)
+        config_reader.load(path)
 
 
 @pytest.mark.parametrize(

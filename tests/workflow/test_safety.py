@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from benchmark.board.write import write_leaderboard
-from benchmark.cli import workflow
+from benchmark.cli import workflow, workflow_board, workflow_setup
 from benchmark.core import paths
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import write_png
@@ -72,13 +72,13 @@ def run(tmp_path_factory):
             patch.setattr(job, "ROOT", root)
         patch.setattr(cards, "CARDS", root / "cards")
         file = root / "it's $(touch pwned).yaml"
-        workflow.images(file)
+        workflow_setup.images(file)
         for method in config["methods"]:
             workflow.restore_dataset(method, "default", "hostile", 0, file)
             workflow.score_dataset(method, "hostile", 0, file)
-        workflow.collect(file)
-        workflow.leaderboard(root / "results" / "small")
-        workflow.report(root / "results" / "small")
+        workflow_board.collect(file)
+        workflow_board.leaderboard(root / "results" / "small")
+        workflow_board.report(root / "results" / "small")
     return root / "results" / "small"
 
 

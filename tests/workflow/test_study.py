@@ -11,7 +11,7 @@ from benchmark.core.paths import ROOT
 from benchmark.data import set_images
 from benchmark.results import layout
 from benchmark.results.layout import RunFolder
-from benchmark.spec import config_checks, config_file
+from benchmark.spec import config_checks, config_reader
 from tests import run_jobs
 from tests.campaigns.study import STUDY, tiny_study
 
@@ -31,7 +31,7 @@ def test_every_method_of_the_study_is_trained_and_scored(tmp_path):
     }
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump(values, sort_keys=False))
-    config, run = config_file.load(file), RunFolder(tmp_path / "results")
+    config, run = config_reader.load(file), RunFolder(tmp_path / "results")
     layout.write_csv(set_images.find_images(config), run.images)
     for label in config.methods:
         if config.trains(label):
@@ -45,7 +45,7 @@ def test_every_method_of_the_study_is_trained_and_scored(tmp_path):
 
 
 def test_budgets_are_in_proportion():
-    config, long = config_file.load(STUDY), config_file.load(STUDY.with_name("study_long.yaml"))
+    config, long = config_reader.load(STUDY), config_reader.load(STUDY.with_name("study_long.yaml"))
     steps = {
         label: run.training_of(label).steps
         for run in (config, long)
@@ -77,5 +77,5 @@ def test_budgets_are_in_proportion():
     ],
 )
 def test_its_configurations_fit_the_methods(name):
-    config = config_file.load(ROOT / "config" / f"{name}.yaml")
+    config = config_reader.load(ROOT / "config" / f"{name}.yaml")
     assert config_checks.check_methods(config, name) == []

@@ -15,7 +15,7 @@ from benchmark.jobs import train
 from benchmark.jobs.collect import collect
 from benchmark.planning import plan, text
 from benchmark.results.layout import RunFolder, score_units, units
-from benchmark.spec import config_file, run_config
+from benchmark.spec import config_reader, run_config
 from tests import run_jobs
 from tests.campaigns import mutations, workspace
 from tests.campaigns.targets.common import contents, kept_if_refused, write, wrong_text
@@ -27,7 +27,7 @@ TABLES = ("method.json", "scores.csv", "restored.csv", "images.csv")
 def _tiny(folder: Path) -> tuple[run_config.Config, RunFolder]:
     """A run of one image with all jobs done: its configuration and folder."""
     path = write(folder / "tiny.yaml", workspace.TEXT.replace("limit: 2", "limit: 1"))
-    config, run = config_file.load(path), RunFolder(folder / "results" / "tiny")
+    config, run = config_reader.load(path), RunFolder(folder / "results" / "tiny")
     if not run.images.exists():
         run.path.mkdir(parents=True)
         set_images.find_images(config).to_csv(run.images, index=False)

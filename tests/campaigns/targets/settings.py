@@ -15,7 +15,7 @@ from benchmark.core.paths import ROOT
 from benchmark.data import cards as datasets
 from benchmark.data import pull, set_images, training_files
 from benchmark.results.tables import read_methods
-from benchmark.spec import config_checks, config_file, run_config
+from benchmark.spec import config_checks, config_reader, run_config
 from tests.campaigns import mutations
 from tests.campaigns.targets.common import CARD, cards_in, write, wrong_json, wrong_yaml
 from tests.campaigns.targets.images import pictures
@@ -43,7 +43,7 @@ def configuration(folder: Path, random: Random):
     tree = _tree(ROOT / "config" / f"{random.choice(CONFIGS)}.yaml")
     path = write(folder / "run.yaml", wrong_yaml(tree, random))
     yield path.name
-    config = config_file.load(path)
+    config = config_reader.load(path)
     config_checks.check_methods(config, str(path))
     for label in config.methods:
         config.training_of(label), config.weathers_of(label), config.seeds_of(label)
