@@ -48,6 +48,7 @@ class UnitCosts:
     ):
         self.config, self.gflops, self.earlier = config, gflops, earlier
         self.measured: dict[str, Any] = {}
+        self.folder = tempfile.TemporaryDirectory()  # is deleted with this object
         self.source_length = 0
         self.source = self._training_source(assume)
         if gflops:
@@ -67,7 +68,6 @@ class UnitCosts:
             fault = error
         with suppress(UserError):  # the bundled photographs may be missing too
             if isinstance(cards.load_card(name).train, TrainSplit):
-                self.folder = tempfile.TemporaryDirectory()  # is deleted with this object
                 photos = training_files.training_photos("photos")
                 pairs = loading.write_pairs(photos, Path(self.folder.name), ".png", PAIRS)
                 self.source_length = cards.load_card(name).pairs.get("train", PAIRS)
@@ -126,9 +126,8 @@ class UnitCosts:
         share = min(1.0, settings.decoded_gib * 2**30 / max(self.source_bytes, 1))
         return share * decoded + (1 - share) * file
 
-    @staticmethod
-    def _made(sample: Source, crop: int, most: int) -> float:
-        with tempfile.TemporaryDirectory() as folder, kept_in(Path(folder)):
+    def _made(self, sample: Source, crop: int, most: int) -> float:
+        with kept_in(Path(self.folder.name, "decoded")):  # once for crops of all sizes
             return 1 / made_per_second(sample, crop, PAIRS, most)
 
     @cached_property
