@@ -15,36 +15,27 @@ import ast
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
-from benchmark.core import paths
-from benchmark.spec.sources import parse_source
+from benchmark.spec import source_graph
+from benchmark.spec.source_graph import (
+    KEPT_NODES,
+    PART,
+    WHOLE,
+    Module,
+    file_of,
+    meaning,
+    module_of,
+    names_in,
+)
 
-PACKAGES = ("benchmark", "methods")
 # Members of a method's class that a job does not call.
 NOT_IN_JOBS = {"facts", "needs_teacher", "variant_warnings"}
 NOT_IN_TRAINING = frozenset({"restore", "evaluations", "Variant", *NOT_IN_JOBS})
 NOT_IN_RESTORING = frozenset({"loss", "learn_from", *NOT_IN_JOBS})
-WHOLE = "*"  # every definition of a module, or all of a dictionary of alternatives
-PART = "[]"  # `table[key]`, `key in table`, `table.keys()`: the chosen alternatives suffice
 Definition = tuple[str, str]  # module, name
-KEPT_NODES = 8192  # results kept for the next job, or after `forget`
-
-
-@dataclass(frozen=True)
-class Module:
-    """A source file: its top-level definitions, what its imports bind, and what it runs at import.
-
-    imports: bound name -> (module, name in it; None: the module itself; WHOLE: all of it).
-    """
-
-    name: str
-    definitions: dict[str, ast.stmt] = field(default_factory=dict)
-    imports: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    effects: list[ast.stmt] = field(default_factory=list)
 
 
 def digests(
@@ -99,7 +90,8 @@ def _joined(found: dict[str, str]) -> Reached:
 
 def forget() -> None:
     """Look at the sources again, because one may have been edited since; the others stay read."""
-    for kept in (reached_by, reached_for_entry, _defaults, _file_of, _module):
+    source_graph.forget()
+    for kept in (reached_by, reached_for_entry, _defaults):
         kept.cache_clear()
 
 
@@ -122,7 +114,7 @@ def method_digests(
 
 def _method_class(module: str) -> str:
     """The name of a method file's class: the one with a card. WHOLE if there is none."""
-    found = _module(module).definitions if _file_of(module) else {}
+    found = module_of(module).definitions if file_of(module) else {}
     for name, node in found.items():
         if isinstance(node, ast.ClassDef) and "card" in map(_member, node.body):
             return name
@@ -153,10 +145,10 @@ def _defaults(module: str) -> dict[str, set[str]]:
     waiting, seen = [module], set()
     while waiting:
         source = waiting.pop()
-        if source in seen or _file_of(source) is None:
+        if source in seen or file_of(source) is None:
             continue
         seen.add(source)
-        parsed = _module(source)
+        parsed = module_of(source)
         for node in parsed.definitions.values():
             if isinstance(node, ast.ClassDef):
                 for key, value in _string_fields(node):
@@ -194,10 +186,10 @@ class _Walk:
     def follow(self) -> None:
         while self.waiting:
             module, name, use = self.waiting.pop()
-            if _file_of(module) is None:
+            if file_of(module) is None:
                 continue
             self._enter(module)
-            parsed = _module(module)
+            parsed = module_of(module)
             if name == WHOLE:
                 for each in (*parsed.definitions, *parsed.imports):
                     self.reach(module, each)
@@ -205,7 +197,7 @@ class _Walk:
                 self._take(module, name, use, parsed)
             elif name in parsed.imports:
                 self._reach_import(*parsed.imports[name], {use})
-            elif _file_of(f"{module}.{name}"):
+            elif file_of(f"{module}.{name}"):
                 self.reach(f"{module}.{name}", WHOLE)
 
     def _enter(self, module: str) -> None:
@@ -216,11 +208,11 @@ class _Walk:
         parts = module.split(".")
         for depth in range(1, len(parts)):
             self._enter(".".join(parts[:depth]))
-        if _file_of(module) is None:
+        if file_of(module) is None:
             return
-        parsed = _module(module)
+        parsed = module_of(module)
         for number, statement in enumerate(parsed.effects):
-            self.texts[module, f"statement {number}"] = _meaning(statement)
+            self.texts[module, f"statement {number}"] = meaning(statement)
             self._use(statement, parsed)
 
     def _take(self, module: str, name: str, use: str, parsed: Module) -> None:
@@ -228,7 +220,7 @@ class _Walk:
             return
         self.taken.add((module, name, use))
         node = self._narrowed(parsed.definitions[name], use)
-        self.texts[module, name] = _meaning(node)
+        self.texts[module, name] = meaning(node)
         self._use(node, parsed)
 
     def _narrowed(self, node: ast.stmt, use: str) -> ast.stmt:
@@ -254,7 +246,7 @@ class _Walk:
 
     def _use(self, node: ast.AST, parsed: Module) -> None:
         """Wait for all that a definition's names stand for."""
-        names = _names_in(node)
+        names = names_in(node)
         places = {**parsed.imports, **names.imports}
         for name, uses in names.used.items():
             if name in parsed.definitions and name not in names.imports:
@@ -264,7 +256,7 @@ class _Walk:
 
     def _reach_import(self, module: str, name: str | None, uses: set[str]) -> None:
         """What an import binds; of a module, the attributes that are used."""
-        if name is not None and not _file_of(f"{module}.{name}"):  # WHOLE too
+        if name is not None and not file_of(f"{module}.{name}"):  # WHOLE too
             self.reach(module, name, PART if uses == {PART} else WHOLE)
             return
         inner = module if name is None else f"{module}.{name}"
@@ -275,70 +267,6 @@ class _Walk:
 def _are_alternatives(node: ast.stmt) -> bool:
     annotation = getattr(node, "annotation", None)
     return annotation is not None and ast.unparse(annotation).split("[")[0] == "Alternatives"
-
-
-class _Names(ast.NodeVisitor):
-    """The names that a definition uses, each with how: the attributes that are asked of it, PART,
-    or WHOLE; and what it imports inside. Annotations of signatures do not count."""
-
-    def __init__(self):
-        self.used: dict[str, set[str]] = {}
-        self.imports: dict[str, tuple[str, str | None]] = {}
-
-    def _note(self, node: ast.AST, use: str) -> None:
-        if isinstance(node, ast.Name):
-            self.used.setdefault(node.id, set()).add(use)
-        else:
-            self.visit(node)
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Load):
-            self._note(node, WHOLE)
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        self._note(node.value, PART if node.attr == "keys" else node.attr)
-
-    def visit_Subscript(self, node: ast.Subscript) -> None:
-        self._note(node.value, PART)
-        self.visit(node.slice)
-
-    def visit_Compare(self, node: ast.Compare) -> None:
-        self.visit(node.left)
-        for operator, part in zip(node.ops, node.comparators, strict=True):
-            if isinstance(operator, (ast.In, ast.NotIn)):
-                self._note(part, PART)
-            else:
-                self.visit(part)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        for part in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, *node.body):
-            if part is not None:
-                self.visit(part)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_Import(self, node: ast.Import) -> None:
-        self.imports.update(_bindings(node))
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self.imports.update(_bindings(node))
-
-
-def _bindings(node: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str | None]]:
-    """What an import binds, of the project's own."""
-    if isinstance(node, ast.ImportFrom):
-        if not _is_own(node.module):
-            return {}
-        return {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
-    own = [alias for alias in node.names if _is_own(alias.name)]
-    return {
-        alias.asname or alias.name.split(".")[0]: (alias.name, None if alias.asname else WHOLE)
-        for alias in own
-    }
-
-
-def _is_own(module: str | None) -> bool:
-    return (module or "").split(".")[0] in PACKAGES
 
 
 @lru_cache(KEPT_NODES)
@@ -372,70 +300,3 @@ def _card(part: ast.stmt) -> ast.stmt:
 def _copy(node, **changes):
     values = {name: getattr(node, name, None) for name in node._fields}
     return type(node)(**{**values, **changes})
-
-
-class _NoDocstrings(ast.NodeTransformer):
-    """Strings that stand alone: docstrings, and texts that take the place of comments."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.stmt | None:
-        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            return None
-        return node
-
-
-@lru_cache(KEPT_NODES)
-def _names_in(node: ast.AST) -> _Names:
-    names = _Names()
-    names.visit(node)
-    return names
-
-
-@lru_cache(KEPT_NODES)
-def _meaning(node: ast.AST) -> str:
-    """A node as text, without positions; docstrings and comments are gone since it was read."""
-    return ast.dump(node, include_attributes=False)
-
-
-@cache
-def _module(name: str) -> Module:
-    file = _file_of(name)
-    return _read_module(name, file, file.stat().st_mtime_ns)
-
-
-@lru_cache(KEPT_NODES)
-def _read_module(name: str, file: Path, changed: int) -> Module:
-    """A module's source, read once in a process. changed: the file's time of modification."""
-    module = Module(name)
-    for statement in _NoDocstrings().visit(parse_source(file)).body:
-        _sort_in(statement, module)
-    return module
-
-
-def _sort_in(statement: ast.stmt, module: Module) -> None:
-    if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        module.imports.update(_bindings(statement))
-    elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        module.definitions[statement.name] = statement
-    elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        names = [each.id for t in targets for each in ast.walk(t) if isinstance(each, ast.Name)]
-        if any(isinstance(target, (ast.Attribute, ast.Subscript)) for target in targets):
-            module.effects.append(statement)
-        for name in names:
-            module.definitions[name] = statement
-    elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
-        for inner in (*statement.body, *statement.orelse):  # the package's own lazy imports
-            _sort_in(inner, module)
-    else:
-        module.effects.append(statement)
-
-
-@cache
-def _file_of(module: str) -> Path | None:
-    """The file of one of the project's modules."""
-    if not _is_own(module):
-        return None
-    place = module.replace(".", "/")
-    bases = (*paths.packaged(place), paths.ROOT / place)  # in the order of the imports
-    candidates = [f for base in bases for f in (base.with_suffix(".py"), base / "__init__.py")]
-    return next((path for path in candidates if path.is_file()), None)

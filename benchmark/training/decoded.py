@@ -17,20 +17,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core import image_io
 from benchmark.core.atomic import atomic_folder
-from benchmark.core.checksum import json_digest
+from benchmark.core.checksum import checksum, json_digest
 from benchmark.core.errors import NotWritten
 from benchmark.core.image_io import read_image
 from benchmark.core.paths import ROOT
 from benchmark.core.pipeline import ahead
-from benchmark.spec import reach
 
 FOLDER = ROOT / ".cache" / "decoded"
 SHARD_BYTES = 2**30
@@ -80,13 +80,19 @@ def kept_in(folder: Path) -> Iterator[None]:
 def decode(files: Sequence[Path], most: int) -> Decoded:
     """The first of some images, decoded, until they have `most` bytes.
 
-    They are read again if a file, or what reads them, has changed. If they cannot be written there
-    are none, and a line on standard error says why. Raises UserError, naming the file, if an image
-    cannot be read.
+    They are read again if a file, or the room `core`, which reads them, has changed. If they cannot
+    be written there are none, and a line on standard error says why. Raises UserError, naming the
+    file, if an image cannot be read.
     """
     stamps = tuple((str(file), *_stamp(file)) for file in files)
-    decoder = reach.reached_by("benchmark.core.image_io:read_image").digest
-    return _decode(stamps, most, FOLDER, decoder)
+    return _decode(stamps, most, FOLDER, _decoder())
+
+
+@cache
+def _decoder() -> str:
+    """A digest of the sources that read images, those of the room `core`."""
+    sources = sorted(Path(image_io.__file__).parent.glob("*.py"))
+    return json_digest([checksum(file) for file in sources])
 
 
 @lru_cache(maxsize=2)

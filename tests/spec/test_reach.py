@@ -170,7 +170,7 @@ def executed(work):
         path = Path(frame.f_code.co_filename)
         if event == "call" and path.is_relative_to(paths.ROOT):
             parts = path.relative_to(paths.ROOT).with_suffix("").parts
-            if parts[0] in reach.PACKAGES:
+            if parts[0] in reach.source_graph.PACKAGES:
                 module = ".".join(part for part in parts if part != "__init__")
                 seen.add(f"{module}:{frame.f_code.co_qualname.split('.')[0]}")
 
