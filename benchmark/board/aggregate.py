@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.board.limits import limits_of
 from benchmark.board.score_table import ALL, METRICS, ScoreGroup, ScoreTable, weather_rank
 from benchmark.board.set_table import SetGroup
 from benchmark.board.statuses import statuses
@@ -135,7 +134,7 @@ def group_values(group: ScoreGroup) -> GroupValues:
     of_photos = photo_variance(values, group.photos, group.strata)
     ends = interval_of(stratified_mean(values, group.strata), group.resampled, of_photos, seeds)
     metrics = group.scored.columns.get_level_values("metric")
-    limits = np.array([limits_of(metric) for metric in metrics]).reshape(-1, 2)
+    limits = np.array([ANY_METRIC[metric].limits for metric in metrics]).reshape(-1, 2)
     ends = cut(ends, *limits.T)
     table = pd.DataFrame(ends, index=["", "_low", "_high"], columns=group.scored.columns)
     table = table.reindex(columns=group.wide.columns).T.stack().unstack(["metric", -1])

@@ -4,6 +4,7 @@ Scores are averaged over seeds for each image, then over images; photos are draw
 as in `significance.intervals`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from benchmark.board.limits import AT_LEAST_0, SHARE
 from benchmark.board.score_table import ALL, weather_rank
 from benchmark.core.seeds import numpy_generator
 from benchmark.results.schema import METHOD, OK
@@ -66,7 +66,7 @@ class Ensemble:
 
     def crps(self) -> Interval:
         """The mean CRPS with its interval, arrays (1,)."""
-        return cut(self._interval("crps"), *AT_LEAST_0)
+        return cut(self._interval("crps"), 0.0, math.inf)
 
     def spread_skill(self) -> Interval:
         """The ratio of spread and error (`ensembles.spread_skill`) with its interval: (1,).
@@ -92,11 +92,11 @@ class Ensemble:
     def coverages(self) -> tuple[Array, Interval]:
         """Expected coverage of all central intervals of the samples, and what they cover: (K,)."""
         expected = [(self.count + 1 - 2 * j) / (self.count + 1) for j in self._firsts]
-        return np.array(expected), cut(self._interval("coverages"), *SHARE)
+        return np.array(expected), cut(self._interval("coverages"), 0.0, 1.0)
 
     def coverage(self) -> tuple[float, Interval]:
         """The same of the central interval that is nearest to 90 %, or of the widest below."""
-        return central_interval(self.count)[2], cut(self._interval("coverage"), *SHARE)
+        return central_interval(self.count)[2], cut(self._interval("coverage"), 0.0, 1.0)
 
     @property
     def _firsts(self) -> range:

@@ -14,7 +14,6 @@ from benchmark.board import statuses as board_statuses
 from benchmark.board.aggregate import COLUMNS, group_values, join_groups
 from benchmark.board.format import count_text, plain_text, seconds_text
 from benchmark.board.legend import board_legend, short_legend
-from benchmark.board.limits import LIMITS
 from benchmark.board.markdown import to_markdown
 from benchmark.board.score_table import ALL, METRICS, ScoreTable
 from benchmark.board.terminal import print_board
@@ -28,7 +27,6 @@ from benchmark.board.write import (
 from benchmark.core.errors import UserError
 from benchmark.results.schema import COST, FAILED, GROUP, NO_TARGET, OK, SCORES, SKIPPED
 from benchmark.results.tables import read_cost, read_images, read_scores
-from benchmark.scoring.metrics import ANY_METRIC
 from tests.synthetic_run import card, cost_row, make_run, score_rows
 
 A, B, C = card("a"), card("b"), card("c")
@@ -124,10 +122,6 @@ def test_an_interval_of_few_photos_has_no_value_that_its_metric_cannot_have():
     assert ends["rgb/ssim"][1] == 1 and ends["rgb/ssim"][0] == pytest.approx(-0.312, abs=0.001)
     # Student's, by hand: with two photos 12.706 times half of their distance.
     assert ends["rgb/psnr"][1] == pytest.approx(5.5 + 12.706 * 3.5, abs=0.01)
-
-
-def test_every_metric_has_limits():
-    assert {metric.name for metric in ANY_METRIC.values()} == LIMITS.keys()
 
 
 def test_one_failed_image_or_seed_leaves_no_mean():

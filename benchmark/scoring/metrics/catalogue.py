@@ -1,7 +1,7 @@
 """All metrics, as data, each with its protocol."""
 
 from benchmark.scoring.metrics.by_pyiqa import by_pyiqa
-from benchmark.scoring.metrics.definitions import Metric, Protocol, SetMetric
+from benchmark.scoring.metrics.definitions import AT_LEAST_0, Metric, Protocol, SetMetric
 from benchmark.scoring.metrics.kernel_distance import kernel_distance, patch_features
 from benchmark.scoring.metrics.no_reference import NIQE_WEIGHTS, niqe, piqe
 from benchmark.scoring.metrics.papers import (
@@ -38,22 +38,27 @@ def _psnr(protocol: Protocol, label: str, function=psnr) -> Metric:
         "psnr", protocol, f"PSNR {label}",
         "peak signal-to-noise ratio, infinite for identical images", function,
         "higher", 2, "dB", "10 log10(255² / MSE)",
+        limits=AT_LEAST_0,  # no error is larger than 255
     )  # fmt: skip
 
 
 def _ssim(protocol: Protocol, label: str, function=ssim) -> Metric:
     return Metric("ssim", protocol, f"SSIM {label}", "structural similarity", function,
-                  "higher", 3, "", "Wang et al., IEEE TIP 2004, eq. 13")  # fmt: skip
+                  "higher", 3, "", "Wang et al., IEEE TIP 2004, eq. 13",
+                  limits=(-1.0, 1.0))  # fmt: skip
 
 
 def _lpips(protocol: Protocol, label: str) -> Metric:
     return Metric("lpips", protocol, label, "learned perceptual distance", lpips_alex,
                   "lower", 3, "", "Zhang et al., CVPR 2018, eq. 1",
-                  weights=LPIPS_WEIGHTS)  # fmt: skip
+                  weights=LPIPS_WEIGHTS, limits=AT_LEAST_0)  # fmt: skip
 
 
-def _pyiqa(name: str, title: str, description: str, reference: str) -> Metric:
-    return Metric(name, PYIQA, title, description, by_pyiqa(name), "higher", 3, "", reference)
+def _pyiqa(
+    name: str, title: str, description: str, reference: str, limits: tuple[float, float]
+) -> Metric:
+    return Metric(name, PYIQA, title, description, by_pyiqa(name), "higher", 3, "", reference,
+                  limits=limits)  # fmt: skip
 
 
 METRICS = (
@@ -65,22 +70,23 @@ METRICS = (
     Metric(
         "niqe", NO_REFERENCE, "NIQE", "distance from the statistics of natural photographs", niqe,
         "lower", 2, "", "Mittal et al., IEEE SPL 2013", needs_target=False,
-        weights=NIQE_WEIGHTS,
+        weights=NIQE_WEIGHTS, limits=AT_LEAST_0,
     ),
     Metric(
         "piqe", NO_REFERENCE, "PIQE", "share of textured blocks that look distorted", piqe,
         "lower", 1, "", "Venkatanath et al., NCC 2015", needs_target=False,
+        limits=(0.0, 100.0),
     ),
     _pyiqa("ms_ssim", "MS-SSIM", "structural similarity at five scales",
-           "Wang et al., Asilomar 2003"),
+           "Wang et al., Asilomar 2003", (-1.0, 1.0)),
     _pyiqa("fsim", "FSIM", "similarity of phase congruency, gradients and colour",
-           "Zhang et al., IEEE TIP 2011"),
+           "Zhang et al., IEEE TIP 2011", (0.0, 1.0)),
     _pyiqa("vif", "VIF", "information about the target that is left",
-           "Sheikh and Bovik, IEEE TIP 2006"),
+           "Sheikh and Bovik, IEEE TIP 2006", AT_LEAST_0),  # more contrast gives more than 1
     Metric("gmsd", PYIQA, "GMSD", "deviation of gradient similarity", by_pyiqa("gmsd"),
-           "lower", 4, "", "Xue et al., IEEE TIP 2014"),
+           "lower", 4, "", "Xue et al., IEEE TIP 2014", limits=AT_LEAST_0),
     Metric("dists", DISTS, "DISTS", "distance of structure and texture in VGG16's features",
-           by_pyiqa("dists"), "lower", 3, "", "Ding et al., IEEE TPAMI 2022"),
+           by_pyiqa("dists"), "lower", 3, "", "Ding et al., IEEE TPAMI 2022", limits=AT_LEAST_0),
     _psnr(RESTORMER, "Restormer", psnr_y_8bit),
     _ssim(RESTORMER, "Restormer", ssim_y_8bit),
     _psnr(WEATHER_DIFFUSION, "WeatherDiffusion", psnr_y),

@@ -15,6 +15,7 @@ from benchmark.scoring.metrics.checks import check_image, check_pair
 # An absolute path, so that scoring works in any working directory.
 WEIGHTS = paths.weight_file("data/weights")
 Pair = tuple[np.ndarray, np.ndarray]
+AT_LEAST_0 = (0.0, math.inf)  # limits of many metrics
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Metric:
 
     title: the short name in tables. function: takes restored image and target, uint8 (H, W, 3);
     only the restored image if `needs_target` is false; and `weights`, the path of a weight file, if
-    it has one. It raises UndefinedMetric if the metric has no value for these images.
+    it has one. It raises UndefinedMetric if the metric has no value for these images. limits: the
+    least and the greatest value that is possible; an interval of a board ends there.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Metric:
     reference: str
     needs_target: bool = True
     weights: Path | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def key(self) -> str:
