@@ -15,7 +15,8 @@ SMALLEST = {"ms_ssim": 161, "fsim": 11, "vif": 65, "gmsd": 6, "dists": 16}
 # The files that pyiqa reads for DISTS, in torch's folder of downloaded files.
 DISTS_FILES = ("checkpoints/vgg16-397923af.pth", "pyiqa/DISTS_weights-f5e65c96.pth")
 GET_DISTS = (
-    "'python -c \"import pyiqa; pyiqa.create_metric('dists')\"' once on a machine with a network"
+    "run 'python -c \"import pyiqa; pyiqa.create_metric('dists')\"' once on a machine with a "
+    "network"
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.core.errors import UserError
-from benchmark.core.paths import shown
+from benchmark.core.paths import shown, where_the_data_come_from
 from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.definitions import WEIGHTS
 from benchmark.scoring.metrics.pyiqa_package import (
@@ -42,7 +42,7 @@ def niqe(image: np.ndarray, weights: Path) -> float:
         raise UndefinedMetric(
             f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels, the image has {width}x{height}"
         )
-    check_weights("NIQE", weights, "'dvc pull'")
+    check_weights("NIQE", weights, where_the_data_come_from())
     return value_of("NIQE", _niqe(weights), image)
 
 
@@ -80,12 +80,12 @@ def _prior(weights: Path) -> dict[str, np.ndarray]:
             prior = {name: file[name] for name in PRIOR}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{shown(weights)} does not hold NIQE's prior ({error}). Run 'dvc pull'."
+            f"{shown(weights)} does not hold NIQE's prior ({error}): {where_the_data_come_from()}."
         ) from error
     for name, shape in PRIOR.items():
         if prior[name].shape != shape:
             raise UserError(
-                f"{shown(weights)}: '{name}' has shape {prior[name].shape}, NIQE's has {shape}. "
-                "Run 'dvc pull'."
+                f"{shown(weights)}: '{name}' has shape {prior[name].shape}, NIQE's has {shape}: "
+                f"{where_the_data_come_from()}."
             )
     return prior

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.core.errors import UserError, WeightsMissing
-from benchmark.core.paths import shown
+from benchmark.core.paths import shown, where_the_data_come_from
 from benchmark.core.reading import reading, regular
 from benchmark.scoring.metrics.checks import UndefinedMetric
 from benchmark.scoring.metrics.definitions import WEIGHTS
@@ -60,7 +60,7 @@ def lpips_network(weights: Path) -> Any:
     Raises WeightsMissing if that file is missing, UserError if it is from another network.
     """
     if not weights.is_file():
-        raise WeightsMissing(f"LPIPS needs {shown(weights)}: run 'dvc pull'.")
+        raise WeightsMissing(f"LPIPS needs {shown(weights)}: {where_the_data_come_from()}.")
     import lpips
     import torch
 
@@ -77,19 +77,20 @@ def _load_backbone(backbone: Any, weights: Path) -> None:
     """Fill `sliceK.N.weight` from `features.N.weight`; all names and shapes must match."""
     from safetensors.torch import load_file
 
-    with reading(shown(weights), "a whole safetensors file", "run 'dvc pull'"):
+    with reading(shown(weights), "a whole safetensors file", where_the_data_come_from()):
         tensors = load_file(regular(weights))
     wanted = backbone.state_dict()
     names = {name: "features." + name.split(".", 1)[1] for name in wanted}
     for name in sorted(tensors.keys() ^ set(names.values())):
         fault = "has the unknown tensor" if name in tensors else "lacks the tensor"
         raise UserError(
-            f"{shown(weights)} {fault} '{name}', so it is not AlexNet's. Run 'dvc pull'."
+            f"{shown(weights)} {fault} '{name}', so it is not AlexNet's: "
+            f"{where_the_data_come_from()}."
         )
     for own, name in names.items():
         if tensors[name].shape != wanted[own].shape:
             raise UserError(
                 f"{shown(weights)}: '{name}' has shape {tuple(tensors[name].shape)}, AlexNet's has "
-                f"{tuple(wanted[own].shape)}. Run 'dvc pull'."
+                f"{tuple(wanted[own].shape)}: {where_the_data_come_from()}."
             )
     backbone.load_state_dict({own: tensors[name] for own, name in names.items()})

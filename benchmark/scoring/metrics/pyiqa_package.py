@@ -31,7 +31,7 @@ def check_size(title: str, image: np.ndarray, least: int) -> None:
 def check_weights(title: str, file: Path, remedy: str) -> None:
     """Raise WeightsMissing, with the metric's title and what to do, if a weight file is missing."""
     if not file.is_file():
-        raise WeightsMissing(f"{title} needs {shown(file)}: run {remedy}.")
+        raise WeightsMissing(f"{title} needs {shown(file)}: {remedy}.")
 
 
 @functools.cache
