@@ -43,7 +43,7 @@ NO_VALUE = Entry(
 NO_MEAN = Entry(
     INFINITE,
     "the PSNR of an image that is the same as its target. One such image makes the mean infinite, "
-    "whatever the others are. Clear photographs have a table of medians of their own.",
+    "whatever the others are.",
 )
 COSTS = Entry("Seconds", "medians for one image.")
 IS_CONTROL = Entry(CONTROL, "a control; it has no rank.")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from benchmark.core.environment import DATA, PROGRAM, PROJECT, prepare
+from benchmark.core.environment import DATA, PROGRAM, PROJECT, BesideOthers, prepare
 from benchmark.core.errors import UserError, nearest
 
 
@@ -54,7 +54,7 @@ class Facts:
 
     examples: tuple[str, ...]
     lock: bool
-    beside_others: bool | None
+    beside_others: BesideOthers
     networks: bool
 
 
@@ -65,7 +65,7 @@ def verb(
     *examples: str,
     name: str | None = None,
     lock: bool = True,
-    beside_others: bool | None = False,
+    beside_others: BesideOthers = "never",
     networks: bool = False,
     **settings: Any,
 ) -> Callable[[Callable], Callable]:
@@ -74,7 +74,7 @@ def verb(
     examples: commands to copy, below its help. name: that of the function if None. lock: whether
     the verb holds the lock of the project. False for one that writes into no run, and may stay open
     for hours: `submit`, `retry` and a workflow need not wait for it. beside_others: whether it
-    computes beside other processes; None if it does where others are at work. networks: whether it
+    computes beside other processes; `if busy`: where others are at work. networks: whether it
     evaluates networks for long. settings: for typer's `command`.
     """
 

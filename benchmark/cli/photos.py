@@ -23,7 +23,7 @@ MOST_SHOWN = 5  # files that are left out, by name
     "restore photo.jpg --out restored --weather haze --strength 0.6",
     "restore photo.jpg --out restored --method conditional_diffusion --steps 4",
     lock=False,
-    beside_others=None,
+    beside_others="if busy",
     networks=True,
 )
 def restore(
@@ -111,11 +111,15 @@ def restore(
     _print_left_out(found.left_out)
     planned = photo_names.outputs(found, out, kind, compare, uncertainty)
     outputs, kept = photo_names.without_existing(planned, skip_existing, overwrite)
-    unmapped = [result for result in kept if _lacks_map(result, strength)]
     if kept:
         print(f"kept: {len(kept)} of {len(planned)} results were there")
     uncompared = _compare_kept(kept)
-    if not outputs and not unmapped:
+    if unmapped := sum(bool(r.uncertainty and not r.uncertainty.exists()) for r in kept):
+        print(
+            f"no map: {unmapped} of the kept have no map of uncertainty. It is made with the "
+            "restoration, of the same method: --overwrite makes both"
+        )
+    if not outputs:
         return _report([], out, uncompared)
     from benchmark.cli.method_choice import choose_method, usual_change
     from benchmark.spec import sources
@@ -124,29 +128,18 @@ def restore(
     settings, folder = open_run(config)
     if method is None:
         budget = budget and budget / drawn
-        names = [output.photo for output in outputs + unmapped]
+        names = [output.photo for output in outputs]
         choice = choose_method(settings, config, folder, names, budget, weather)
         print(choice.why)
         method, variant = choice.method, choice.variant
-    with_noise = sources.draws_noise(settings.method_of(method))
-    if unmapped and with_noise:
-        print(f"made again: {len(unmapped)} of the kept, whose maps of uncertainty are missing")
-        outputs += unmapped
-    if not outputs:
-        print(f"'{method}' works without noise: there are no maps of uncertainty to add")
-        return _report([], out, uncompared)
     usual = None if steps else usual_change(settings, folder, method, variant, weather)
     restorer = restoring.restorer(
         settings, config, folder, method, variant, steps, strength, usual,
         drawn,
     )  # fmt: skip
+    with_noise = sources.draws_noise(settings.method_of(method))
     _announce(restorer, outputs, drawn if with_noise else min(drawn, 2))
     _report(restoring.restore_photos(restorer, outputs), out, uncompared)
-
-
-def _lacks_map(result, strength: float) -> bool:
-    """Whether a map of uncertainty was asked for and is not there; at strength 0 there is none."""
-    return bool(strength and result.uncertainty and not result.uncertainty.exists())
 
 
 def _compare_kept(kept) -> list[str]:
@@ -257,7 +250,7 @@ def change_table(
     print(f"{out / TABLE}: {len(table)} rows")
 
 
-@verb("ui", "ui --browser --port 8000", lock=False, beside_others=True)
+@verb("ui", "ui --browser --port 8000", lock=False, beside_others="always")
 def ui(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port; default: the first free from 7860.")

@@ -12,8 +12,6 @@ from benchmark.core.environment import PROGRAM
 from benchmark.core.errors import UserError
 
 PROFILE = Path("config/profile.yaml")
-# Packages beyond those that restoring photos needs, by those of our own protocols that use them.
-PACKAGES = {"lpips-alex": "lpips", "no-reference": "pyiqa"}
 
 
 @verb(
@@ -88,17 +86,14 @@ def _own_protocols() -> list[str]:
     """Our own protocols whose packages are installed; says on stderr which are left out."""
     from importlib.util import find_spec
 
-    from benchmark.scoring.metrics import OWN
+    from benchmark.scoring.metrics import OWN, PROTOCOLS
 
-    missing = {
-        name: PACKAGES[name]
-        for name in OWN
-        if name in PACKAGES and find_spec(PACKAGES[name]) is None
-    }
-    for name, package in missing.items():
+    packages = {name: PROTOCOLS[name].package for name in OWN}
+    missing = {name for name, package in packages.items() if package and not find_spec(package)}
+    for name in sorted(missing):
         print(
-            f"left out: the protocol {name} needs the package {package}, which is not installed "
-            "(docs/command.md)",
+            f"left out: the protocol {name} needs the package {packages[name]}, which is not "
+            "installed (docs/command.md)",
             file=sys.stderr,
         )
     return [name for name in OWN if name not in missing]
@@ -134,7 +129,7 @@ def _folder_pairs(restored: Path, target: Path | None, card: str | None, pair: s
     "profile --out profile.json",
     "profile --config config/reference.yaml",
     lock=False,
-    beside_others=True,
+    beside_others="always",
     networks=True,
 )
 def profile(

@@ -22,7 +22,7 @@ Dataset = Annotated[str, typer.Option(help="Data set of the configuration.")]
 @verb(
     "train --method unet",
     "train --method unet --seed 1 --config config/reference.yaml",
-    beside_others=True,
+    beside_others="always",
     networks=True,
 )
 def train(

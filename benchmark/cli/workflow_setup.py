@@ -30,11 +30,17 @@ def check(config: ConfigFile = DEFAULT, source: SourceFile = None) -> None:
     cards.check_choices(settings, name)
 
     def work() -> list[str]:
-        from benchmark.jobs.checks import check_precision, check_training_memory, check_weights
+        from benchmark.jobs.checks import (
+            check_precision,
+            check_training_memory,
+            check_weights,
+            refuse_training_memory,
+        )
 
+        memory = psutil.virtual_memory().total
+        refuse_training_memory(settings, name, memory)  # before files of methods are imported
         warnings = [*config_checks.check_methods(settings, name), *check_weights(settings, name)]
         warnings += check_precision(settings, name, resolve.recorded(folder))
-        memory = psutil.virtual_memory().total
         return warnings + check_training_memory(settings, name, memory)
 
     found = isolation.run(work)

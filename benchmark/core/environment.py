@@ -7,17 +7,18 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from benchmark.core.heap import keep_freed_memory
 
 # How this program is called: by the command of an installed package, or from a checkout.
 PROGRAM = "unweather" if Path(sys.argv[0]).stem == "unweather" else "python -m benchmark"
 PROJECT = "UNWEATHER_PROJECT"  # --project; benchmark.core.paths reads it when it is imported
+BesideOthers = Literal["always", "never", "if busy"]
 DATA = "UNWEATHER_DATA"  # --data
 
 
-def prepare(beside_others: bool | None, networks: bool) -> None:
+def prepare(beside_others: BesideOthers, networks: bool) -> None:
     """Set up this process for a verb, before torch is imported: its threads and its memory.
 
     beside_others: see `wait_asleep`. networks: whether it evaluates networks for long; then it
@@ -40,10 +41,11 @@ def keep_caches(folder: Path) -> None:
         os.environ.setdefault(variable, str(folder / name))
 
 
-def wait_asleep(beside_others: bool | None) -> None:
+def wait_asleep(beside_others: BesideOthers) -> None:
     """Let the threads of torch sleep while they wait for each other, where that is faster.
 
-    beside_others: whether this process computes beside others; None to look whether it does now.
+    beside_others: whether this process computes beside others. `if busy`: look whether
+    it does now.
 
     They wait many times in an evaluation of a network. By default they wait in a loop, which is
     fastest if the process has its cores to itself. If it has not, the loop keeps from the processor
@@ -51,9 +53,7 @@ def wait_asleep(beside_others: bool | None) -> None:
     to each job that restores, and its trainings run side by side; a photo may be restored on a
     quiet machine or on a busy one. The results are the same bits either way.
     """
-    if beside_others is None:
-        beside_others = _others_at_work()
-    if beside_others:
+    if beside_others == "always" or (beside_others == "if busy" and _others_at_work()):
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

@@ -7,6 +7,7 @@ from benchmark.core.paths import ROOT
 from benchmark.restoring.change import usual_changes
 from benchmark.restoring.photos import weights_checksum
 from benchmark.results.layout import AGAIN, RESTORED, RunFolder
+from benchmark.results.schema import IMAGE
 from benchmark.results.tables import read_images, read_table
 from benchmark.spec import registry
 from benchmark.spec.run_config import Config
@@ -35,8 +36,7 @@ def measure(config: Config, run: RunFolder) -> pd.DataFrame:
                     parts.append(rows.assign(weights=weights_checksum(config, run, label)))
     if not parts:
         raise UserError(f"{run.path} has no restored pictures; make the run first.")
-    key = ["dataset", "weather", "image"]
-    rows = pd.concat(parts).merge(images[[*key, "input"]], on=key)
+    rows = pd.concat(parts).merge(images[[*IMAGE, "input"]], on=[*IMAGE])
     for name in ("input", "file"):
         rows[name] = [ROOT / path if path else None for path in rows[name]]
     return usual_changes(rows)

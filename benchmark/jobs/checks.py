@@ -1,5 +1,6 @@
 """Checks of a configuration before anything runs: weight files, precision, memory of trainings."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -86,29 +87,47 @@ def _in_bfloat16(config: Config) -> list[tuple[str, str]]:
     return found
 
 
+def refuse_training_memory(config: Config, where: str | Path, memory: int) -> None:
+    """Raise UserError for a training whose pairs alone, of one part of a batch, need more than
+    `memory` bytes."""
+    for label, stage, pairs, least in _stages(config):
+        if least > memory:
+            raise UserError(
+                f"{where}: methods.{label}: training.stages: {_pairs(stage, pairs)} need "
+                f"{_of_memory(least, memory)}."
+            )
+
+
 def check_training_memory(config: Config, where: str | Path, memory: int) -> list[str]:
     """A warning for each entry of which a training step needs more than `memory` bytes.
 
     A warning and no error, because the estimate is of float32 on one processor: bf16 and a GPU with
-    more memory need less. A method that cannot be built or estimated has no warning. Raises
-    UserError if the pairs alone, of one part of a batch, need more.
+    more memory need less. A method that cannot be built or estimated has no warning.
     """
     warnings = []
+    for label, stage, pairs, least in _stages(config):
+        needed = least * MOST_TIMES > memory and _needed(config, label, stage, pairs)
+        if needed and needed > memory:
+            warnings.append(
+                f"{where}: methods.{label}: training.stages: a step with {_pairs(stage, pairs)} "
+                f"needs about {_of_memory(needed, memory)}"
+            )
+    return warnings
+
+
+def _stages(config: Config) -> Iterator[tuple[str, Stage, int, int]]:
+    """Entry, stage, the pairs that are computed at once and their bytes, of all trainings."""
     for label in config.methods:
         if not config.trains(label):
             continue
         settings = config.training_of(label)
         for stage in settings.stages:
-            pairs, least = stage.batch // settings.accumulate, stage.pair_bytes(settings.accumulate)
-            what = f"{pairs} pairs of {stage.crop}×{stage.crop} pixels"
-            if least > memory:
-                message = f"{what} need {_of_memory(least, memory)}"
-                raise UserError(f"{where}: methods.{label}: training.stages: {message}.")
-            needed = least * MOST_TIMES > memory and _needed(config, label, stage, pairs)
-            if needed and needed > memory:
-                message = f"a step with {what} needs about {_of_memory(needed, memory)}"
-                warnings.append(f"{where}: methods.{label}: training.stages: {message}")
-    return warnings
+            pairs = stage.batch // settings.accumulate
+            yield label, stage, pairs, stage.pair_bytes(settings.accumulate)
+
+
+def _pairs(stage: Stage, pairs: int) -> str:
+    return f"{pairs} pairs of {stage.crop}×{stage.crop} pixels"
 
 
 def _of_memory(needed: int, memory: int) -> str:

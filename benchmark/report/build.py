@@ -211,9 +211,9 @@ def _write_method_pages(data: RunData, photos: list[dict[str, Any]], report: Pat
 
 def _settings(card: dict[str, Any]) -> str:
     """The settings of a variant in plain words, without those that are not set."""
-    known = {name: value for name, value in (card.get("settings") or {}).items()
-             if value is not None}  # fmt: skip
-    return "; ".join(f"{name} = {plain_text(value)}" for name, value in known.items())
+    settings = card.get("settings") or {}
+    known = {name: plain_text(value) for name, value in settings.items() if value is not None}
+    return "; ".join(f"{name} = {text}" for name, text in known.items())
 
 
 def _about(card: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,6 @@ from benchmark.restoring.rows import failure_of
 from benchmark.results import schema
 from benchmark.results.layout import SAMPLES
 
-IMAGE = ["dataset", "weather", "image"]
-
 
 def draw(
     job: Job, rows: pd.DataFrame, images: pd.DataFrame, root: Path, out: Path, count: int
@@ -43,7 +41,7 @@ def draw(
     bar = tqdm(total=len(todo) * (count - 1), desc=f"{job.label} {job.variant}", unit="sample")
     with bar:
         for row in todo:
-            image, own = place[tuple(row[name] for name in IMAGE)], []
+            image, own = place[tuple(row[name] for name in schema.IMAGE)], []
             try:
                 for number in range(1, count):
                     own.append(_draw_one(job, image, number, root, out))

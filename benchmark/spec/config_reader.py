@@ -11,7 +11,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.validation import parse, read_yaml
 from benchmark.spec import registry, sources
 from benchmark.spec.config_checks import check_entries
-from benchmark.spec.run_config import Config, MethodEntry, check_name
+from benchmark.spec.run_config import Config, MethodEntry, check_entry_name
 
 REFERENCE = "reference"  # the tables of this run are in the repository
 
@@ -60,7 +60,7 @@ def _discover(config: Config, path: Path) -> Config:
                 f"{file} of the same name. Rename the file, or add '{name}' to leave_out."
             )
         try:
-            check_name(name)
+            check_entry_name(name)
         except ValueError as error:
             raise UserError(f"{file}: {error} Rename the file.") from None
     entries = {name: MethodEntry() for name in found}

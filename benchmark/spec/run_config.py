@@ -18,7 +18,8 @@ LONGEST_NAME = 64  # names are folders, and parts of file names, which may have 
 LARGEST_SEED = 2**32 - 1
 
 
-def check_name(name: str) -> str:
+def check_entry_name(name: str) -> str:
+    """The name of an entry, a data set or a variant. Raises ValueError if it cannot be one."""
     if len(name) > LONGEST_NAME:
         raise ValueError(f"'{name[:20]}…' has {len(name)} characters, more than {LONGEST_NAME}")
     if re.search(r"(.+)\1{19}$", name):  # what Snakemake calls a periodic wildcard
@@ -33,7 +34,7 @@ def check_name(name: str) -> str:
 
 
 # Names become folder names and Snakemake wildcards.
-Name = Annotated[str, AfterValidator(check_name)]
+Name = Annotated[str, AfterValidator(check_entry_name)]
 
 
 def _check_repeated(values: tuple | None) -> tuple | None:

@@ -242,11 +242,11 @@ def test_the_help_of_a_verb_ends_with_its_examples():
 @pytest.mark.parametrize(
     ("verb", "beside_others", "networks"),
     [
-        ("train", True, True),
-        ("ui", True, False),
-        ("restore", None, True),
-        ("restore-dataset", False, True),  # a workflow gives it all cores
-        ("show", False, False),
+        ("train", "always", True),
+        ("ui", "always", False),
+        ("restore", "if busy", True),
+        ("restore-dataset", "never", True),  # a workflow gives it all cores
+        ("show", "never", False),
     ],
 )
 def test_a_verb_gets_the_threads_and_the_memory_that_suit_it(

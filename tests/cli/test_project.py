@@ -81,8 +81,13 @@ def test_a_verb_holds_the_lock_of_its_project_from_a_folder_inside(project, lock
     monkeypatch.setattr(paths, "ROOT", project)
     monkeypatch.chdir(project / "inside")
     # Snakemake looks for the lock; the others write into no run.
-    for verb in ("run", "ui", "restore", "fetch", "verify", "check", "compare", "show"):
+    without = {
+        "run", "restore", "ui", "score", "list", "plan", "loaders", "profile", "fetch", "verify",
+        "check", "compare", "show", "why", "protocols", "new-method", "convert-weights",
+    }  # fmt: skip
+    for verb in without:
         cli._enter_project(FACTS[verb])
     assert not workflow_lock.open_files
+    assert {verb for verb, facts in FACTS.items() if not facts.lock} == without
     cli._enter_project(FACTS["collect"])
     assert [*workflow_lock.open_files] == [lock]

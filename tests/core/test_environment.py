@@ -36,7 +36,7 @@ def test_a_home_is_used(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("beside_others", "busy_cores", "asleep"),
-    [(True, 0, True), (None, 0.2, False), (None, 1, True), (False, 1, False)],
+    [("always", 0, True), ("if busy", 0.2, False), ("if busy", 1, True), ("never", 1, False)],
 )
 def test_threads_sleep_while_they_wait_only_beside_other_work(
     beside_others, busy_cores, asleep, monkeypatch

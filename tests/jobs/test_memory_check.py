@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benchmark.core.errors import UserError
 from benchmark.core.memory import PeakMemory
 from benchmark.core.seeds import torch_generator
-from benchmark.jobs.checks import check_training_memory
+from benchmark.jobs.checks import check_training_memory, refuse_training_memory
 from benchmark.spec import config_reader
 from benchmark.spec.build import build
 from benchmark.spec.method import LearnedMethod
@@ -88,7 +88,7 @@ def test_a_batch_in_parts_needs_less(tmp_path):
 
 
 def test_a_distillation_is_estimated_with_its_teacher(config):
-    found = check_training_memory(config, "a.yaml", 2**24)
+    found = check_training_memory(config, "a.yaml", 2**20)
     assert {line.split()[1] for line in found} == {
         f"methods.{label}:" for label in ("unet", "lpips", "distilled", "tiny")
     }
@@ -99,7 +99,7 @@ def test_a_method_that_cannot_be_estimated_has_no_warning(config, monkeypatch):
         raise RuntimeError("no")
 
     monkeypatch.setattr("methods.regression.Regression.loss", broken, raising=False)
-    found = check_training_memory(config, "a.yaml", 2**24)
+    found = check_training_memory(config, "a.yaml", 2**20)
     assert not any("unet" in line for line in found)
 
 
@@ -109,4 +109,4 @@ def test_pairs_beyond_the_memory_are_refused(tmp_path, batch, crop):
         tmp_path, CONFIG.replace("batch: 8, crop: 256", f"batch: {batch}, crop: {crop}")
     )
     with pytest.raises(UserError, match=r"a.yaml: methods.unet: training.stages: .* need .* GiB"):
-        check_training_memory(config, "a.yaml", 2**30)
+        refuse_training_memory(config, "a.yaml", 2**30)

@@ -60,6 +60,17 @@ def test_files_are_decoded_again_if_what_decodes_them_changes(files, monkeypatch
     assert len(caches()) == 2
 
 
+def test_what_decodes_them_is_told_by_the_sources_of_the_room_core(tmp_path, monkeypatch):
+    digests = []
+    for text in ("a = 1", "a = 2", "a = 2"):
+        (tmp_path / "image_io.py").write_text(text)
+        monkeypatch.setattr(decoded.image_io, "__file__", str(tmp_path / "image_io.py"))
+        decoded._decoder.cache_clear()
+        digests.append(decoded._decoder())
+    decoded._decoder.cache_clear()
+    assert digests[0] != digests[1] == digests[2]
+
+
 def test_processes_that_need_the_same_images_decode_them_once(files, tmp_path, monkeypatch):
     def counted(file):
         (tmp_path / f"{file.name}-{os.getpid()}").touch()

@@ -26,7 +26,8 @@ class Protocol:
     empty if the protocol has none. source: the definition that it follows, code before papers.
     agrees_with: what confirms it, and known differences. storage: how a restored image is stored
     before it is scored. align: maps restored image and target, uint8 (H, W, 3) each, to the two
-    images that are compared; None compares them as they are.
+    images that are compared; None compares them as they are. package: what its metrics need beside
+    the packages that restoring photos needs.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Protocol:
     agrees_with: str
     storage: Storage = ROUNDED
     align: Callable[[np.ndarray, np.ndarray], Pair] | None = None
+    package: str = ""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ LPIPS_ALEX = Protocol(
     source="code and linear weights of the lpips package",
     agrees_with="The authors' values for their example images. The backbone is torchvision's "
     "ImageNet AlexNet.",
+    package="lpips",
 )
 KERNEL_DISTANCE = Protocol(
     name="kernel-distance-alex",
@@ -54,6 +55,7 @@ KERNEL_DISTANCE = Protocol(
     ssim="",
     source="Binkowski et al., ICLR 2018, with LPIPS's features; Gretton et al., JMLR 2012, Lemma 6",
     agrees_with="torchmetrics' polynomial MMD on the same features, without pairs of one photo.",
+    package="lpips",
 )
 NO_REFERENCE = Protocol(
     name="no-reference",
@@ -65,6 +67,7 @@ NO_REFERENCE = Protocol(
     source="code of pyiqa (non-commercial licence)",
     agrees_with="NIQE: its authors' MATLAB code on the same grey image (5.7296 for the baboon, "
     "5.7300 here). Both: the official values for pyiqa's calibration images.",
+    package="pyiqa",
 )
 PYIQA = Protocol(
     name="pyiqa",
@@ -75,6 +78,7 @@ PYIQA = Protocol(
     ssim="MS-SSIM: 11×11 Gaussian, σ 1.5, where it fits, in five scales",
     source="code of pyiqa (non-commercial licence)",
     agrees_with="The official implementations' values for pyiqa's five calibration images.",
+    package="pyiqa",
 )
 DISTS = Protocol(
     name="dists",
@@ -85,6 +89,7 @@ DISTS = Protocol(
     ssim="",
     source="code of pyiqa (non-commercial licence)",
     agrees_with="Not confirmed, because the weights were not available.",
+    package="pyiqa",
 )
 RESTORMER = Protocol(
     name="restormer",
@@ -155,6 +160,7 @@ WEATHERBENCH = Protocol(
     source="guanqiyuan/WeatherBench, evaluation.py",
     agrees_with="Read in that code.",
     storage=JPEG,
+    package="lpips",
 )
 OWN = (RGB.name, Y_MATLAB.name, LPIPS_ALEX.name, NO_REFERENCE.name)
 PROTOCOLS = {

@@ -59,7 +59,7 @@ def build(name: str, **options: Any) -> Callable[..., Any]:
         ) from error
 
 
-def value_of(title: str, network: Callable[..., Any], *images: np.ndarray) -> float:
+def value_of(title: str, metric: Callable[..., Any], *images: np.ndarray) -> float:
     """The value of a metric from `build` for images, uint8 (H, W, 3).
 
     Raises UndefinedMetric, with the metric's title, if the value is not finite.
@@ -70,7 +70,7 @@ def value_of(title: str, network: Callable[..., Any], *images: np.ndarray) -> fl
         # A warning about fewer than two blocks with texture: then the value is not finite.
         warnings.filterwarnings("ignore", message="cov")
         try:
-            value = float(network(*map(_tensor, images)).item())
+            value = float(metric(*map(_tensor, images)).item())
         except torch.linalg.LinAlgError:
             value = math.nan
     if not math.isfinite(value):
