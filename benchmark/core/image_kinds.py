@@ -1,4 +1,4 @@
-"""Kinds of image files that are not read, so that they can be named instead of skipped."""
+"""Kinds of image files that are not read, and names of those that are no photos."""
 
 from pathlib import Path
 
@@ -13,6 +13,9 @@ UNREAD = {
     ".jp2": "JPEG 2000", ".jxl": "JPEG XL", ".ppm": "PPM", ".pgm": "PGM", ".exr": "OpenEXR",
     ".hdr": "Radiance HDR", **dict.fromkeys(RAW_SUFFIXES, "a camera's RAW file"),
 }  # fmt: skip
+# Endings of what `restore` writes beside a restored photo.
+COMPARISON = "-compare.jpg"
+UNCERTAINTY = "-uncertainty.png"
 
 
 def why_unread(path: Path) -> str:

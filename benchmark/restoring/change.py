@@ -36,12 +36,12 @@ class Usual:
         """A sentence if a change lies outside; empty if it is usual."""
         if change > self.high:
             return (
-                f"changed by {change:.1f} levels, more than {self._what()}: compare it with the "
+                f"changed by {change:.2f} levels, more than {self._what()}: compare it with the "
                 "photo, and try a lower --strength or another --method if it looks wrong."
             )
         if change < self.low:
             return (
-                f"changed by {change:.1f} levels, less than {self._what()}: it may show little "
+                f"changed by {change:.2f} levels, less than {self._what()}: it may show little "
                 "weather, or weather that the method does not see."
             )
         return ""
@@ -49,7 +49,7 @@ class Usual:
     def _what(self) -> str:
         return (
             f"nearly all of {self.images} test pictures in simulated weather (1st to 99th "
-            f"percentile: {self.low:.1f} to {self.high:.1f})"
+            f"percentile: {self.low:.2f} to {self.high:.2f})"
         )
 
 

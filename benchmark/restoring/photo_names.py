@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.core.errors import UserError
+from benchmark.core.image_kinds import COMPARISON, UNCERTAINTY
 from benchmark.core.paths import shown
 from benchmark.restoring.photo_formats import (
     USUAL_SUFFIX,
@@ -19,8 +20,6 @@ from benchmark.restoring.photo_formats import (
 
 SAME = "same"  # the result has the format of the photo
 RESTORED = "-restored"  # ends the stem of a result that lies beside its photo
-COMPARISON = "-compare.jpg"
-UNCERTAINTY = "-uncertainty.png"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.image_io import image_files
-from benchmark.core.image_kinds import why_unread
+from benchmark.core.image_kinds import COMPARISON, UNCERTAINTY, why_unread
 from benchmark.core.paths import shown
 from benchmark.results import schema
 from benchmark.scoring.score import NO_TARGET, Absent, Pair
@@ -82,9 +82,13 @@ def unread(folder: Path) -> list[str]:
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    """The images of a folder by stem. Raises UserError if there is none."""
+    """The images of a folder by stem, without the comparisons and maps of uncertainty of others.
+
+    Raises UserError if there is none.
+    """
     if files := image_files(folder):
-        return files
+        beside = {stem + ending for stem in files for ending in (COMPARISON, UNCERTAINTY)}
+        return {stem: path for stem, path in files.items() if path.name not in beside}
     hint = "".join(f" {line}." for line in unread(folder)[:1])
     if any(path.is_dir() for path in folder.iterdir()):
         hint += " Images in its sub-folders are not read: name one of these."

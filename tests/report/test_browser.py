@@ -275,6 +275,15 @@ def test_comparisons_follow_the_filters(report, opened):
     assert pairs.count() == 0 and page.locator("#no-pairs").is_visible()
 
 
+def test_charts_and_filters_work_without_comparisons(report, opened, tmp_path):
+    run = shutil.copytree(report.parent, tmp_path / "demo")
+    (run / "comparisons.csv").unlink()
+    page = opened(build_report(run).parent / "index.html")
+    assert page.locator("#no-pairs").count() == 0 and page.locator("#cost-chart a").count() > 3
+    page.get_by_role("searchbox", name="words").fill("ddim")
+    assert names(page)
+
+
 def test_the_cost_chart_names_its_points_and_its_front(report, opened):
     page = opened(report / "index.html")
     marks = page.locator("#cost-chart a")

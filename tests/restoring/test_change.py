@@ -41,9 +41,9 @@ def test_the_verdict_names_what_is_outside():
     usually = Usual(2.0, 20.0, 60)
     assert usually.verdict(2.0) == usually.verdict(20.0) == ""
     much, little = usually.verdict(20.1), usually.verdict(1.9)
-    measured = "nearly all of 60 test pictures in simulated weather (1st to 99th percentile: 2.0 to"
-    assert f"changed by 20.1 levels, more than {measured}" in much
-    assert f"changed by 1.9 levels, less than {measured}" in little
+    measured = "nearly all of 60 test pictures in simulated weather (1st to 99th percentile: 2.00"
+    assert f"changed by 20.10 levels, more than {measured}" in much
+    assert f"changed by 1.90 levels, less than {measured}" in little
 
 
 def rows(folder, levels, weather, method="m", status="ok"):

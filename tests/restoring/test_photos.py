@@ -291,7 +291,7 @@ def test_usual_changes_are_not_noted_and_little_change_is(run):
     (quiet,) = outcomes(run, [Path("a.png")], "identity", usual=Usual(0, 9, 60))
     assert quiet.notes == ()
     (little,) = outcomes(run, [Path("a.png")], "identity", usual=Usual(3, 9, 60))
-    assert little.notes[0].startswith("'a.png': changed by 0.0 levels, less than nearly all")
+    assert little.notes[0].startswith("'a.png': changed by 0.00 levels, less than nearly all")
 
 
 @pytest.mark.parametrize("strength", [0, 1])

@@ -93,6 +93,13 @@ def test_kinds_that_are_not_read_are_named(folders):
     ]
 
 
+def test_comparisons_and_maps_of_restored_photos_are_no_results(folders):
+    ours = ["a.png", "a-compare.jpg", "a-uncertainty.png", "b-compare.jpg"]
+    pairs = folder_pairs.by_stem(*folders(ours, ["a.png"]))
+    # There is no photo b: b-compare may be any picture.
+    assert [key["image"] for key, *_ in pairs] == ["a", "b-compare"]
+
+
 def test_a_folder_without_images_is_named(folders):
     empty, target = folders(["a.jxl"], ["a.png"])
     for pair in (folder_pairs.by_stem, lambda *both: folder_pairs.by_expression(*both, "(.)")):

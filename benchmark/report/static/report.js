@@ -85,7 +85,8 @@ function filterComparisons(isShown, labels) {
     section.hidden = rows.every((row) => row.hidden);
     visible += !section.hidden;
   }
-  document.getElementById("no-pairs").hidden = visible > 0 || !document.querySelector("section.pairs");
+  const none = document.getElementById("no-pairs"); // not on the page of a run without comparisons
+  if (none) none.hidden = visible > 0 || !document.querySelector("section.pairs");
 }
 
 const form = document.getElementById("filters");
