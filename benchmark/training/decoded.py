@@ -84,6 +84,8 @@ def decode(files: Sequence[Path], most: int) -> Decoded:
     be written there are none, and a line on standard error says why. Raises UserError, naming the
     file, if an image cannot be read.
     """
+    if not most:
+        return Decoded(FOLDER, [])
     stamps = tuple((str(file), *_stamp(file)) for file in files)
     return _decode(stamps, most, FOLDER, _decoder())
 

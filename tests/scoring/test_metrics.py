@@ -65,8 +65,8 @@ def test_values_are_within_the_limits(metric):
     for restored in (target // 2, noise, 255 - target):
         try:
             value = metric(restored, target)
-        except (UndefinedMetric, WeightsMissing) as error:
-            pytest.skip(f"no value: {error}")
+        except WeightsMissing as error:  # those of DISTS are not bundled
+            pytest.skip(str(error))
         assert metric.limits[0] <= value <= metric.limits[1]
 
 

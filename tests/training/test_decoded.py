@@ -53,6 +53,12 @@ def test_files_are_decoded_once_and_again_if_they_change(files, monkeypatch):
     assert len(caches()) == 2
 
 
+def test_without_room_no_file_is_read_and_no_cache_is_made(files, monkeypatch):
+    monkeypatch.setattr(decoded, "read_image", None)
+    assert len(decode(files, 0)) == 0
+    assert not decoded.FOLDER.exists()
+
+
 def test_files_are_decoded_again_if_what_decodes_them_changes(files, monkeypatch):
     decode(files, 2**20)
     monkeypatch.setattr(decoded, "_decoder", lambda: "another")
